@@ -1,0 +1,36 @@
+# make demo: the environment, a simulated stack, its restoration, and what was gained
+# make test: the environment with the test extra, and the tests
+# make lint: formatter, linter and type checker
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out/demo
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/run.stamp
+	$(BIN)/burst simulate --image camera --level medium --frames 100 --size 271 --seed 0 --out $(OUT)/stack.npy
+	$(BIN)/burst run --stack $(OUT)/stack.npy --out $(OUT)
+	$(BIN)/burst score --stack $(OUT)/stack.npy --truth $(OUT)/stack.truth.npz --restored $(OUT)/stack/restored.npy
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest --durations=10
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) out build dist
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@

@@ -1,0 +1,166 @@
+"""What all commands share: exit codes, how an error is told, logging, signals."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from types import FrameType
+from typing import Any, Never
+
+from burst.config import ConfigError
+from burst.records import StackError
+
+LOG = logging.getLogger("burst")
+
+# What the person can mend by another path, another disk or other rights.
+PATH_ERRORS = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+
+Execute = Callable[[argparse.Namespace], int]
+
+
+class Exit(IntEnum):
+    """Exit codes of every command; other programs rely on them."""
+
+    DONE = 0
+    PROCESSING_FAILED = 1
+    SETTINGS = 2
+    BAD_INPUT = 3
+    SOME_FAILED = 4
+    CHECKPOINT = 5
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as the person meets it: an exit code and one plain line."""
+
+    exit: Exit
+    message: str
+
+
+def main_of(
+    verb: str, add_arguments: Callable[[argparse.ArgumentParser], None], execute: Execute
+) -> int:
+    """Run one command by itself, as `python -m burst.<verb>` does."""
+    parser = argparse.ArgumentParser(prog=f"burst {verb}", allow_abbrev=False)
+    add_arguments(parser)
+    return carry_out(execute, parser.parse_args())
+
+
+def carry_out(execute: Execute, args: argparse.Namespace) -> int:
+    """Execute a command and return its exit code; an error becomes one line on stderr."""
+    start_logging(getattr(args, "quiet", False))
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        code = execute(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        LOG.error("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone (`burst info | head`); the exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:
+        failure = explain(error)
+        LOG.error(failure.message)
+        return failure.exit
+
+
+def explain(error: Exception, log_folder: Path | None = None) -> Failure:
+    """Return what to say of an error, and the exit code.
+
+    The traceback of an error that nobody foresaw goes into a log file, in `log_folder` or among
+    the temporary files, and the message names it.
+    """
+    from burst.checkpoint import CheckpointError
+    from burst.files.write import WriteError
+
+    if isinstance(error, ConfigError):
+        return Failure(Exit.SETTINGS, str(error))
+    if isinstance(error, StackError | WriteError):
+        return Failure(Exit.BAD_INPUT, str(error))
+    if isinstance(error, CheckpointError):
+        return Failure(Exit.CHECKPOINT, str(error))
+    if isinstance(error, OSError) and error.errno in PATH_ERRORS:
+        return Failure(Exit.BAD_INPUT, _explain_path(error))
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return Failure(
+            Exit.PROCESSING_FAILED,
+            "out of memory. Crop the frames, take fewer of them, or lower --jobs.",
+        )
+    log = _write_traceback(error, log_folder)
+    return Failure(
+        Exit.PROCESSING_FAILED,
+        f"{type(error).__name__}: {' '.join(str(error).split())}."
+        f" The traceback is in {log or 'no log: no disk takes one'}.",
+    )
+
+
+def start_logging(quiet: bool = False) -> None:
+    """Send the log to stderr as plain lines; quiet leaves warnings and errors."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_PlainLines())
+    LOG.handlers[:] = [handler]
+    LOG.propagate = False
+    LOG.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def interrupt(signum: int, frame: FrameType | None) -> Never:
+    """Treat a request to terminate as Ctrl-C, so that both clean up in the same way."""
+    raise KeyboardInterrupt
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1 for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text}")
+    return number
+
+
+class _PlainLines(logging.Formatter):
+    """`message` for news, `burst: warning: message` for what needs attention; one line each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.levelno < logging.WARNING:
+            return message
+        return f"burst: {record.levelname.lower()}: {message}"
+
+
+def _explain_path(error: OSError) -> str:
+    place: Any = error.filename or "output"
+    return f"{place}: {error.strerror}. Choose another place, or make room and set the permissions."
+
+
+def _write_traceback(error: Exception, folder: Path | None) -> Path | None:
+    """Write a log into `folder`, or else among the temporary files; None if neither takes it."""
+    text = "".join(traceback.format_exception(error))
+    names = [Path(tempfile.gettempdir()) / f"burst-{os.getpid()}.log"]
+    for path in [folder / "error.log", *names] if folder else names:
+        with suppress(OSError):
+            path.write_text(text, "utf-8")
+            return path
+    return None

@@ -1,0 +1,142 @@
+"""Text becomes frozen dataclasses here, and mistakes are explained; no dictionary goes further."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """Settings that are wrong: where, what was expected, what arrived, what to do."""
+
+
+@dataclass(frozen=True)
+class PipelineText:
+    """A pipeline file as read: title, stage names, and one table of raw settings per stage."""
+
+    where: str
+    title: str
+    stages: tuple[str, ...]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def search_path(folder: str, variable: str | None = None) -> list[Path]:
+    """Return where a shipped folder is looked for, first hit first: $variable, ./, the
+    repository, the installed package."""
+    package = Path(__file__).resolve().parent
+    named = [Path(os.environ[variable])] if variable and os.environ.get(variable) else []
+    return [*named, Path(folder), package.parent / folder, package / "_data" / folder]
+
+
+def find_pipeline(name: str) -> Path:
+    """Return the file of a pipeline given by path or by name; ConfigError if there is none."""
+    if name.endswith(".toml") or "/" in name:
+        if Path(name).is_file():
+            return Path(name)
+        raise ConfigError(f"{name}: expected a pipeline file, found none there.")
+    places = search_path("pipelines")
+    for folder in places:
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    known = sorted({f.stem for folder in places for f in folder.glob("*.toml")})
+    raise ConfigError(
+        f"--pipeline {name}: expected one of {', '.join(known) or 'none found'}"
+        f" or the path of a .toml file.{did_you_mean(name, known)}"
+    )
+
+
+def read_pipeline(path: Path) -> PipelineText:
+    """Read a pipeline file; ConfigError says what is wrong with it."""
+    table = read_toml(path)
+    where = str(path)
+    stages, title = table.pop("stages", None), table.pop("title", path.stem)
+    if not (isinstance(stages, list) and stages and all(isinstance(s, str) for s in stages)):
+        raise ConfigError(f'{where}: expected stages = ["noise", ...], found {stages!r}.')
+    if len(set(stages)) != len(stages):
+        raise ConfigError(f"{where}: expected each stage once, found {stages}.")
+    if not isinstance(title, str):
+        raise ConfigError(f"{where}: expected title to be text, found {title!r}.")
+    for key, value in table.items():
+        if not isinstance(value, dict):
+            raise ConfigError(
+                f"{where}: unknown key '{key}' = {value!r}. Expected title, stages and one table"
+                f" per stage.{did_you_mean(key, ['title', 'stages'])}"
+            )
+        if key not in stages:
+            raise ConfigError(
+                f"{where} [{key}]: no such stage in {stages}.{did_you_mean(key, stages)}"
+            )
+    return PipelineText(where, title, tuple(stages), table)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; ConfigError with line and reason if it cannot be."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected TOML, {error}.") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read, {error.strerror}.") from error
+
+
+def override(text: PipelineText, assignments: Iterable[str]) -> PipelineText:
+    """Apply `stage.key=value` assignments of the command line to a pipeline."""
+    settings = {stage: dict(table) for stage, table in text.settings.items()}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        stage, dot, key = name.strip().partition(".")
+        if not (equals and dot and key):
+            raise ConfigError(f"--set {assignment}: expected stage.key=value.")
+        if stage not in text.stages:
+            raise ConfigError(
+                f"--set {assignment}: no stage '{stage}' in {list(text.stages)}."
+                f"{did_you_mean(stage, text.stages)}"
+            )
+        settings.setdefault(stage, {})[key] = _parse_value(value.strip())
+    return PipelineText(text.where, text.title, text.stages, settings)
+
+
+def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
+    """Build a dataclass from a table: unknown keys forbidden, types and ranges checked."""
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise ConfigError(
+                f"{where}: unknown key '{key}'.{did_you_mean(key, known)}"
+                f" Known are {', '.join(known) or 'none'}."
+            )
+    try:
+        return TypeAdapter(kind).validate_python(dict(table))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        wanted = problem["msg"].replace("Input should be", "expected").replace("valid ", "")
+        raise ConfigError(f"{where} {key}: {wanted}, found {problem['input']!r}.") from error
+
+
+def changed(settings: Any) -> dict[str, Any]:
+    """Return the settings of a dataclass that differ from its defaults."""
+    defaults = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
+    return {k: v for k, v in asdict(settings).items() if k not in defaults or v != defaults[k]}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ' Did you mean ...?' for a near miss, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

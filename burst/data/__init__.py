@@ -1,0 +1,1 @@
+"""Simulated and recorded samples with their truth."""

@@ -1,0 +1,92 @@
+"""The four noise levels, read from `pipelines/levels.toml`: ranges to train on, points to measure at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+
+from burst.config import ConfigError, build, did_you_mean, read_toml, search_path
+
+Positive = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a stack is taken: air (D/r0), light (electrons at white), and what disturbs it.
+
+    `read_noise` and `row_noise` are electrons rms, `vibration` is pixels rms per axis.
+    """
+
+    d_over_r0: float
+    electrons: float
+    read_noise: float
+    vibration: float
+    row_noise: float
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One quantity of a level: the range for training and the point for measuring."""
+
+    range: tuple[Positive, Positive]
+    point: Positive
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """A level of difficulty; every field is a quantity of `Conditions`."""
+
+    d_over_r0: Quantity
+    electrons: Quantity
+    read_noise: Quantity
+    vibration: Quantity
+    row_noise: Quantity
+
+    def point(self) -> Conditions:
+        """Return the conditions at which this level is measured."""
+        return Conditions(**{f.name: getattr(self, f.name).point for f in fields(self)})
+
+    def draw(self, generator: torch.Generator) -> Conditions:
+        """Draw conditions for training: photons log-uniform, all else uniform."""
+        share = torch.rand(len(fields(self)), generator=generator).tolist()
+        drawn: dict[str, float] = {}
+        for u, f in zip(share, fields(self), strict=True):
+            low, high = getattr(self, f.name).range
+            drawn[f.name] = low + u * (high - low)
+            if f.name == "electrons":
+                drawn[f.name] = low * math.exp(u * math.log(high / low))
+        return Conditions(**drawn)
+
+
+@lru_cache(maxsize=1)
+def read_levels() -> dict[str, NoiseLevel]:
+    """Return all levels by name, mildest first."""
+    for folder in search_path("pipelines"):
+        path = folder / "levels.toml"
+        if path.is_file():
+            return {
+                name: build(NoiseLevel, _table(name, table), f"{path} [{name}]")
+                for name, table in read_toml(path).items()
+            }
+    raise ConfigError("pipelines/levels.toml: expected it in the pipelines folder, found none.")
+
+
+def find_level(name: str) -> NoiseLevel:
+    """Return one level by name; ConfigError lists those there are."""
+    levels = read_levels()
+    if name not in levels:
+        raise ConfigError(
+            f"--level {name}: expected one of {', '.join(levels)}.{did_you_mean(name, levels)}"
+        )
+    return levels[name]
+
+
+def _table(name: str, table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"pipelines/levels.toml: expected a table for '{name}', found {table!r}.")
+    return table

@@ -1,0 +1,77 @@
+"""What the TIFF and EXIF tags of a raw file tell of the shot, where LibRaw does not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burst.files.quiet import quiet_tifffile
+from burst.records import NoiseModel
+
+_NOISE_PROFILE = 51041
+_ISO = 34855
+_EXPOSURE_TIME = 33434
+_EXIF = 34665
+_EXIF_NAMES = {_ISO: "ISOSpeedRatings", _EXPOSURE_TIME: "ExposureTime"}
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Noise of linear values (DNG NoiseProfile, mean of the colours), ISO, exposure in seconds."""
+
+    noise: NoiseModel | None = None
+    iso: float | None = None
+    exposure_time: float | None = None
+
+
+def read_tags(path: Path) -> Tags:
+    """Return what the tags say; nothing for raw files that are no TIFF inside (CR3, RAF)."""
+    import tifffile
+
+    quiet_tifffile()
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages = list(_pages(tiff))
+            noise, iso = _find(pages, _NOISE_PROFILE), _find(pages, _ISO)
+            return Tags(_noise(noise), _number(iso), _number(_find(pages, _EXPOSURE_TIME)))
+    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError):
+        return Tags()
+
+
+def _pages(tiff: Any) -> Iterator[Any]:
+    for page in tiff.pages:
+        yield page
+        yield from page.pages or ()
+
+
+def _find(pages: list[Any], code: int) -> Any:
+    for page in pages:
+        if code in page.tags:
+            return page.tags[code].value
+        exif = page.tags[_EXIF].value if _EXIF in page.tags else {}
+        if _EXIF_NAMES.get(code) in exif:
+            return exif[_EXIF_NAMES[code]]
+    return None
+
+
+def _number(value: Any) -> float | None:
+    """Return a positive number, of a rational too; None for anything else."""
+    if isinstance(value, tuple) and len(value) == 2:
+        value = value[0] / value[1] if value[1] else 0
+    if not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value > 0 else None
+
+
+def _noise(profile: Any) -> NoiseModel | None:
+    """Return the mean over colours of the pairs (shot, read); None for none or a senseless one."""
+    pairs = np.asarray(() if profile is None else profile, np.float64).ravel()
+    if pairs.size < 2 or pairs.size % 2 or not np.isfinite(pairs).all() or (pairs < 0).any():
+        return None
+    shot, read = pairs.reshape(-1, 2).mean(axis=0)
+    return NoiseModel(float(shot), float(read))

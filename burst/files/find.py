@@ -1,0 +1,67 @@
+"""Turn what the user typed into paths of stacks."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from burst.files.folder import (
+    ACCEPTED,
+    IMAGE_SUFFIXES,
+    RAW_SUFFIXES,
+    frames_in,
+    is_result,
+    is_stack,
+    natural_key,
+    visible_entries,
+)
+from burst.records import StackError
+
+
+def find_stacks(patterns: Sequence[str]) -> list[Path]:
+    """Return the stacks that files, folders and globs name, in order and each once.
+
+    A folder is one stack if it holds frames, else a folder of stacks. StackError says which
+    pattern names nothing; results of a former run are passed over.
+    """
+    found = [path for pattern in patterns for path in _stacks_of(pattern)]
+    if not found:
+        raise StackError(f"--stack: expected at least one path, found none. Pass {ACCEPTED}.")
+    return list(dict.fromkeys(found))
+
+
+def _stacks_of(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    # A file whose own name holds a bracket is a file, not a glob.
+    if os.path.exists(path):
+        return _stacks_in(path) if path.is_dir() else [path]
+    if not glob.has_magic(pattern):
+        raise StackError(f"{pattern}: expected a file or folder, found nothing there. Check it.")
+    return _stacks_of_glob(pattern)
+
+
+def _stacks_in(folder: Path) -> list[Path]:
+    if is_result(folder):
+        raise StackError(
+            f"{folder}: expected a stack, found the results of a former run."
+            " Pass the stack that it was made from."
+        )
+    if frames_in(folder):
+        return [folder]
+    stacks = [entry for entry in visible_entries(folder) if is_stack(entry)]
+    if not stacks:
+        raise StackError(f"{folder}: expected stacks, found none in it. Pass {ACCEPTED}.")
+    return stacks
+
+
+def _stacks_of_glob(pattern: str) -> list[Path]:
+    matches = sorted(map(Path, glob.glob(pattern, recursive=True)), key=natural_key)
+    stacks = [match for match in matches if is_stack(match)]
+    if stacks:
+        return stacks
+    frames = [m for m in matches if m.suffix.lower() in (*RAW_SUFFIXES, *IMAGE_SUFFIXES)]
+    advice = f"Pass their folder {frames[0].parent}." if frames else f"Pass {ACCEPTED}."
+    what = "single frames only" if frames else f"{len(matches)} files that are none"
+    raise StackError(f"{pattern}: expected stacks, found {what}. {advice}")

@@ -1,0 +1,37 @@
+"""Colour frames become one channel: the restoration works on light, not on hue."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from burst.files.check import explained
+
+_log = logging.getLogger("burst")
+
+
+def to_luminance(path: Path, frames: np.ndarray) -> np.ndarray:
+    """Return frames [n, h, w] of the same type from colour frames [n, h, w, 3], blue first."""
+    note_luminance(path)
+    gray = np.empty(frames.shape[:3], frames.dtype.newbyteorder("="))
+    with explained(path, "colour of 8 or 16 bits", "Save the frames as grey uint16."):
+        for index, frame in enumerate(frames):
+            gray[index] = frame_luminance(frame.astype(gray.dtype))
+    return gray
+
+
+def frame_luminance(frame: np.ndarray) -> np.ndarray:
+    """Return one frame [h, w] from a frame [h, w], [h, w, 3] or [h, w, 4], blue first."""
+    import cv2
+
+    if frame.ndim == 2:
+        return frame
+    code = cv2.COLOR_BGRA2GRAY if frame.shape[-1] == 4 else cv2.COLOR_BGR2GRAY
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), code))
+
+
+def note_luminance(path: Path) -> None:
+    """Tell that colour was given up."""
+    _log.warning("%s: colour frames are turned into luminance.", path)

@@ -1,0 +1,39 @@
+"""PNG of 16 bits with text inside, which neither OpenCV nor Pillow writes for colour."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+
+# Signature (8 bytes) and the IHDR chunk (25): text may stand anywhere after them.
+_AFTER_HEADER = 33
+
+
+def encode_png(image: np.ndarray, keyword: str, text: str) -> bytes:
+    """Return a PNG of an image [h, w] or [h, w, 3] (red first) uint16, with a UTF-8 text chunk."""
+    import cv2
+
+    pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+    encoded = cv2.imencode(".png", pixels)[1].tobytes()
+    return encoded[:_AFTER_HEADER] + _text_chunk(keyword, text) + encoded[_AFTER_HEADER:]
+
+
+def read_text(png: bytes, keyword: str) -> str | None:
+    """Return the text that `encode_png` stored; None if there is none."""
+    position = 8
+    while position + 8 <= len(png):
+        length, kind = struct.unpack(">I4s", png[position : position + 8])
+        data = png[position + 8 : position + 8 + length]
+        if kind == b"iTXt" and data.startswith(keyword.encode("latin-1") + b"\0"):
+            return data[len(keyword) + 5 :].decode("utf-8")
+        position += length + 12
+    return None
+
+
+def _text_chunk(keyword: str, text: str) -> bytes:
+    # iTXt: keyword, then no compression, no language, no translated keyword, then the text.
+    data = keyword.encode("latin-1") + b"\0" + b"\0\0" + b"\0\0" + text.encode("utf-8")
+    body = b"iTXt" + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))

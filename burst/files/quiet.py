@@ -1,0 +1,21 @@
+"""Libraries that print complaints of their own are told not to: the reader's error says it once."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+_FFMPEG_QUIET = "-8"
+
+
+def quiet_opencv() -> None:
+    """Stop OpenCV, and the FFmpeg inside it, from writing to the terminal."""
+    import cv2
+
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _FFMPEG_QUIET)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def quiet_tifffile() -> None:
+    """Stop tifffile from logging what it dislikes of a file."""
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)

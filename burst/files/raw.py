@@ -1,0 +1,162 @@
+"""Read camera raw bursts through rawpy (LibRaw): the mosaic as the sensor gave it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burst.files.check import explained, naming
+from burst.files.dng_tags import read_tags
+from burst.files.gray import frame_luminance
+from burst.files.images import check_alike
+from burst.records import BAYER_PATTERNS, Sensor, StackError
+
+_log = logging.getLogger("burst")
+_ADVICE = "Copy it from the camera again, or convert it to DNG."
+_EXPECTED = "a camera raw file that LibRaw reads"
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """One frame [h, w] uint16 and its sensor."""
+
+    path: Path
+    frame: np.ndarray
+    sensor: Sensor
+
+
+def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
+    """Return mosaics [n, h, w] of a burst, one file per frame or one file of many frames.
+
+    A sensor whose colours are no 2x2 Bayer pattern (X-Trans, Foveon, CYGM) is developed linearly
+    and gives luminance, 0..65535.
+    """
+    sources = [(path, 0) for path in paths] if len(paths) > 1 else _shots_in(paths[0])
+    first = _read(*sources[0])
+    frames = np.empty((len(sources), *first.frame.shape), np.uint16)
+    for index, source in enumerate(sources):
+        shot = _read(*source) if index else first
+        check_alike(shot.path, shot.frame, first.frame)
+        _check_sensor(shot, first)
+        frames[index] = shot.frame
+    if len(paths) == 1:
+        _check_different(paths[0], frames)
+    return frames, first.sensor
+
+
+def _shots_in(path: Path) -> list[tuple[Path, int]]:
+    """Return the file with the number of each of its frames."""
+    import rawpy
+
+    shots: list[tuple[Path, int]] = []
+    with explained(path, _EXPECTED, _ADVICE):
+        path.open("rb").close()
+        try:
+            while True:
+                with rawpy.imread(str(path), shot_select=len(shots)) as raw:
+                    raw.unpack()
+                shots.append((path, len(shots)))
+        except rawpy.LibRawRequestForNonexistentImageError:
+            # LibRaw tells how many there are only when asked for one too many.
+            return shots
+
+
+def _read(path: Path, index: int = 0) -> _Shot:
+    import rawpy
+
+    with explained(path, _EXPECTED, _ADVICE), naming(path):
+        path.open("rb").close()
+        with rawpy.imread(str(path), shot_select=index) as raw:
+            cfa = _cfa_of(raw)
+            return _mosaic(path, raw, cfa) if cfa else _developed(path, raw)
+
+
+def _cfa_of(raw: Any) -> str | None:
+    """Return mono, the colours of the top-left 2x2 cell, or None for any other arrangement."""
+    if raw.raw_image_visible is None:
+        return None
+    if raw.num_colors == 1:
+        return "mono"
+    if raw.raw_pattern is None or raw.raw_pattern.shape != (2, 2):
+        return None
+    names = raw.color_desc.decode("ascii")
+    # Not `raw_pattern`: that one starts at the margin, which may be odd.
+    cfa = "".join(names[site] for site in raw.raw_colors_visible[:2, :2].flat)
+    return cfa if cfa in BAYER_PATTERNS else None
+
+
+def _mosaic(path: Path, raw: Any, cfa: str) -> _Shot:
+    white = float(raw.white_level)
+    # Saturated pixels scatter above LibRaw's white level; what is beyond it is no light.
+    frame = np.minimum(raw.raw_image_visible, np.uint16(white))
+    tags = read_tags(path)
+    return _Shot(
+        path,
+        frame,
+        Sensor(
+            black_level=_black_level(raw, cfa),
+            white_level=white,
+            cfa=cfa,
+            noise=tags.noise,
+            exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
+            iso=tags.iso or _other(raw, "iso_speed"),
+            white_balance=_white_balance(raw, cfa),
+        ),
+    )
+
+
+def _developed(path: Path, raw: Any) -> _Shot:
+    """Return the luminance of LibRaw's own linear picture, in the orientation of the sensor."""
+    _log.warning("%s: no Bayer pattern; LibRaw's linear picture becomes luminance.", path)
+    rgb = raw.postprocess(
+        gamma=(1, 1), no_auto_bright=True, output_bps=16, use_camera_wb=True, user_flip=0
+    )
+    return _Shot(path, frame_luminance(rgb[..., ::-1]), Sensor(white_level=65535))
+
+
+def _black_level(raw: Any, cfa: str) -> float | tuple[float, float, float, float]:
+    """Return black per site in reading order; LibRaw's list goes by colour."""
+    by_color = [float(level) for level in raw.black_level_per_channel]
+    if cfa == "mono":
+        return by_color[0]
+    a, b, c, d = (by_color[site] for site in raw.raw_colors_visible[:2, :2].flat)
+    return a if a == b == c == d else (a, b, c, d)
+
+
+def _white_balance(raw: Any, cfa: str) -> tuple[float, float, float]:
+    """Return the as-shot gains of red, green and blue relative to green; ones if unknown."""
+    red, green, blue = (float(gain) for gain in raw.camera_whitebalance[:3])
+    if cfa == "mono" or min(red, green, blue) <= 0:
+        return (1.0, 1.0, 1.0)
+    return (red / green, 1.0, blue / green)
+
+
+def _other(raw: Any, name: str) -> float | None:
+    """Return a setting that LibRaw read from any maker's tags; an older rawpy has none."""
+    value = getattr(getattr(raw, "other", None), name, 0.0)
+    return float(value) if value > 0 else None
+
+
+def _check_sensor(shot: _Shot, first: _Shot) -> None:
+    for name in ("cfa", "black_level", "white_level"):
+        found, expected = getattr(shot.sensor, name), getattr(first.sensor, name)
+        if found != expected:
+            raise StackError(
+                f"{shot.path}: expected {name} {expected} like the first frame, found {found}."
+                " Pass frames of one camera with one setting."
+            )
+    if shot.sensor.exposure_time != first.sensor.exposure_time:
+        _log.warning("%s: exposure differs from the first frame's.", shot.path)
+
+
+def _check_different(path: Path, frames: np.ndarray) -> None:
+    """Raise StackError if LibRaw gave the first frame [h, w] of a file again and again."""
+    if len(frames) > 1 and (frames[1] == frames[0]).all():
+        raise StackError(
+            f"{path}: expected a burst, found frames that LibRaw cannot tell apart."
+            " Save each frame as a DNG of its own and pass their folder."
+        )

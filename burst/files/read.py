@@ -1,0 +1,113 @@
+"""Read any stack: the format by its name, the levels by the user's word, then the checks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from burst.files import check
+from burst.files.folder import (
+    ACCEPTED,
+    FITS_SUFFIXES,
+    IMAGE_SUFFIXES,
+    RAW_SUFFIXES,
+    TIFF_SUFFIXES,
+    VIDEO_SUFFIXES,
+    frames_in,
+)
+from burst.files.npy import Axis, read_npy, read_npz
+from burst.files.sidecar import find_sidecar, read_sidecar
+from burst.records import Sensor, Stack, StackError
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says of a stack, over sidecar and file: levels in DN, order of the axes."""
+
+    black_level: float | None = None
+    white_level: float | None = None
+    axis: Axis | None = None
+
+
+def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
+    """Read a file or a folder of frames as a Stack [n, h, w]; StackError says what is wrong."""
+    options = options or ReadOptions()
+    where = str(path)
+    frames, sensor = _read(path, options.axis)
+    check.check_shape(where, frames.shape)
+    sensor, scan = _settle(path, sensor, options, frames.shape[0])
+    frames = check.to_dn(where, frames)
+    check.check_levels(where, frames, sensor)
+    name = os.path.basename(os.path.abspath(path)) if path.is_dir() else path.stem
+    return Stack(frames, sensor, name=name, source=where, scan=scan)
+
+
+def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
+    # Not `path.exists()`, which raises where a folder on the way is closed.
+    if not os.path.exists(path):
+        raise StackError(f"{path}: expected a file or folder, found nothing there. Check the path.")
+    return _read_folder(path) if path.is_dir() else _read_file(path, axis)
+
+
+def _read_folder(folder: Path) -> tuple[np.ndarray, Sensor]:
+    frames = frames_in(folder)
+    if not frames:
+        raise StackError(f"{folder}: expected frames in it, found none. Pass {ACCEPTED}.")
+    return _read_frames(frames)
+
+
+def _read_frames(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
+    if paths[0].suffix.lower() in RAW_SUFFIXES:
+        from burst.files.raw import read_raw
+
+        return read_raw(paths)
+    from burst.files.images import read_images
+
+    return read_images(paths)
+
+
+def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        return (read_npy if suffix == ".npy" else read_npz)(path, axis)
+    if suffix == ".ser":
+        from burst.files.ser import read_ser
+
+        return read_ser(path)
+    if suffix in FITS_SUFFIXES:
+        from burst.files.fits import read_fits
+
+        return read_fits(path)
+    if suffix in TIFF_SUFFIXES:
+        from burst.files.tiff import read_tiff
+
+        return read_tiff(path)
+    if suffix in VIDEO_SUFFIXES:
+        from burst.files.video import read_video
+
+        return read_video(path)
+    if suffix in (*RAW_SUFFIXES, *IMAGE_SUFFIXES):
+        return _read_frames([path])
+    found = f"'{suffix}'" if suffix else "a name without a suffix"
+    raise StackError(f"{path}: expected a stack, found {found}. Pass {ACCEPTED}.")
+
+
+def _settle(
+    path: Path, sensor: Sensor, options: ReadOptions, count: int
+) -> tuple[Sensor, np.ndarray | None]:
+    """Return the sensor and scan [n] after sidecar and options, the later the stronger."""
+    sidecar_path = find_sidecar(path)
+    sidecar = read_sidecar(sidecar_path) if sidecar_path else None
+    if sidecar:
+        sensor = sidecar.apply(sensor)
+    black, white = options.black_level, options.white_level
+    with check.naming(path):
+        sensor = replace(
+            sensor,
+            black_level=sensor.black_level if black is None else black,
+            white_level=sensor.white_level if white is None else white,
+        )
+    return sensor, sidecar.scan_of(count) if sidecar else None

@@ -1,0 +1,133 @@
+"""Read `<stem>.toml`, in which a person says what the file of the frames does not."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burst.files.check import naming
+from burst.records import NoiseModel, Sensor, Shutter, StackError
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What was said of a stack: fields of its `Sensor`, and the scan of its frames."""
+
+    where: str
+    sensor: dict[str, Any]
+    scan: tuple[int, ...] | None = None
+
+    def apply(self, sensor: Sensor) -> Sensor:
+        """Return a sensor on which the sidecar has the last word; StackError names the file."""
+        with naming(self.where):
+            return replace(sensor, **self.sensor)
+
+    def scan_of(self, count: int) -> np.ndarray | None:
+        """Return the scan [n] int8: the pattern repeated over all frames; None if not said."""
+        return None if self.scan is None else np.resize(np.array(self.scan, np.int8), count)
+
+
+def find_sidecar(stack: Path) -> Path | None:
+    """Return the sidecar of a stack: `<stem>.toml` beside it, or `stack.toml` inside a folder."""
+    if stack.is_dir():
+        # A folder may be given as a dot; its name is needed.
+        absolute = Path(os.path.abspath(stack))
+        places = [stack / "stack.toml", absolute.with_name(f"{absolute.name}.toml")]
+    else:
+        places = [stack.with_suffix(".toml")]
+    return next((place for place in places if place.is_file()), None)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar; StackError for what is no TOML, an unknown key or a wrong value."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StackError(
+            f"{path}: expected TOML, found '{error}'. Correct or remove it."
+        ) from error
+    except OSError as error:
+        raise StackError(
+            f"{path}: expected a sidecar, found '{error.strerror}'. Check its permissions."
+        ) from error
+    values = {key: _parse(path, key, value) for key, value in table.items()}
+    scan = values.pop("scan", None)
+    return Sidecar(str(path), values, scan)
+
+
+def _parse(path: Path, key: str, value: Any) -> Any:
+    if key not in _PARSERS:
+        close = difflib.get_close_matches(key, _PARSERS, n=1)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        raise StackError(f"{path}: unknown key '{key}'.{hint} Known are {', '.join(_PARSERS)}.")
+    expected, parse = _PARSERS[key]
+    try:
+        return parse(value)
+    except (ValueError, TypeError, KeyError) as error:
+        raise StackError(
+            f"{path} {key}: expected {expected}, found {value!r}. Correct it."
+        ) from error
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError
+    return float(value)
+
+
+def _levels(value: Any) -> float | tuple[float, ...]:
+    return _numbers(value, 4) if isinstance(value, list) else _number(value)
+
+
+def _numbers(value: Any, count: int) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != count:
+        raise ValueError
+    return tuple(_number(item) for item in value)
+
+
+def _noise(value: Any) -> NoiseModel:
+    if set(value) != {"shot", "read"}:
+        raise ValueError
+    return NoiseModel(_number(value["shot"]), _number(value["read"]))
+
+
+def _scan(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not value or any(v not in (-1, 1) for v in value):
+        raise ValueError
+    return tuple(int(v) for v in value)
+
+
+def _transfer(value: Any) -> str:
+    if value not in ("linear", "srgb"):
+        raise ValueError
+    return str(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+_SHUTTERS = ", ".join(Shutter)
+_PARSERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "black_level": ("a number of DN, or four in reading order of the colour sites", _levels),
+    "white_level": ("a number of DN", _number),
+    "cfa": ("mono or the colours of a 2x2 cell such as RGGB", _text),
+    "noise": ("{ shot = ..., read = ... }, both variances", _noise),
+    "shutter": (f"one of {_SHUTTERS}", Shutter),
+    "exposure_time": ("a number of seconds", _number),
+    "row_time": ("a number of seconds", _number),
+    "frame_time": ("a number of seconds", _number),
+    "iso": ("a number", _number),
+    "white_balance": ("three numbers", lambda value: _numbers(value, 3)),
+    "transfer": ("linear or srgb", _transfer),
+    "scan": ("a list of 1 and -1, repeated over the frames", _scan),
+}

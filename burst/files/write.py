@@ -1,0 +1,115 @@
+"""Write results so that a reader meets either the whole file or none."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from burst.files.png import encode_png
+from burst.files.srgb import display_to_linear, linear_to_display
+from burst.records import Provenance, Sensor
+
+PROVENANCE_KEYWORD = "provenance"
+
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class WriteError(OSError):
+    """A file that could not be written: which, why, what to do."""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` on success and vanishes on any error.
+
+    Folders are made. WriteError for whatever the disk refuses.
+    """
+    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        _flush(part)
+        os.replace(part, path)
+    except OSError as error:
+        raise WriteError(
+            f"{path}: expected to write it, found '{error.strerror or error}'."
+            " Free some space, or choose a folder of your own by --out."
+        ) from error
+    finally:
+        _remove(part)
+
+
+def write_results(
+    folder: Path, image: np.ndarray, sensor: Sensor, provenance: Provenance
+) -> list[Path]:
+    """Write restored.npy, .tif and .png of an image [h, w] or [h, w, 3] (red first); return them.
+
+    The image is linear, or display-encoded where `sensor.transfer` says so: npy (float32) and tif
+    (16 bit) are made linear, png (16 bit) is made for a display, colour with its white balance.
+    """
+    note = json.dumps(asdict(provenance), sort_keys=True)
+    encoded = sensor.transfer == "srgb"
+    linear = (display_to_linear(image) if encoded else image).astype(np.float32)
+    display = image if encoded else linear_to_display(_balance(linear, sensor))
+    paths = [folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".png")]
+    with atomic_write(paths[0]) as part:
+        np.save(part, linear)
+    with atomic_write(paths[1]) as part:
+        _write_tiff(part, _to_16_bits(linear), note)
+    with atomic_write(paths[2]) as part:
+        part.write_bytes(encode_png(_to_16_bits(display), PROVENANCE_KEYWORD, note))
+    return paths
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays; the same arrays give the same bytes (no time stamps)."""
+    with atomic_write(path) as part, zipfile.ZipFile(part, "w") as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), buffer.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8."""
+    with atomic_write(path) as part:
+        part.write_text(text, "utf-8")
+
+
+def _balance(linear: np.ndarray, sensor: Sensor) -> np.ndarray:
+    """Multiply the colours of an image [h, w, 3] by their gains; grey stays."""
+    return linear * np.asarray(sensor.white_balance, np.float32) if linear.ndim == 3 else linear
+
+
+def _to_16_bits(image: np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = np.rint(np.clip(image, 0, 1) * 65535)
+    return scaled.astype(np.uint16)
+
+
+def _write_tiff(path: Path, image: np.ndarray, note: str) -> None:
+    import tifffile
+
+    photometric = "rgb" if image.ndim == 3 else "minisblack"
+    tifffile.imwrite(path, image, photometric=photometric, description=note, metadata=None)
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold the bytes before the name points to them."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # The folder itself is closed or gone; then there is nothing of ours in it.
+        return

@@ -1,0 +1,104 @@
+"""Show versions, device, and which pipelines and checkpoints are found."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from burst import __version__, checkpoint
+from burst.command import Exit, main_of
+from burst.config import search_path
+from burst.machine import available_memory, cpu_count
+
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia", "rawpy")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `burst info`."""
+    parser.add_argument(
+        "--checkpoint", metavar="NAME", help="print the header of one checkpoint, by name or path"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print what is asked for; CheckpointError for a checkpoint that is missing or broken."""
+    facts = _checkpoint_facts(args.checkpoint) if args.checkpoint else _facts()
+    print(json.dumps(facts, indent=1) if args.json else _as_text(facts))
+    return Exit.DONE
+
+
+def _facts() -> dict[str, Any]:
+    return {
+        "burst": __version__,
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "device": _device(),
+        "processors": cpu_count(),
+        "free memory": _gigabytes(available_memory()),
+        "pipelines": _pipelines(),
+        "checkpoints": {str(path): _sha256(path) for path in checkpoint.found()},
+        "looked for checkpoints in": [str(folder) for folder in checkpoint.places()],
+    }
+
+
+def _checkpoint_facts(name: str) -> dict[str, Any]:
+    path = checkpoint.find(name)
+    return {"file": str(path), "sha256": _sha256(path), **checkpoint.inspect(path)}
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        # conda-forge ships OpenCV under another name.
+        return "unknown"
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"cuda ({torch.cuda.get_device_name()})"
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def _gigabytes(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 1e9:.1f} GB"
+
+
+def _pipelines() -> dict[str, str]:
+    """Return the file of each pipeline by name; the first folder of the search wins."""
+    first: dict[str, str] = {}
+    for folder in search_path("pipelines"):
+        for path in sorted(folder.glob("*.toml")):
+            if path.name != "levels.toml":
+                first.setdefault(path.stem, str(path))
+    return first
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = []
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {item}" for name, item in value.items())]
+        elif isinstance(value, list):
+            lines += [f"{key}:", *(f"  {item}" for item in value)]
+        else:
+            lines.append(f"{key}: {value}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main_of("info", add_arguments, execute))

@@ -1,0 +1,93 @@
+"""What the machine gives: device, threads, memory; and how it is told to repeat itself exactly."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from burst.config import ConfigError
+from burst.records import Stack, StackError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+# Peak memory of a run divided by the pixels of its stack (frames x rows x columns).
+BYTES_PER_PIXEL = 40
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def resolve_device(name: str) -> str:
+    """Return "cpu" or "cuda"; "auto" takes a GPU if there is one, ConfigError if asked in vain."""
+    if name == "cpu":
+        return name
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise ConfigError(
+            "--device cuda: expected a GPU that torch can use, found none. Pass --device cpu."
+        )
+    return "cpu"
+
+
+def cpu_count() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_up(device: str, threads: int) -> None:
+    """Fix device and threads, and have torch repeat itself exactly where it can."""
+    # cuBLAS reads this once, before its first use, and repeats itself only with it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_default_device(device if device != "cpu" else None)
+
+
+def seed_all(seed: int) -> None:
+    """Start torch's random numbers anew."""
+    import torch
+
+    torch.manual_seed(seed)
+
+
+def check_memory(stack: Stack, limit: int | None) -> None:
+    """Raise StackError if restoring a stack needs more bytes than `limit`; None means unknown."""
+    need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL
+    if limit is not None and need > limit:
+        raise StackError(
+            f"{stack.source}: expected a stack that fits into {limit / 1e9:.1f} GB of free memory,"
+            f" found {stack.count} frames of {stack.height}x{stack.width}, which need about"
+            f" {need / 1e9:.1f} GB. Crop the frames, take fewer of them, or lower --jobs."
+        )
+
+
+def available_memory() -> int | None:
+    """Return the bytes of memory that can still be taken; None where the system does not tell."""
+    return min((n for n in (_system_memory(), _container_memory()) if n is not None), default=None)
+
+
+def _system_memory() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        # No such file outside Linux.
+        return None
+    return None
+
+
+def _container_memory() -> int | None:
+    try:
+        limit = (_CGROUP / "memory.max").read_text("ascii").strip()
+        used = (_CGROUP / "memory.current").read_text("ascii")
+    except OSError:
+        # Not in a container.
+        return None
+    return None if limit == "max" else max(0, int(limit) - int(used))

@@ -1,0 +1,1 @@
+"""Pure functions of tensors: no files, no settings, no stages."""

@@ -1,0 +1,82 @@
+"""The 2x2 colour pattern: a mosaic [h, w] and its four planes R, G1, G2, B [4, h/2, w/2].
+
+G1 is the green in the rows of red, G2 the one in the rows of blue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from burst.records import BAYER_PATTERNS, Stack, StackError
+
+PLANE_NAMES = ("R", "G1", "G2", "B")
+
+
+def sites(cfa: str) -> tuple[tuple[int, int], ...]:
+    """Return (row, column) in the 2x2 cell of R, G1, G2 and B; StackError if it is no pattern."""
+    if cfa not in BAYER_PATTERNS:
+        raise StackError(
+            f"cfa: expected one of {', '.join(BAYER_PATTERNS)}, found '{cfa}'."
+            " A mono stack has no planes: restore it as it is."
+        )
+    row, column = divmod(cfa.index("R"), 2)
+    return (row, column), (row, 1 - column), (1 - row, column), (1 - row, 1 - column)
+
+
+def mosaic_to_planes(mosaic: torch.Tensor, cfa: str) -> torch.Tensor:
+    """Pack mosaics [..., h, w] into planes [..., 4, h/2, w/2]; StackError for odd sizes."""
+    _check_even(mosaic)
+    return torch.stack([mosaic[..., y::2, x::2] for y, x in sites(cfa)], dim=-3)
+
+
+def planes_to_mosaic(planes: torch.Tensor, cfa: str) -> torch.Tensor:
+    """Invert `mosaic_to_planes`: planes [..., 4, h, w] to mosaics [..., 2h, 2w]."""
+    height, width = planes.shape[-2:]
+    mosaic = planes.new_empty(*planes.shape[:-3], 2 * height, 2 * width)
+    for plane, (y, x) in zip(planes.unbind(-3), sites(cfa), strict=True):
+        mosaic[..., y::2, x::2] = plane
+    return mosaic
+
+
+def demosaic(mosaic: torch.Tensor, cfa: str) -> torch.Tensor:
+    """Interpolate a mosaic [h, w] (even sizes, any float range) bilinearly to colour [3, h, w]."""
+    from kornia.color import CFA, raw_to_rgb
+
+    _check_even(mosaic)
+    # Kornia follows OpenCV, which names a pattern by the cell that begins at pixel (1, 1).
+    names = {"RGGB": CFA.BG, "GRBG": CFA.GB, "BGGR": CFA.RG, "GBRG": CFA.GR}
+    sites(cfa)
+    return raw_to_rgb(mosaic[None], names[cfa])
+
+
+def split_planes(stack: Stack) -> tuple[Stack, ...]:
+    """Return four mono stacks R, G1, G2, B of a Bayer stack, as views of its frames.
+
+    An odd last row or column is left out. Each plane has its own black level; its rows are every
+    second row of the sensor, so they follow one another after twice the row time.
+    """
+    height, width = stack.height // 2 * 2, stack.width // 2 * 2
+    blacks = stack.sensor.black_levels
+    planes = []
+    for name, (y, x) in zip(PLANE_NAMES, sites(stack.sensor.cfa), strict=True):
+        sensor = replace(
+            stack.sensor,
+            black_level=blacks[2 * y + x] if len(blacks) > 1 else blacks[0],
+            cfa="mono",
+            row_time=2 * stack.sensor.row_time,
+            white_balance=(1.0, 1.0, 1.0),
+        )
+        frames = stack.frames[:, y:height:2, x:width:2]
+        planes.append(replace(stack, frames=frames, sensor=sensor, name=f"{stack.name}-{name}"))
+    return tuple(planes)
+
+
+def _check_even(mosaic: torch.Tensor) -> None:
+    height, width = mosaic.shape[-2:]
+    if height % 2 or width % 2:
+        raise StackError(
+            f"mosaic: expected an even number of rows and columns, found {height} x {width}."
+            " Leave out the last row or column."
+        )

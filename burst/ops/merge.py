@@ -1,0 +1,47 @@
+"""Average aligned frames, leaving out what does not belong: moving things, flashes, dead pixels."""
+
+from __future__ import annotations
+
+import torch
+
+from burst.ops.registration import FRAMES_AT_ONCE, pixel_weight
+from burst.ops.warp import warp
+from burst.records import NoiseModel
+
+
+def robust_mean(
+    frames: torch.Tensor,
+    displacement: torch.Tensor,
+    weights: torch.Tensor,
+    noise: NoiseModel,
+    rejection: float,
+) -> tuple[torch.Tensor, float]:
+    """Return the weighted mean [h, w] of frames [n, h, w] resampled by displacement [n, 2, h, w].
+
+    A value further than `rejection` deviations from the mean is left out; a pixel's deviation is that
+    of noise or of what its surroundings show, whichever is larger. Also returns the share left out.
+    """
+    used = weights > 0
+    pieces = zip(
+        frames[used].split(FRAMES_AT_ONCE), displacement[used].split(FRAMES_AT_ONCE), strict=True
+    )
+    aligned = torch.cat([warp(f, d) for f, d in pieces])
+    share = weights[used, None, None]
+    mean = (share * aligned).sum(0) / share.sum()
+    weight, _ = pixel_weight(aligned, mean, noise)
+    limit = rejection * weight.rsqrt()
+    total, light, left_out = torch.zeros_like(mean), torch.zeros_like(mean), 0.0
+    for chunk, part in zip(
+        aligned.split(FRAMES_AT_ONCE), share.split(FRAMES_AT_ONCE), strict=True
+    ):
+        belongs = (chunk - mean).abs() <= limit
+        left_out += float((~belongs).sum())
+        total += (part * belongs * chunk).sum(0)
+        light += (part * belongs).sum(0)
+    merged = torch.where(light > 0, total / light.clamp(min=1e-12), mean)
+    return merged, left_out / aligned.numel()
+
+
+def effective_frames(weights: torch.Tensor) -> float:
+    """Return how many equally weighted frames average noise as well as weights [n] do."""
+    return float(weights.sum() ** 2 / weights.square().sum())

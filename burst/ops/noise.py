@@ -1,0 +1,185 @@
+"""The noise of a sensor: its model, its estimate from a moving scene, row noise and hot pixels.
+
+Linear values: black 0, white 1. A sensor clips: everything below DN 0 reads `lowest`, a little under
+0, and everything above white reads 1; faint noisy frames have to be understood through that clipping.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from einops import rearrange
+from scipy import ndimage, optimize, special, stats
+from torch.nn import functional
+
+from burst.records import NoiseModel, Sensor
+
+BINS = 24
+QUANTILE = 0.25
+CURVE_POINTS = 400
+SMOOTH_ROWS = 6.0
+LEAST_ROW_NOISE = 0.5  # of the variance with which it can be measured; less is not worth touching
+
+
+def to_linear(frames: np.ndarray, black_level: float, white_level: float) -> torch.Tensor:
+    """Return frames in DN [n, h, w] as float32 with black 0 and white 1."""
+    linear = torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32))
+    linear = linear.to(torch.get_default_device())
+    return linear.sub_(black_level).div_(white_level - black_level)
+
+
+def lowest_linear(sensor: Sensor) -> float:
+    """Return the linear value of DN 0, at which the sensor clips."""
+    black = float(sensor.black_levels[0])
+    return -black / (sensor.white_level - black)
+
+
+def noise_curve(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Measure level and variance [bins] of frames [n, h, w] from each frame's own fine grain.
+
+    The variance over time would count moving edges as noise. The mask of Immerkaer (Comput. Vis.
+    Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows; its mean square over
+    time, then a quantile over the pixels of equal brightness, leaves the noise.
+    """
+    grain = torch.zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=torch.float64)
+    for frame in linear:
+        grain += fine_grain(frame[None])[0].square().cpu()
+    count = linear.shape[0]
+    variance = (grain / count).numpy().ravel()
+    level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0].cpu().numpy().ravel()
+    edges = np.quantile(level, np.linspace(0, 1, BINS + 1))
+    place = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, BINS - 1)
+    filled = [b for b in range(BINS) if np.count_nonzero(place == b) >= 50]
+    levels = np.array([level[place == b].mean() for b in filled])
+    # Fine detail of the scene only ever adds: a low quantile avoids it, and chi-square says how far
+    # below the mean that quantile of a mean of n squares lies.
+    low = np.array([np.quantile(variance[place == b], QUANTILE) for b in filled])
+    return levels, low / (stats.chi2.ppf(QUANTILE, count) / count)
+
+
+def fine_grain(frames: torch.Tensor) -> torch.Tensor:
+    """Return [n, h-2, w-2], zero-mean with the variance of the noise, blind to planes and to rows."""
+    across = frames[..., :-2] - 2 * frames[..., 1:-1] + frames[..., 2:]
+    return (across[..., :-2, :] - 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 6
+
+
+def fit_noise(levels: np.ndarray, variances: np.ndarray, lowest: float) -> NoiseModel:
+    """Fit shot and read variance to a measured curve, through the sensor's clipping; robust."""
+    brightest = max(float(levels.max()), 1e-3)
+    typical = max(float(np.median(variances)), 1e-12)
+
+    def misfit(parameters: np.ndarray) -> np.ndarray:
+        model = NoiseModel(*np.exp(parameters))
+        mean, variance = clipped_moments(np.linspace(lowest, 1.2, CURVE_POINTS), model, lowest)
+        return np.asarray(np.log(np.interp(levels, mean, variance) + 1e-16) - np.log(variances + 1e-16))
+
+    start = np.log([0.5 * typical / brightest, 0.5 * typical])
+    fit = optimize.least_squares(misfit, start, loss="soft_l1", f_scale=0.1)
+    return NoiseModel(*np.exp(fit.x).tolist())
+
+
+def clipped_moments(
+    x: np.ndarray, noise: NoiseModel, lowest: float, highest: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of what a clipping sensor reads for true linear values x."""
+    sigma = np.sqrt(noise.shot * np.clip(x, 0, None) + noise.read) + 1e-12
+    low, high = (lowest - x) / sigma, (highest - x) / sigma
+    below, above = special.ndtr(low), special.ndtr(-high)
+    inside = 1 - below - above
+    density_low, density_high = _density(low), _density(high)
+    first = density_low - density_high
+    second = inside + low * density_low - high * density_high
+    mean = lowest * below + highest * above + x * inside + sigma * first
+    square = (
+        lowest**2 * below + highest**2 * above
+        + x**2 * inside + 2 * x * sigma * first + sigma**2 * second
+    )  # fmt: skip
+    return mean, np.clip(square - mean**2, 0, None)
+
+
+def undo_clipping(merged: torch.Tensor, noise: NoiseModel, lowest: float) -> torch.Tensor:
+    """Return the true values of an average of clipped frames [h, w]: darkness without its bias."""
+    x = np.linspace(min(lowest, -3 * noise.std(0)), 1.2, 4 * CURVE_POINTS)
+    mean, _ = clipped_moments(x, noise, lowest)
+    # Where clipping has eaten the signal, a small difference would be blown up: stop at a slope of 1/4.
+    slope = np.gradient(mean, x)
+    usable = (slope > 0.25) & (np.gradient(mean) > 0)
+    x, mean = x[usable], mean[usable]
+    values = merged.cpu().numpy()
+    corrected = np.interp(values, mean, x)
+    corrected += np.where(values < mean[0], values - mean[0], 0)
+    corrected += np.where(values > mean[-1], values - mean[-1], 0)
+    return torch.from_numpy(corrected.astype(np.float32)).to(merged.device)
+
+
+def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
+    """Estimate the offset [n, h] that each row of frames [n, h, w] was read with.
+
+    The median difference to the mean frame over the half of a row where nothing changes from row to
+    row, less its smooth part. What the scene's motion leaves in it sits in the rows that have edges,
+    true row noise in all rows alike: the calmest quarter of the rows tells its variance, and every
+    row is shrunk by the share of that in its own variance.
+    """
+    reference = linear.mean(0)
+    steepness = torch.from_numpy(np.abs(ndimage.sobel(_blurred(reference), axis=0))).to(linear.device)
+    half = linear.shape[2] // 2
+    calm = steepness.argsort(dim=1)[:, :half]
+    difference = torch.stack(
+        [(frame - reference).gather(1, calm).median(dim=1).values for frame in linear]
+    )
+    smooth = ndimage.gaussian_filter1d(difference.cpu().numpy(), SMOOTH_ROWS, axis=1, mode="nearest")
+    offset = difference - torch.from_numpy(smooth).to(linear.device)
+    found = offset.var(dim=0)
+    expected = torch.pi / 2 * noise.std(float(reference.mean().clamp(0, 1))) ** 2 / half
+    row_variance = float(found.quantile(QUANTILE)) - expected
+    if row_variance < LEAST_ROW_NOISE * expected:
+        return torch.zeros_like(offset)
+    return offset * (row_variance / found).clamp(max=1.0)
+
+
+def hot_pixels(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
+    """Find pixels [h, w] whose mean over time stands out of all their neighbours.
+
+    Optics cannot make one pixel differ from its eight neighbours by more than these differ.
+    """
+    mean = linear.mean(0)
+    around = neighbours(mean[None])[0]
+    highest, lowest = around.max(0).values, around.min(0).values
+    sigma = noise.std(float(mean.mean().clamp(0, 1))) / linear.shape[0] ** 0.5
+    margin = 6 * sigma + (highest - lowest)
+    return (mean > highest + margin) | (mean < lowest - margin)
+
+
+def mend(linear: torch.Tensor, defect: torch.Tensor) -> torch.Tensor:
+    """Return frames [n, h, w] with defect pixels [h, w] replaced by the median of their neighbours."""
+    y, x = defect.nonzero(as_tuple=True)
+    if len(y) == 0:
+        return linear
+    mended = linear.clone()
+    h, w = defect.shape
+    around = torch.stack(
+        [
+            linear[:, (y + dy).clamp(0, h - 1), (x + dx).clamp(0, w - 1)]
+            for dy in (-1, 0, 1)
+            for dx in (-1, 0, 1)
+            if dy or dx
+        ]
+    )
+    mended[:, y, x] = around.median(0).values
+    return mended
+
+
+def neighbours(frames: torch.Tensor) -> torch.Tensor:
+    """Return the eight neighbours [n, 8, h, w] of every pixel of frames [n, h, w]; edges reflect."""
+    padded = functional.pad(rearrange(frames, "n h w -> n 1 h w"), (1, 1, 1, 1), mode="reflect")
+    patches = functional.unfold(padded, 3)
+    patches = rearrange(patches, "n k (h w) -> n k h w", h=frames.shape[1])
+    return torch.cat([patches[:, :4], patches[:, 5:]], dim=1)
+
+
+def _density(z: np.ndarray) -> np.ndarray:
+    return np.asarray(np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi))
+
+
+def _blurred(image: torch.Tensor) -> np.ndarray:
+    return np.asarray(ndimage.gaussian_filter(image.cpu().numpy(), 1.0))

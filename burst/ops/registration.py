@@ -1,0 +1,249 @@
+"""Registration of turbulent frames to one reference: displacement fields for all frames at once.
+
+Local least squares on the reference's gradients (Lucas and Kanade, 1981), from wide windows to narrow
+ones. The reference is the mean of the frames as aligned so far, so its gradients carry little noise,
+and are the same for every frame. Each window's answer is drawn towards the wider window's answer as
+strongly as noise demands: how far the two really differ is estimated from the frames themselves
+(empirical Bayes), so that nothing has to be tuned to a noise level.
+
+Fields live on cells of CELL x CELL pixels: [n, 2, gy, gx], (dx, dy) in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from kornia.filters import gaussian_blur2d
+from torch.nn import functional
+
+from burst.ops.warp import invert, warp
+from burst.records import NoiseModel
+
+CELL = 4
+FRAMES_AT_ONCE = 10
+RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One step from coarse to fine: pixels binned, the window's sigma (px of the frame), rounds."""
+
+    binning: int
+    window: float
+    rounds: int
+
+
+COARSE = (Scale(4, 24, 2), Scale(4, 16, 2), Scale(2, 16, 1), Scale(2, 10, 1))
+FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
+
+
+def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
+    """Return the shift [n, 2] of each frame [n, h, w] against frame `key`, by phase correlation."""
+    h, w = frames.shape[-2:]
+    window = torch.hann_window(h)[:, None] * torch.hann_window(w)
+    window = window.to(frames)
+    fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)
+    # Noise rules the high frequencies: correlate below an eighth of a cycle per pixel.
+    band = torch.exp(-((fx**2 + fy**2) / 0.08**2)).to(frames)
+
+    def spectrum(chunk: torch.Tensor) -> torch.Tensor:
+        return torch.fft.rfft2((chunk - chunk.mean((1, 2), keepdim=True)) * window)
+
+    reference = spectrum(frames[key : key + 1]).conj()
+    shifts = []
+    for chunk in frames.split(FRAMES_AT_ONCE):
+        cross = spectrum(chunk) * reference
+        correlation = torch.fft.irfft2(cross / (cross.abs() + 1e-12) * band, s=(h, w))
+        shifts.append(_peaks(correlation))
+    return torch.cat(shifts)
+
+
+def register(
+    frames: torch.Tensor,
+    noise: NoiseModel,
+    cells: torch.Tensor,
+    scales: Sequence[Scale],
+    reference: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, float]:
+    """Refine cells [n, 2, gy, gx] of frames [n, h, w] through `scales`; the second result is the
+    mean square misfit of the last round in units of the noise's variance.
+
+    Without a `reference` [h, w] the mean of the frames as aligned so far is used, and the mean
+    displacement over the frames, which turbulence does not have, is taken out.
+    """
+    misfit = math.nan
+    for scale in scales:
+        binned = _bin(frames, scale.binning)
+        fixed = None if reference is None else _bin(reference[None], scale.binning)[0]
+        grid = _grid(binned)
+        local = _resize_cells(cells, grid) / scale.binning
+        read = NoiseModel(noise.shot / scale.binning**2, noise.read / scale.binning**2)
+        for _ in range(scale.rounds):
+            local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed)
+        cells = _resize_cells(local, _grid(frames)) * scale.binning
+    return cells, misfit
+
+
+def cells_of(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+    """Return cells for frames [n, h, w] that are merely shifted, by shifts [n, 2]."""
+    gy, gx = _grid(frames)
+    return rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, gy, gx).contiguous()
+
+
+def expand(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return the flow [n, 2, h, w] of cells [n, 2, gy, gx]."""
+    padded = functional.pad(cells, (1, 1, 1, 1), mode="replicate")
+    fine = functional.interpolate(
+        padded, scale_factor=float(CELL), mode="bilinear", align_corners=False
+    )
+    return fine[:, :, CELL : CELL + size[0], CELL : CELL + size[1]]
+
+
+def recentre(flow: torch.Tensor) -> torch.Tensor:
+    """Move the reference of a flow [n, 2, h, w] to where the frames' mean displacement vanishes.
+
+    A point p of the old reference lies at q = p + mean(flow)(p) in the new one, as in the
+    diffeomorphic template of Lao et al. (arXiv 2405.03662).
+    """
+    back = invert(-flow.mean(0, keepdim=True))
+    moved = [
+        warp(flow[:, axis], back.expand(len(flow), -1, -1, -1), mode="bilinear") + back[:, axis]
+        for axis in (0, 1)
+    ]
+    return torch.stack(moved, dim=1)
+
+
+def aligned_mean(frames: torch.Tensor, flow: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w]."""
+    total = torch.zeros_like(frames[0])
+    for i in range(0, len(frames), FRAMES_AT_ONCE):
+        chosen = slice(i, i + FRAMES_AT_ONCE)
+        total += (weights[chosen, None, None] * warp(frames[chosen], flow[chosen])).sum(0)
+    return total / weights.sum()
+
+
+def _round(
+    frames: torch.Tensor,
+    noise: NoiseModel,
+    cells: torch.Tensor,
+    window: float,
+    fixed: torch.Tensor | None,
+) -> tuple[torch.Tensor, float]:
+    """One step of all frames towards the reference; without a fixed one, towards their mean."""
+    size = (frames.shape[-2], frames.shape[-1])
+    warped = torch.cat(
+        [
+            warp(f, expand(c, size))
+            for f, c in zip(frames.split(FRAMES_AT_ONCE), cells.split(FRAMES_AT_ONCE), strict=True)
+        ]
+    )
+    reference = warped.mean(0) if fixed is None else fixed
+    weight, misfit = pixel_weight(warped, reference, noise)
+    gx, gy = gradient(reference)
+    blur = window / CELL
+    normal = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])[None]
+    xx, xy, yy = smooth(_bin_cells(normal), blur)[0]
+    right = torch.cat(
+        [
+            smooth(_bin_cells(torch.stack([weight * gx * e, weight * gy * e], dim=1)), blur)
+            for e in (reference - chunk for chunk in warped.split(FRAMES_AT_ONCE))
+        ]
+    )
+    pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # as many as the window averages over
+    pull = 1 / (pixels * difference_variance(right, xx, xy, yy, pixels))
+    determinant = (xx + pull) * (yy + pull) - xy * xy
+    step = torch.stack(
+        [
+            ((yy + pull) * right[:, 0] - xy * right[:, 1]) / determinant,
+            ((xx + pull) * right[:, 1] - xy * right[:, 0]) / determinant,
+        ],
+        dim=1,
+    )
+    cells = cells + step
+    return (cells - cells.mean(0, keepdim=True) if fixed is None else cells), misfit
+
+
+def difference_variance(
+    right: torch.Tensor, xx: torch.Tensor, xy: torch.Tensor, yy: torch.Tensor, pixels: float
+) -> float:
+    """Return how far (px^2) displacements truly are from the present ones, noise taken off.
+
+    With normal matrix N and right-hand side r = N d + noise of covariance N / pixels,
+    E|r|^2 = |N|^2 var(d) + trace(N) / pixels.
+    """
+    excess = (right.square().sum(1) - (xx + yy) / pixels).mean(0).sum()
+    return float((excess / (xx**2 + 2 * xy**2 + yy**2).sum()).clamp(min=1e-6))
+
+
+def pixel_weight(
+    warped: torch.Tensor, reference: torch.Tensor, noise: NoiseModel
+) -> tuple[torch.Tensor, float]:
+    """Return 1 / variance [h, w] of a pixel's misfit, noise at least, and the mean misfit over noise.
+
+    Where frames differ from the reference by more than noise (blur that changes, moving things),
+    they say less about displacement.
+    """
+    spread = torch.zeros_like(reference)
+    for chunk in warped.split(FRAMES_AT_ONCE):
+        spread += (chunk - reference).square().sum(0)
+    expected = noise.shot * reference.clamp(min=0) + noise.read + 1e-12
+    spread = spread / len(warped)
+    local = smooth(spread[None, None], RESIDUAL_SMOOTHING)[0, 0]
+    return 1 / torch.maximum(local, expected), float((spread / expected).mean())
+
+
+def gradient(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return d/dx and d/dy [h, w] by central differences, zero at the border."""
+    gx, gy = torch.zeros_like(image), torch.zeros_like(image)
+    gx[:, 1:-1] = (image[:, 2:] - image[:, :-2]) / 2
+    gy[1:-1] = (image[2:] - image[:-2]) / 2
+    return gx, gy
+
+
+def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Blur maps [n, c, y, x] by a Gaussian; edges replicate."""
+    reach = 2 * math.ceil(3 * sigma) + 1
+    return gaussian_blur2d(maps, (reach, reach), (sigma, sigma), border_type="replicate")
+
+
+def _bin(frames: torch.Tensor, factor: int) -> torch.Tensor:
+    """Average frames [n, h, w] over factor x factor pixels; what does not fill a bin is cut off."""
+    return functional.avg_pool2d(frames[:, None], factor)[:, 0] if factor > 1 else frames
+
+
+def _bin_cells(maps: torch.Tensor) -> torch.Tensor:
+    """Average maps [n, c, h, w] over cells; the last cells may be partly filled."""
+    return functional.avg_pool2d(maps, CELL, ceil_mode=True, count_include_pad=False)
+
+
+def _grid(frames: torch.Tensor) -> tuple[int, int]:
+    return -(-frames.shape[-2] // CELL), -(-frames.shape[-1] // CELL)
+
+
+def _resize_cells(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    if cells.shape[-2:] == grid:
+        return cells
+    return functional.interpolate(cells, size=grid, mode="bilinear", align_corners=False)
+
+
+def _peaks(correlation: torch.Tensor) -> torch.Tensor:
+    """Return the sub-pixel place [n, 2] (dx, dy) of the maximum of each map [n, h, w], wrapped."""
+    n, h, w = correlation.shape
+    best = correlation.flatten(1).argmax(1)
+    y, x = best // w, best % w
+    i = torch.arange(n, device=correlation.device)
+
+    def parabola(left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        curvature = left - 2 * middle + right
+        return torch.where(curvature < 0, 0.5 * (left - right) / curvature, 0.0).clamp(-0.5, 0.5)
+
+    middle = correlation[i, y, x]
+    dx = parabola(correlation[i, y, (x - 1) % w], middle, correlation[i, y, (x + 1) % w])
+    dy = parabola(correlation[i, (y - 1) % h, x], middle, correlation[i, (y + 1) % h, x])
+    wrapped_x = torch.where(x > w // 2, x - w, x)
+    wrapped_y = torch.where(y > h // 2, y - h, y)
+    return torch.stack([wrapped_x + dx, wrapped_y + dy], dim=1)

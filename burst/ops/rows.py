@@ -1,0 +1,86 @@
+"""Displacement of whole rows: measured on the aligned frames, and told apart from the air's."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import rearrange
+from kornia.filters import gaussian_blur2d
+from scipy import fft
+
+from burst.ops.registration import (
+    FRAMES_AT_ONCE,
+    difference_variance,
+    gradient,
+    pixel_weight,
+)
+from burst.ops.warp import warp
+from burst.records import NoiseModel
+
+MODES = 16  # cosines along a frame, the constant not counted
+
+
+def row_residual(
+    frames: torch.Tensor, noise: NoiseModel, flow: torch.Tensor, sigma: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Measure what displacement [n, h, 2] of their rows the aligned frames still have.
+
+    Frames [n, h, w] and flow [n, 2, h, w]. Least squares over whole rows, `sigma` rows wide in time
+    of readout, shrunk by what noise explains. The second result is the aligned mean [h, w].
+    """
+    warped = torch.cat(
+        [
+            warp(f, u)
+            for f, u in zip(frames.split(FRAMES_AT_ONCE), flow.split(FRAMES_AT_ONCE), strict=True)
+        ]
+    )
+    reference = warped.mean(0)
+    weight, _ = pixel_weight(warped, reference, noise)
+    gx, gy = gradient(reference)
+    xx, xy, yy = _along_rows(torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy]), sigma)
+    error = reference - warped
+    right = _along_rows(torch.stack([weight * gx * error, weight * gy * error], dim=1), sigma)
+    pixels = 2 * math.sqrt(math.pi) * sigma * frames.shape[2]
+    pull = 1 / (pixels * difference_variance(right[..., None], xx[:, None], xy[:, None], yy[:, None], pixels))
+    determinant = (xx + pull) * (yy + pull) - xy * xy
+    dx = ((yy + pull) * right[:, 0] - xy * right[:, 1]) / determinant
+    dy = ((xx + pull) * right[:, 1] - xy * right[:, 0]) / determinant
+    residual = torch.stack([dx, dy], dim=-1)
+    return residual - residual.mean(0, keepdim=True), reference
+
+
+def separate(flow: torch.Tensor) -> torch.Tensor:
+    """Return the share [n, h, 2] of a flow [n, 2, h, w] that moves whole rows: the camera's.
+
+    The air moves columns as much as rows, with x and y exchanged; the camera moves all columns
+    alike. So the variance of each cosine mode along the columns, over the frames, is the air's, and
+    what the rows have above it is the camera's (a Wiener filter mode by mode). The displacement of
+    a frame as a whole cannot be told apart and counts as the camera's.
+    """
+    rows = rearrange(flow.mean(3), "n xy h -> n h xy")
+    columns = rearrange(flow.mean(2), "n xy w -> n w xy")
+    by_row, by_column = _cosines(rows), _cosines(columns)
+    total = by_row.square().mean(0)
+    air = by_column.square().mean(0).flip(-1)
+    gain = (1 - air / total.clamp(min=1e-12)).clamp(min=0)
+    gain[0] = 1.0
+    kept = torch.zeros_like(rows)
+    kept[:, : gain.shape[0]] = by_row * gain
+    kept *= math.sqrt(rows.shape[1])
+    return torch.from_numpy(fft.idct(kept.cpu().numpy(), axis=1, norm="ortho")).to(flow)
+
+
+def _cosines(lines: torch.Tensor) -> torch.Tensor:
+    """Return the first cosine coefficients [n, modes, 2] of lines [n, m, 2], independent of m."""
+    spectrum = fft.dct(lines.cpu().numpy(), axis=1, norm="ortho") / math.sqrt(lines.shape[1])
+    return torch.from_numpy(spectrum[:, : MODES + 1]).to(lines)
+
+
+def _along_rows(maps: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Average maps [..., h, w] over columns and, by a Gaussian, over neighbouring rows -> [..., h]."""
+    means = maps.mean(-1)
+    flat = means.reshape(1, -1, means.shape[-1], 1)
+    reach = 2 * math.ceil(3 * sigma) + 1
+    blurred = gaussian_blur2d(flat, (reach, 1), (sigma, 1.0), border_type="replicate")
+    return blurred.reshape(means.shape)

@@ -1,0 +1,44 @@
+"""Sharpness of frames and tiles that noise cannot fake."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from burst.records import NoiseModel
+
+FRAMES_AT_ONCE = 10
+# Fourth binomial minus eighth binomial row: a pass band around a sixth of a cycle per pixel, which
+# blur takes first and in which a scene still has light.
+FINE = (1.0, 4.0, 6.0, 4.0, 1.0)
+COARSE = (1.0, 8.0, 28.0, 56.0, 70.0, 56.0, 28.0, 8.0, 1.0)
+
+
+def tile_sharpness(frames: torch.Tensor, noise: NoiseModel, tile: int) -> torch.Tensor:
+    """Return the noise-free band-pass energy [n, ty, tx] of frames [n, h, w] in tiles.
+
+    The energy that the noise model predicts for the band is subtracted. Never below zero.
+    """
+    fine, coarse = _kernel(FINE, len(COARSE), frames), _kernel(COARSE, len(COARSE), frames)
+    gain = float((torch.outer(fine, fine) - torch.outer(coarse, coarse)).square().sum())
+    size = min(tile, frames.shape[1], frames.shape[2])
+    result = []
+    for chunk in frames.split(FRAMES_AT_ONCE):
+        band = _separable(chunk, fine) - _separable(chunk, coarse)
+        expected = gain * (noise.shot * chunk.clamp(min=0) + noise.read)
+        result.append(functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0])
+    return torch.cat(result).clamp(min=0)
+
+
+def _kernel(row: tuple[float, ...], length: int, like: torch.Tensor) -> torch.Tensor:
+    """Return a normalised row of binomials, padded to a length."""
+    values = torch.tensor(row, dtype=like.dtype, device=like.device)
+    margin = (length - len(row)) // 2
+    return functional.pad(values / values.sum(), (margin, margin))
+
+
+def _separable(frames: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    reach = len(kernel) // 2
+    padded = functional.pad(frames[:, None], (reach,) * 4, mode="reflect")
+    across = functional.conv2d(padded, kernel[None, None, None, :])
+    return functional.conv2d(across, kernel[None, None, :, None])[:, 0]

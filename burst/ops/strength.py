@@ -1,0 +1,85 @@
+"""The strength of turbulence from the displacements it causes, without knowing the scene.
+
+How fast displacements of two points of a row part with their distance depends on D/r0 and on the
+width of the beam in the scene alone (see `ops.turbulence.mode_correlation`). Both points are read at
+the same time, so that shaking of the camera drops out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from burst.ops.turbulence import mode_correlation, tilt_std
+from burst.ops.zernike import TILT_X, TILT_Y
+
+BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
+NEAREST = 12.0  # px; closer points share a registration window
+
+
+@dataclass(frozen=True)
+class Strength:
+    """D/r0, the beam's width in the scene (px), how badly Kolmogorov's law fits (log rms), and the
+    mean square differences [m, 2] px^2 of that fit."""
+
+    d_over_r0: float
+    aperture_px: float
+    misfit: float
+    square: np.ndarray
+
+
+def structure_function(
+    flow: torch.Tensor, confidence: torch.Tensor, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return distances [m] px along the row and mean square differences [m, 2] px^2 of dx and dy.
+
+    The flow [n, 2, h, w] is looked at on every `step`-th pixel, with `confidence` [h, w] as weight;
+    what is common to all frames is taken out.
+    """
+    cells = functional.avg_pool2d(flow, step)
+    cells = cells - cells.mean(0, keepdim=True)
+    trust = functional.avg_pool2d(confidence[None, None], step)[0, 0]
+    width = cells.shape[-1]
+    first = max(1, int(NEAREST // step))
+    lags = range(first, max(first + 2, width * 2 // 3), max(1, width // 32))
+    values = []
+    for lag in lags:
+        weight = trust[:, lag:] * trust[:, :-lag]
+        square = (cells[..., lag:] - cells[..., :-lag]).square().mean(0)
+        values.append(((square * weight).sum((1, 2)) / weight.sum().clamp(min=1e-12)).cpu().numpy())
+    return np.array([lag * float(step) for lag in lags]), np.array(values)
+
+
+def fit_strength(distance: np.ndarray, square: np.ndarray, sampling: float) -> Strength:
+    """Fit D/r0 and the beam's width to a structure function; `sampling` as in `turbulence.Air`."""
+    measured = np.log(np.clip(square, 1e-8, None))
+    fits = []
+    for aperture_px in BEAM_WIDTHS:
+        theory = _theory(aperture_px, tuple(distance.tolist()))
+        difference = measured - np.log(theory)
+        variance = float(np.exp(difference.mean()))
+        strength = (variance**0.5 / tilt_std(1.0, sampling)) ** (6 / 5)
+        fits.append(Strength(strength, aperture_px, float(difference.std()), variance * theory))
+    return min(fits, key=lambda fit: fit.misfit)
+
+
+def detail(reference: torch.Tensor) -> torch.Tensor:
+    """Return how far displacement can be seen at each pixel [h, w], between 0 and 1."""
+    energy = torch.zeros_like(reference)
+    energy[1:-1, 1:-1] = (reference[1:-1, 2:] - reference[1:-1, :-2]).square()
+    energy[1:-1, 1:-1] += (reference[2:, 1:-1] - reference[:-2, 1:-1]).square()
+    energy = functional.avg_pool2d(energy[None, None], 21, 1, 10)[0, 0]
+    return energy / (energy + energy.median().clamp(min=1e-20))
+
+
+@lru_cache(maxsize=128)
+def _theory(aperture_px: float, distances: tuple[float, ...]) -> np.ndarray:
+    """Return mean square differences [m, 2] of unit-variance tilts along and across a row."""
+    along = np.asarray(distances)
+    zero = np.zeros_like(along)
+    correlation = [mode_correlation(j, along, zero, aperture_px) for j in (TILT_X, TILT_Y)]
+    return np.clip(2 * (1 - np.stack(correlation, axis=1)), 1e-6, None)

@@ -1,0 +1,71 @@
+"""The only place that resamples: pixel centres at integers, one displacement convention.
+
+A displacement field is [n, 2, h, w] in pixels, channel 0 to the right and channel 1 down, from the
+reference grid to the frame: `warp(frame, flow)` samples the frame at p + flow(p).
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch.nn import functional
+
+
+def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> torch.Tensor:
+    """Sample frames [n, h, w] at p + flow(p), flow [n, 2, h', w'] -> [n, h', w']; edges reflect.
+
+    The grid of the flow starts at pixel (0, 0) of the frame and may differ from it in size.
+    """
+    height, width = frames.shape[-2:]
+    x, y = pixel_grid(flow)
+    grid = torch.stack(
+        (
+            (x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1,
+            (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1,
+        ),
+        dim=-1,
+    )
+    sampled = functional.grid_sample(
+        rearrange(frames, "n h w -> n 1 h w"),
+        grid,
+        mode=mode,
+        padding_mode="reflection",
+        align_corners=True,
+    )
+    return rearrange(sampled, "n 1 h w -> n h w")
+
+
+def pixel_grid(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return x [1, w] and y [h, 1], the pixel centres of a tensor [..., h, w]."""
+    height, width = like.shape[-2:]
+    x = torch.arange(width, dtype=like.dtype, device=like.device)
+    y = torch.arange(height, dtype=like.dtype, device=like.device)
+    return x[None, :], y[:, None]
+
+
+def compose(flow: torch.Tensor, row_motion: torch.Tensor | None) -> torch.Tensor:
+    """Add row motion [n, h, 2] to a flow [n, 2, h, w]: the one displacement frames are warped by."""
+    if row_motion is None:
+        return flow
+    return flow + rearrange(row_motion, "n h xy -> n xy h 1")
+
+
+def invert(displacement: torch.Tensor, iterations: int = 4) -> torch.Tensor:
+    """Return f with f(p) = displacement(p + f(p)) for [n, 2, h, w], by fixed-point iteration.
+
+    Turns "where a pixel's light came from" into "where a point of the reference went". Converges
+    while the displacement changes by less than a pixel per pixel.
+    """
+    flow = displacement.clone()
+    for _ in range(iterations):
+        flow = torch.stack(
+            [warp(displacement[:, axis], flow, mode="bilinear") for axis in (0, 1)], dim=1
+        )
+    return flow
+
+
+def resize_field(field: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Interpolate fields [n, c, gy, gx] to [n, c, h, w], corners on corners; values stay as they are."""
+    if field.shape[-2:] == size:
+        return field
+    return functional.interpolate(field, size=size, mode="bicubic", align_corners=True)

@@ -1,0 +1,266 @@
+"""What the camera gave (`Stack`), what is known of it so far (`Burst`), and what was done (`Report`).
+
+Axes: n frames, h rows, w columns, c channels, k kernel; a displacement is (dx, dy) in pixels.
+Every record is frozen; `dataclasses.replace` makes the next one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+BAYER_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
+MINIMUM_FRAMES = 2
+
+
+class StackError(ValueError):
+    """A stack, or the description of its sensor, that cannot be what it claims to be."""
+
+
+class Shutter(StrEnum):
+    """How the exposure of the rows of one frame relates in time."""
+
+    GLOBAL = "global"
+    ROLLING = "rolling"
+    DUAL_REVERSED = "dual_reversed"
+    GLOBAL_RESET = "global_reset"
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Var[x] = shot * x + read for linear x (black 0, white 1); both are variances."""
+
+    shot: float
+    read: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("shot", self.shot), ("read", self.read)):
+            if not (math.isfinite(value) and value >= 0):
+                raise StackError(f"noise.{name}: expected a variance of at least 0, found {value}.")
+
+    def std(self, x: float) -> float:
+        """Return the standard deviation at linear level x."""
+        return math.sqrt(self.shot * max(x, 0.0) + self.read)
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What turns photons into DN: levels (DN), colour filters, noise, shutter, times (seconds).
+
+    `black_level` is one number, or one for each site of the 2x2 colour pattern in reading order.
+    `transfer` says how DN relate to light: "linear" for raw, "srgb" for display-encoded sources,
+    which are restored as they are and made linear when written.
+    """
+
+    black_level: float | tuple[float, float, float, float] = 0.0
+    white_level: float = 4095.0
+    cfa: str = "mono"
+    noise: NoiseModel | None = None
+    shutter: Shutter = Shutter.GLOBAL
+    exposure_time: float = 0.0
+    row_time: float = 0.0
+    frame_time: float = 1 / 30
+    iso: float | None = None
+    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    transfer: Literal["linear", "srgb"] = "linear"
+
+    def __post_init__(self) -> None:
+        if self.cfa not in ("mono", *BAYER_PATTERNS):
+            raise StackError(
+                f"cfa: expected mono or one of {', '.join(BAYER_PATTERNS)}, found '{self.cfa}'."
+            )
+        if not math.isfinite(self.white_level):
+            raise StackError(f"white_level: expected a number of DN, found {self.white_level}.")
+        for black in self.black_levels:
+            if not (math.isfinite(black) and 0 <= black < self.white_level):
+                raise StackError(
+                    f"black_level: expected 0 <= black_level < white_level {self.white_level:g},"
+                    f" found {black:g}. Pass --black-level and --white-level."
+                )
+        for name in ("exposure_time", "row_time", "frame_time"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise StackError(f"{name}: expected seconds of at least 0, found {value}.")
+
+    @property
+    def black_levels(self) -> tuple[float, ...]:
+        """The black level of every site: one for mono, else as many as were given."""
+        return self.black_level if isinstance(self.black_level, tuple) else (self.black_level,)
+
+    def readout_time(self, height: int) -> float:
+        """Return the seconds between the first and the last row's start of readout."""
+        return (height - 1) * self.row_time
+
+    def readout_ratio(self, height: int) -> float:
+        """Return h * row_time / frame_time, the gamma of rolling-shutter papers."""
+        return height * self.row_time / self.frame_time if self.frame_time else 0.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be).
+
+    `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top.
+    """
+
+    frames: np.ndarray
+    sensor: Sensor
+    name: str = "stack"
+    source: str = ""
+    scan: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.frames.shape
+        if self.frames.ndim != 3 or self.frames.dtype != np.uint16:
+            raise StackError(
+                f"{self.source or self.name}: expected frames (n, h, w) of uint16,"
+                f" found {shape} of {self.frames.dtype}."
+            )
+        if shape[0] < MINIMUM_FRAMES:
+            raise StackError(
+                f"{self.source or self.name}: expected at least {MINIMUM_FRAMES} frames,"
+                f" found {shape[0]}. A single frame has nothing to be merged with."
+            )
+        scan = np.ones(shape[0], np.int8) if self.scan is None else np.asarray(self.scan, np.int8)
+        if scan.shape != (shape[0],) or not np.isin(scan, (-1, 1)).all():
+            raise StackError(
+                f"{self.source or self.name}: expected scan to hold {shape[0]} values of +1 or -1."
+            )
+        object.__setattr__(self, "scan", scan)
+
+    @property
+    def count(self) -> int:
+        """The number of frames, n."""
+        return int(self.frames.shape[0])
+
+    @property
+    def height(self) -> int:
+        """The number of rows, h."""
+        return int(self.frames.shape[1])
+
+    @property
+    def width(self) -> int:
+        """The number of columns, w."""
+        return int(self.frames.shape[2])
+
+
+@dataclass(frozen=True)
+class Level:
+    """How hard a stack is: noise std of a frame at mid grey (linear), displacement rms (px per axis)."""
+
+    noise: float
+    displacement: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one stage did: its name, seconds, settings, the numbers it found and its warnings."""
+
+    stage: str
+    seconds: float = 0.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """One entry per stage that ran, in order; a stage notes numbers and warnings in the last."""
+
+    entries: tuple[Entry, ...] = ()
+
+    def begin(self, stage: str, settings: Mapping[str, Any]) -> Report:
+        """Append an entry for a stage that is about to run."""
+        return Report((*self.entries, Entry(stage, settings=settings)))
+
+    def note(self, **numbers: Any) -> Report:
+        """Add numbers (plain JSON values) to the running stage's entry."""
+        return self._with_last(numbers={**self._last.numbers, **numbers})
+
+    def warn(self, message: str) -> Report:
+        """Add a warning in plain words to the running stage's entry."""
+        return self._with_last(warnings=(*self._last.warnings, message))
+
+    def end(self, seconds: float) -> Report:
+        """Record how long the running stage took."""
+        return self._with_last(seconds=seconds)
+
+    def numbers(self, stage: str) -> Mapping[str, Any]:
+        """Return the numbers of a stage; nothing when it did not run."""
+        return next((entry.numbers for entry in self.entries if entry.stage == stage), {})
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings, each with the stage that gave it."""
+        return tuple(f"{e.stage}: {text}" for e in self.entries for text in e.warnings)
+
+    @property
+    def _last(self) -> Entry:
+        return self.entries[-1] if self.entries else Entry("stack")
+
+    def _with_last(self, **changes: Any) -> Report:
+        return Report((*self.entries[:-1], replace(self._last, **changes)))
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made an image; written into it and into the report. `pipeline` is resolved TOML text.
+
+    `fingerprint` changes with all that may change the image: measurement, settings, seed, code.
+    """
+
+    version: str
+    source: str
+    pipeline: str
+    seed: int
+    threads: int
+    device: str
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What is known of a stack so far; a field that no stage has filled is None.
+
+    linear          [n, h, w] float32, black 0 and white 1, row noise and hot pixels taken out
+    noise           noise of one linear frame
+    weights         [n], 0 for a dropped frame, mean 1 over the kept ones
+    tile_sharpness  [n, ty, tx], noise-free sharpness of each tile relative to its mean over frames
+    flow            [n, 2, h, w] px, from the reference grid to the frame: frame(p + flow(p)) = reference(p)
+    level           how hard the stack is, by which a model is chosen
+    row_motion      [n, h, 2] px, added to the flow of each row (see `ops.warp.compose`)
+    psf             [n, k, k], blur of each aligned frame
+    merged          [h, w] linear, aligned and averaged, still blurred
+    image           [h, w] linear, the result so far
+    """
+
+    stack: Stack
+    linear: torch.Tensor | None = None
+    noise: NoiseModel | None = None
+    weights: torch.Tensor | None = None
+    tile_sharpness: torch.Tensor | None = None
+    flow: torch.Tensor | None = None
+    level: Level | None = None
+    row_motion: torch.Tensor | None = None
+    psf: torch.Tensor | None = None
+    merged: torch.Tensor | None = None
+    image: torch.Tensor | None = None
+    report: Report = Report()
+
+
+FIELDS = tuple(f.name for f in fields(Burst) if f.name != "report")
+
+FieldName = Literal[
+    "stack", "linear", "noise", "weights", "tile_sharpness", "flow", "level", "row_motion",
+    "psf", "merged", "image",
+]  # fmt: skip

@@ -1,0 +1,157 @@
+"""Plots of what was measured of the frames: their scores, their noise, their blur."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from burst.records import Burst
+from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
+
+PSF_MASS_SHOWN = 0.999  # the rest of the kernel is empty to the eye
+
+
+def draw_scores(burst: Burst) -> Drawing | None:
+    """Draw each frame's score through the burst, the kept frames filled."""
+    found = series(burst.report.numbers("select"), "sharpness")
+    if found is None or len(found[0]) != burst.stack.count:
+        return None
+    score, frame, kept = found[0], np.arange(burst.stack.count), _kept(burst)
+    figure, (axes,) = new_axes()
+    axes.axhline(1, color=MUTED, linewidth=0.8)
+    axes.plot(frame, score, color=GRID, linewidth=0.8)
+    axes.plot(frame[~kept], score[~kept], "o", color=MUTED, mfc="none", mew=0.8, label="dropped")
+    axes.plot(frame[kept], score[kept], "o", color=ACCENT, label="kept")
+    axes.set(xlabel="frame", ylabel="sharpness / mean")
+    axes.grid(axis="x", visible=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    best = int(np.nanargmax(score))
+    words = (
+        f"{kept.sum()} of {len(kept)} frames are kept. The sharpest is frame {best}, at"
+        f" {score[best]:.2f} times the mean; the worst stands at {np.nanmin(score):.2f}."
+    )
+    alt = f"Sharpness of {len(kept)} frames over time. {words}"
+    return Drawing("scores", "Frame scores", words, alt, figure)
+
+
+def draw_noise(burst: Burst) -> Drawing | None:
+    """Draw the measured noise variance over the level, and the line shot * x + read."""
+    numbers = burst.report.numbers("noise")
+    points = series(_table(numbers, "curve"), "level", "variance")
+    if points is None:
+        return None
+    level, variance = points
+    figure, (axes,) = new_axes()
+    axes.plot(level, variance, "o", color=MUTED, mfc="none", mew=0.8, label="measured")
+    words = f"Variance of the noise at {np.isfinite(variance).sum()} levels of brightness."
+    if burst.noise:
+        ends = np.array([min(0.0, np.nanmin(level)), np.nanmax(level)])
+        fit = burst.noise.shot * ends.clip(0) + burst.noise.read
+        axes.plot(ends, fit, color=ACCENT, label="shot · x + read")
+        words = (
+            f"The line is variance = {burst.noise.shot:.3g} · x + {burst.noise.read:.3g}:"
+            f" at mid grey a frame's noise is {burst.noise.std(0.5):.2%} of white."
+        )
+    axes.set(xlabel="level x (black 0, white 1)", ylabel="variance")
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    axes.set_ylim(bottom=min(0.0, np.nanmin(variance)))
+    axes.legend(loc="upper left")
+    return Drawing("noise", "Noise", words, f"Noise variance over signal level. {words}", figure)
+
+
+def draw_spectrum(burst: Burst) -> Drawing | None:
+    """Draw the measured spectral ratio and the model of turbulence that was fitted to it."""
+    spectrum = _table(burst.report.numbers("blur"), "spectrum")
+    found = series(spectrum, "frequency", "measured")
+    if found is None:
+        return None
+    frequency, measured = found
+    figure, (axes,) = new_axes()
+    axes.plot(
+        frequency, _positive(measured), "o", color=MUTED, mfc="none", mew=0.8, label="measured"
+    )
+    modelled = series(spectrum, "frequency", "model")
+    if modelled is not None:
+        axes.plot(frequency, _positive(modelled[1]), color=ACCENT, label="model")
+    axes.set(xlabel="frequency (cycles / px)", ylabel="spectral ratio", yscale="log")
+    axes.legend(loc="lower left")
+    strength = burst.report.numbers("blur").get("d_over_r0")
+    words = "What the air leaves of each spatial frequency, on average over the frames."
+    if isinstance(strength, int | float):
+        words += f" The model fits best at D/r0 = {strength:.2f}."
+    return Drawing("spectrum", "Spectral ratio", words, f"Ratio over frequency. {words}", figure)
+
+
+def draw_psf(burst: Burst) -> Drawing | None:
+    """Draw the weighted mean PSF as an image, and its sections through the centre."""
+    if burst.psf is None:
+        return None
+    psf = _core(_mean_psf(burst))
+    if not psf.max() > 0:
+        return None
+    radius = psf.shape[0] // 2
+    figure, (image, profile) = new_axes((1, 1.5))
+    edge = radius + 0.5
+    image.imshow(psf, cmap=accent_map(), extent=(-edge, edge, edge, -edge))
+    image.set(xlabel="px", ylabel="px")
+    image.grid(visible=False)
+    image.locator_params(integer=True, nbins=5)
+    offset, peak = np.arange(-radius, radius + 1), psf.max()
+    profile.locator_params(axis="x", integer=True)
+    profile.plot(offset, psf[radius] / peak, color=ACCENT, label="horizontal")
+    profile.plot(offset, psf[:, radius] / peak, color=INK, linestyle="--", label="vertical")
+    profile.set(xlabel="px from the centre", ylabel="share of the peak")
+    profile.legend(loc="upper right")
+    words = (
+        f"The blur that was taken out: {_full_width(psf[radius]):.1f} px wide at half its height."
+    )
+    return Drawing("psf", "Point spread function", words, words, figure)
+
+
+def _kept(burst: Burst) -> np.ndarray:
+    """Return which frames count [n] bool: by their weights, else by what `select` noted."""
+    if burst.weights is not None:
+        return np.asarray(burst.weights.detach().cpu().numpy() > 0)
+    kept = burst.report.numbers("select").get("kept")
+    frames = np.arange(burst.stack.count)
+    return np.isin(frames, kept) if kept is not None else np.ones(burst.stack.count, bool)
+
+
+def _table(numbers: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = numbers.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    """Leave out what a logarithmic axis cannot show."""
+    return np.where(values > 0, values, np.nan)
+
+
+def _mean_psf(burst: Burst) -> np.ndarray:
+    """Return the PSF [k, k] of the whole burst: the mean over the frames by weight."""
+    assert burst.psf is not None
+    psf = burst.psf.detach().cpu().double().numpy()
+    weights = np.ones(len(psf))
+    if burst.weights is not None and len(burst.weights) == len(psf):
+        weights = burst.weights.detach().cpu().double().numpy()
+    mean = np.tensordot(weights, psf, 1) / max(weights.sum(), 1e-12)
+    return np.asarray(np.nan_to_num(mean))
+
+
+def _core(psf: np.ndarray) -> np.ndarray:
+    """Cut away the empty rim of a PSF [k, k]; at least 7 x 7 stays."""
+    centre = psf.shape[0] // 2
+    for radius in range(3, centre):
+        inside = psf[centre - radius : centre + radius + 1, centre - radius : centre + radius + 1]
+        if inside.sum() >= PSF_MASS_SHOWN * psf.sum():
+            return inside
+    return psf
+
+
+def _full_width(section: np.ndarray) -> float:
+    """Return the full width at half maximum of a section [k], px, between samples."""
+    fine = np.linspace(0, len(section) - 1, 20 * len(section))
+    high = fine[np.interp(fine, np.arange(len(section)), section) >= section.max() / 2]
+    return float(high[-1] - high[0])

@@ -1,0 +1,81 @@
+"""Put the page together: facts, pictures, plots and tables go into `report.html.j2`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from burst.records import Burst
+from burst.report.pictures import scene_pictures
+from burst.report.style import STYLE, to_svg
+from burst.report.words import facts, origin_rows, sensor_rows, table_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TEMPLATE = "report.html.j2"
+
+
+def render(summary: Mapping[str, Any], burst: Burst, shown: np.ndarray | None = None) -> str:
+    """Return the page as text.
+
+    `summary` is what `report.json` holds; `shown` see `write_report`.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(TEMPLATE).render(
+        summary=summary,
+        facts=facts(summary),
+        pictures=scene_pictures(burst, shown),
+        plots=draw_plots(burst),
+        stages=_stages(summary),
+        origin=origin_rows(summary),
+        sensor=sensor_rows(summary),
+    )
+
+
+def draw_plots(burst: Burst) -> list[dict[str, str]]:
+    """Return name, title, caption and SVG of every plot that the burst knows enough for."""
+    from matplotlib import rc_context
+
+    from burst.report import curves, motion
+
+    painters = (
+        curves.draw_scores,
+        curves.draw_noise,
+        motion.draw_shift,
+        motion.draw_row_motion,
+        motion.draw_displacement,
+        curves.draw_spectrum,
+        curves.draw_psf,
+    )
+    with rc_context(STYLE):
+        drawings = [drawing for paint in painters if (drawing := paint(burst))]
+        return [
+            {"name": d.name, "title": d.title, "caption": d.caption, "svg": to_svg(d)}
+            for d in drawings
+        ]
+
+
+def _stages(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each stage with its tables, its warnings and its share of the longest one's time."""
+    longest = max((stage["seconds"] or 0.0 for stage in summary["stages"]), default=0.0)
+    return [
+        {
+            "name": stage["stage"],
+            "seconds": f"{stage['seconds'] or 0.0:.2f} s",
+            "share": round(100 * (stage["seconds"] or 0.0) / max(longest, 1e-9), 1),
+            "settings": table_rows(stage["settings"]),
+            "numbers": table_rows(stage["numbers"]),
+            "warnings": stage["warnings"],
+        }
+        for stage in summary["stages"]
+    ]

@@ -1,0 +1,118 @@
+"""The pictures that the page compares: from linear frames to small images inside the page."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from burst.records import Burst, Sensor
+
+if TYPE_CHECKING:
+    import torch
+
+LONGEST_SIDE = 1024  # px; larger frames are shown reduced
+LOSSLESS_PIXELS = 400 * 400  # noise does not compress: above this a page of PNGs nears 3 MB
+JPEG_QUALITY = 85
+DARKEST, BRIGHTEST = 0.2, 99.8  # percentiles of the result that are shown black and white
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the scene: a name for programs, a label for people, a data URI, its size."""
+
+    name: str
+    label: str
+    uri: str
+    width: int
+    height: int
+
+
+def scene_pictures(burst: Burst, shown: np.ndarray | None = None) -> list[Picture]:
+    """Return the scene as first frame, plain mean, aligned mean and result, as far as known.
+
+    All are shown with the black and white points of the last one, so that they can be compared.
+    `shown` (h, w) or (h, w, 3), linear, takes the place of `burst.image`.
+    """
+    known = _known_images(burst, shown)
+    black, white = _display_points(known[-1][2])
+    return [
+        _picture(name, label, encode(image, black, white, burst.stack.sensor))
+        for name, label, image in known
+    ]
+
+
+def encode(image: np.ndarray, black: float, white: float, sensor: Sensor) -> np.ndarray:
+    """Return an image (h, w) or (h, w, 3) as uint8 for display, `black` to 0 and `white` to 255.
+
+    A source that was display-encoded from the start gets no second curve.
+    """
+    import torch
+
+    from burst.ops.color import linear_to_display
+
+    stretched = np.clip((np.nan_to_num(image) - black) / (white - black), 0, 1)
+    if sensor.transfer == "linear":
+        stretched = linear_to_display(torch.from_numpy(stretched)).numpy()
+    return np.asarray(np.rint(stretched * 255), np.uint8)
+
+
+def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:
+    """Return name, label and linear image of every step on the way that has been reached."""
+    images = [("first", "First frame", _first_frame(burst))]
+    if burst.linear is not None:
+        images.append(("mean", "Plain mean", _array(burst.linear.mean(0))))
+    if burst.merged is not None:
+        images.append(("merged", "Aligned mean", _array(burst.merged)))
+    if shown is not None:
+        images.append(("restored", "Restored", _balanced(shown, burst)))
+    elif burst.image is not None:
+        images.append(("restored", "Restored", _array(burst.image)))
+    return images
+
+
+def _first_frame(burst: Burst) -> np.ndarray:
+    if burst.linear is not None:
+        return _array(burst.linear[0])
+    sensor = burst.stack.sensor
+    black = float(np.mean(sensor.black_levels))
+    return np.asarray((burst.stack.frames[0] - black) / (sensor.white_level - black), np.float32)
+
+
+def _balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:
+    """White-balance a colour picture; a grey one is left as it is."""
+    gains = np.asarray(burst.stack.sensor.white_balance, np.float32)
+    return np.asarray(shown * gains if shown.ndim == 3 else shown, np.float32)
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return np.asarray(tensor.detach().float().cpu().numpy())
+
+
+def _display_points(image: np.ndarray) -> tuple[float, float]:
+    """Return the linear levels that are shown black and white: percentiles of an image."""
+    finite = image[np.isfinite(image)]
+    if not finite.size:
+        return 0.0, 1.0
+    black, white = np.percentile(finite, (DARKEST, BRIGHTEST))
+    return float(black), float(max(white, black + 1e-6))
+
+
+def _picture(name: str, label: str, pixels: np.ndarray) -> Picture:
+    import cv2
+
+    scale = min(1.0, LONGEST_SIDE / max(pixels.shape[:2]))
+    if scale < 1:
+        size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    lossless = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
+    suffix, options = (
+        (".png", []) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    )
+    in_file_order = pixels[..., ::-1] if pixels.ndim == 3 else pixels  # OpenCV writes B, G, R
+    data = cv2.imencode(suffix, np.ascontiguousarray(in_file_order), options)[1].tobytes()
+    kind = "png" if lossless else "jpeg"
+    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Picture(name, label, uri, pixels.shape[1], pixels.shape[0])

@@ -1,0 +1,80 @@
+"""What `report.json` holds: plain values that `schema.json` describes, and nothing but JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burst.records import Burst, Entry, Provenance, Sensor, Stack
+
+SCHEMA_NAME = "burst-report-1"
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
+
+
+def summarise(burst: Burst, provenance: Provenance, outputs: Sequence[str]) -> dict[str, Any]:
+    """Return the report of a run as plain JSON values; a number that is not finite is null."""
+    summary = {
+        "schema": SCHEMA_NAME,
+        **asdict(provenance),
+        "stack": _stack(burst.stack),
+        "measured": _measured(burst),
+        "stages": [_stage(entry) for entry in burst.report.entries],
+        "warnings": list(burst.report.warnings),
+        "outputs": list(outputs),
+    }
+    return {key: plain(value) for key, value in summary.items()}
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with nothing in it but what JSON knows; NaN and infinity become None."""
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray) or hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _stack(stack: Stack) -> dict[str, Any]:
+    return {
+        "name": stack.name,
+        "source": stack.source,
+        "frames": stack.count,
+        "height": stack.height,
+        "width": stack.width,
+        "sensor": _sensor(stack.sensor),
+    }
+
+
+def _sensor(sensor: Sensor) -> dict[str, Any]:
+    """Return the sensor's fields, with the black level of every site as a list."""
+    return {**asdict(sensor), "black_level": list(sensor.black_levels)}
+
+
+def _measured(burst: Burst) -> dict[str, Any]:
+    return {
+        "noise": asdict(burst.noise) if burst.noise else None,
+        "level": asdict(burst.level) if burst.level else None,
+        "weights": None if burst.weights is None else burst.weights.tolist(),
+    }
+
+
+def _stage(entry: Entry) -> dict[str, Any]:
+    return {
+        "stage": entry.stage,
+        "seconds": entry.seconds,
+        "settings": dict(entry.settings),
+        "numbers": dict(entry.numbers),
+        "warnings": list(entry.warnings),
+    }

@@ -1,0 +1,121 @@
+"""Numbers as a person reads them: the facts at the top of the page, and the rows of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Row = tuple[str, str]
+
+SHORT_LIST = 6  # longer lists are summed up: all their values stand in report.json
+
+
+def facts(summary: Mapping[str, Any]) -> list[Row]:
+    """Return label and value of what a reader wants to know first, as far as it is known."""
+    stack, numbers = summary["stack"], {s["stage"]: s["numbers"] for s in summary["stages"]}
+    known: list[tuple[str, Any, Callable[[Any], str]]] = [
+        ("Frames", _frames(summary), str),
+        ("Size", f"{stack['width']} \N{MULTIPLICATION SIGN} {stack['height']} px", str),
+        ("Noise at mid grey", _noise(summary), lambda x: f"{x:.2%} of white"),
+        ("Displacement", _displacement(summary), lambda x: f"{x:.2f} px rms"),
+        ("Turbulence D/r0", _at(numbers, "blur", "d_over_r0"), lambda x: f"{x:.2f}"),
+        ("PSF width (std)", _at(numbers, "blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
+        ("Effective frames", _at(numbers, "deconvolve", "effective_frames"), lambda x: f"{x:.0f}"),
+        ("Time", sum(s["seconds"] or 0.0 for s in summary["stages"]), lambda x: f"{x:.1f} s"),
+    ]
+    return [(label, write(value)) for label, value, write in known if value is not None]
+
+
+def origin_rows(summary: Mapping[str, Any]) -> list[Row]:
+    """Return what made the image: version, source, seed, threads, device, checkpoint."""
+    rows = [
+        ("Version", f"burst {summary['version']}"),
+        ("Source", summary["source"] or "not recorded"),
+        ("Seed", str(summary["seed"])),
+        ("Threads", str(summary["threads"])),
+        ("Device", summary["device"]),
+        ("Checkpoint", summary["checkpoint"] or "none: no network was used"),
+        ("Files", ", ".join(summary["outputs"])),
+    ]
+    digest = summary["checkpoint_sha256"]
+    return [*rows, ("Checkpoint SHA-256", digest)] if digest else rows
+
+
+def sensor_rows(summary: Mapping[str, Any]) -> list[Row]:
+    """Return the fields of the sensor."""
+    return table_rows(summary["stack"]["sensor"])
+
+
+def table_rows(values: Mapping[str, Any]) -> list[Row]:
+    """Return name and text of every value; a table within a table becomes `outer.inner`."""
+    rows: list[Row] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping) and _is_repetitive(value):
+            rows.append((name, _grouped_text(value)))
+        elif isinstance(value, Mapping) and value:
+            rows += [(f"{name}.{inner}", text) for inner, text in table_rows(value)]
+        else:
+            rows.append((name, value_text(value)))
+    return rows
+
+
+def value_text(value: Any) -> str:
+    """Write a value of the report for a person; a long list as its length and range."""
+    if value is None or value == [] or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return _list_text(value)
+    return str(value)
+
+
+def _is_repetitive(table: Mapping[str, Any]) -> bool:
+    """Tell whether a table says few different things of many, as the reasons of frames do."""
+    texts = list(table.values())
+    return all(isinstance(t, str) for t in texts) and len(set(texts)) <= len(texts) / 2
+
+
+def _grouped_text(table: Mapping[str, str]) -> str:
+    """Write a repetitive table as each text with the names that it is said of."""
+    groups: dict[str, list[str]] = {}
+    for name, text in table.items():
+        groups.setdefault(text, []).append(name)
+    return "; ".join(f"{text}: {', '.join(names)}" for text, names in groups.items())
+
+
+def _list_text(values: list[Any]) -> str:
+    if len(values) <= SHORT_LIST:
+        return ", ".join(value_text(value) for value in values)
+    numbers = [v for v in values if isinstance(v, int | float)]
+    if not numbers:
+        return f"{len(values)} values"
+    return f"{len(values)} values, {value_text(min(numbers))} to {value_text(max(numbers))}"
+
+
+def _frames(summary: Mapping[str, Any]) -> str:
+    count, weights = summary["stack"]["frames"], summary["measured"]["weights"]
+    if weights is None:
+        return str(count)
+    return f"{sum(w is not None and w > 0 for w in weights)} of {count} kept"
+
+
+def _noise(summary: Mapping[str, Any]) -> float | None:
+    level = summary["measured"]["level"]
+    if level:
+        return level["noise"]  # type: ignore[no-any-return]
+    numbers = {s["stage"]: s["numbers"] for s in summary["stages"]}
+    return _at(numbers, "noise", "mid_grey_std")
+
+
+def _displacement(summary: Mapping[str, Any]) -> float | None:
+    level = summary["measured"]["level"]
+    return level["displacement"] if level else None
+
+
+def _at(numbers: Mapping[str, Mapping[str, Any]], stage: str, name: str) -> float | None:
+    """Return one number that a stage noted; None where it did not, or noted no number."""
+    value = numbers.get(stage, {}).get(name)
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,55 @@
+"""Write the report of one run: `report.json` and the page `report.html` that shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burst.records import Burst, Provenance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+JSON_NAME = "report.json"
+HTML_NAME = "report.html"
+
+
+def write_report(
+    folder: Path, burst: Burst, provenance: Provenance, shown: np.ndarray | None = None
+) -> list[Path]:
+    """Write both files into `folder`, atomically, and return their paths.
+
+    `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`:
+    a colour stack is reported with the burst of one colour plane and the picture of all.
+    Whatever the run did not fill in leaves a section out. OSError where nothing can be written.
+    """
+    from burst.report.page import render
+    from burst.report.summary import summarise
+
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = summarise(burst, provenance, _outputs(folder))
+    texts = {
+        JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n",
+        HTML_NAME: render(summary, burst, shown),
+    }
+    for name, text in texts.items():
+        _write_atomically(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def _outputs(folder: Path) -> list[str]:
+    """Name what stands in the folder, and the two files that are about to."""
+    present = {f.name for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")}
+    return sorted(present | {JSON_NAME, HTML_NAME})
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Write under a temporary name beside `path`, so that no half-written file is ever seen."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, "utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

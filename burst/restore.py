@@ -1,0 +1,224 @@
+"""Restore one stack: read it, run the pipeline, write the result folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from einops import rearrange
+
+from burst import __version__
+from burst.config import ConfigError
+from burst.files.read import ReadOptions, read_stack
+from burst.files.write import write_results, write_text
+from burst.keep import Keeper, step_keys
+from burst.machine import check_memory, seed_all, set_up
+from burst.pipeline import Pipeline, Step, load
+from burst.records import Burst, Provenance, Stack
+from burst.report.write import JSON_NAME, write_report
+
+if TYPE_CHECKING:
+    import torch
+
+LOG = logging.getLogger("burst")
+
+IMAGES = ("restored.npy", "restored.tif", "restored.png")
+SETTINGS = "pipeline.toml"
+OUTPUTS = (*IMAGES, "report.json", "report.html", SETTINGS)
+ERROR_LOG = "error.log"
+STAGES = "stages"
+
+Watch = Callable[[str, str, float], None]  # stack, stage, seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stack to restore and all that was said about it; `memory` is the limit in bytes."""
+
+    path: Path
+    folder: Path
+    pipeline: str
+    assignments: tuple[str, ...] = ()
+    until: str | None = None
+    reading: ReadOptions = field(default_factory=ReadOptions)
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+    keep_stages: bool = False
+    resume: bool = False
+    memory: int | None = None
+
+    def load_pipeline(self) -> Pipeline:
+        """Load the pipeline with its overrides, cut after `until`; ConfigError if unfit."""
+        pipeline = load(self.pipeline, self.assignments)
+        return pipeline.until(self.until) if self.until else pipeline
+
+
+@dataclass(frozen=True)
+class Result:
+    """What restoring a stack left: files, warnings, and whether it had been done before."""
+
+    files: tuple[Path, ...]
+    warnings: tuple[str, ...] = ()
+    skipped: bool = False
+
+
+def restore(job: Job, watch: Watch) -> Result:
+    """Restore the stack of a job into its folder; `watch` is told of every stage that is done.
+
+    StackError, ConfigError, CheckpointError or OSError say what is wrong with input or output.
+    """
+    pipeline = job.load_pipeline()
+    stack = read_stack(job.path, job.reading)
+    keys = step_keys(pipeline, stack, job.seed)
+    provenance = _describe(job, pipeline, keys)
+    earlier = _earlier(job.folder)
+    if (
+        job.resume
+        and earlier.get("fingerprint") == provenance.fingerprint
+        and _complete(job.folder)
+    ):
+        return Result(_outputs(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
+    _check_folder(job, earlier, provenance)
+    check_memory(stack, job.memory)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    set_up(job.device, job.threads)
+    burst, image = _Run(job, pipeline, watch).image(stack)
+    _write(job, burst, image, provenance)
+    return Result(_outputs(job.folder), burst.report.warnings)
+
+
+class _Run:
+    """One run of a pipeline: which stages are kept, where to start, who is told."""
+
+    def __init__(self, job: Job, pipeline: Pipeline, watch: Watch) -> None:
+        self.job, self.pipeline, self.watch = job, pipeline, watch
+
+    def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None]:
+        """Return the last burst and the image (h, w) or (h, w, 3); None if no stage made one.
+
+        The four planes of a colour mosaic are restored one by one; the burst is that of the first
+        green one.
+        """
+        folder = self.job.folder / STAGES
+        if stack.sensor.cfa == "mono":
+            burst = self._burst(stack, folder)
+            return burst, None if burst.image is None else burst.image.cpu().numpy()
+        from burst.ops.bayer import PLANE_NAMES, split_planes
+
+        images = []
+        for name, plane in zip(PLANE_NAMES, split_planes(stack), strict=True):
+            burst = self._burst(plane, folder / name)
+            images.append(burst.image)
+            if name == "G1":
+                shown = burst
+        return shown, _join(images, stack.sensor.cfa)
+
+    def _burst(self, stack: Stack, folder: Path) -> Burst:
+        keeper = Keeper(folder, step_keys(self.pipeline, stack, self.job.seed))
+        burst, done = Burst(stack), 0
+        if self.job.resume:
+            burst, done = keeper.restart(self.pipeline, stack, self.job.device)
+            LOG.info("%s: %d of %d stages kept", stack.name, done, len(self.pipeline.steps))
+        rest = replace(self.pipeline, steps=self.pipeline.steps[done:])
+        before = burst
+
+        def finish(step: Step, after: Burst) -> None:
+            nonlocal before
+            self.watch(stack.name, step.name, after.report.entries[-1].seconds)
+            if self.job.keep_stages:
+                keeper.save(step, before, after)
+            before = after
+            seed_all(self.job.seed)
+
+        # Every stage starts from the same seed, so that resuming gives the same bytes.
+        seed_all(self.job.seed)
+        return rest.run(burst, finish)
+
+
+def _join(images: Sequence[torch.Tensor | None], cfa: str) -> np.ndarray | None:
+    """Return the colour image (h, w, 3) of the four planes [h/2, w/2]; None if any is missing."""
+    import torch
+
+    from burst.ops.bayer import demosaic, planes_to_mosaic
+
+    planes = [image for image in images if image is not None]
+    if len(planes) < len(images):
+        return None
+    colour = demosaic(planes_to_mosaic(torch.stack(planes), cfa), cfa)
+    return rearrange(colour.cpu().numpy(), "c h w -> h w c")
+
+
+def _describe(job: Job, pipeline: Pipeline, keys: dict[str, str]) -> Provenance:
+    return Provenance(
+        version=__version__,
+        # The name alone: however the path is spelled, the same stack gives the same bytes.
+        source=job.path.resolve().name,
+        pipeline=pipeline.to_toml(),
+        seed=job.seed,
+        threads=job.threads,
+        device=job.device,
+        fingerprint=list(keys.values())[-1],
+    )
+
+
+def _earlier(folder: Path) -> dict[str, Any]:
+    """Return the report of an earlier run in this folder; empty if there is none to be read."""
+    try:
+        report = json.loads((folder / JSON_NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        # A report that cannot be read says nothing; the run writes a new one.
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in OUTPUTS)
+
+
+def _check_folder(job: Job, earlier: dict[str, Any], provenance: Provenance) -> None:
+    """Refuse to write over the result of another stack; the same stack may be done again."""
+    source = earlier.get("stack", {}).get("source")
+    if source is None or earlier.get("fingerprint") == provenance.fingerprint:
+        return
+    if Path(source).resolve() != job.path.resolve():
+        raise ConfigError(
+            f"{job.folder}: expected an empty folder or the result of {job.path}, found that of"
+            f" {source}. Pass another --out, or delete the folder."
+        )
+
+
+def _write(job: Job, burst: Burst, image: np.ndarray | None, provenance: Provenance) -> None:
+    """Write all results; without an image, an earlier one goes, as it is no longer true."""
+    if image is None:
+        for name in IMAGES:
+            (job.folder / name).unlink(missing_ok=True)
+    else:
+        write_results(job.folder, image, burst.stack.sensor, provenance)
+    write_text(job.folder / SETTINGS, _again(job) + provenance.pipeline)
+    (job.folder / ERROR_LOG).unlink(missing_ok=True)
+    write_report(job.folder, burst, provenance, image)
+
+
+def _again(job: Job) -> str:
+    """Return a comment with the command that gives the same bytes again."""
+    options = [f"--seed {job.seed}", f"--threads {job.threads}", f"--device {job.device}"]
+    levels = {"black": job.reading.black_level, "white": job.reading.white_level}
+    options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]
+    if job.reading.axis:
+        options.append(f"--axis {job.reading.axis}")
+    name = job.path.resolve().name
+    # A comment in TOML holds no control characters, but a file name may.
+    stack = shlex.quote(name) if name.isprintable() else "STACK"
+    return f"# burst run --stack {stack} --pipeline {SETTINGS} {' '.join(options)} --out DIR\n"
+
+
+def _outputs(folder: Path) -> tuple[Path, ...]:
+    written = (folder / name for name in OUTPUTS)
+    return (*filter(Path.is_file, written), *sorted((folder / STAGES).rglob("*.npz")))

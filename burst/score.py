@@ -1,0 +1,80 @@
+"""Compare a restored image with the truth of a simulated stack, and with the plain mean."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burst.command import Exit, main_of
+from burst.files.read import read_stack
+from burst.records import Stack, StackError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `burst score`."""
+    parser.add_argument("--stack", required=True, metavar="FILE", help="the simulated stack")
+    parser.add_argument("--truth", required=True, metavar="FILE.truth.npz", help="its truth")
+    parser.add_argument("--restored", required=True, metavar="FILE.npy", help="restored.npy")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print PSNR of the plain mean and of the restored image, and the gain, in dB."""
+    stack = read_stack(Path(args.stack))
+    truth = _read_image(args.truth, "scene")
+    mean = score(plain_mean(stack), truth)
+    restored = score(_read_image(args.restored), truth)
+    if args.json:
+        print(json.dumps({"mean": mean, "restored": restored, "gain": restored - mean}))
+    else:
+        print(
+            f"plain mean {mean:.2f} dB, restored {restored:.2f} dB: gained {restored - mean:.2f} dB"
+        )
+    return Exit.DONE
+
+
+def score(image: torch.Tensor, truth: torch.Tensor) -> float:
+    """Return the PSNR (dB) of a linear image [h, w] against the truth [h, w]."""
+    from burst.ops.metrics import psnr
+
+    if image.shape != truth.shape:
+        raise StackError(
+            f"--truth: expected a scene of {tuple(image.shape)}, found {tuple(truth.shape)}."
+            " Pass the truth of this stack."
+        )
+    return psnr(image, truth)
+
+
+def plain_mean(stack: Stack) -> torch.Tensor:
+    """Return the linear mean [h, w] of all frames, which is what averaging alone gives."""
+    import torch
+
+    black = float(stack.sensor.black_levels[0])
+    mean = torch.from_numpy(stack.frames.mean(0, dtype="float64")).float()
+    return (mean - black) / (stack.sensor.white_level - black)
+
+
+def _read_image(path: str, name: str | None = None) -> torch.Tensor:
+    """Return an image [h, w] from .npy, or from .npz by its name; StackError if there is none."""
+    import numpy as np
+    import torch
+
+    from burst.files.check import explained
+
+    with explained(path, "an image (h, w)", "Pass the file that the run wrote."):
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            image = loaded if name is None else loaded[name]
+        if image.ndim != 2:
+            raise ValueError(f"shape {image.shape}")
+        return torch.from_numpy(image)
+
+
+if __name__ == "__main__":
+    sys.exit(main_of("score", add_arguments, execute))

@@ -1,0 +1,93 @@
+"""Estimate the PSF of the aligned frames from the strength of the turbulence that moved them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    import torch
+
+    from burst.ops.strength import Strength
+    from burst.records import Burst
+
+NEEDS = ("linear", "weights", "flow")
+GIVES = ("psf",)
+
+STEP = 4  # px between the points whose displacements are compared
+WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory is used
+POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is known of the optics; 0 for d_over_r0 means: measure it."""
+
+    d_over_r0: Annotated[float, Field(ge=0)] = 0.0
+    sampling: Annotated[float, Field(gt=0, le=2)] = 1.0  # pixel pitch in lambda / (2 D); 1 is Nyquist
+    jitter: Annotated[float, Field(ge=0)] = 0.25  # px rms that registration leaves
+    size: Annotated[int, Field(ge=5, le=63)] = 33  # px, odd
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with a PSF for each aligned frame."""
+    from burst.ops import psf as ops
+    from burst.ops.registration import aligned_mean
+    from burst.ops.strength import detail, fit_strength, structure_function
+
+    linear, flow, weights = burst.linear, burst.flow, burst.weights
+    assert linear is not None and flow is not None and weights is not None
+    reference = aligned_mean(linear, flow, weights)
+    distance, square = structure_function(flow, detail(reference), STEP)
+    found = fit_strength(distance, square, config.sampling)
+    strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST)
+    still = ops.short_exposure(strength, config.sampling, config.jitter, config.size | 1)
+    psf = ops.smear(still, _motion(burst)).to(linear.device)
+    report = burst.report.note(
+        d_over_r0=strength,
+        sampling=config.sampling,
+        psf_sigma=ops.equivalent_sigma(psf.mean(0)),
+        jitter=config.jitter,
+        aperture_px=found.aperture_px,
+        misfit=found.misfit,
+        structure={
+            "distance": distance.tolist(),
+            "measured": square.mean(1).tolist(),
+            "model": found.square.mean(1).tolist(),
+        },
+    )
+    for warning in _doubts(found, config):
+        report = report.warn(warning)
+    return replace(burst, psf=psf, report=report)
+
+
+def _motion(burst: Burst) -> torch.Tensor:
+    """Return how far [n, 2] each frame's rows move on average while they are exposed, in px."""
+    import torch
+
+    sensor = burst.stack.sensor
+    if burst.row_motion is None or sensor.row_time == 0:
+        return torch.zeros(burst.stack.count, 2)
+    per_row = burst.row_motion.diff(dim=1).mean(1) * torch.from_numpy(burst.stack.scan)[:, None]
+    return per_row.cpu() * (sensor.exposure_time / sensor.row_time)
+
+
+def _doubts(found: Strength, config: Config) -> list[str]:
+    """Return what a user should know about the estimate."""
+    if config.d_over_r0:
+        return []
+    doubts = []
+    if not WEAKEST <= found.d_over_r0 <= STRONGEST:
+        doubts.append(
+            f"The displacements suggest D/r0 = {found.d_over_r0:.2f}, outside {WEAKEST} to"
+            f" {STRONGEST}; the nearest end is used. Set blur.d_over_r0 if you know better."
+        )
+    if found.misfit > POOR_FIT:
+        doubts.append(
+            "The displacements do not grow with distance as turbulence makes them; the PSF is a"
+            " guess. Set blur.d_over_r0 if you know better."
+        )
+    return doubts

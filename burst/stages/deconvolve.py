@@ -1,0 +1,53 @@
+"""Merge the aligned frames robustly and undo their blur: the classical restoration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from burst.records import Burst
+
+NEEDS = ("linear", "noise", "weights", "flow", "psf")
+GIVES = ("merged", "image")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How outliers are rejected and how strong the prior is."""
+
+    rejection: Annotated[float, Field(gt=0)] = 4.0  # deviations
+    strength: Annotated[float, Field(gt=0)] = 1.0  # of total variation; 1 is the measured prior
+    iterations: Annotated[int, Field(ge=1)] = 48
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with the merged and the restored image."""
+    import torch
+
+    from burst.ops.deconvolve import deconvolve
+    from burst.ops.merge import effective_frames, robust_mean
+    from burst.ops.noise import lowest_linear, undo_clipping
+    from burst.ops.warp import compose
+
+    linear, noise, weights = burst.linear, burst.noise, burst.weights
+    flow, psf = burst.flow, burst.psf
+    assert linear is not None and noise is not None and weights is not None
+    assert flow is not None and psf is not None
+    displacement = compose(flow, burst.row_motion)
+    merged, rejected = robust_mean(linear, displacement, weights, noise, config.rejection)
+    merged = undo_clipping(merged, noise, lowest_linear(burst.stack.sensor))
+    frames = effective_frames(weights)
+    variance = noise.std(float(merged.mean())) ** 2 / frames
+    mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
+    image = deconvolve(merged, mean_psf, variance, config.strength, config.iterations)
+    report = burst.report.note(
+        effective_frames=frames,
+        rejected=rejected,
+        noise_std=variance**0.5,
+        iterations=config.iterations,
+        regularisation=config.strength,
+    )
+    return replace(burst, merged=merged, image=image, report=report)

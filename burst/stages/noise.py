@@ -1,0 +1,58 @@
+"""Measure the noise from the stack itself; take out hot pixels and row noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from burst.records import Burst, NoiseModel
+
+NEEDS = ("stack",)
+GIVES = ("linear", "noise")
+
+MID_GREY = 0.18
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which defects are taken out."""
+
+    hot_pixels: bool = True
+    row_noise: bool = True
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with linear frames and their noise model."""
+    from burst.ops import noise as ops
+
+    stack = burst.stack
+    black = float(stack.sensor.black_levels[0])
+    linear = ops.to_linear(stack.frames, black, stack.sensor.white_level)
+    levels, variances = ops.noise_curve(linear)
+    model = ops.fit_noise(levels, variances, ops.lowest_linear(stack.sensor))
+    hot = 0
+    if config.hot_pixels:
+        defects = ops.hot_pixels(linear, model)
+        hot = int(defects.sum())
+        linear = ops.mend(linear, defects)
+    row_noise = _take_out_row_noise(linear, model) if config.row_noise else 0.0
+    report = burst.report.note(
+        shot=model.shot,
+        read=model.read,
+        mid_grey_std=model.std(MID_GREY),
+        row_noise_std=row_noise,
+        hot_pixels=hot,
+        curve={"level": levels.tolist(), "variance": variances.tolist()},
+    )
+    return replace(burst, linear=linear, noise=model, report=report)
+
+
+def _take_out_row_noise(linear: torch.Tensor, model: NoiseModel) -> float:
+    from burst.ops.noise import row_offsets
+
+    offsets = row_offsets(linear, model)
+    linear.sub_(offsets[..., None])
+    return float(offsets.std())

@@ -1,0 +1,44 @@
+"""Estimate how the camera moved while each row was read, and tell it from the air's motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from burst.records import Burst
+
+NEEDS = ("linear", "noise", "flow")
+GIVES = ("flow", "row_motion")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How smooth the motion is over the readout, and how often the rows are looked at again."""
+
+    sigma: Annotated[float, Field(gt=0)] = 5.0  # rows
+    rounds: Annotated[int, Field(ge=0)] = 1
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with row motion, and the flow without it: composed they warp the frames."""
+    from burst.ops.rows import row_residual, separate
+    from burst.ops.warp import compose
+
+    linear, noise, flow = burst.linear, burst.noise, burst.flow
+    assert linear is not None and noise is not None and flow is not None
+    refined = 0.0
+    for _ in range(config.rounds):
+        residual, _ = row_residual(linear, noise, flow, config.sigma)
+        flow = compose(flow, residual)
+        refined = float(residual.square().mean().sqrt())
+    row_motion = separate(flow)
+    within = row_motion - row_motion.mean(1, keepdim=True)
+    report = burst.report.note(
+        rms=float(row_motion.square().mean().sqrt()),
+        rms_within_frames=float(within.square().mean().sqrt()),
+        refined=refined,
+    )
+    return replace(burst, flow=compose(flow, -row_motion), row_motion=row_motion, report=report)

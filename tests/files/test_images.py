@@ -1,0 +1,77 @@
+"""A folder of images is one stack, in natural order; one image is grey from 0 to 1."""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from burst.files.images import read_image
+from burst.files.read import read_stack
+
+
+def write_all(folder: Path, frames: np.ndarray, suffix: str) -> None:
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"frame{index + 8}{suffix}"), frame)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
+def test_sixteen_bits_are_linear_and_exact(tmp_path: Path, frames: np.ndarray, suffix: str) -> None:
+    write_all(tmp_path, frames, suffix)
+    stack = read_stack(tmp_path)
+    np.testing.assert_array_equal(stack.frames, frames)
+    assert (stack.sensor.white_level, stack.sensor.transfer) == (4095, "linear")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "transfer"), [(".png", "srgb"), (".bmp", "srgb"), (".tif", "linear")]
+)
+def test_eight_bits_are_display_encoded_in_formats_for_viewing(
+    tmp_path: Path, frames: np.ndarray, suffix: str, transfer: str
+) -> None:
+    narrow = (frames // 16).astype(np.uint8)
+    write_all(tmp_path, narrow, suffix)
+    stack = read_stack(tmp_path)
+    np.testing.assert_array_equal(stack.frames, narrow)
+    assert (stack.sensor.white_level, stack.sensor.transfer) == (255, transfer)
+
+
+def test_jpeg_is_read_about_right(tmp_path: Path, frames: np.ndarray) -> None:
+    narrow = (frames // 16).astype(np.uint8)
+    write_all(tmp_path, narrow, ".jpg")
+    stack = read_stack(tmp_path)
+    assert np.abs(stack.frames.astype(int) - narrow).max() < 8
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_becomes_luminance_with_a_note(
+    tmp_path: Path, frames: np.ndarray, channels: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "burst")
+    write_all(tmp_path, np.repeat(frames[..., None], channels, axis=-1), ".png")
+    np.testing.assert_array_equal(read_stack(tmp_path).frames, frames)
+    assert caplog.text.count("turned into luminance") == 1
+
+
+def test_a_folder_named_by_a_dot_has_the_name_of_its_folder(
+    tmp_path: Path, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_all(tmp_path, frames, ".png")
+    monkeypatch.chdir(tmp_path)
+    assert read_stack(Path(".")).name == tmp_path.name
+
+
+def test_a_real_turbulence_recording_loads(data: Path) -> None:
+    stack = read_stack(data / "turbulence" / "otis_pattern9")
+    assert stack.frames.shape == (12, 140, 140)
+    assert (stack.sensor.transfer, stack.sensor.white_level) == ("srgb", 255)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_one_image_spans_zero_to_one(tmp_path: Path, kind: type) -> None:
+    full = np.iinfo(kind).max
+    cv2.imwrite(str(tmp_path / "a.png"), np.array([[0, full], [full // 5, 0]], kind))
+    image = read_image(tmp_path / "a.png")
+    assert image.dtype == np.float32
+    np.testing.assert_allclose(image, [[0, 1], [0.2, 0]], atol=1e-6)

@@ -1,0 +1,98 @@
+"""A sidecar says what the file does not, and the command line overrules both."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from burst.files.read import ReadOptions, read_stack
+from burst.files.sidecar import read_sidecar
+from burst.records import NoiseModel, Shutter, StackError
+
+FULL = """
+black_level = [60, 61, 62, 63]
+white_level = 4000
+cfa = "GBRG"
+noise = { shot = 1e-4, read = 2e-6 }
+shutter = "dual_reversed"
+exposure_time = 0.01
+row_time = 2e-5
+frame_time = 0.04
+iso = 400
+white_balance = [2, 1, 1.5]
+transfer = "linear"
+scan = [1, -1]
+"""
+
+
+@pytest.fixture
+def clip(tmp_path: Path, frames: np.ndarray) -> Path:
+    np.save(tmp_path / "clip.npy", frames[:, :, :32])
+    return tmp_path / "clip.npy"
+
+
+def test_every_key_reaches_the_stack(clip: Path) -> None:
+    clip.with_suffix(".toml").write_text(FULL)
+    stack = read_stack(clip)
+    sensor = stack.sensor
+    assert sensor.black_level == (60, 61, 62, 63)
+    assert (sensor.white_level, sensor.cfa, sensor.iso) == (4000, "GBRG", 400)
+    assert sensor.noise == NoiseModel(1e-4, 2e-6)
+    assert sensor.shutter is Shutter.DUAL_REVERSED
+    assert (sensor.exposure_time, sensor.row_time, sensor.frame_time) == (0.01, 2e-5, 0.04)
+    assert sensor.white_balance == (2, 1, 1.5)
+    assert stack.scan is not None
+    assert stack.scan.tolist() == [1, -1, 1]
+
+
+def test_the_command_line_overrules_the_sidecar(clip: Path) -> None:
+    clip.with_suffix(".toml").write_text("black_level = 64\nwhite_level = 3000")
+    sensor = read_stack(clip, ReadOptions(black_level=10)).sensor
+    assert (sensor.black_level, sensor.white_level) == (10, 3000)
+
+
+@pytest.mark.parametrize("place", ["burst/stack.toml", "burst.toml"])
+def test_a_folder_has_its_sidecar_inside_or_beside(
+    tmp_path: Path, frames: np.ndarray, place: str
+) -> None:
+    (tmp_path / "burst").mkdir()
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / "burst" / f"{index}.png"), frame)
+    (tmp_path / place).write_text("row_time = 1e-5")
+    assert read_stack(tmp_path / "burst").sensor.row_time == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("blak_level = 3", "unknown key 'blak_level'. Did you mean 'black_level'"),
+        ("zebra = 3", "unknown key 'zebra'. Known are black_level"),
+        ("black_level = 'dark'", "clip.toml black_level: expected a number of DN"),
+        ("black_level = [1, 2]", "or four in reading order"),
+        ("white_level = true", "white_level: expected a number of DN, found True"),
+        ("cfa = 'XYZW'", "cfa: expected mono or one of RGGB"),
+        ("cfa = 3", "cfa: expected mono or the colours"),
+        ("shutter = 'sideways'", "expected one of global, rolling"),
+        ("transfer = 'gamma'", "transfer: expected linear or srgb"),
+        ("row_time = -1", "row_time: expected seconds of at least 0"),
+        ("noise = { shot = 1 }", "noise: expected { shot = ..., read = ... }"),
+        ("noise = { shot = -1, read = 0 }", "noise: expected"),
+        ("white_balance = [1, 2]", "white_balance: expected three numbers"),
+        ("scan = [0, 1]", "scan: expected a list of 1 and -1"),
+        ("scan = []", "scan: expected a list of 1 and -1"),
+        ("black_level = 5000", "clip.toml: black_level: expected 0 <= black_level < white_level"),
+        ("black_level = ", "expected TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(clip: Path, text: str, message: str) -> None:
+    clip.with_suffix(".toml").write_text(text)
+    with pytest.raises(StackError) as caught:
+        read_stack(clip)
+    assert message in str(caught.value)
+    assert "clip.toml" in str(caught.value)
+
+
+def test_a_sidecar_that_is_no_file_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="expected a sidecar, found 'Is a directory'"):
+        read_sidecar(tmp_path)

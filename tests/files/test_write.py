@@ -1,0 +1,145 @@
+"""Results are whole or absent, the same each time, and say what made them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from burst.files.png import read_text
+from burst.files.srgb import display_to_linear, linear_to_display
+from burst.files.write import WriteError, atomic_write, write_npz, write_results, write_text
+from burst.records import Provenance, Sensor
+
+PROVENANCE = Provenance("0.1", "clip.npy", "title = 'x'", seed=0, threads=1, device="cpu")
+GRAY = np.linspace(-0.1, 1.1, 400, dtype=np.float32).reshape(20, 20)
+COLOR = np.stack([GRAY, GRAY / 2, GRAY / 4], axis=-1)
+
+
+def write_half(path: Path, error: Exception) -> None:
+    with atomic_write(path) as part:
+        part.write_text("half")
+        raise error
+
+
+def write_to_full_device(path: Path) -> None:
+    with atomic_write(path) as part:
+        part.symlink_to("/dev/full")
+        part.write_text("hello")
+
+
+@pytest.mark.parametrize("image", [GRAY, COLOR], ids=["gray", "colour"])
+def test_the_three_files_hold_the_image(tmp_path: Path, image: np.ndarray) -> None:
+    paths = write_results(tmp_path / "out", image, Sensor(), PROVENANCE)
+    assert [path.name for path in paths] == ["restored.npy", "restored.tif", "restored.png"]
+    np.testing.assert_array_equal(np.load(paths[0]), image)
+    clipped = np.clip(image, 0, 1)
+    np.testing.assert_array_equal(tifffile.imread(paths[1]), np.round(clipped * 65535))
+    png = cv2.imread(str(paths[2]), cv2.IMREAD_UNCHANGED)
+    png = png if image.ndim == 2 else png[..., ::-1]
+    np.testing.assert_allclose(png / 65535, linear_to_display(image), atol=1e-5)
+
+
+def test_only_the_picture_for_the_eye_is_white_balanced(tmp_path: Path) -> None:
+    sensor = Sensor(white_balance=(2.0, 1.0, 1.5))
+    _, tif, png = write_results(tmp_path, COLOR, sensor, PROVENANCE)
+    assert tifffile.imread(tif)[10, 10, 0] == round(float(COLOR[10, 10, 0]) * 65535)
+    expected = linear_to_display(COLOR * np.array(sensor.white_balance))
+    shown = cv2.imread(str(png), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535
+    np.testing.assert_allclose(shown, expected, atol=1e-5)
+
+
+def test_a_display_encoded_image_is_shown_as_it_is_and_stored_linear(tmp_path: Path) -> None:
+    npy, _, png = write_results(tmp_path, GRAY, Sensor(transfer="srgb"), PROVENANCE)
+    np.testing.assert_allclose(np.load(npy), display_to_linear(GRAY), atol=1e-6)
+    shown = cv2.imread(str(png), cv2.IMREAD_UNCHANGED) / 65535
+    np.testing.assert_allclose(shown, np.clip(GRAY, 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("image", [GRAY, COLOR], ids=["gray", "colour"])
+def test_tif_and_png_say_what_made_them(tmp_path: Path, image: np.ndarray) -> None:
+    _, tif, png = write_results(tmp_path, image, Sensor(), PROVENANCE)
+    with tifffile.TiffFile(tif) as file:
+        assert json.loads(file.pages[0].description) == asdict(PROVENANCE)
+    text = read_text(png.read_bytes(), "provenance")
+    assert text is not None
+    assert json.loads(text) == asdict(PROVENANCE)
+
+
+def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:
+    one = write_results(tmp_path / "a", COLOR, Sensor(), PROVENANCE)
+    two = write_results(tmp_path / "b", COLOR, Sensor(), PROVENANCE)
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_arrays_come_back_and_give_the_same_bytes(tmp_path: Path) -> None:
+    arrays = {"flow": np.ones((2, 3)), "frames": GRAY}
+    write_npz(tmp_path / "a.npz", arrays)
+    write_npz(tmp_path / "b.npz", arrays)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with np.load(tmp_path / "a.npz") as archive:
+        np.testing.assert_array_equal(archive["frames"], GRAY)
+        np.testing.assert_array_equal(archive["flow"], np.ones((2, 3)))
+
+
+def test_an_error_midway_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(RuntimeError, match="midway"):
+        write_half(tmp_path / "a.txt", RuntimeError("midway"))
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(WriteError) as caught:
+        write_half(tmp_path / "a.txt", OSError(errno.ENOSPC, "No space left on device"))
+    assert str(caught.value) == (
+        f"{tmp_path}/a.txt: expected to write it, found 'No space left on device'."
+        " Free some space, or choose a folder of your own by --out."
+    )
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_device_that_is_full_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="No space left"):
+        write_to_full_device(tmp_path / "a.txt")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_refused_name_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(WriteError, match=r"found 'Permission denied'\. Free some space, or choose"):
+        write_text(tmp_path / "a.txt", "hello")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_a_closed_folder_is_explained(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(WriteError, match=r"Permission denied.*choose a folder of your own"):
+        write_text(tmp_path / "a.txt", "hello")
+
+
+@pytest.mark.parametrize("name", ["file/a.txt", "file"])
+def test_a_file_where_a_folder_should_be_is_explained(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(WriteError, match="choose a folder of your own by --out"):
+        write_results(tmp_path / name, GRAY, Sensor(), PROVENANCE)
+
+
+def test_a_folder_where_the_file_should_be_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(WriteError, match="Is a directory"):
+        write_text(tmp_path / "a.txt", "hello")
+    assert os.listdir(tmp_path) == ["a.txt"]

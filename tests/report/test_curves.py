@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from burst.records import Burst, Report, Stack
+from burst.report.curves import draw_noise, draw_psf, draw_scores, draw_spectrum
+from burst.report.style import Drawing
+
+
+def test_kept_and_dropped_frames_are_drawn_apart(burst: Burst) -> None:
+    drawing = draw_scores(burst)
+    assert drawing is not None
+    lines = drawing.figure.axes[0].lines
+    drawn = {line.get_label(): np.asarray(line.get_xdata()) for line in lines}
+    assert list(drawn["kept"]) == [0, 2, 3, 5]
+    assert list(drawn["dropped"]) == [1, 4, 6, 7]
+    assert "4 of 8 frames are kept" in drawing.caption
+
+
+def test_the_noise_fit_passes_through_the_points_it_was_fitted_to(burst: Burst) -> None:
+    drawing = draw_noise(burst)
+    assert drawing is not None
+    points, line = drawing.figure.axes[0].lines
+    level, variance = np.asarray(points.get_data())
+    np.testing.assert_allclose(np.interp(level, *np.asarray(line.get_data())), variance, rtol=1e-9)
+
+
+def test_the_spectral_ratio_names_the_strength_of_the_turbulence(burst: Burst) -> None:
+    drawing = draw_spectrum(burst)
+    assert drawing is not None
+    assert "D/r0 = 2.90" in drawing.caption
+
+
+def test_the_width_of_a_gaussian_psf_is_stated(burst: Burst) -> None:
+    drawing = draw_psf(burst)
+    assert drawing is not None
+    width = 2.3548 * 1.5  # full width at half maximum of a Gaussian
+    assert f"{width:.1f} px wide" in drawing.caption
+
+
+@pytest.mark.parametrize("draw", [draw_scores, draw_noise, draw_spectrum, draw_psf])
+def test_what_is_not_known_is_not_drawn(
+    stack: Stack, draw: Callable[[Burst], Drawing | None]
+) -> None:
+    assert draw(Burst(stack)) is None
+
+
+def test_scores_that_are_all_unknown_are_not_drawn(burst: Burst) -> None:
+    report = Report().begin("select", {}).note(sharpness=[math.nan] * 8)
+    assert draw_scores(replace(burst, report=report)) is None
+
+
+def test_a_psf_of_zeros_is_not_drawn(burst: Burst) -> None:
+    assert draw_psf(replace(burst, psf=torch.zeros(8, 15, 15))) is None

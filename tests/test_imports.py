@@ -1,0 +1,62 @@
+"""The import table of docs/architecture.md holds: no part imports one that comes after it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "burst"
+ROW = re.compile(r"^\| (`.+?`) \| (.*) \|$", re.MULTILINE)
+
+
+def read_table() -> dict[str, set[str]]:
+    """Return which parts each part may import, from the table in the docs."""
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = ROW.findall(text.partition("## Who may import whom")[2].partition("\n## ")[0])
+    names = re.compile(r"`(\w+)`")
+    return {part: set(names.findall(may)) for parts, may in rows for part in names.findall(parts)}
+
+
+def part_of(path: Path) -> str:
+    """Return the folder or module directly under burst/ to which a file belongs."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Return the parts of `burst` that a file imports, lazily or not."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    parts = {name.split(".")[1] for name in names if name.startswith("burst.")}
+    return parts - {"__version__"}
+
+
+TABLE = read_table()
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_file_imports_only_what_its_part_may(path):
+    part = part_of(path)
+    assert part in TABLE, f"{part} has no row in docs/architecture.md"
+    assert imported_parts(path) - {part} <= TABLE[part]
+
+
+def test_no_row_imports_a_later_one():
+    order = {part: i for i, part in enumerate(TABLE)}
+    for part, may in TABLE.items():
+        assert all(order[other] < order[part] for other in may), part
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "stages").glob("[!_]*.py")), ids=lambda p: p.stem
+)
+def test_stages_do_not_import_each_other(path):
+    assert "stages" not in imported_parts(path)

@@ -1,0 +1,104 @@
+"""The wheel carries all that a run needs, and the environments agree on their bounds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import OUTPUTS
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+CONDA_NAMES = {"torch": "pytorch", "opencv-python-headless": "py-opencv"}
+REQUIREMENT = re.compile(r"^\s*(?:- )?([A-Za-z0-9_-]+)\s*([<>=!][^;#\s]*)?")
+
+
+def split(requirement: str) -> tuple[str, str]:
+    """Return name and bounds of a requirement, such as ("torch", ">=2.6,<2.14")."""
+    found = REQUIREMENT.match(requirement)
+    assert found, requirement
+    return found[1].lower(), found[2] or ""
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """Build the wheel from a copy of the sources, so that nothing is left among them."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("burst", "pipelines", "checkpoints"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(source), "."]
+    subprocess.run([sys.executable, "-m", "pip", *words], cwd=source, check=True, timeout=100)
+    return next(source.glob("*.whl"))
+
+
+def test_wheel_carries_code_settings_and_templates(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    wanted = [p for p in (ROOT / "burst").rglob("*") if p.is_file() and p.suffix != ".pyc"]
+    assert {str(path.relative_to(ROOT)) for path in wanted} <= names
+    for folder, pattern in (("pipelines", "*.toml"), ("checkpoints", "*.md")):
+        shipped = {f"burst/_data/{folder}/{path.name}" for path in (ROOT / folder).glob(pattern)}
+        assert shipped
+        assert shipped <= names
+
+
+def test_installed_wheel_restores_a_stack_in_another_folder(wheel, tmp_path):
+    place = tmp_path / "site"
+    words = ["install", "--quiet", "--no-deps", "--target", str(place), str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True, timeout=100)
+    work = tmp_path / "work"
+    work.mkdir()
+    simulate = ["simulate", "--frames", "10", "--size", "48", "--out", "a.npy"]
+    for line in (simulate, ["run", "--stack", "a.npy", "--out", "out", "--device", "cpu"]):
+        subprocess.run(
+            [sys.executable, "-m", "burst", *line],
+            cwd=work,
+            env={**os.environ, "PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"},
+            check=True,
+            timeout=100,
+        )
+    assert {path.name for path in (work / "out/a").iterdir()} == OUTPUTS
+    assert np.load(work / "out/a/restored.npy").shape == (48, 48)
+
+
+def test_every_folder_of_code_is_packaged():
+    packages = set(PROJECT["tool"]["setuptools"]["packages"])
+    folders = {path.parent for path in (ROOT / "burst").rglob("*.py")}
+    assert {".".join(folder.relative_to(ROOT).parts) for folder in folders} <= packages
+
+
+def test_conda_environment_has_the_same_bounds():
+    lines = (ROOT / "environment.yml").read_text("utf-8").splitlines()
+    conda = dict(split(line) for line in lines if line.startswith("  - "))
+    wanted = [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"]["astro"],
+        f"python{PROJECT['project']['requires-python']}",
+    ]
+    for name, bounds in map(split, wanted):
+        assert conda[CONDA_NAMES.get(name, name)] == bounds, name
+
+
+def test_constraints_pin_every_dependency():
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = {split(line)[0].replace("_", "-") for line in lines}
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    wanted = [*PROJECT["project"]["dependencies"], *(r for extra in extras for r in extra)]
+    assert {split(requirement)[0] for requirement in wanted} <= pinned
+
+
+def test_version_is_said_once_in_code_and_once_in_packaging():
+    from burst import __version__
+
+    assert PROJECT["project"]["version"] == __version__
+    assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text("utf-8")

@@ -1,0 +1,105 @@
+"""The records check themselves when they are built."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from burst.records import FIELDS, Burst, NoiseModel, Report, Sensor, Shutter, Stack, StackError
+
+FRAMES = np.zeros((3, 4, 5), np.uint16)
+
+
+def test_stack_knows_its_size():
+    stack = Stack(FRAMES, Sensor())
+    assert (stack.count, stack.height, stack.width) == (3, 4, 5)
+
+
+def test_scan_is_top_to_bottom_when_not_said():
+    assert Stack(FRAMES, Sensor()).scan.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (FRAMES[0], r"expected frames \(n, h, w\) of uint16"),
+        (FRAMES.astype(float), "found .* of float64"),
+        (FRAMES[:1], "expected at least 2 frames, found 1"),
+    ],
+)
+def test_what_is_no_stack_is_refused(frames, message):
+    with pytest.raises(StackError, match=message):
+        Stack(frames, Sensor(), source="a.npy")
+
+
+@pytest.mark.parametrize("scan", [[1, 1], [1, 0, 1]])
+def test_scan_is_plus_or_minus_one_per_frame(scan):
+    with pytest.raises(StackError, match="expected scan to hold 3 values"):
+        Stack(FRAMES, Sensor(), scan=np.array(scan))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"black_level": 5000}, "expected 0 <= black_level < white_level 4095, found 5000"),
+        ({"black_level": -1}, "found -1"),
+        ({"black_level": (0, 0, 0, 9999)}, "found 9999"),
+        ({"white_level": float("nan")}, "white_level: expected a number"),
+        ({"cfa": "XTRANS"}, "cfa: expected mono or one of RGGB"),
+        ({"row_time": -1e-6}, "row_time: expected seconds of at least 0"),
+        ({"frame_time": float("inf")}, "frame_time: expected seconds"),
+    ],
+)
+def test_impossible_sensor_is_refused(changes, message):
+    with pytest.raises(StackError, match=message):
+        Sensor(**changes)
+
+
+def test_readout_ratio_is_the_share_of_a_frame_spent_reading():
+    sensor = Sensor(shutter=Shutter.ROLLING, row_time=1e-4, frame_time=0.02)
+    assert sensor.readout_time(101) == pytest.approx(0.01)
+    assert sensor.readout_ratio(100) == pytest.approx(0.5)
+
+
+def test_readout_ratio_is_zero_for_a_still():
+    assert Sensor(frame_time=0).readout_ratio(100) == 0
+
+
+def test_noise_std_is_the_root_of_the_variance():
+    noise = NoiseModel(shot=0.01, read=0.0004)
+    assert noise.std(0.25) == pytest.approx((0.0025 + 0.0004) ** 0.5)
+    assert noise.std(-1) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("values", [(-1, 0), (0, float("nan"))])
+def test_noise_is_a_variance(values):
+    with pytest.raises(StackError, match="expected a variance"):
+        NoiseModel(*values)
+
+
+def test_records_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Burst(Stack(FRAMES, Sensor())).image = 1
+
+
+def test_stage_notes_in_the_entry_that_is_open():
+    report = Report().begin("noise", {}).note(shot=1).end(2.0).begin("select", {"keep": 1})
+    report = report.note(kept=3).note(dropped=4).warn("few frames")
+    assert report.numbers("noise") == {"shot": 1}
+    assert report.numbers("select") == {"kept": 3, "dropped": 4}
+    assert report.numbers("blur") == {}
+    assert report.warnings == ("select: few frames",)
+    assert report.entries[0].seconds == 2.0
+
+
+def test_report_is_plain_json():
+    report = Report().begin("noise", {"a": 1}).note(curve=[1, 2])
+    assert json.loads(json.dumps(dataclasses.asdict(report)))["entries"][0]["stage"] == "noise"
+
+
+def test_fields_are_what_a_stage_may_give():
+    assert {"stack", "linear", "image"} <= set(FIELDS)
+    assert "report" not in FIELDS

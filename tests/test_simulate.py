@@ -1,0 +1,84 @@
+"""`burst simulate` writes a stack that `burst run` reads, and its truth beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from burst.__main__ import main
+from burst.files.find import find_stacks
+from burst.files.read import read_stack
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    """Return a function that simulates 6 frames of 32x32: (exit code, path of the stack)."""
+
+    def call(*words, name="a.npy"):
+        out = tmp_path / name
+        size = ["--frames", "6", "--size", "32", "--device", "cpu", "--out", str(out)]
+        return main(["simulate", *size, *map(str, words)]), out
+
+    return call
+
+
+def test_stack_is_read_with_the_sensor_it_was_made_with(simulate):
+    code, path = simulate()
+    stack = read_stack(path)
+    assert code == 0
+    assert stack.frames.shape == (6, 32, 32)
+    assert stack.sensor.row_time > 0
+    assert stack.sensor.black_levels[0] > 0
+
+
+def test_truth_holds_scene_and_motion(simulate):
+    _, path = simulate()
+    with np.load(path.with_suffix(".truth.npz"), allow_pickle=False) as truth:
+        assert truth["scene"].shape == (32, 32)
+        assert truth["flow"].shape == (6, 2, 32, 32)
+        assert truth["row_motion"].shape == (6, 32, 2)
+
+
+def test_truth_is_not_taken_for_a_stack(simulate):
+    _, path = simulate()
+    assert find_stacks([str(path.parent)]) == [path]
+
+
+def test_same_seed_gives_the_same_stack(simulate):
+    one, two, three = (
+        simulate("--seed", seed, name=name)[1].read_bytes()
+        for seed, name in ((1, "one.npy"), (1, "two.npy"), (2, "three.npy"))
+    )
+    assert one == two != three
+
+
+def test_scene_may_be_a_file(simulate, tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 64), 128, np.uint8))
+    code, path = simulate("--image", tmp_path / "grey.png")
+    assert code == 0
+    # Grey 128 of 255 is 0.216 in linear light.
+    stack = read_stack(path)
+    black, white = stack.sensor.black_levels[0], stack.sensor.white_level
+    assert (stack.frames.mean() - black) / (white - black) == pytest.approx(0.216, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--level", "hihg"], 2, "Did you mean 'high'?"),
+        (["--image", "camra"], 3, "Did you mean 'camera'?"),
+        (["--image", "pyproject.toml"], 3, "found a file that cannot be read"),
+        (["--size", "8"], 2, "expected at least 16 pixels"),
+    ],
+)
+def test_mistake_is_explained(simulate, capsys, monkeypatch, words, code, message):
+    monkeypatch.chdir(__file__.rpartition("/tests/")[0])
+    assert simulate(*words)[0] == code
+    assert message in capsys.readouterr().err
+
+
+def test_stack_must_be_npy(simulate, capsys):
+    assert simulate(name="a.tif")[0] == 2
+    assert "expected a name that ends in .npy" in capsys.readouterr().err

@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from burst import __version__, info, run, score, simulate
+from burst import __version__, bench, info, run, score, simulate
 from burst.command import carry_out
 
-VERBS = {"run": run, "info": info, "simulate": simulate, "score": score}
+VERBS = {"run": run, "info": info, "simulate": simulate, "score": score, "bench": bench}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

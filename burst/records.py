@@ -1,4 +1,4 @@
-"""What the camera gave (`Stack`), what is known of it so far (`Burst`), and what was done (`Report`).
+"""What the camera gave (`Stack`), what is known so far (`Burst`), what was done (`Report`).
 
 Axes: n frames, h rows, w columns, c channels, k kernel; a displacement is (dx, dy) in pixels.
 Every record is frozen; `dataclasses.replace` makes the next one.
@@ -154,7 +154,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Level:
-    """How hard a stack is: noise std of a frame at mid grey (linear), displacement rms (px per axis)."""
+    """How hard a stack is: noise std at mid grey (linear), displacement rms (px per axis)."""
 
     noise: float
     displacement: float
@@ -236,7 +236,8 @@ class Burst:
     noise           noise of one linear frame
     weights         [n], 0 for a dropped frame, mean 1 over the kept ones
     tile_sharpness  [n, ty, tx], noise-free sharpness of each tile relative to its mean over frames
-    flow            [n, 2, h, w] px, from the reference grid to the frame: frame(p + flow(p)) = reference(p)
+    flow            [n, 2, h, w] px, from the reference grid to the frame:
+                    frame(p + flow(p)) = reference(p)
     level           how hard the stack is, by which a model is chosen
     row_motion      [n, h, 2] px, added to the flow of each row (see `ops.warp.compose`)
     psf             [n, k, k], blur of each aligned frame

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of
 from burst.files.read import read_stack
-from burst.records import Stack, StackError
+
 
 if TYPE_CHECKING:
     import torch
@@ -26,10 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print PSNR of the plain mean and of the restored image, and the gain, in dB."""
+    from burst.measure.baselines import plain_mean
+    from burst.measure.scores import score
+
     stack = read_stack(Path(args.stack))
     truth = _read_image(args.truth, "scene")
-    mean = score(plain_mean(stack), truth)
-    restored = score(_read_image(args.restored), truth)
+    mean = score(plain_mean(stack), truth).psnr
+    restored = score(_read_image(args.restored), truth).psnr
     if args.json:
         print(json.dumps({"mean": mean, "restored": restored, "gain": restored - mean}))
     else:
@@ -37,27 +40,6 @@ def execute(args: argparse.Namespace) -> int:
             f"plain mean {mean:.2f} dB, restored {restored:.2f} dB: gained {restored - mean:.2f} dB"
         )
     return Exit.DONE
-
-
-def score(image: torch.Tensor, truth: torch.Tensor) -> float:
-    """Return the PSNR (dB) of a linear image [h, w] against the truth [h, w]."""
-    from burst.ops.metrics import psnr
-
-    if image.shape != truth.shape:
-        raise StackError(
-            f"--truth: expected a scene of {tuple(image.shape)}, found {tuple(truth.shape)}."
-            " Pass the truth of this stack."
-        )
-    return psnr(image, truth)
-
-
-def plain_mean(stack: Stack) -> torch.Tensor:
-    """Return the linear mean [h, w] of all frames, which is what averaging alone gives."""
-    import torch
-
-    black = float(stack.sensor.black_levels[0])
-    mean = torch.from_numpy(stack.frames.mean(0, dtype="float64")).float()
-    return (mean - black) / (stack.sensor.white_level - black)
 
 
 def _read_image(path: str, name: str | None = None) -> torch.Tensor:

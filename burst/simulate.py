@@ -10,24 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burst.command import Exit, main_of, positive
-from burst.config import ConfigError, did_you_mean
+from burst.config import ConfigError
+from burst.data.scenes import SCENES, read_scene
 from burst.files.folder import TRUTH_SUFFIX
 from burst.machine import DEVICES, resolve_device
-from burst.records import MINIMUM_FRAMES, Stack, StackError
+from burst.records import MINIMUM_FRAMES, Stack
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
     from burst.data.simulate import Truth
 
 LOG = logging.getLogger("burst")
 
-# Those that scikit-image carries in its package; the others it would have to download.
-SCENES = (
-    "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "moon",
-    "page", "rocket", "text",
-)  # fmt: skip
 SMALLEST = 16
 TRUTH = ("scene", "flow", "row_motion", "psf", "hot", "row_offset")
 
@@ -72,21 +65,6 @@ def execute(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def read_scene(image: str) -> torch.Tensor:
-    """Return a scene [h, w] linear in [0, 1] from a file or from a name in SCENES."""
-    import numpy as np
-    import torch
-    from einops import rearrange
-
-    from burst.ops.color import display_to_linear, luminance
-
-    pixels = _read_pixels(image)
-    white = np.iinfo(pixels.dtype).max
-    display = torch.from_numpy(pixels.astype(np.float32) / white)
-    linear = display_to_linear(display)
-    return linear if linear.ndim == 2 else luminance(rearrange(linear, "h w c -> c h w"))
-
-
 def _check(args: argparse.Namespace) -> Path:
     """Return the output's path; ConfigError where name, size or count make no stack."""
     out = Path(args.out)
@@ -98,26 +76,6 @@ def _check(args: argparse.Namespace) -> Path:
             f" and {MINIMUM_FRAMES} frames."
         )
     return out
-
-
-def _read_pixels(image: str) -> np.ndarray:
-    """Return pixels [h, w] or [h, w, 3] (red first); StackError if there is no such image."""
-    if image in SCENES:
-        import skimage.data
-
-        pixels: np.ndarray = getattr(skimage.data, image)()
-        return pixels
-    import cv2
-
-    if not Path(image).is_file():
-        raise StackError(
-            f"--image {image}: expected a file or one of {', '.join(SCENES)}, found neither."
-            f"{did_you_mean(image, SCENES)}"
-        )
-    read = cv2.imread(image, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR_RGB)
-    if read is None:
-        raise StackError(f"--image {image}: expected an image, found a file that cannot be read.")
-    return read
 
 
 def _write(out: Path, stack: Stack, truth: Truth) -> list[Path]:

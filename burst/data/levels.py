@@ -1,4 +1,4 @@
-"""The four noise levels, read from `pipelines/levels.toml`: ranges to train on, points to measure at."""
+"""The noise levels of `pipelines/levels.toml`: ranges to train on, points to measure at."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ def simulate(
     """Take `frames` frames of size (h, w) of a scene [H, W] linear in [0, 1].
 
     The middle of the scene is seen; where it is too small it is mirrored. `air` sets what
-    `conditions` leaves open; its strength is that of the conditions. Runs on the generator's device.
+    `conditions` leaves open; its strength is that of the conditions. The generator says on which
+    device it runs.
     """
     camera = camera or Camera()
     air = replace(air or Air(1.0), d_over_r0=conditions.d_over_r0)
@@ -193,7 +194,7 @@ def _displace(wide: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
 def _blur_locally(
     frames: torch.Tensor, psfs: torch.Tensor, basis: torch.Tensor, size: tuple[int, int]
 ) -> torch.Tensor:
-    """Blur frames [n, H, W] by PSFs [n, gy, gx, k, k] that vary over the field, in a basis [b, k, k].
+    """Blur frames [n, H, W] by PSFs [n, gy, gx, k, k] over the field, in a basis [b, k, k].
 
     basis[0] is the mean PSF; the others carry no light, so that every pixel's PSF sums to 1.
     """
@@ -206,7 +207,7 @@ def _blur_locally(
     transfer = psf_ops.transfer_function(basis, fast)
     margin = PSF_SIZE // 2
     inside = (..., slice(margin, margin + size[0]), slice(margin, margin + size[1]))
-    result = torch.fft.irfft2(spectrum * transfer[0], s=fast)[inside].contiguous()
+    result: torch.Tensor = torch.fft.irfft2(spectrum * transfer[0], s=fast)[inside].contiguous()
     for b in range(1, basis.shape[0]):
         part = torch.fft.irfft2(spectrum * transfer[b], s=fast)[inside]
         result.addcmul_(weights[:, b - 1], part)
@@ -227,7 +228,7 @@ def _psf_basis(shot: _Shot) -> torch.Tensor:
 def _record(
     noiseless: torch.Tensor, conditions: Conditions, camera: Camera, generator: torch.Generator
 ) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
-    """Count electrons and convert to DN: uint16 [n, h, w], hot pixels [h, w], row offsets [n, h]."""
+    """Count electrons: DN uint16 [n, h, w], hot pixels [h, w], row offsets [n, h] linear."""
     n, h, w = noiseless.shape
     device = generator.device
 
@@ -259,5 +260,3 @@ def _widen(scene: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 def _beams(pixels: int) -> int:
     return max(3, math.ceil((pixels - 1) / GRID_SPACING) + 1)
-
-

@@ -1,8 +1,8 @@
 """Non-blind deconvolution with total variation, its strength set by the noise and by the image.
 
-min_x |H x - y|^2 / (2 noise) + sum |grad x| / scale, solved by the split Bregman method (Goldstein and
-Osher, SIAM J. Imaging Sci. 2, 323, 2009). 1 / scale is the rate of a Laplacian prior of gradients;
-`scale` is their mean size and is measured on the image while it comes out.
+min_x |H x - y|^2 / (2 noise) + sum |grad x| / scale, solved by the split Bregman method (Goldstein
+and Osher, SIAM J. Imaging Sci. 2, 323, 2009). 1 / scale is the rate of a Laplacian prior of
+gradients; `scale` is their mean size and is measured on the image while it comes out.
 """
 
 from __future__ import annotations
@@ -54,12 +54,13 @@ def deconvolve(
         spectrum = right / (transfer.abs() ** 2 + coupling * laplacian + 1e-12)
         image = torch.fft.irfft2(spectrum, s=size)
         gradients = torch.fft.irfft2(steps * spectrum, s=size)
-    return image[top : top + h, left : left + w].contiguous()
+    restored: torch.Tensor = image[top : top + h, left : left + w]
+    return restored.contiguous()
 
 
 def _shrink(vectors: torch.Tensor, threshold: float) -> torch.Tensor:
     """Shorten vectors [2, h, w] by a threshold."""
-    length = vectors.norm(dim=0).clamp(min=1e-12)
+    length: torch.Tensor = torch.linalg.vector_norm(vectors, dim=0).clamp(min=1e-12)
     return vectors * ((length - threshold).clamp(min=0) / length)
 
 
@@ -69,7 +70,8 @@ def _differences(size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
     kernels[:, 0, 0] = -1
     kernels[0, 0, -1] = 1
     kernels[1, -1, 0] = 1
-    return torch.fft.rfft2(kernels)
+    transfer: torch.Tensor = torch.fft.rfft2(kernels)
+    return transfer
 
 
 def _pad(image: torch.Tensor, reach: int) -> tuple[torch.Tensor, int, int]:

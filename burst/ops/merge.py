@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from burst.ops.registration import FRAMES_AT_ONCE, pixel_weight
 from burst.ops.warp import warp
 from burst.records import NoiseModel
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The mean [h, w] of aligned frames, its noise's variance, the share of values left out."""
+
+    image: torch.Tensor
+    variance: float
+    rejected: float
 
 
 def robust_mean(
@@ -15,11 +26,12 @@ def robust_mean(
     weights: torch.Tensor,
     noise: NoiseModel,
     rejection: float,
-) -> tuple[torch.Tensor, float]:
-    """Return the weighted mean [h, w] of frames [n, h, w] resampled by displacement [n, 2, h, w].
+) -> Merged:
+    """Return the weighted mean of frames [n, h, w] resampled by displacement [n, 2, h, w].
 
-    A value further than `rejection` deviations from the mean is left out; a pixel's deviation is that
-    of noise or of what its surroundings show, whichever is larger. Also returns the share left out.
+    A value further than `rejection` deviations from the mean is left out; a pixel's deviation is
+    that of noise or of what its surroundings show, whichever is larger. The mean's own noise
+    follows from the same deviations: compression and misalignment count, not the sensor alone.
     """
     used = weights > 0
     pieces = zip(
@@ -31,15 +43,14 @@ def robust_mean(
     weight, _ = pixel_weight(aligned, mean, noise)
     limit = rejection * weight.rsqrt()
     total, light, left_out = torch.zeros_like(mean), torch.zeros_like(mean), 0.0
-    for chunk, part in zip(
-        aligned.split(FRAMES_AT_ONCE), share.split(FRAMES_AT_ONCE), strict=True
-    ):
+    for chunk, part in zip(aligned.split(FRAMES_AT_ONCE), share.split(FRAMES_AT_ONCE), strict=True):
         belongs = (chunk - mean).abs() <= limit
         left_out += float((~belongs).sum())
         total += (part * belongs * chunk).sum(0)
         light += (part * belongs).sum(0)
     merged = torch.where(light > 0, total / light.clamp(min=1e-12), mean)
-    return merged, left_out / aligned.numel()
+    variance = float((1 / weight).median()) / effective_frames(weights)
+    return Merged(merged, variance, left_out / aligned.numel())
 
 
 def effective_frames(weights: torch.Tensor) -> float:

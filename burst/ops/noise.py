@@ -1,7 +1,8 @@
 """The noise of a sensor: its model, its estimate from a moving scene, row noise and hot pixels.
 
-Linear values: black 0, white 1. A sensor clips: everything below DN 0 reads `lowest`, a little under
-0, and everything above white reads 1; faint noisy frames have to be understood through that clipping.
+Linear values: black 0, white 1. A sensor clips: everything below DN 0 reads `lowest`, a little
+under 0, and everything above white reads 1; faint noisy frames have to be understood through that
+clipping.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def noise_curve(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fine_grain(frames: torch.Tensor) -> torch.Tensor:
-    """Return [n, h-2, w-2], zero-mean with the variance of the noise, blind to planes and to rows."""
+    """Return [n, h-2, w-2] of zero mean and the noise's variance, blind to planes and to rows."""
     across = frames[..., :-2] - 2 * frames[..., 1:-1] + frames[..., 2:]
     return (across[..., :-2, :] - 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 6
 
@@ -71,7 +72,8 @@ def fit_noise(levels: np.ndarray, variances: np.ndarray, lowest: float) -> Noise
     def misfit(parameters: np.ndarray) -> np.ndarray:
         model = NoiseModel(*np.exp(parameters))
         mean, variance = clipped_moments(np.linspace(lowest, 1.2, CURVE_POINTS), model, lowest)
-        return np.asarray(np.log(np.interp(levels, mean, variance) + 1e-16) - np.log(variances + 1e-16))
+        expected = np.interp(levels, mean, variance)
+        return np.asarray(np.log(expected + 1e-16) - np.log(variances + 1e-16))
 
     start = np.log([0.5 * typical / brightest, 0.5 * typical])
     fit = optimize.least_squares(misfit, start, loss="soft_l1", f_scale=0.1)
@@ -101,7 +103,7 @@ def undo_clipping(merged: torch.Tensor, noise: NoiseModel, lowest: float) -> tor
     """Return the true values of an average of clipped frames [h, w]: darkness without its bias."""
     x = np.linspace(min(lowest, -3 * noise.std(0)), 1.2, 4 * CURVE_POINTS)
     mean, _ = clipped_moments(x, noise, lowest)
-    # Where clipping has eaten the signal, a small difference would be blown up: stop at a slope of 1/4.
+    # Where clipping has eaten the signal, a small difference would be blown up: stop at slope 1/4.
     slope = np.gradient(mean, x)
     usable = (slope > 0.25) & (np.gradient(mean) > 0)
     x, mean = x[usable], mean[usable]
@@ -115,19 +117,20 @@ def undo_clipping(merged: torch.Tensor, noise: NoiseModel, lowest: float) -> tor
 def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     """Estimate the offset [n, h] that each row of frames [n, h, w] was read with.
 
-    The median difference to the mean frame over the half of a row where nothing changes from row to
-    row, less its smooth part. What the scene's motion leaves in it sits in the rows that have edges,
-    true row noise in all rows alike: the calmest quarter of the rows tells its variance, and every
-    row is shrunk by the share of that in its own variance.
+    The median difference to the mean frame over the half of a row where nothing changes from row
+    to row, less its smooth part. What the scene's motion leaves in it sits in the rows that have
+    edges, true row noise in all rows alike: the calmest quarter of the rows tells its variance, and
+    every row is shrunk by the share of that in its own variance.
     """
     reference = linear.mean(0)
-    steepness = torch.from_numpy(np.abs(ndimage.sobel(_blurred(reference), axis=0))).to(linear.device)
+    steepness = np.abs(ndimage.sobel(_blurred(reference), axis=0))
     half = linear.shape[2] // 2
-    calm = steepness.argsort(dim=1)[:, :half]
+    calm = torch.from_numpy(steepness).to(linear.device).argsort(dim=1)[:, :half]
     difference = torch.stack(
         [(frame - reference).gather(1, calm).median(dim=1).values for frame in linear]
     )
-    smooth = ndimage.gaussian_filter1d(difference.cpu().numpy(), SMOOTH_ROWS, axis=1, mode="nearest")
+    lines = difference.cpu().numpy()
+    smooth = ndimage.gaussian_filter1d(lines, SMOOTH_ROWS, axis=1, mode="nearest")
     offset = difference - torch.from_numpy(smooth).to(linear.device)
     found = offset.var(dim=0)
     expected = torch.pi / 2 * noise.std(float(reference.mean().clamp(0, 1))) ** 2 / half
@@ -147,11 +150,12 @@ def hot_pixels(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     highest, lowest = around.max(0).values, around.min(0).values
     sigma = noise.std(float(mean.mean().clamp(0, 1))) / linear.shape[0] ** 0.5
     margin = 6 * sigma + (highest - lowest)
-    return (mean > highest + margin) | (mean < lowest - margin)
+    stands_out: torch.Tensor = (mean > highest + margin) | (mean < lowest - margin)
+    return stands_out
 
 
 def mend(linear: torch.Tensor, defect: torch.Tensor) -> torch.Tensor:
-    """Return frames [n, h, w] with defect pixels [h, w] replaced by the median of their neighbours."""
+    """Return frames [n, h, w], defect pixels [h, w] replaced by the median of their neighbours."""
     y, x = defect.nonzero(as_tuple=True)
     if len(y) == 0:
         return linear
@@ -170,7 +174,7 @@ def mend(linear: torch.Tensor, defect: torch.Tensor) -> torch.Tensor:
 
 
 def neighbours(frames: torch.Tensor) -> torch.Tensor:
-    """Return the eight neighbours [n, 8, h, w] of every pixel of frames [n, h, w]; edges reflect."""
+    """Return the eight neighbours [n, 8, h, w] of each pixel of frames [n, h, w]; edges reflect."""
     padded = functional.pad(rearrange(frames, "n h w -> n 1 h w"), (1, 1, 1, 1), mode="reflect")
     patches = functional.unfold(padded, 3)
     patches = rearrange(patches, "n k (h w) -> n k h w", h=frames.shape[1])

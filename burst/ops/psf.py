@@ -15,9 +15,9 @@ PUPIL_GRID = 64
 
 
 def psf_from_zernike(coefficients: torch.Tensor, sampling: float, size: int) -> torch.Tensor:
-    """Return PSFs [m, k, k] of wavefronts given by Noll modes 4.. [m, modes], in rad; k = size is odd.
+    """Return PSFs [m, k, k] of wavefronts given by Noll modes 4.. [m, modes], in rad.
 
-    |FFT{P exp(i sum a_j Z_j)}|^2, cut to k and normalised to sum 1.
+    |FFT{P exp(i sum a_j Z_j)}|^2, cut to k = size, which is odd, and normalised to sum 1.
     """
     return normalise(crop_kernel(_intensity(coefficients, sampling), size))
 
@@ -46,7 +46,7 @@ def short_exposure(d_over_r0: float, sampling: float, jitter: float, size: int) 
 
 
 def smear(psf: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
-    """Return PSFs [n, k, k]: psf [k, k] moved steadily along motion [n, 2] (dx, dy) px in an exposure."""
+    """Return PSFs [n, k, k]: psf [k, k] moved steadily by motion [n, 2] (dx, dy) px."""
     k = psf.shape[-1]
     size = 2 * k + 2
     fx, fy = torch.fft.rfftfreq(size), torch.fft.fftfreq(size)[:, None]
@@ -69,7 +69,7 @@ def radial_mean(spectrum: torch.Tensor) -> torch.Tensor:
 
 
 def radial_kernel(profile: torch.Tensor, size: int) -> torch.Tensor:
-    """Return the kernel [k, k] whose transfer function is radial with `profile` [m], up to Nyquist."""
+    """Return the kernel [k, k] whose transfer function is the radial `profile` [m] to Nyquist."""
     bins = 2 * profile.shape[0]
     f = torch.fft.fftfreq(bins, 1 / bins)
     radius = torch.hypot(f[:, None], f[None, :]).numpy()
@@ -90,16 +90,18 @@ def crop_kernel(kernels: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def equivalent_sigma(psf: torch.Tensor) -> float:
-    """Return the sigma of the Gaussian with the same sum of squares as the PSF [k, k], in pixels."""
+    """Return the sigma (px) of the Gaussian with the same sum of squares as the PSF [k, k]."""
     return float(1 / torch.sqrt(4 * math.pi * (psf.double() ** 2).sum()))
 
 
 def transfer_function(psf: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return the rfft2 [..., h, w // 2 + 1] of centred kernels [..., k, k], k odd, on a frame's grid."""
+    """Return rfft2 [..., h, w // 2 + 1] of centred kernels [..., k, k], k odd, at size (h, w)."""
     k = psf.shape[-1]
     padded = psf.new_zeros((*psf.shape[:-2], *size))
     padded[..., :k, :k] = psf
-    return torch.fft.rfft2(torch.roll(padded, (-(k // 2), -(k // 2)), dims=(-2, -1)))
+    centred = torch.roll(padded, (-(k // 2), -(k // 2)), dims=(-2, -1))
+    transfer: torch.Tensor = torch.fft.rfft2(centred)
+    return transfer
 
 
 def blur(frames: torch.Tensor, psf: torch.Tensor) -> torch.Tensor:
@@ -109,7 +111,8 @@ def blur(frames: torch.Tensor, psf: torch.Tensor) -> torch.Tensor:
         rearrange(frames, "n h w -> n 1 h w"), (margin,) * 4, mode="reflect"
     )[:, 0]
     size = (padded.shape[-2], padded.shape[-1])
-    blurred = torch.fft.irfft2(torch.fft.rfft2(padded) * transfer_function(psf, size), s=size)
+    spectrum = torch.fft.rfft2(padded) * transfer_function(psf, size)
+    blurred: torch.Tensor = torch.fft.irfft2(spectrum, s=size)
     return blurred[:, margin:-margin, margin:-margin]
 
 
@@ -123,12 +126,14 @@ def _intensity(coefficients: torch.Tensor, sampling: float) -> torch.Tensor:
     phase = coefficients @ basis
     pupil[:, inside] = torch.complex(phase.cos(), phase.sin())
     field = torch.fft.fft2(rearrange(pupil, "m (y x) -> m y x", y=PUPIL_GRID))
-    return torch.fft.fftshift(field.real.square() + field.imag.square(), dim=(-2, -1))
+    intensity = field.real.square() + field.imag.square()
+    centred: torch.Tensor = torch.fft.fftshift(intensity, dim=(-2, -1))
+    return centred
 
 
 @lru_cache(maxsize=16)
 def _pupil(modes: int, sampling: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the modes 4.. on the pupil's samples [modes, p] and where these lie in the grid [p]."""
+    """Return modes 4.. on the pupil's samples [modes, p] and where these lie in the grid [p]."""
     centre = (PUPIL_GRID - 1) / 2
     y, x = (np.mgrid[:PUPIL_GRID, :PUPIL_GRID] - centre) / (PUPIL_GRID * sampling / 4)
     rho, theta = np.hypot(x, y).ravel(), np.arctan2(y, x).ravel()

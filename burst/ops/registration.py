@@ -1,10 +1,10 @@
 """Registration of turbulent frames to one reference: displacement fields for all frames at once.
 
-Local least squares on the reference's gradients (Lucas and Kanade, 1981), from wide windows to narrow
-ones. The reference is the mean of the frames as aligned so far, so its gradients carry little noise,
-and are the same for every frame. Each window's answer is drawn towards the wider window's answer as
-strongly as noise demands: how far the two really differ is estimated from the frames themselves
-(empirical Bayes), so that nothing has to be tuned to a noise level.
+Local least squares on the reference's gradients (Lucas and Kanade, 1981), from wide windows to
+narrow ones. The reference is the mean of the frames as aligned so far, so its gradients carry
+little noise, and are the same for every frame. Each window's answer is drawn towards the wider
+window's answer as strongly as noise demands: how far the two really differ is estimated from the
+frames themselves (empirical Bayes), so that nothing has to be tuned to a noise level.
 
 Fields live on cells of CELL x CELL pixels: [n, 2, gy, gx], (dx, dy) in pixels.
 """
@@ -51,7 +51,9 @@ def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
     band = torch.exp(-((fx**2 + fy**2) / 0.08**2)).to(frames)
 
     def spectrum(chunk: torch.Tensor) -> torch.Tensor:
-        return torch.fft.rfft2((chunk - chunk.mean((1, 2), keepdim=True)) * window)
+        centred = chunk - chunk.mean((1, 2), keepdim=True)
+        transform: torch.Tensor = torch.fft.rfft2(centred * window)
+        return transform
 
     reference = spectrum(frames[key : key + 1]).conj()
     shifts = []
@@ -182,7 +184,7 @@ def difference_variance(
 def pixel_weight(
     warped: torch.Tensor, reference: torch.Tensor, noise: NoiseModel
 ) -> tuple[torch.Tensor, float]:
-    """Return 1 / variance [h, w] of a pixel's misfit, noise at least, and the mean misfit over noise.
+    """Return 1 / variance [h, w] of a pixel's misfit, at least noise, and the mean misfit in noise.
 
     Where frames differ from the reference by more than noise (blur that changes, moving things),
     they say less about displacement.

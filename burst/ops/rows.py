@@ -38,11 +38,13 @@ def row_residual(
     reference = warped.mean(0)
     weight, _ = pixel_weight(warped, reference, noise)
     gx, gy = gradient(reference)
-    xx, xy, yy = _along_rows(torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy]), sigma)
+    normal = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])
+    xx, xy, yy = _along_rows(normal, sigma)
     error = reference - warped
     right = _along_rows(torch.stack([weight * gx * error, weight * gy * error], dim=1), sigma)
     pixels = 2 * math.sqrt(math.pi) * sigma * frames.shape[2]
-    pull = 1 / (pixels * difference_variance(right[..., None], xx[:, None], xy[:, None], yy[:, None], pixels))
+    matrix = (xx[:, None], xy[:, None], yy[:, None])
+    pull = 1 / (pixels * difference_variance(right[..., None], *matrix, pixels))
     determinant = (xx + pull) * (yy + pull) - xy * xy
     dx = ((yy + pull) * right[:, 0] - xy * right[:, 1]) / determinant
     dy = ((xx + pull) * right[:, 1] - xy * right[:, 0]) / determinant
@@ -78,7 +80,7 @@ def _cosines(lines: torch.Tensor) -> torch.Tensor:
 
 
 def _along_rows(maps: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Average maps [..., h, w] over columns and, by a Gaussian, over neighbouring rows -> [..., h]."""
+    """Average maps [..., h, w] over columns and by a Gaussian over near rows -> [..., h]."""
     means = maps.mean(-1)
     flat = means.reshape(1, -1, means.shape[-1], 1)
     reach = 2 * math.ceil(3 * sigma) + 1

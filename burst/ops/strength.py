@@ -1,8 +1,8 @@
 """The strength of turbulence from the displacements it causes, without knowing the scene.
 
 How fast displacements of two points of a row part with their distance depends on D/r0 and on the
-width of the beam in the scene alone (see `ops.turbulence.mode_correlation`). Both points are read at
-the same time, so that shaking of the camera drops out.
+width of the beam in the scene alone (see `ops.turbulence.mode_correlation`). Both points are read
+at the same time, so that shaking of the camera drops out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from burst.ops.turbulence import mode_correlation, tilt_std
 from burst.ops.zernike import TILT_X, TILT_Y
 
 BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
-NEAREST = 12.0  # px; closer points share a registration window
+NEAREST = 20.0  # px; closer points share a registration window
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,4 @@ def _theory(aperture_px: float, distances: tuple[float, ...]) -> np.ndarray:
     along = np.asarray(distances)
     zero = np.zeros_like(along)
     correlation = [mode_correlation(j, along, zero, aperture_px) for j in (TILT_X, TILT_Y)]
-    return np.clip(2 * (1 - np.stack(correlation, axis=1)), 1e-6, None)
+    return np.asarray(np.clip(2 * (1 - np.stack(correlation, axis=1)), 1e-6, None))

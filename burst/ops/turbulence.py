@@ -2,7 +2,8 @@
 
 Every point of the scene is seen through its own beam. Its wavefront is a Zernike series with Noll's
 covariance; neighbouring beams share air, so each mode is correlated over the field as Takato and
-Yamaguchi (1995) derive, averaged over a path of uniform strength; time is first-order autoregressive.
+Yamaguchi (1995) derive, averaged over a path of uniform strength; in time it is first-order
+autoregressive.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def mode_correlation(j: int, dx: np.ndarray, dy: np.ndarray, aperture_px: float)
 def zernike_fields(
     air: Air, grid: tuple[int, int], spacing: float, times: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Draw coefficients [times, modes - 1, gy, gx] in rad, Noll's modes 2..modes, one frame time apart.
+    """Draw coefficients [times, modes - 1, gy, gx] in rad of Noll's modes 2.., a frame time apart.
 
     Grid points are `spacing` pixels apart. Random numbers come from the generator's device.
     """
@@ -121,7 +122,8 @@ def _spectral_amplitude(
     j: int, grid: tuple[int, int], spacing: float, aperture_px: float
 ) -> torch.Tensor:
     """Return the square root of the power spectrum of mode j on a torus twice the grid's size."""
-    dy, dx = np.meshgrid(*(np.fft.fftfreq(2 * g, 1 / (2 * g)) * spacing for g in grid), indexing="ij")
+    y, x = (np.fft.fftfreq(2 * g, 1 / (2 * g)) * spacing for g in grid)
+    dy, dx = np.meshgrid(y, x, indexing="ij")
     power = np.fft.fft2(mode_correlation(j, dx, dy, aperture_px)).real.clip(min=0)
     # Clipping what a torus cannot represent must not change the variance.
     return torch.from_numpy(np.sqrt(power / power.mean())).float()
@@ -132,9 +134,7 @@ def _unit_fields(
 ) -> torch.Tensor:
     """Draw fields [times, modes, gy, gx] of unit variance; each transform gives two of them."""
     pairs = (times + 1) // 2
-    noise = torch.randn(
-        (2, pairs, *amplitude.shape), generator=generator, device=generator.device
-    )
+    noise = torch.randn((2, pairs, *amplitude.shape), generator=generator, device=generator.device)
     torus = torch.fft.fft2(torch.complex(noise[0], noise[1]) * amplitude, norm="ortho")
     fields = rearrange(torch.view_as_real(torus), "pair mode y x part -> (pair part) mode y x")
     return fields[:times, :, : grid[0], : grid[1]].contiguous()

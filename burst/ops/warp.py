@@ -44,7 +44,7 @@ def pixel_grid(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def compose(flow: torch.Tensor, row_motion: torch.Tensor | None) -> torch.Tensor:
-    """Add row motion [n, h, 2] to a flow [n, 2, h, w]: the one displacement frames are warped by."""
+    """Add row motion [n, h, 2] to a flow [n, 2, h, w]: what the frames are warped by, once."""
     if row_motion is None:
         return flow
     return flow + rearrange(row_motion, "n h xy -> n xy h 1")
@@ -65,7 +65,7 @@ def invert(displacement: torch.Tensor, iterations: int = 4) -> torch.Tensor:
 
 
 def resize_field(field: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Interpolate fields [n, c, gy, gx] to [n, c, h, w], corners on corners; values stay as they are."""
+    """Interpolate fields [n, c, gy, gx] to [n, c, h, w], corners on corners; values are kept."""
     if field.shape[-2:] == size:
         return field
     return functional.interpolate(field, size=size, mode="bicubic", align_corners=True)

@@ -35,7 +35,9 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops import registration as ops
 
     linear, noise, weights = burst.linear, burst.noise, burst.weights
-    assert linear is not None and noise is not None and weights is not None
+    assert linear is not None
+    assert noise is not None
+    assert weights is not None
     key = int(weights.argmax())
     shifts = ops.global_shifts(linear, key)
     cells, reference = _coarse(linear, noise, shifts, key, config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +26,7 @@ class Config:
     """What is known of the optics; 0 for d_over_r0 means: measure it."""
 
     d_over_r0: Annotated[float, Field(ge=0)] = 0.0
-    sampling: Annotated[float, Field(gt=0, le=2)] = 1.0  # pixel pitch in lambda / (2 D); 1 is Nyquist
+    sampling: Annotated[float, Field(gt=0, le=2)] = 1.0  # pitch in lambda / (2 D); 1 is Nyquist
     jitter: Annotated[float, Field(ge=0)] = 0.25  # px rms that registration leaves
     size: Annotated[int, Field(ge=5, le=63)] = 33  # px, odd
 
@@ -39,7 +38,9 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.strength import detail, fit_strength, structure_function
 
     linear, flow, weights = burst.linear, burst.flow, burst.weights
-    assert linear is not None and flow is not None and weights is not None
+    assert linear is not None
+    assert flow is not None
+    assert weights is not None
     reference = aligned_mean(linear, flow, weights)
     distance, square = structure_function(flow, detail(reference), STEP)
     found = fit_strength(distance, square, config.sampling)

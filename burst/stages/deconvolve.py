@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image")
 
+LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
+
 
 @dataclass(frozen=True)
 class Config:
@@ -34,18 +36,20 @@ def run(burst: Burst, config: Config) -> Burst:
 
     linear, noise, weights = burst.linear, burst.noise, burst.weights
     flow, psf = burst.flow, burst.psf
-    assert linear is not None and noise is not None and weights is not None
-    assert flow is not None and psf is not None
+    assert linear is not None
+    assert noise is not None
+    assert weights is not None
+    assert flow is not None
+    assert psf is not None
     displacement = compose(flow, burst.row_motion)
-    merged, rejected = robust_mean(linear, displacement, weights, noise, config.rejection)
-    merged = undo_clipping(merged, noise, lowest_linear(burst.stack.sensor))
-    frames = effective_frames(weights)
-    variance = noise.std(float(merged.mean())) ** 2 / frames
+    mean = robust_mean(linear, displacement, weights, noise, config.rejection)
+    merged = undo_clipping(mean.image, noise, lowest_linear(burst.stack.sensor))
+    variance = max(mean.variance, float((LEAST_DOUBT * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
     image = deconvolve(merged, mean_psf, variance, config.strength, config.iterations)
     report = burst.report.note(
-        effective_frames=frames,
-        rejected=rejected,
+        effective_frames=effective_frames(weights),
+        rejected=mean.rejected,
         noise_std=variance**0.5,
         iterations=config.iterations,
         regularisation=config.strength,

@@ -28,7 +28,9 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.warp import compose
 
     linear, noise, flow = burst.linear, burst.noise, burst.flow
-    assert linear is not None and noise is not None and flow is not None
+    assert linear is not None
+    assert noise is not None
+    assert flow is not None
     refined = 0.0
     for _ in range(config.rounds):
         residual, _ = row_residual(linear, noise, flow, config.sigma)

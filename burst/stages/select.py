@@ -24,7 +24,7 @@ class Config:
 
     keep: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of the frames, the sharpest
     emphasis: Annotated[float, Field(ge=0)] = 1.0  # weight = sharpness ** emphasis
-    outlier: Annotated[float, Field(gt=0)] = 4.0  # robust deviations from the median that drop a frame
+    outlier: Annotated[float, Field(gt=0)] = 4.0  # deviations from the median that drop a frame
     tile: Annotated[int, Field(ge=8)] = 32  # px
 
 
@@ -32,7 +32,8 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a weight per frame and the sharpness of each tile."""
     from burst.ops.sharpness import tile_sharpness
 
-    assert burst.linear is not None and burst.noise is not None
+    assert burst.linear is not None
+    assert burst.noise is not None
     tiles = tile_sharpness(burst.linear, burst.noise, config.tile)
     sharpness = tiles.mean((1, 2))
     sharpness = sharpness / sharpness.mean().clamp(min=1e-20)

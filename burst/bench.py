@@ -1,0 +1,215 @@
+"""Measure the pipeline on simulated stacks, beside baselines, peers and an oracle."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burst.command import Exit, main_of, positive
+from burst.config import ConfigError
+from burst.machine import cpu_count, set_up
+from burst.pipeline import load
+
+if TYPE_CHECKING:
+    from burst.measure.peers import Peer
+    from burst.measure.results import Record
+    from burst.measure.suites import Case, Plan
+
+LOG = logging.getLogger("burst")
+
+DEFAULT_PIPELINE = "turbulence"
+LEVELS = ("low", "medium", "high", "very-high")
+SMALLEST = 64  # px; less leaves no image within the border that scores leave out
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `burst bench`."""
+    parser.add_argument(
+        "--suite", choices=tuple(SUITES), default="quick", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--out", default="out/bench", metavar="DIR",
+        help="raw numbers as JSON, one file per suite; what is known there is not measured again"
+        " (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--write", metavar="FILE.md", help="write the page from all suites in DIR, plots beside it"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="quick: make the figures those to be held"
+    )
+    _add_stacks(parser.add_argument_group("stacks"))
+    _add_methods(parser.add_argument_group("methods"))
+    parser.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Measure one suite, print its tables, and write the page where that is asked for."""
+    _check(args)
+    SUITES[args.suite](args)
+    if args.write:
+        from burst.measure.page import write_page
+
+        write_page(Path(args.write), Path(args.out))
+        print(args.write)
+    return Exit.DONE
+
+
+def _add_stacks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--images", nargs="+", default=[], metavar="DIR",
+        help="folders of images to simulate from, or of boards to read"
+        " (default: images that scikit-image carries)",
+    )  # fmt: skip
+    group.add_argument("--levels", nargs="+", choices=LEVELS, default=LEVELS, help="default: all")
+    group.add_argument(
+        "--per-level", type=positive, default=12, metavar="N", help="images (default: 12)"
+    )
+    group.add_argument(
+        "--targets", type=int, default=2, metavar="N", help="coded targets a level (default: 2)"
+    )
+    group.add_argument("--frames", type=positive, default=100, help="default: 100")
+    group.add_argument("--size", type=positive, default=271, help="rows and columns (default: 271)")
+    group.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+
+
+def _add_methods(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--pipeline", default=DEFAULT_PIPELINE, metavar="NAME|FILE", help="default: %(default)s"
+    )
+    group.add_argument(
+        "--set", action="append", default=[], metavar="STAGE.KEY=VALUE",
+        help="override one setting of a stage; may be repeated",
+    )  # fmt: skip
+    group.add_argument(
+        "--peers", action="store_true", help="other programs beside ours, where installed"
+    )
+    group.add_argument("--threads", type=positive, help="in all (default: every processor)")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Find what is wrong with the settings before hours of measuring begin."""
+    load(args.pipeline, args.set)
+    if args.size < SMALLEST or args.frames < 2:
+        raise ConfigError(
+            f"--size {args.size} --frames {args.frames}: expected at least {SMALLEST} pixels"
+            " and 2 frames."
+        )
+    if args.record and args.suite != "quick":
+        raise ConfigError(f"--record: expected --suite quick, found {args.suite}.")
+    args.threads = args.threads or cpu_count()
+
+
+def _synthetic(args: argparse.Namespace) -> None:
+    """Score every method on the same stacks."""
+    from burst.measure.synthetic import Bench
+
+    bench = Bench(load(args.pipeline, args.set), _find_peers() if args.peers else {})
+    settings = "\n".join([bench.pipeline.to_toml(), *bench.peers])
+    _measure(args, settings, _plan(args).cases(), bench.measure)
+
+
+def _stages(args: argparse.Namespace) -> None:
+    """Hold every stage against the truth."""
+    from burst.measure.synthetic import Bench
+
+    bench = Bench(load(args.pipeline, args.set), {})
+    _measure(args, bench.pipeline.to_toml(), _plan(args).cases(), bench.measure_stages)
+
+
+def _ablation(args: argparse.Namespace) -> None:
+    """Change one thing at a time."""
+    from burst.measure.ablation import Ablation
+
+    ablation = Ablation(args.pipeline, tuple(args.set))
+    settings = load(args.pipeline, args.set).to_toml()
+    _measure(args, settings, _plan(args).cases(), ablation.measure)
+
+
+def _quick(args: argparse.Namespace) -> None:
+    """Score small stacks and hold them against the recorded figures; --record replaces these."""
+    from burst.measure import quick
+
+    pipeline = load(args.pipeline, args.set)
+    cases = quick.quick_plan().cases()
+    measure = partial(quick.measure_quick, pipeline)
+    records = _measure(args, pipeline.to_toml(), cases, measure)
+    if args.record:
+        quick.record(records)
+    for level, drop in quick.drops(records).items():
+        LOG.warning("quick: %s is %.2f dB below its recorded figure", level, drop)
+
+
+def _scaling(args: argparse.Namespace) -> None:
+    """Time whole processes."""
+    from burst.measure.scaling import Scaling, scaling_cases
+
+    words = ["--pipeline", args.pipeline, *(w for s in args.set for w in ("--set", s))]
+    cases = scaling_cases("medium", args.seed)
+    settings = f"{load(args.pipeline, args.set).to_toml()}\nthreads {args.threads}"
+    _measure(args, settings, cases, Scaling(words, args.threads).measure)
+
+
+def _gallery(args: argparse.Namespace) -> None:
+    """Draw a sheet of pictures for each level, in DIR."""
+    from burst.measure.gallery import draw_sheet
+
+    set_up("cpu", args.threads)
+    pipeline = load(args.pipeline, args.set)
+    for case in _plan(args).cases():
+        print(draw_sheet(case, pipeline, Path(args.out)))
+
+
+SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "quick": _quick,
+    "synthetic": _synthetic,
+    "stages": _stages,
+    "ablation": _ablation,
+    "scaling": _scaling,
+    "gallery": _gallery,
+}
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    from burst.measure.suites import Plan, choose_images
+
+    images = choose_images(args.images, args.per_level)
+    return Plan(tuple(args.levels), images, args.targets, args.seed, args.frames, args.size)
+
+
+def _measure(
+    args: argparse.Namespace,
+    settings: str,
+    cases: Sequence[Case],
+    measure: Callable[[Case], Record],
+) -> list[Record]:
+    """Measure all cases into the suite's file and print its tables."""
+    from burst.measure.results import Book
+    from burst.measure.tables import tables
+
+    if args.suite != "scaling":
+        # Its own processes measure; this one stays small.
+        set_up("cpu", args.threads)
+    path = Path(args.out) / f"{args.suite}.json"
+    book = Book(path, args.suite, settings, args.threads)
+    records = book.measure(cases, measure, LOG.info)
+    print(tables(args.suite, records))
+    return records
+
+
+def _find_peers() -> dict[str, Peer]:
+    from burst.measure.peers import find_peers
+
+    peers, missing = find_peers()
+    for reason in missing:
+        LOG.warning("--peers: left out: %s", reason)
+    return peers
+
+
+if __name__ == "__main__":
+    sys.exit(main_of("bench", add_arguments, execute))

@@ -1,0 +1,54 @@
+"""Scenes to simulate from: image files, and the images that scikit-image carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burst.config import did_you_mean
+from burst.records import StackError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+# Those that scikit-image carries in its package; the others it would have to download.
+SCENES = (
+    "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "moon",
+    "page", "rocket", "text",
+)  # fmt: skip
+
+
+def read_scene(image: str) -> torch.Tensor:
+    """Return a scene [h, w] linear in [0, 1] from a file or from a name in SCENES."""
+    import numpy as np
+    import torch
+    from einops import rearrange
+
+    from burst.ops.color import display_to_linear, luminance
+
+    pixels = _read_pixels(image)
+    white = np.iinfo(pixels.dtype).max
+    display = torch.from_numpy(pixels.astype(np.float32) / white)
+    linear = display_to_linear(display)
+    return linear if linear.ndim == 2 else luminance(rearrange(linear, "h w c -> c h w"))
+
+
+def _read_pixels(image: str) -> np.ndarray:
+    """Return pixels [h, w] or [h, w, 3] (red first); StackError if there is no such image."""
+    if image in SCENES:
+        import skimage.data
+
+        pixels: np.ndarray = getattr(skimage.data, image)()
+        return pixels
+    import cv2
+
+    if not Path(image).is_file():
+        raise StackError(
+            f"--image {image}: expected a file or one of {', '.join(SCENES)}, found neither."
+            f"{did_you_mean(image, SCENES)}"
+        )
+    read = cv2.imread(image, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR_RGB)
+    if read is None:
+        raise StackError(f"--image {image}: expected an image, found a file that cannot be read.")
+    return read

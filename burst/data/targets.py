@@ -1,0 +1,205 @@
+"""Coded targets: patterns of black discs that say how much detail an image still carries.
+
+A square cell is split into quadrants. The upper left one holds a disc (bit 1) or stays white
+(bit 0), the other three are cells again, as in the targets of the UG2+ challenge of 2023, track
+2.2. On a frame of 271 px the discs measure 100, 50, 25, 12.5, 6.2 and 3.1 px.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+
+PATTERN_SHARE = 222 / 271  # side of the pattern over the side of the frame
+DISC_SHARE = 0.90  # diameter of a disc over the side of its quadrant
+PAPER, INK = 0.90, 0.04  # reflectance of the print; below 1, so that the sensor does not clip it
+OVERSAMPLING = 8  # per axis, so that an edge covers the right share of a pixel
+
+LARGEST_SHIFT = 2  # px, within which a target is looked for
+GUIDES = 4  # disc sizes, the largest, that tell the shift: small discs must not choose their own
+BLACK_PERCENTILE, WHITE_PERCENTILE = 5.0, 90.0
+SURROUNDINGS = 3.0  # side of the threshold's window over the side of the quadrant
+LEAST_WINDOW = 9.0  # px
+LEAST_CONTRAST = 0.25  # of the whole image's; below it surroundings pass for plain white
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where discs may be: centres [b, 2] (x, y) and diameters [b] in px, levels [b], bits [b].
+
+    Level 0 has room for one disc, the largest; each level has three times as many, half as large.
+    """
+
+    centres: np.ndarray
+    diameters: np.ndarray
+    levels: np.ndarray
+    bits: np.ndarray
+
+
+@dataclass(frozen=True)
+class Target:
+    """A coded target: image [h, w] linear, and its layout."""
+
+    image: torch.Tensor
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What was read: bits [b], the share of them that is right, and figures for each disc size.
+
+    `diameters` (px), `shares` and `auc` have one entry per level, the largest disc first. `auc` is
+    the chance that a disc is darker than a gap; nan where a level has only discs or only gaps.
+    """
+
+    bits: np.ndarray
+    share: float
+    diameters: tuple[float, ...]
+    shares: tuple[float, ...]
+    auc: tuple[float, ...]
+
+
+def draw_target(size: int, generator: torch.Generator, levels: int = 6) -> Target:
+    """Draw a target with random bits on a frame [size, size]; ink and paper are linear."""
+    side = PATTERN_SHARE * size
+    corner = (size - 1 - side) / 2  # pixel centres lie at integers
+    x, y, quadrant, level = np.array(_quadrants(corner, corner, side, levels)).T
+    bits = torch.randint(0, 2, (len(x),), generator=generator, device=generator.device)
+    layout = Layout(
+        np.stack([x + quadrant / 2, y + quadrant / 2], axis=1),
+        DISC_SHARE * quadrant,
+        level.astype(int),
+        bits.cpu().numpy().astype(bool),
+    )
+    ink = _ink(layout, layout.bits, (size, size))
+    return Target(torch.from_numpy(PAPER + (INK - PAPER) * ink).float(), layout)
+
+
+def decode(image: torch.Tensor, layout: Layout) -> Decoded:
+    """Read the bits of a target from an image [h, w], linear.
+
+    A global shift of at most 2 px is allowed for. A bit is 1 where the mean over the disc's area
+    is below the threshold midway between local black and local white: the 5th and the 90th
+    percentile of a square window, three quadrants and at least 9 px wide, around the disc. Where
+    the two differ by less than a quarter of what they differ by in the whole image, the threshold
+    lies an eighth of that below local white, so that noise on paper is no bit.
+    """
+    pixels = image.detach().cpu().double().numpy()
+    centres = layout.centres + find_shift(pixels, layout)
+    means = _disc_means(pixels, centres, layout.diameters)
+    bits = means < _thresholds(pixels, centres, layout.diameters)
+    right = bits == layout.bits
+    sizes = [layout.levels == level for level in np.unique(layout.levels)]
+    return Decoded(
+        bits,
+        float(right.mean()),
+        tuple(float(layout.diameters[size][0]) for size in sizes),
+        tuple(float(right[size].mean()) for size in sizes),
+        tuple(area_under_curve(-means[size], layout.bits[size]) for size in sizes),
+    )
+
+
+def find_shift(pixels: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return how far (dx, dy), in px, the target lies from its layout in an image [h, w].
+
+    The peak, to a part of a pixel, of the correlation with the discs of the four largest sizes.
+    """
+    known = layout.bits & (layout.levels < GUIDES)
+    guide = np.fft.rfft2(_ink(layout, known, pixels.shape))
+    cross = np.fft.rfft2(pixels.mean() - pixels) * guide.conj()
+    correlation = np.fft.irfft2(cross, s=pixels.shape)
+    reach = np.arange(-LARGEST_SHIFT - 1, LARGEST_SHIFT + 2)
+    near = correlation[np.ix_(reach, reach)]
+    if np.ptp(near) <= 1e-9 * max(1.0, float(np.abs(pixels).max())) * pixels.size:
+        return np.zeros(2)
+    y, x = np.unravel_index(near[1:-1, 1:-1].argmax(), (len(reach) - 2,) * 2)
+    dx, dy = _vertex(near[y + 1, x : x + 3]), _vertex(near[y : y + 3, x + 1])
+    return np.array([x + dx, y + dy]) - LARGEST_SHIFT
+
+
+def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Return the chance that a positive's score [b] exceeds a negative's, ties counting half."""
+    ones = int(positive.sum())
+    zeros = len(positive) - ones
+    if not ones or not zeros:
+        return math.nan
+    ranks = rankdata(scores)
+    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _quadrants(
+    x: float, y: float, side: float, levels: int, level: int = 0
+) -> list[tuple[float, float, float, int]]:
+    """Return (x, y, side, level) of every quadrant that may hold a disc in a cell at (x, y)."""
+    if level == levels:
+        return []
+    half = side / 2
+    found = [(x, y, half, level)]
+    for corner in ((x + half, y), (x, y + half), (x + half, y + half)):
+        found += _quadrants(*corner, half, levels, level + 1)
+    return found
+
+
+def _ink(layout: Layout, drawn: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the share of each pixel [h, w] under the discs chosen by drawn [b]."""
+    ink = np.zeros(shape)
+    for centre, diameter in zip(layout.centres[drawn], layout.diameters[drawn], strict=True):
+        box, covered = _cover(centre, diameter, shape)
+        ink[box] += covered
+    return ink
+
+
+def _disc_means(pixels: np.ndarray, centres: np.ndarray, diameters: np.ndarray) -> np.ndarray:
+    """Return the mean [b] over the area of each disc."""
+    covers = [_cover(c, d, pixels.shape) for c, d in zip(centres, diameters, strict=True)]
+    return np.array([float(np.average(pixels[box], weights=covered)) for box, covered in covers])
+
+
+def _thresholds(pixels: np.ndarray, centres: np.ndarray, diameters: np.ndarray) -> np.ndarray:
+    """Return the level [b] below which a disc counts as black; the rule stands at `decode`."""
+    least = LEAST_CONTRAST * float(np.subtract(*_white_and_black(pixels)))
+    windows = np.maximum(SURROUNDINGS * diameters / DISC_SHARE, LEAST_WINDOW)
+    levels = []
+    for centre, window in zip(centres, windows, strict=True):
+        white, black = _white_and_black(pixels[_box(centre, window, pixels.shape)])
+        levels.append(white - max(white - black, least) / 2)
+    return np.array(levels)
+
+
+def _white_and_black(pixels: np.ndarray) -> tuple[float, float]:
+    white, black = np.percentile(pixels, (WHITE_PERCENTILE, BLACK_PERCENTILE))
+    return float(white), float(black)
+
+
+def _cover(
+    centre: np.ndarray, diameter: float, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """Return the box of pixels that a disc touches, and the share of each pixel it covers."""
+    box = _box(centre, diameter + 1, shape)
+    offsets = (np.arange(OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5
+    y, x = ((np.arange(s.start, s.stop)[:, None] + offsets).ravel() for s in box)
+    inside = np.hypot(x - centre[0], y[:, None] - centre[1]) <= diameter / 2
+    rows, columns = (s.stop - s.start for s in box)
+    fine = inside.reshape(rows, OVERSAMPLING, columns, OVERSAMPLING)
+    return box, fine.mean((1, 3))
+
+
+def _box(centre: np.ndarray, width: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return the rows and columns of a square window, px, cut off at the image's borders."""
+    x, y = centre
+    rows, columns = (
+        slice(max(0, math.floor(c - width / 2)), min(length, math.ceil(c + width / 2) + 1))
+        for c, length in ((y, shape[0]), (x, shape[1]))
+    )
+    return rows, columns
+
+
+def _vertex(values: np.ndarray) -> float:
+    """Return where the parabola through three values has its peak, from the middle one, px."""
+    left, middle, right = values
+    curvature = left - 2 * middle + right
+    return float(np.clip((left - right) / (2 * curvature), -0.5, 0.5)) if curvature < 0 else 0.0

@@ -1,0 +1,1 @@
+"""What `bench` measures: scores, baselines, the oracle, suites, and the page that tells."""

@@ -1,0 +1,115 @@
+"""What each stage is worth: the pipeline with one thing changed, beside the pipeline as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from burst.data.simulate import Truth
+from burst.measure.results import Record
+from burst.measure.scores import score
+from burst.measure.suites import Case, simulate_case
+from burst.pipeline import Pipeline, Step, load, run_step
+from burst.records import Burst
+
+AS_IT_IS = "as it is"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change: settings ("{d_over_r0}" stands for the truth), stages left out, the true PSF put
+    in after `blur`, or the merged image taken instead of the restored one."""
+
+    name: str
+    settings: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    true_psf: bool = False
+    image: Callable[[Burst], torch.Tensor | None] = lambda burst: burst.image
+
+
+VARIANTS = (
+    Variant(AS_IT_IS),
+    Variant("select: all frames weigh the same", ("select.emphasis=0",)),
+    Variant("align: to the mean", ("align.reference=mean",)),
+    Variant("align: to a key frame", ("align.reference=key",)),
+    Variant("row_motion: left out", without=("row_motion",)),
+    Variant("blur: D/r0 known", ("blur.d_over_r0={d_over_r0}",)),
+    Variant("blur: PSF known", true_psf=True),
+    Variant("deconvolve: half the prior", ("deconvolve.strength=0.5",)),
+    Variant("deconvolve: twice the prior", ("deconvolve.strength=2",)),
+    Variant("deconvolve: left out", image=lambda burst: burst.merged),
+)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The pipeline, by name and settings, whose stages are to show what they are worth."""
+
+    pipeline: str
+    assignments: tuple[str, ...] = ()
+    variants: Sequence[Variant] = VARIANTS
+
+    def measure(self, case: Case) -> Record:
+        """Simulate a case and score every variant on it."""
+        simulated, _ = simulate_case(case)
+        truth = simulated.truth
+        runner = _Runner(Burst(simulated.stack))
+        scores = {}
+        for variant in self.variants:
+            pipeline = self._pipeline(variant, truth)
+            image = variant.image(runner.run(pipeline, truth if variant.true_psf else None))
+            assert image is not None
+            scores[variant.name] = asdict(score(image, truth.scene))
+        return {"variants": scores}
+
+    def _pipeline(self, variant: Variant, truth: Truth) -> Pipeline:
+        known = {"d_over_r0": truth.conditions.d_over_r0}
+        settings = [assignment.format(**known) for assignment in variant.settings]
+        pipeline = load(self.pipeline, (*self.assignments, *settings))
+        steps = tuple(step for step in pipeline.steps if step.name not in variant.without)
+        return replace(pipeline, steps=steps)
+
+
+class _Runner:
+    """Runs variants of one pipeline; what they share with the first one is done once."""
+
+    def __init__(self, burst: Burst) -> None:
+        self.start = burst
+        self.steps: tuple[Step, ...] = ()
+        self.after: list[Burst] = []
+
+    def run(self, pipeline: Pipeline, truth: Truth | None) -> Burst:
+        """Run a pipeline; with a truth, its PSF takes the place of the estimate."""
+        first = not self.steps
+        shared = 0 if first else self._shared(pipeline)
+        burst = self.after[shared - 1] if shared else self.start
+        if truth is not None:
+            # The estimate is made once more and thrown away.
+            shared = min(shared, [step.name for step in pipeline.steps].index("blur"))
+            burst = self.after[shared - 1]
+        for step in pipeline.steps[shared:]:
+            burst = run_step(step, burst)
+            if truth is not None and step.name == "blur":
+                burst = replace(burst, psf=truth.psf)
+            if first:
+                self.after.append(burst)
+        if first:
+            self.steps = pipeline.steps
+        return burst
+
+    def _shared(self, pipeline: Pipeline) -> int:
+        pairs = zip(self.steps, pipeline.steps, strict=False)
+        return next((i for i, (a, b) in enumerate(pairs) if a != b), len(pipeline.steps))
+
+
+def gains(records: Sequence[Record]) -> Mapping[str, float]:
+    """Return the mean PSNR without warp (dB) of each variant less that of the pipeline as it is."""
+    names = list(records[0]["variants"])
+    figure = "psnr_without_warp"
+    return {
+        name: sum(r["variants"][name][figure] - r["variants"][AS_IT_IS][figure] for r in records)
+        / len(records)
+        for name in names
+    }

@@ -1,0 +1,61 @@
+"""What a linear method could reach that knows the truth: the yardstick of every result.
+
+The fair oracle knows each frame's displacement, less the mean over the frames, which no stack
+holds; it averages the aligned frames and divides by the true mean PSF, Wiener's way, with the
+noise-to-signal ratio that scores best. The full oracle knows the mean displacement as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from burst.data.simulate import Truth
+from burst.measure.scores import score
+from burst.ops.psf import transfer_function
+from burst.ops.registration import aligned_mean, recentre
+from burst.ops.warp import compose
+
+RATIOS = tuple(10 ** (-4 + 0.25 * i) for i in range(13))  # noise to signal, 1e-4 to 0.1
+MARGINS = 2  # mirrored around the image, in reaches of the PSF, so that the borders do not ring
+
+
+def fair_oracle(linear: torch.Tensor, truth: Truth) -> torch.Tensor:
+    """Return the image [h, w] of frames [n, h, w] as restored without the mean displacement."""
+    return _restore(linear, recentre(compose(truth.flow, truth.row_motion)), truth)
+
+
+def full_oracle(linear: torch.Tensor, truth: Truth) -> torch.Tensor:
+    """Return the image [h, w] of frames [n, h, w] as restored with all displacements known."""
+    return _restore(linear, compose(truth.flow, truth.row_motion), truth)
+
+
+ORACLES: dict[str, Callable[[torch.Tensor, Truth], torch.Tensor]] = {
+    "oracle": fair_oracle,
+    "oracle with mean displacement": full_oracle,
+}
+
+
+def wiener(blurred: torch.Tensor, psf: torch.Tensor, ratio: float) -> torch.Tensor:
+    """Return the image [h, w] that blurred [h, w] came from through psf [k, k].
+
+    `ratio` is the power of noise over that of the image, the same at all frequencies.
+    """
+    h, w = blurred.shape
+    margin = min(MARGINS * (psf.shape[-1] // 2), h - 1, w - 1)
+    padded = functional.pad(blurred[None, None], (margin,) * 4, mode="reflect")[0, 0]
+    size = (padded.shape[0], padded.shape[1])
+    transfer = transfer_function(psf, size)
+    spectrum = torch.fft.rfft2(padded) * transfer.conj() / (transfer.abs() ** 2 + ratio)
+    # The mean is known without a filter: white stays white whatever the ratio.
+    image: torch.Tensor = torch.fft.irfft2(spectrum, s=size) * (1 + ratio)
+    return image[margin : margin + h, margin : margin + w].contiguous()
+
+
+def _restore(linear: torch.Tensor, displacement: torch.Tensor, truth: Truth) -> torch.Tensor:
+    merged = aligned_mean(linear, displacement, torch.ones(len(linear)))
+    psf = truth.psf.mean(0)
+    images = [wiener(merged, psf, ratio) for ratio in RATIOS]
+    return max(images, key=lambda image: score(image, truth.scene).psnr)

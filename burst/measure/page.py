@@ -1,0 +1,93 @@
+"""docs/benchmarks.md: every suite's tables and plots, and what they were measured on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from burst.files.write import write_text
+from burst.measure.plots import draw_scaling, draw_seconds
+from burst.measure.results import Record, read_results
+from burst.measure.tables import tables
+
+INTRODUCTION = """\
+# Benchmarks
+
+Written by `burst bench --write`; the numbers come from the files of `burst bench --out`. Nothing
+on this page is typed by hand.
+
+**How images are scored.** The result is clipped to 0..1 and display-encoded (sRGB), as is the
+truth. One sub-pixel shift, one gain and one offset are fitted to the truth, for every method
+alike, and a border of 8 px is left out. "PSNR without warp" is taken after a smooth warp against
+the truth is removed as well (registered in windows of 8 px and wider, too wide to repair detail):
+the mean displacement over the frames is known to no method, and says nothing of sharpness.
+
+**The gap.** 0 % is the plain mean of all frames, 100 % the fair oracle: the true displacements
+less their mean over the frames, the mean of the aligned frames, and a Wiener filter with the true
+mean PSF at the noise-to-signal ratio that scores best. "oracle with mean displacement" knows that
+too.
+
+**Bits** are read back from coded targets (`burst/data/targets.py`): the share that is right, and
+for each size of disc the area under the curve (AUC), which needs no threshold.
+
+**Seconds and memory** are those of the method alone within one process, memory counted over what
+was resident before; "scaling" measures whole processes, imports included. Of pss and
+siril, which run as programs of their own, the seconds hold all and the memory only our side.
+"""
+
+TITLES = {
+    "synthetic": "Simulated stacks",
+    "stages": "Every stage against the truth",
+    "ablation": "What each stage is worth",
+    "scaling": "Cost over frames and pixels",
+    "boards": "Words on real boards",
+    "quick": "Quick suite",
+}
+PEERS = "How each peer is installed stands in [peers.md](peers.md)."
+
+
+def write_page(page: Path, folder: Path) -> None:
+    """Write the page and its plots from all suites measured into a folder."""
+    parts = [INTRODUCTION]
+    for suite, title in TITLES.items():
+        results = read_results(folder / f"{suite}.json")
+        if results.get("records"):
+            parts.append(_section(suite, title, results, page))
+    write_text(page, "\n".join(parts))
+
+
+def _section(suite: str, title: str, results: Record, page: Path) -> str:
+    records = results["records"]
+    parts = [f"## {title}", _measured_on(records, results["machine"])]
+    if suite in PLOTS:
+        plot = page.with_name(f"{page.stem}-{suite}.svg")
+        PLOTS[suite](records, plot)
+        parts.append(f"![{title}]({plot.name})")
+    if suite == "synthetic":
+        parts.append(PEERS)
+    return "\n\n".join([*parts, tables(suite, records)]) + "\n"
+
+
+def _measured_on(records: Sequence[Record], machine: Record) -> str:
+    """Return a sentence on stacks and machine."""
+    cases = [record["case"] for record in records if "case" in record]
+    libraries = ", ".join(f"{name} {number}" for name, number in machine["libraries"].items())
+    where = (
+        f"{machine['date']}, {machine['processor']}, {machine['threads']} of {machine['cores']}"
+        f" cores, {machine['system']}, Python {machine['python']}, {libraries}."
+    )
+    if not cases:
+        return where
+    shapes = dict.fromkeys(f"{c['frames']} x {c['size']} x {c['size']}" for c in cases)
+    seeds = sorted({str(c["seed"]) for c in cases})
+    folders = dict.fromkeys(os.path.basename(os.path.dirname(c["image"])) for c in cases)
+    sources = ", ".join(name for name in folders if name) or "scikit-image"
+    stacks = f"{len(cases)} stacks of {', '.join(shapes)} from {sources}, seed {', '.join(seeds)}."
+    return f"{stacks} {where}"
+
+
+PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {
+    "synthetic": draw_seconds,
+    "scaling": draw_scaling,
+}

@@ -1,0 +1,124 @@
+"""The raw numbers of a suite: one JSON file, written whole after every stack, taken up again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from burst.files.write import write_text
+from burst.measure.suites import Case
+
+Record = dict[str, Any]
+
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
+
+# What figures depend on, and the files among it that only show them.
+DECISIVE = ("records.py", "pipeline.py", "data", "ops", "stages", "measure")
+SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
+
+
+class Book:
+    """The records of one suite in one file; those of other code or settings are measured again."""
+
+    def __init__(self, path: Path, suite: str, settings: str, threads: int) -> None:
+        """`settings` is all that decides a figure but the case and the code."""
+        self.path, self.suite, self.settings = path, suite, settings
+        self.machine = describe_machine(threads)
+        self.code = code_digest()
+        self.records: list[Record] = []
+        self._earlier = {record["key"]: record for record in read_records(path)}
+
+    def measure(
+        self,
+        cases: Sequence[Case],
+        measure: Callable[[Case], Record],
+        watch: Callable[[str], None],
+    ) -> list[Record]:
+        """Measure what is not known yet, one case after the other; keep every result at once."""
+        for i, case in enumerate(cases):
+            key = self._key(case)
+            known = self._earlier.get(key)
+            watch(f"{self.suite} {i + 1}/{len(cases)}: {case.name}{' (known)' if known else ''}")
+            self.records.append(known or {"key": key, "case": asdict(case), **measure(case)})
+            if not known:
+                self._write()
+        self._write()
+        return self.records
+
+    def _key(self, case: Case) -> str:
+        parts = (self.code, self.settings, json.dumps(asdict(case), sort_keys=True))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def _write(self) -> None:
+        content = {
+            "suite": self.suite,
+            "machine": self.machine,
+            "settings": self.settings,
+            "records": self.records,
+        }
+        write_text(self.path, json.dumps(content, indent=1) + "\n")
+
+
+def read_results(path: Path) -> Record:
+    """Return what the file of a suite holds; empty if there is none that can be read."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        # Nothing measured yet, or a file of something else: the suite starts from nothing.
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the records in the file of a suite; none if there is no such file."""
+    return list(read_results(path).get("records", []))
+
+
+def code_digest() -> str:
+    """Return the SHA-256 of the source on which figures depend."""
+    package = Path(__file__).resolve().parents[1]
+    places = [package / name for name in DECISIVE]
+    sources = [f for place in places for f in ([place] if place.is_file() else place.rglob("*.py"))]
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        if path.name not in SHOWING:
+            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def describe_machine(threads: int) -> Record:
+    """Return what a reader must know to compare seconds: processor, cores, versions, date."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "date": date.today().isoformat(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        # conda-forge ships OpenCV under another name.
+        return "unknown"

@@ -1,0 +1,103 @@
+"""The one convention by which images are scored against the truth.
+
+Images come in linear, are clipped to 0..1 and encoded for a display (sRGB). One shift, one gain
+and one offset for the whole image are fitted to the truth by least squares, for every method alike:
+they say nothing of detail, and some methods choose them freely. A border of 8 px is left out.
+
+A second PSNR is taken after a smooth warp is removed as well. The mean displacement over the frames
+is unknown to every method, so that a perfectly sharp result may still sit askew on the truth; the
+warp is registered in windows too wide to repair detail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from burst.ops.color import linear_to_display
+from burst.ops.metrics import psnr, ssim
+from burst.ops.registration import Scale, expand, global_shifts, gradient, register
+from burst.ops.warp import warp
+from burst.records import NoiseModel, StackError
+
+BORDER = 8  # px
+STEPS = 5  # Gauss-Newton; the shift is known to a fraction of a pixel from the start
+WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))
+LARGEST_SHIFT = 8.0  # px; a phase correlation that says more has found something else
+
+
+@dataclass(frozen=True)
+class Scores:
+    """PSNR (dB), PSNR (dB) without a smooth warp, and SSIM of one image."""
+
+    psnr: float
+    psnr_without_warp: float
+    ssim: float
+
+
+def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
+    """Score an image [h, w] against the truth [h, w], both linear."""
+    if image.shape != truth.shape:
+        raise StackError(
+            f"--truth: expected a scene of {tuple(image.shape)}, found {tuple(truth.shape)}."
+            " Pass the truth of this stack."
+        )
+    wanted = linear_to_display(truth.float())
+    fitted = fit(linear_to_display(image.float()), wanted)
+    straight = fit(remove_warp(fitted, wanted), wanted)
+    inside = cut(wanted)
+    return Scores(
+        psnr=psnr(cut(fitted), inside),
+        psnr_without_warp=psnr(cut(straight), inside),
+        ssim=ssim(cut(fitted), inside),
+    )
+
+
+def cut(image: torch.Tensor) -> torch.Tensor:
+    """Return an image [h, w] without its border."""
+    return image[BORDER:-BORDER, BORDER:-BORDER]
+
+
+def fit(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Return image [h, w] with the shift, gain and offset that bring it closest to truth [h, w]."""
+    shift = _first_shift(image, truth)
+    constant = torch.ones_like(truth)
+    slopes = gradient(truth)
+    for _ in range(STEPS):
+        gain, _, right, down = _solve([_shifted(image, shift), constant, *slopes], truth)
+        # Where the images have nothing in common the gain vanishes and there is no shift to find.
+        if abs(gain) < 0.05:
+            break
+        shift = (shift + torch.tensor([right, down])).clamp(-LARGEST_SHIFT, LARGEST_SHIFT)
+    moved = _shifted(image, shift)
+    gain, offset = _solve([moved, constant], truth)
+    return gain * moved + offset
+
+
+def remove_warp(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Return image [h, w] with its smooth warp against truth [h, w] taken out."""
+    noise = NoiseModel(0.0, float((image - truth).square().mean()))
+    still = torch.zeros((1, 2, 1, 1))
+    cells, _ = register(image[None], noise, still, WIDE, reference=truth)
+    return warp(image[None], expand(cells, (truth.shape[0], truth.shape[1])))[0]
+
+
+def _first_shift(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    shift = global_shifts(torch.stack([truth, image]), key=0)[1]
+    return shift if float(shift.abs().max()) <= LARGEST_SHIFT else torch.zeros_like(shift)
+
+
+def _shifted(image: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    flow = shift[None, :, None, None].expand(1, 2, *image.shape)
+    return warp(image[None], flow)[0]
+
+
+def _solve(parts: list[torch.Tensor], truth: torch.Tensor) -> list[float]:
+    """Return the weights with which parts [h, w] add up to truth [h, w] best, border left out."""
+    columns = torch.stack([cut(part).flatten() for part in parts], dim=1).double()
+    normal = columns.T @ columns
+    # An image of one grey only makes the equations singular; a trace of damping decides for zero.
+    damping = 1e-9 * normal.diagonal().mean() * torch.eye(len(parts), dtype=torch.float64)
+    weights = torch.linalg.solve(normal + damping, columns.T @ cut(truth).flatten().double())
+    return [float(weight) for weight in weights]

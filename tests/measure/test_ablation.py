@@ -1,0 +1,48 @@
+"""Variants differ from the pipeline in what they say, and share the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from burst.measure.ablation import AS_IT_IS, VARIANTS, Ablation, gains
+from burst.measure.suites import Case
+from burst.pipeline import load
+
+CASE = Case("camera", "low", 0, 16, 128)
+
+
+CHOSEN = (AS_IT_IS, "blur: PSF known", "deconvolve: twice the prior", "deconvolve: left out")
+
+
+@pytest.fixture(scope="module")
+def record():
+    """Return the scores of some variants."""
+    chosen = [variant for variant in VARIANTS if variant.name in CHOSEN]
+    return Ablation("classical", variants=chosen).measure(CASE)
+
+
+def test_every_variant_is_scored(record):
+    assert tuple(record["variants"]) == CHOSEN
+
+
+def test_deconvolution_is_worth_something(record):
+    assert gains([record])["deconvolve: left out"] < -1
+
+
+def test_a_change_changes_the_image(record):
+    assert gains([record])["blur: PSF known"] != 0
+    assert gains([record])["deconvolve: twice the prior"] != 0
+    assert gains([record])[AS_IT_IS] == 0
+
+
+def test_shared_stages_give_what_a_run_of_its_own_gives(record):
+    twice = next(v for v in VARIANTS if v.name == CHOSEN[2])
+    alone = Ablation("classical", variants=(twice,)).measure(CASE)
+    assert alone["variants"][twice.name] == record["variants"][twice.name]
+
+
+def test_all_variants_name_settings_that_exist():
+    for variant in VARIANTS:
+        known = [assignment.format(d_over_r0=2.0) for assignment in variant.settings]
+        stages = {step.name for step in load("classical", known).steps}
+        assert set(variant.without) <= stages

@@ -1,0 +1,54 @@
+"""The page holds all suites that were measured, and comes out the same again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from burst.measure.page import write_page
+from burst.measure.results import describe_machine
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with the results of two suites."""
+    case = {"image": "photos/a.png", "level": "low", "seed": 0, "frames": 100, "size": 271}
+    method = {
+        "psnr": 20.0, "psnr_without_warp": 21.0, "ssim": 0.5, "seconds": 1.0, "peak": None,
+    }  # fmt: skip
+    methods = dict.fromkeys(("mean", "burst"), method)
+    methods["oracle"] = {**method, "psnr": 25.0, "psnr_without_warp": 26.0}
+    suites = {
+        "synthetic": [{"case": case, "methods": methods}],
+        "scaling": [{"case": case, "seconds": 9.0, "peak": 2**30}],
+    }
+    for suite, records in suites.items():
+        content = {
+            "suite": suite,
+            "machine": describe_machine(2),
+            "settings": "",
+            "records": records,
+        }
+        (tmp_path / f"{suite}.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_page_holds_what_was_measured(folder):
+    write_page(folder / "page.md", folder)
+    text = (folder / "page.md").read_text("utf-8")
+    assert "## Simulated stacks" in text
+    assert "1 stacks of 100 x 271 x 271 from photos, seed 0." in text
+    assert "2 of" in text
+    assert "## What each stage is worth" not in text
+
+
+@pytest.mark.parametrize("suite", ["synthetic", "scaling"])
+def test_plots_stand_beside_the_page_and_repeat_themselves(folder, suite):
+    plot = folder / f"page-{suite}.svg"
+    write_page(folder / "page.md", folder)
+    first = plot.read_bytes()
+    write_page(folder / "page.md", folder)
+    assert first.startswith(b"<?xml")
+    assert plot.read_bytes() == first
+    assert f"({plot.name})" in (folder / "page.md").read_text("utf-8")

@@ -1,0 +1,75 @@
+"""The scoring convention: what it forgives, and what it does not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from burst.data.scenes import read_scene
+from burst.measure.scores import score
+from burst.ops.color import display_to_linear, linear_to_display
+from burst.ops.registration import smooth
+from burst.ops.warp import warp
+from burst.records import StackError
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return read_scene("camera")[100:228, 150:278].contiguous()
+
+
+def moved(image, field):
+    """Return an image [h, w] displaced by a field [2, h, w] or a shift [2]."""
+    flow = field.reshape(2, -1, 1).expand(2, image.numel(), 1) if field.ndim == 1 else field
+    return warp(image[None], flow.reshape(1, 2, *image.shape))[0]
+
+
+def blurred(image, sigma):
+    """Return an image [h, w] blurred by a Gaussian of `sigma` px."""
+    return smooth(image[None, None], sigma)[0, 0]
+
+
+def test_truth_scores_best(scene):
+    scores = score(scene, scene)
+    assert scores.psnr > 80
+    assert scores.psnr_without_warp > 80
+    assert scores.ssim == pytest.approx(1, abs=1e-6)
+
+
+def test_gain_and_offset_of_the_display_are_forgiven(scene):
+    other = display_to_linear(0.7 * linear_to_display(scene) + 0.1)
+    assert score(other, scene).psnr > 80
+
+
+@pytest.mark.parametrize("shift", [(2.0, -3.0), (0.3, 0.4), (-1.6, 0.0)])
+def test_shift_is_forgiven(scene, shift):
+    soft = blurred(scene, 1.0)
+    assert score(moved(soft, torch.tensor(shift)), soft).psnr > 40
+
+
+def test_smooth_warp_is_forgiven_by_one_figure_only(scene):
+    y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    field = torch.stack([0.7 * torch.sin(y / 20), 0.7 * torch.cos(x / 25)])
+    scores = score(moved(scene, field), scene)
+    assert scores.psnr_without_warp > scores.psnr + 4
+
+
+def test_removing_the_warp_does_not_repair_blur(scene):
+    # A blur of light moves edges a little towards the dark, as a display shows it; that is a warp.
+    scores = score(blurred(scene, 1.5), scene)
+    assert scores.psnr_without_warp == pytest.approx(scores.psnr, abs=0.4)
+
+
+def test_border_does_not_count(scene):
+    spoiled = scene.clone()
+    spoiled[:6] = spoiled[:, -6:] = 1.0
+    assert score(spoiled, scene).psnr > 60
+
+
+def test_image_of_one_grey_is_scored(scene):
+    assert 0 < score(torch.full_like(scene, 0.5), scene).psnr < 20
+
+
+def test_other_size_is_refused(scene):
+    with pytest.raises(StackError, match=r"expected a scene of \(8, 8\), found \(128, 128\)"):
+        score(torch.zeros(8, 8), scene)

@@ -1,0 +1,106 @@
+"""What whole rows are displaced by is measured, and told apart from the air."""
+
+import pytest
+import torch
+from simulated import camera_scene, rms
+
+from burst.ops.registration import smooth
+from burst.ops.rows import row_residual, separate
+from burst.ops.turbulence import Air, tilt_to_pixels, zernike_fields
+from burst.ops.warp import compose, invert, resize_field, warp
+from burst.records import NoiseModel
+
+FRAMES, HEIGHT, WIDTH = 40, 128, 144
+NOISE = NoiseModel(1e-4, 1e-6)
+
+
+def swinging(height: float, seed: int = 0) -> torch.Tensor:
+    """Return row motion [n, h, 2] px: slow waves of random phase, zero on average over frames."""
+    phase = 6.28 * torch.rand(FRAMES, 1, 2, generator=torch.Generator().manual_seed(seed))
+    y = torch.arange(HEIGHT)[None, :, None]
+    motion = height * (2 * torch.pi * y / 100 + phase).sin()
+    return motion - motion.mean(0)
+
+
+def of_air(d_over_r0: float) -> torch.Tensor:
+    """Return displacements [n, 2, h, w] px by air alone."""
+    air = Air(d_over_r0, modes=3, coherence=0.0)
+    tilts = zernike_fields(air, (17, 19), 8.0, FRAMES, torch.Generator().manual_seed(5))
+    return resize_field(tilts * tilt_to_pixels(1.0), (HEIGHT, WIDTH))
+
+
+def no_flow() -> torch.Tensor:
+    """Return the flow [n, 2, h, w] of still air."""
+    return torch.zeros(FRAMES, 2, HEIGHT, WIDTH)
+
+
+def within_frames(motion: torch.Tensor) -> torch.Tensor:
+    """Return row motion [n, h, 2] less each frame's own mean."""
+    return motion - motion.mean(1, keepdim=True)
+
+
+@pytest.fixture(scope="module")
+def frames() -> torch.Tensor:
+    """Return frames [n, h, w] of the camera man whose rows swing by 0.4 px."""
+    scene = smooth(camera_scene()[None, None, 70:198, 150:294], 1.2)[0].expand(FRAMES, -1, -1)
+    clean = warp(scene, invert(-compose(no_flow(), swinging(0.4)), iterations=8))
+    draw = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    return clean + (NOISE.shot * clean.clamp(min=0) + NOISE.read).sqrt() * draw
+
+
+def test_the_displacement_of_rows_is_measured(frames):
+    residual, mean = row_residual(frames, NOISE, no_flow(), sigma=4.0)
+    error = (residual - swinging(0.4))[:, 8:-8]
+    assert residual.shape == (FRAMES, HEIGHT, 2)
+    assert mean.shape == (HEIGHT, WIDTH)
+    assert rms(error) < 0.5 * rms(swinging(0.4))
+
+
+def test_a_second_look_finds_what_the_first_has_left(frames):
+    first, _ = row_residual(frames, NOISE, no_flow(), sigma=4.0)
+    second, _ = row_residual(frames, NOISE, compose(no_flow(), first), sigma=4.0)
+    truth = swinging(0.4)[:, 8:-8]
+    assert rms(first[:, 8:-8] + second[:, 8:-8] - truth) < rms(first[:, 8:-8] - truth)
+
+
+def test_aligned_rows_have_no_residual(frames):
+    residual, _ = row_residual(frames, NOISE, compose(no_flow(), swinging(0.4)), sigma=4.0)
+    assert rms(residual) < 0.05
+
+
+def test_residuals_are_zero_on_average_over_the_frames(frames):
+    residual, _ = row_residual(frames, NOISE, no_flow(), sigma=4.0)
+    assert float(residual.mean(0).abs().max()) < 1e-5
+
+
+def test_in_still_air_all_motion_is_the_cameras():
+    motion = swinging(1.0)
+    found = separate(compose(no_flow(), motion))
+    assert rms(found - motion) < 0.05 * rms(motion)
+
+
+def test_motion_of_columns_is_the_airs():
+    columns = (
+        no_flow()
+        + 0.8
+        * torch.sin(torch.arange(WIDTH) / 16 + torch.arange(FRAMES)[:, None])[:, None, None, :]
+    )
+    assert rms(within_frames(separate(columns))) < 0.02
+
+
+def test_isotropic_air_is_mostly_left_to_the_air():
+    flow = of_air(3.0)
+    kept = within_frames(separate(flow))
+    assert rms(kept) < 0.7 * rms(within_frames(flow.mean(3).movedim(1, 2)))
+
+
+def test_strong_shaking_is_told_from_weak_air():
+    motion = swinging(2.0)
+    found = separate(compose(of_air(1.0), motion))
+    assert rms(within_frames(found - motion)) < 0.3 * rms(within_frames(motion))
+
+
+def test_a_shift_of_the_whole_frame_is_the_cameras():
+    shift = torch.randn(FRAMES, 1, 2, generator=torch.Generator().manual_seed(2))
+    motion = shift.expand(-1, HEIGHT, -1)
+    torch.testing.assert_close(separate(compose(no_flow(), motion)), motion, atol=1e-4, rtol=0)

@@ -1,0 +1,103 @@
+"""The strength of turbulence is read off displacements, whatever moved the camera."""
+
+import numpy as np
+import pytest
+import torch
+from simulated import stack_of
+
+from burst.ops.strength import detail, fit_strength, structure_function
+from burst.ops.turbulence import (
+    Air,
+    mode_correlation,
+    tilt_std,
+    tilt_to_pixels,
+    zernike_fields,
+)
+from burst.ops.warp import resize_field
+
+EVERYWHERE = torch.ones(192, 192)
+
+
+def air_flow(d_over_r0: float, sampling: float = 1.0, seed: int = 0) -> torch.Tensor:
+    """Return displacements [60, 2, 192, 192] px by air alone, frames apart in time."""
+    air = Air(d_over_r0, sampling=sampling, modes=3, coherence=0.0)
+    tilts = zernike_fields(air, (25, 25), 8.0, 60, torch.Generator().manual_seed(seed))
+    return resize_field(tilts * tilt_to_pixels(sampling), (192, 192))
+
+
+def theory(d_over_r0: float, distance: np.ndarray, aperture_px: float) -> np.ndarray:
+    """Return the mean square differences [m, 2] px^2 of tilts along a row."""
+    zero = np.zeros_like(distance)
+    correlation = [mode_correlation(j, distance, zero, aperture_px) for j in (2, 3)]
+    return 2 * tilt_std(d_over_r0) ** 2 * (1 - np.stack(correlation, axis=1))
+
+
+@pytest.mark.parametrize("d_over_r0", [0.8, 3.0, 9.0])
+def test_a_structure_function_of_theory_gives_its_strength_exactly(d_over_r0):
+    distance = np.arange(20.0, 120.0, 8.0)
+    found = fit_strength(distance, theory(d_over_r0, distance, 32.0), sampling=1.0)
+    assert found.d_over_r0 == pytest.approx(d_over_r0, rel=1e-6)
+    assert found.aperture_px == pytest.approx(32.0)
+    assert found.misfit == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(found.square, theory(d_over_r0, distance, 32.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("d_over_r0", [1.0, 3.0, 6.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_true_displacements_give_the_strength_within_a_fifth(d_over_r0, seed):
+    distance, square = structure_function(air_flow(d_over_r0, seed=seed), EVERYWHERE, 4)
+    assert fit_strength(distance, square, 1.0).d_over_r0 == pytest.approx(d_over_r0, rel=0.2)
+
+
+def test_finer_pixels_see_the_same_air():
+    distance, square = structure_function(air_flow(3.0, sampling=0.5), EVERYWHERE, 4)
+    assert fit_strength(distance, square, 0.5).d_over_r0 == pytest.approx(3.0, rel=0.2)
+
+
+@pytest.mark.parametrize("level", ["low", "medium", "high"])
+def test_the_simulators_own_flow_gives_the_levels_strength(level):
+    truth = stack_of(level, size=192, frames=40).truth
+    distance, square = structure_function(truth.flow, EVERYWHERE, 4)
+    expected = truth.conditions.d_over_r0
+    assert fit_strength(distance, square, 1.0).d_over_r0 == pytest.approx(expected, rel=0.2)
+
+
+def test_a_shaking_camera_changes_nothing():
+    flow = air_flow(2.0)
+    shake = 3 * torch.randn(60, 2, 192, 1, generator=torch.Generator().manual_seed(9))
+    _, still = structure_function(flow, EVERYWHERE, 4)
+    _, shaken = structure_function(flow + shake, EVERYWHERE, 4)
+    np.testing.assert_allclose(shaken, still, rtol=1e-3)
+
+
+def test_what_all_frames_share_is_no_turbulence():
+    bend = torch.linspace(0, 5, 192).expand(60, 2, 192, 192)
+    _, square = structure_function(bend, EVERYWHERE, 4)
+    assert np.abs(square).max() < 1e-6
+
+
+def test_places_without_confidence_are_not_asked():
+    flow, broken = air_flow(2.0), air_flow(2.0)
+    broken[:, :, :96] += 10 * torch.randn(
+        60, 2, 96, 192, generator=torch.Generator().manual_seed(1)
+    )
+    trust = EVERYWHERE.clone()
+    trust[:96] = 0
+    _, expected = structure_function(flow[:, :, 96:], EVERYWHERE[96:], 4)
+    _, square = structure_function(broken, trust, 4)
+    np.testing.assert_allclose(square, expected, rtol=1e-4)
+
+
+def test_other_laws_do_not_fit():
+    distance = np.arange(20.0, 120.0, 8.0)
+    found = fit_strength(distance, np.stack([distance**3, distance**3], axis=1), 1.0)
+    assert found.misfit > 0.4
+
+
+def test_displacement_is_seen_at_edges_and_not_in_the_sky():
+    image = torch.zeros(80, 80)
+    image[:, 40:] = 1
+    seen = detail(image + 1e-3 * torch.rand(80, 80, generator=torch.Generator().manual_seed(0)))
+    assert float(seen[40, 40]) > 0.9
+    assert float(seen[40, 10]) < 0.7
+    assert 0 <= float(seen.min()) <= float(seen.max()) <= 1

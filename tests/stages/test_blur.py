@@ -1,0 +1,78 @@
+"""The PSF follows from the strength of the turbulence, which the displacements tell."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from simulated import after, before, rms, truth_of
+
+from burst.ops.psf import equivalent_sigma, short_exposure
+from burst.stages.blur import STRONGEST, Config, run
+
+LEVELS = ["low", "medium", "high"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_strength_is_measured_within_a_fifth(level):
+    found = after("blur", level).report.numbers("blur")["d_over_r0"]
+    assert found == pytest.approx(truth_of(level).conditions.d_over_r0, rel=0.2)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_psf_is_as_wide_as_the_true_one(level):
+    found = equivalent_sigma(after("blur", level).psf.mean(0))
+    assert found == pytest.approx(equivalent_sigma(truth_of(level).psf.mean(0)), rel=0.15)
+
+
+def test_psfs_sum_to_one():
+    torch.testing.assert_close(after("blur").psf.sum((1, 2)), torch.ones(40))
+
+
+def test_a_given_strength_is_used():
+    result = run(before("blur"), Config(d_over_r0=2.0, jitter=0.1))
+    assert result.report.entries[-1].numbers["d_over_r0"] == 2.0
+    expected = equivalent_sigma(short_exposure(2.0, 1.0, 0.1, 33))
+    assert equivalent_sigma(result.psf.mean(0)) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize(("size", "given"), [(21, 21), (20, 21), (5, 5)])
+def test_the_psf_has_the_size_asked_for_made_odd(size, given):
+    assert run(before("blur"), Config(size=size)).psf.shape == (40, given, given)
+
+
+def test_jitter_widens_the_psf():
+    sharp, wide = (run(before("blur"), Config(jitter=j)).psf.mean(0) for j in (0.0, 1.0))
+    assert equivalent_sigma(wide) > equivalent_sigma(sharp) + 0.1
+
+
+def test_fast_motion_smears_the_frame_in_which_it_happens():
+    burst = before("blur")
+    motion = torch.zeros(40, 192, 2)
+    motion[3, :, 0] = torch.linspace(0, 12, 192)
+    psf = run(replace(burst, row_motion=motion), Config()).psf
+    assert equivalent_sigma(psf[3]) > 1.05 * equivalent_sigma(psf[0])
+    torch.testing.assert_close(psf[0], psf[1])
+
+
+def test_the_structure_function_is_reported_with_its_model():
+    structure = after("blur").report.numbers("blur")["structure"]
+    measured, model = torch.tensor(structure["measured"]), torch.tensor(structure["model"])
+    assert len(structure["distance"]) == len(measured) == len(model)
+    assert rms((measured / model).log()) < 0.2
+
+
+def test_absurd_displacements_are_told_and_bounded():
+    burst = before("blur")
+    result = run(replace(burst, flow=20 * burst.flow), Config())
+    assert result.report.entries[-1].numbers["d_over_r0"] == STRONGEST
+    assert "outside 0.3 to 12.0" in result.report.entries[-1].warnings[0]
+
+
+def test_displacements_unlike_turbulence_are_told():
+    burst = before("blur")
+    y, x = torch.meshgrid(torch.arange(192.0), torch.arange(192.0), indexing="ij")
+    side = torch.ones(40)
+    side[::2] = -1
+    zoom = side[:, None, None, None] * torch.stack([(x / 96) ** 3, (y / 96) ** 3])
+    result = run(replace(burst, flow=zoom), Config())
+    assert any("the PSF is a guess" in w for w in result.report.entries[-1].warnings)

@@ -1,0 +1,69 @@
+"""The classical restoration is sharper than the mean, and its settings do what they say."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from simulated import after, before, truth_of
+
+from burst.ops.metrics import psnr
+from burst.stages.deconvolve import Config, run
+
+
+@pytest.mark.parametrize(("level", "gain"), [("low", 3), ("medium", 3), ("high", 2)])
+def test_the_whole_pipeline_beats_the_plain_mean(level, gain):
+    scene = truth_of(level).scene
+    mean = after("noise", level).linear.mean(0)
+    assert psnr(after("deconvolve", level).image, scene) > psnr(mean, scene) + gain
+
+
+def test_deconvolution_adds_to_the_merge():
+    burst, scene = after("deconvolve"), truth_of().scene
+    assert psnr(burst.image, scene) > psnr(burst.merged, scene) + 1
+
+
+def test_a_stronger_prior_gives_a_smoother_image():
+    detail = [
+        float(run(before("deconvolve"), Config(strength=s)).image.diff(dim=1).abs().mean())
+        for s in (0.3, 1.0, 4.0)
+    ]
+    assert detail == sorted(detail, reverse=True)
+
+
+def test_something_that_flies_through_is_rejected():
+    burst = before("deconvolve")
+    linear = burst.linear.clone()
+    linear[9, 60:90, 60:90] = 1.0
+    passing = replace(burst, linear=linear)
+    trace = [
+        float((run(passing, Config(rejection=r)).merged - after("deconvolve").merged)[
+            66:84, 66:84
+        ].abs().mean())
+        for r in (4.0, 1e6)
+    ]  # fmt: skip
+    assert trace[0] < 0.2 * trace[1]
+
+
+def test_a_frame_without_weight_leaves_no_trace():
+    burst = before("deconvolve")
+    linear, weights = burst.linear.clone(), burst.weights.clone()
+    weights[4] = 0
+    expected = run(replace(burst, weights=weights), Config(iterations=1)).merged
+    linear[4] = 0.7
+    found = run(replace(burst, linear=linear, weights=weights), Config(iterations=1)).merged
+    assert torch.equal(found, expected)
+
+
+def test_without_row_motion_the_flow_alone_is_used():
+    burst = before("deconvolve")
+    still = replace(burst, row_motion=None)
+    zero = replace(burst, row_motion=torch.zeros_like(burst.row_motion))
+    one, two = (run(b, Config(iterations=1)).merged for b in (still, zero))
+    assert torch.equal(one, two)
+
+
+def test_the_report_says_how_much_was_averaged():
+    numbers = after("deconvolve").report.numbers("deconvolve")
+    assert 20 < numbers["effective_frames"] <= 40
+    assert 0 <= numbers["rejected"] < 0.02
+    assert numbers["noise_std"] > 0

@@ -1,0 +1,61 @@
+"""The camera's motion is found row by row, and the whole displacement is kept."""
+
+import pytest
+import torch
+from simulated import after, before, rms, stack_of, total_flow
+
+from burst.ops.registration import recentre
+from burst.ops.warp import compose
+from burst.stages.row_motion import Config, run
+
+
+def rows_of(flow: torch.Tensor) -> torch.Tensor:
+    """Return the displacement [n, h, 2] of rows away from the border."""
+    return flow[..., 8:-8, 8:-8].mean(3).movedim(1, 2)
+
+
+def errors_of(flow: torch.Tensor, level: str) -> float:
+    """Return how far (rms, px) rows lie from the simulator's centred displacement."""
+    return rms(rows_of(flow - recentre(total_flow(stack_of(level, 192, 40)))))
+
+
+@pytest.mark.parametrize("level", ["low", "medium"])
+def test_most_of_the_row_motions_variance_is_taken_out(level):
+    burst = after("row_motion", level)
+    motion = stack_of(level, 192, 40).truth.row_motion
+    left = errors_of(compose(burst.flow, burst.row_motion), level)
+    assert left**2 < 0.3 * rms(motion - motion.mean(0)) ** 2
+
+
+def test_rows_lie_closer_to_the_truth_than_before():
+    burst = after("row_motion", "low")
+    aligned = errors_of(before("row_motion", "low").flow, "low")
+    assert errors_of(compose(burst.flow, burst.row_motion), "low") < 1.02 * aligned
+
+
+def test_without_rounds_the_displacement_is_only_divided():
+    burst = before("row_motion")
+    result = run(burst, Config(rounds=0))
+    torch.testing.assert_close(
+        compose(result.flow, result.row_motion), burst.flow, atol=1e-4, rtol=0
+    )
+    assert result.report.entries[-1].numbers["refined"] == 0
+
+
+def test_the_flow_keeps_no_shift_of_whole_frames():
+    burst = after("row_motion")
+    assert rms(burst.flow.mean((2, 3))) < 1e-3
+    assert rms(burst.row_motion.mean(1)) > 0.3
+
+
+def test_motion_is_smooth_over_the_readout():
+    motion = after("row_motion").row_motion
+    assert rms(motion.diff(dim=1)) < 0.1 * rms(motion)
+
+
+def test_what_is_reported_is_what_is_given():
+    burst = after("row_motion")
+    numbers = burst.report.numbers("row_motion")
+    within = burst.row_motion - burst.row_motion.mean(1, keepdim=True)
+    assert numbers["rms"] == pytest.approx(rms(burst.row_motion))
+    assert numbers["rms_within_frames"] == pytest.approx(rms(within))

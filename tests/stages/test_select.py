@@ -1,0 +1,94 @@
+"""Sharp frames count for more, frames that spoil the merge for nothing, and the report says why."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from scipy.stats import spearmanr
+from simulated import after, before, truth_of
+
+from burst.ops.psf import blur
+from burst.ops.sharpness import tile_sharpness
+from burst.records import Burst, NoiseModel
+from burst.stages.select import Config, run
+
+SILENT = NoiseModel(0.0, 0.0)
+
+
+def selected(config: Config, burst: Burst | None = None) -> Burst:
+    """Return the medium stack, or another burst, after selection."""
+    return run(burst or before("select"), config)
+
+
+def with_frame(place: int, change) -> Burst:
+    """Return the medium stack with one frame changed."""
+    burst = before("select")
+    linear = burst.linear.clone()
+    linear[place] = change(linear[place])
+    return replace(burst, linear=linear)
+
+
+@pytest.mark.parametrize(("level", "least"), [("low", 0.8), ("medium", 0.8), ("high", 0.5)])
+def test_frames_are_ranked_by_their_true_sharpness(level, least):
+    truth = tile_sharpness(truth_of(level).noiseless, SILENT, 32).mean((1, 2))
+    found = after("select", level).report.numbers("select")["sharpness"]
+    assert spearmanr(truth, found).statistic > least
+
+
+def test_weights_are_one_on_average_over_the_kept_frames():
+    weights = selected(Config(keep=0.5)).weights
+    assert float(weights[weights > 0].mean()) == pytest.approx(1)
+    assert float(weights.min()) == 0
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(1.0, 40), (0.5, 20), (0.01, 2)])
+def test_a_fraction_of_the_frames_is_kept_at_least_two(keep, kept):
+    assert int((selected(Config(keep=keep)).weights > 0).sum()) == kept
+
+
+def test_the_sharpest_are_kept():
+    note = selected(Config(keep=0.25)).report.entries[-1].numbers
+    order = torch.tensor(note["sharpness"]).argsort(descending=True)
+    assert set(note["kept"]) == set(order[:10].tolist())
+
+
+def test_every_dropped_frame_has_its_reason():
+    note = selected(Config(keep=0.5)).report.entries[-1].numbers
+    dropped = set(range(40)) - set(note["kept"])
+    assert set(note["reasons"]) == {str(i) for i in dropped}
+    assert all("not among the best 20" in reason for reason in note["reasons"].values())
+
+
+def test_without_emphasis_all_frames_weigh_alike():
+    weights = selected(Config(emphasis=0.0)).weights
+    torch.testing.assert_close(weights[weights > 0], torch.ones(int((weights > 0).sum())))
+
+
+def test_emphasis_prefers_the_sharp():
+    spread = [float(selected(Config(emphasis=e)).weights.std()) for e in (0.5, 1.0, 2.0)]
+    assert spread == sorted(spread)
+
+
+def test_a_frame_out_of_focus_is_dropped():
+    kernel = torch.ones(15, 15) / 225
+    result = selected(Config(), with_frame(7, lambda frame: blur(frame[None], kernel)[0]))
+    assert float(result.weights[7]) == 0
+    assert "far below the others" in result.report.entries[-1].numbers["reasons"]["7"]
+
+
+def test_a_flash_is_dropped():
+    result = selected(Config(), with_frame(11, lambda frame: frame + 0.4))
+    assert float(result.weights[11]) == 0
+    assert "brightness" in result.report.entries[-1].numbers["reasons"]["11"]
+
+
+def test_tiles_are_relative_to_their_mean_over_the_frames():
+    tiles = selected(Config(tile=48)).tile_sharpness
+    assert tiles.shape == (40, 4, 4)
+    torch.testing.assert_close(tiles.mean(0), torch.ones(4, 4))
+
+
+def test_frames_that_are_all_alike_are_all_kept():
+    burst = before("select")
+    alike = burst.linear[:1].expand(8, -1, -1).contiguous()
+    assert bool((selected(Config(), replace(burst, linear=alike)).weights == 1).all())

@@ -17,8 +17,8 @@ from burst.pipeline import load
 
 if TYPE_CHECKING:
     from burst.measure.peers import Peer
-    from burst.measure.results import Record
-    from burst.measure.suites import Case, Plan
+    from burst.measure.results import Record, S
+    from burst.measure.suites import Plan
 
 LOG = logging.getLogger("burst")
 
@@ -155,6 +155,17 @@ def _scaling(args: argparse.Namespace) -> None:
     _measure(args, settings, cases, Scaling(words, args.threads).measure)
 
 
+def _boards(args: argparse.Namespace) -> None:
+    """Read real text boards: --images are their folders."""
+    from burst.measure.reading import Board, BoardBench
+
+    if not args.images:
+        raise ConfigError("--suite boards: expected folders of boards, found none. Pass --images.")
+    bench = BoardBench(load(args.pipeline, args.set), _find_peers() if args.peers else {})
+    settings = "\n".join([bench.pipeline.to_toml(), *bench.peers])
+    _measure(args, settings, [Board(folder) for folder in args.images], bench.measure)
+
+
 def _gallery(args: argparse.Namespace) -> None:
     """Draw a sheet of pictures for each level, in DIR."""
     from burst.measure.gallery import draw_sheet
@@ -171,6 +182,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "stages": _stages,
     "ablation": _ablation,
     "scaling": _scaling,
+    "boards": _boards,
     "gallery": _gallery,
 }
 
@@ -185,8 +197,8 @@ def _plan(args: argparse.Namespace) -> Plan:
 def _measure(
     args: argparse.Namespace,
     settings: str,
-    cases: Sequence[Case],
-    measure: Callable[[Case], Record],
+    cases: Sequence[S],
+    measure: Callable[[S], Record],
 ) -> list[Record]:
     """Measure all cases into the suite's file and print its tables."""
     from burst.measure.results import Book

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from burst.command import Exit, main_of
 from burst.files.read import read_stack
 
-
 if TYPE_CHECKING:
     import torch
 

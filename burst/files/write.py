@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from burst.files.png import encode_png
-from burst.files.srgb import display_to_linear, linear_to_display
 from burst.records import Provenance, Sensor
 
 PROVENANCE_KEYWORD = "provenance"
@@ -57,8 +57,8 @@ def write_results(
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
     encoded = sensor.transfer == "srgb"
-    linear = (display_to_linear(image) if encoded else image).astype(np.float32)
-    display = image if encoded else linear_to_display(_balance(linear, sensor))
+    linear = (_curve("display_to_linear", image) if encoded else image).astype(np.float32)
+    display = image if encoded else _curve("linear_to_display", _balance(linear, sensor))
     paths = [folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".png")]
     with atomic_write(paths[0]) as part:
         np.save(part, linear)
@@ -82,6 +82,20 @@ def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8."""
     with atomic_write(path) as part:
         part.write_text(text, "utf-8")
+
+
+def _curve(
+    name: Literal["display_to_linear", "linear_to_display"], image: np.ndarray
+) -> np.ndarray:
+    """Apply a curve of `ops.color` to an array; torch is loaded no earlier than here."""
+    import torch
+
+    from burst.ops import color
+
+    curved: np.ndarray = getattr(color, name)(
+        torch.from_numpy(np.asarray(image, np.float64))
+    ).numpy()
+    return curved
 
 
 def _balance(linear: np.ndarray, sensor: Sensor) -> np.ndarray:

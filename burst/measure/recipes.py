@@ -28,6 +28,7 @@ FLOW_PERCENTILES = (0.1, 99.9)  # of the reference, spread over the 8 bits that 
 DEBLUR_SIGMA = 1.6  # px
 DEBLUR_ITERATIONS = 15
 DEBLUR_REACH = 6  # px
+DEBLUR_MARGIN = 4 * DEBLUR_REACH  # beyond the image there is no light, which creeps in
 DARKEST = 1e-3  # Richardson-Lucy knows no negative light
 
 
@@ -88,9 +89,9 @@ def richardson_lucy(image: torch.Tensor) -> torch.Tensor:
     reach = np.arange(-DEBLUR_REACH, DEBLUR_REACH + 1)
     row = np.exp(-(reach**2) / (2 * DEBLUR_SIGMA**2))
     psf = np.outer(row, row) / row.sum() ** 2
-    padded = np.pad(image.numpy().clip(DARKEST), 2 * DEBLUR_REACH, mode="reflect")
+    padded = np.pad(image.numpy().clip(DARKEST), DEBLUR_MARGIN, mode="reflect")
     sharp = restoration.richardson_lucy(padded, psf, DEBLUR_ITERATIONS, clip=False)
-    inside = slice(2 * DEBLUR_REACH, -2 * DEBLUR_REACH)
+    inside = slice(DEBLUR_MARGIN, -DEBLUR_MARGIN)
     return torch.from_numpy(sharp[inside, inside].astype(np.float32))
 
 

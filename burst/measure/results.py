@@ -11,12 +11,25 @@ from dataclasses import asdict
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from burst.files.write import write_text
-from burst.measure.suites import Case
 
 Record = dict[str, Any]
+
+
+class Subject(Protocol):
+    """What is measured, a stack or a board: a dataclass of plain values with a name."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """How it is called in the log."""
+        ...
+
+
+S = TypeVar("S", bound=Subject)
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
 
@@ -38,8 +51,8 @@ class Book:
 
     def measure(
         self,
-        cases: Sequence[Case],
-        measure: Callable[[Case], Record],
+        cases: Sequence[S],
+        measure: Callable[[S], Record],
         watch: Callable[[str], None],
     ) -> list[Record]:
         """Measure what is not known yet, one case after the other; keep every result at once."""
@@ -53,7 +66,7 @@ class Book:
         self._write()
         return self.records
 
-    def _key(self, case: Case) -> str:
+    def _key(self, case: Subject) -> str:
         parts = (self.code, self.settings, json.dumps(asdict(case), sort_keys=True))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

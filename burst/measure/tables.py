@@ -181,10 +181,20 @@ def _scaling_row(record: Record) -> list[str]:
     ]
 
 
+def _boards(records: Sequence[Record]) -> str:
+    from pydantic import TypeAdapter
+
+    from burst.measure.boards import BoardRow, board_table
+
+    rows = [row for record in records for row in record["rows"]]
+    return board_table(TypeAdapter(list[BoardRow]).validate_python(rows))
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "synthetic": _synthetic,
     "stages": _stages,
     "ablation": _ablation,
     "quick": _quick,
     "scaling": _scaling,
+    "boards": _boards,
 }

@@ -2,7 +2,8 @@
 
 min_x |H x - y|^2 / (2 noise) + sum |grad x| / scale, solved by the split Bregman method (Goldstein
 and Osher, SIAM J. Imaging Sci. 2, 323, 2009). 1 / scale is the rate of a Laplacian prior of
-gradients; `scale` is their mean size and is measured on the image while it comes out.
+gradients; `scale` is their mean size and is measured on the image while it comes out. All constants
+are shares of the image's contrast, so that a faint scene is restored like a strong one.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from torch.nn import functional
 
 from burst.ops.psf import transfer_function
 
-THRESHOLD = 0.05  # by which split gradients shrink: the prior's rate over the penalty of the split
+# By how much split gradients shrink, as a share of the contrast: sets the speed, not the result.
+THRESHOLD = 0.3
 LEARNING_ROUNDS = (8, 20, 32)  # iterations after which the gradients' scale is measured again
-FIRST_SCALE = 0.03
-SMALLEST_SCALE = 1e-4
+# The scale starts here and only grows: what a strong prior has flattened asks for a stronger one.
+LEAST_SCALE = 0.28
 
 
 def deconvolve(
@@ -39,17 +41,19 @@ def deconvolve(
     data = transfer.conj() * torch.fft.rfft2(padded)
     gradients = torch.fft.irfft2(steps * torch.fft.rfft2(padded), s=size)
     memory = torch.zeros_like(gradients)
-    rate = strength / FIRST_SCALE
+    contrast = max(float(blurred.std()), 1e-6)
+    threshold, least_scale = THRESHOLD * contrast, LEAST_SCALE * contrast
+    rate = strength / least_scale
     image = padded
     for i in range(iterations):
         if i in LEARNING_ROUNDS:
-            learned = strength / max(float(gradients.norm(dim=0).mean()), SMALLEST_SCALE)
+            learned = strength / max(float(gradients.norm(dim=0).mean()), least_scale)
             memory *= rate / learned  # the multiplier of the split is in units of the rate
             rate = learned
         target = gradients + memory
-        split = _shrink(target, THRESHOLD)
+        split = _shrink(target, threshold)
         memory = target - split
-        coupling = noise_variance * rate / THRESHOLD
+        coupling = noise_variance * rate / threshold
         right = data + coupling * (steps.conj() * torch.fft.rfft2(split - memory)).sum(0)
         spectrum = right / (transfer.abs() ** 2 + coupling * laplacian + 1e-12)
         image = torch.fft.irfft2(spectrum, s=size)

@@ -19,15 +19,16 @@ from burst.ops.warp import warp
 from burst.records import NoiseModel
 
 MODES = 16  # cosines along a frame, the constant not counted
+DEVIATIONS = 2.0  # by which the rows' variance has to exceed the air's
 
 
 def row_residual(
     frames: torch.Tensor, noise: NoiseModel, flow: torch.Tensor, sigma: float
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> torch.Tensor:
     """Measure what displacement [n, h, 2] of their rows the aligned frames still have.
 
     Frames [n, h, w] and flow [n, 2, h, w]. Least squares over whole rows, `sigma` rows wide in time
-    of readout, shrunk by what noise explains. The second result is the aligned mean [h, w].
+    of readout, shrunk by what noise explains.
     """
     warped = torch.cat(
         [
@@ -49,26 +50,28 @@ def row_residual(
     dx = ((yy + pull) * right[:, 0] - xy * right[:, 1]) / determinant
     dy = ((xx + pull) * right[:, 1] - xy * right[:, 0]) / determinant
     residual = torch.stack([dx, dy], dim=-1)
-    return residual - residual.mean(0, keepdim=True), reference
+    return residual - residual.mean(0, keepdim=True)
 
 
-def separate(flow: torch.Tensor) -> torch.Tensor:
+def separate(flow: torch.Tensor, air_common: torch.Tensor) -> torch.Tensor:
     """Return the share [n, h, 2] of a flow [n, 2, h, w] that moves whole rows: the camera's.
 
     The air moves columns as much as rows, with x and y exchanged; the camera moves all columns
     alike. So the variance of each cosine mode along the columns, over the frames, is the air's, and
-    what the rows have above it is the camera's (a Wiener filter mode by mode). The displacement of
-    a frame as a whole cannot be told apart and counts as the camera's.
+    what the rows have above it is the camera's: a Wiener filter mode by mode. Of a frame as a whole
+    the air's share of variance `air_common` [2] px^2 has to be told, for x and y.
     """
     rows = rearrange(flow.mean(3), "n xy h -> n h xy")
     columns = rearrange(flow.mean(2), "n xy w -> n w xy")
     by_row, by_column = _cosines(rows), _cosines(columns)
-    total = by_row.square().mean(0)
-    air = by_column.square().mean(0).flip(-1)
-    gain = (1 - air / total.clamp(min=1e-12)).clamp(min=0)
-    gain[0] = 1.0
+    modes = min(by_row.shape[1], by_column.shape[1])
+    total = by_row[:, :modes].square().mean(0)
+    air = by_column[:, :modes].square().mean(0).flip(-1)
+    air[0] = air_common.to(air)
+    # Variances of n frames are known to a share of sqrt(2 / n) each: only a clear excess counts.
+    air = air * (1 + DEVIATIONS * math.sqrt(4 / flow.shape[0]))
     kept = torch.zeros_like(rows)
-    kept[:, : gain.shape[0]] = by_row * gain
+    kept[:, :modes] = by_row[:, :modes] * (1 - air / total.clamp(min=1e-12)).clamp(min=0)
     kept *= math.sqrt(rows.shape[1])
     return torch.from_numpy(fft.idct(kept.cpu().numpy(), axis=1, norm="ortho")).to(flow)
 

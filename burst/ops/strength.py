@@ -18,18 +18,30 @@ from burst.ops.turbulence import mode_correlation, tilt_std
 from burst.ops.zernike import TILT_X, TILT_Y
 
 BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
+STEP = 4  # px between the points whose displacements are compared
+COMMON_POINTS = 12  # along each side of a frame
 NEAREST = 20.0  # px; closer points share a registration window
 
 
 @dataclass(frozen=True)
 class Strength:
-    """D/r0, the beam's width in the scene (px), how badly Kolmogorov's law fits (log rms), and the
-    mean square differences [m, 2] px^2 of that fit."""
+    """D/r0, the beam's width in the scene (px), how badly Kolmogorov's law fits (log rms); and the
+    structure function: distances [m] px, mean square differences [m, 2] px^2, and their fit."""
 
     d_over_r0: float
     aperture_px: float
     misfit: float
+    distance: np.ndarray
     square: np.ndarray
+    model: np.ndarray
+
+
+def measure_strength(flow: torch.Tensor, reference: torch.Tensor, sampling: float) -> Strength:
+    """Measure the strength of the turbulence that caused a flow [n, 2, h, w].
+
+    Displacement counts where the aligned mean `reference` [h, w] has detail to see it by.
+    """
+    return fit_strength(*structure_function(flow, detail(reference), STEP), sampling)
 
 
 def structure_function(
@@ -63,8 +75,21 @@ def fit_strength(distance: np.ndarray, square: np.ndarray, sampling: float) -> S
         difference = measured - np.log(theory)
         variance = float(np.exp(difference.mean()))
         strength = (variance**0.5 / tilt_std(1.0, sampling)) ** (6 / 5)
-        fits.append(Strength(strength, aperture_px, float(difference.std()), variance * theory))
+        misfit, model = float(difference.std()), variance * theory
+        fits.append(Strength(strength, aperture_px, misfit, distance, square, model))
     return min(fits, key=lambda fit: fit.misfit)
+
+
+def common_variance(strength: Strength, size: tuple[int, int], sampling: float) -> torch.Tensor:
+    """Return the variance [2] px^2 of dx and dy of a whole frame (h, w), as the air moves it."""
+    y, x = (np.linspace(0, length - 1, COMMON_POINTS) for length in size)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    apart = points[:, None] - points[None]
+    correlation = [
+        mode_correlation(j, apart[..., 0], apart[..., 1], strength.aperture_px).mean()
+        for j in (TILT_X, TILT_Y)
+    ]
+    return torch.tensor(correlation) * tilt_std(strength.d_over_r0, sampling) ** 2
 
 
 def detail(reference: torch.Tensor) -> torch.Tensor:

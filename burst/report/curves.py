@@ -61,27 +61,30 @@ def draw_noise(burst: Burst) -> Drawing | None:
     return Drawing("noise", "Noise", words, f"Noise variance over signal level. {words}", figure)
 
 
-def draw_spectrum(burst: Burst) -> Drawing | None:
-    """Draw the measured spectral ratio and the model of turbulence that was fitted to it."""
-    spectrum = _table(burst.report.numbers("blur"), "spectrum")
-    found = series(spectrum, "frequency", "measured")
+def draw_structure(burst: Burst) -> Drawing | None:
+    """Draw how displacements part with distance, and the model of turbulence fitted to it."""
+    structure = _table(burst.report.numbers("blur"), "structure")
+    found = series(structure, "distance", "measured")
     if found is None:
         return None
-    frequency, measured = found
+    distance, measured = found
     figure, (axes,) = new_axes()
     axes.plot(
-        frequency, _positive(measured), "o", color=MUTED, mfc="none", mew=0.8, label="measured"
+        distance, _positive(measured), "o", color=MUTED, mfc="none", mew=0.8, label="measured"
     )
-    modelled = series(spectrum, "frequency", "model")
+    modelled = series(structure, "distance", "model")
     if modelled is not None:
-        axes.plot(frequency, _positive(modelled[1]), color=ACCENT, label="model")
-    axes.set(xlabel="frequency (cycles / px)", ylabel="spectral ratio", yscale="log")
-    axes.legend(loc="lower left")
+        axes.plot(distance, _positive(modelled[1]), color=ACCENT, label="turbulence")
+    axes.set(xlabel="distance along a row (px)", ylabel="mean square difference (px²)")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower right")
     strength = burst.report.numbers("blur").get("d_over_r0")
-    words = "What the air leaves of each spatial frequency, on average over the frames."
+    words = "How far the displacements of two points differ, by their distance."
     if isinstance(strength, int | float):
-        words += f" The model fits best at D/r0 = {strength:.2f}."
-    return Drawing("spectrum", "Spectral ratio", words, f"Ratio over frequency. {words}", figure)
+        words += f" The blur is that of turbulence with D/r0 = {strength:.2f}."
+    return Drawing(
+        "structure", "Strength of the air", words, f"Growth of differences. {words}", figure
+    )
 
 
 def draw_psf(burst: Burst) -> Drawing | None:

@@ -54,7 +54,7 @@ def draw_plots(burst: Burst) -> list[dict[str, str]]:
         motion.draw_shift,
         motion.draw_row_motion,
         motion.draw_displacement,
-        curves.draw_spectrum,
+        curves.draw_structure,
         curves.draw_psf,
     )
     with rc_context(STYLE):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "weights", "flow")
 GIVES = ("psf",)
 
-STEP = 4  # px between the points whose displacements are compared
 WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory is used
 POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
 
@@ -35,15 +34,15 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
     from burst.ops import psf as ops
     from burst.ops.registration import aligned_mean
-    from burst.ops.strength import detail, fit_strength, structure_function
+    from burst.ops.strength import measure_strength
+    from burst.ops.warp import compose
 
     linear, flow, weights = burst.linear, burst.flow, burst.weights
     assert linear is not None
     assert flow is not None
     assert weights is not None
-    reference = aligned_mean(linear, flow, weights)
-    distance, square = structure_function(flow, detail(reference), STEP)
-    found = fit_strength(distance, square, config.sampling)
+    reference = aligned_mean(linear, compose(flow, burst.row_motion), weights)
+    found = measure_strength(flow, reference, config.sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST)
     still = ops.short_exposure(strength, config.sampling, config.jitter, config.size | 1)
     psf = ops.smear(still, _motion(burst)).to(linear.device)
@@ -55,9 +54,9 @@ def run(burst: Burst, config: Config) -> Burst:
         aperture_px=found.aperture_px,
         misfit=found.misfit,
         structure={
-            "distance": distance.tolist(),
-            "measured": square.mean(1).tolist(),
-            "model": found.square.mean(1).tolist(),
+            "distance": found.distance.tolist(),
+            "measured": found.square.mean(1).tolist(),
+            "model": found.model.mean(1).tolist(),
         },
     )
     for warning in _doubts(found, config):

@@ -12,11 +12,21 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from burst.files.png import read_text
-from burst.files.srgb import display_to_linear, linear_to_display
 from burst.files.write import WriteError, atomic_write, write_npz, write_results, write_text
+from burst.ops import color
 from burst.records import Provenance, Sensor
+
+
+def linear_to_display(image):
+    return color.linear_to_display(torch.from_numpy(image)).numpy()
+
+
+def display_to_linear(image):
+    return color.display_to_linear(torch.from_numpy(image)).numpy()
+
 
 PROVENANCE = Provenance("0.1", "clip.npy", "title = 'x'", seed=0, threads=1, device="cpu")
 GRAY = np.linspace(-0.1, 1.1, 400, dtype=np.float32).reshape(20, 20)

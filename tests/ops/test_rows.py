@@ -12,6 +12,7 @@ from burst.records import NoiseModel
 
 FRAMES, HEIGHT, WIDTH = 40, 128, 144
 NOISE = NoiseModel(1e-4, 1e-6)
+NO_AIR = torch.zeros(2)
 
 
 def swinging(height: float, seed: int = 0) -> torch.Tensor:
@@ -49,33 +50,32 @@ def frames() -> torch.Tensor:
 
 
 def test_the_displacement_of_rows_is_measured(frames):
-    residual, mean = row_residual(frames, NOISE, no_flow(), sigma=4.0)
+    residual = row_residual(frames, NOISE, no_flow(), sigma=4.0)
     error = (residual - swinging(0.4))[:, 8:-8]
     assert residual.shape == (FRAMES, HEIGHT, 2)
-    assert mean.shape == (HEIGHT, WIDTH)
     assert rms(error) < 0.5 * rms(swinging(0.4))
 
 
 def test_a_second_look_finds_what_the_first_has_left(frames):
-    first, _ = row_residual(frames, NOISE, no_flow(), sigma=4.0)
-    second, _ = row_residual(frames, NOISE, compose(no_flow(), first), sigma=4.0)
+    first = row_residual(frames, NOISE, no_flow(), sigma=4.0)
+    second = row_residual(frames, NOISE, compose(no_flow(), first), sigma=4.0)
     truth = swinging(0.4)[:, 8:-8]
     assert rms(first[:, 8:-8] + second[:, 8:-8] - truth) < rms(first[:, 8:-8] - truth)
 
 
 def test_aligned_rows_have_no_residual(frames):
-    residual, _ = row_residual(frames, NOISE, compose(no_flow(), swinging(0.4)), sigma=4.0)
+    residual = row_residual(frames, NOISE, compose(no_flow(), swinging(0.4)), sigma=4.0)
     assert rms(residual) < 0.05
 
 
 def test_residuals_are_zero_on_average_over_the_frames(frames):
-    residual, _ = row_residual(frames, NOISE, no_flow(), sigma=4.0)
+    residual = row_residual(frames, NOISE, no_flow(), sigma=4.0)
     assert float(residual.mean(0).abs().max()) < 1e-5
 
 
 def test_in_still_air_all_motion_is_the_cameras():
     motion = swinging(1.0)
-    found = separate(compose(no_flow(), motion))
+    found = separate(compose(no_flow(), motion), NO_AIR)
     assert rms(found - motion) < 0.05 * rms(motion)
 
 
@@ -85,22 +85,45 @@ def test_motion_of_columns_is_the_airs():
         + 0.8
         * torch.sin(torch.arange(WIDTH) / 16 + torch.arange(FRAMES)[:, None])[:, None, None, :]
     )
-    assert rms(within_frames(separate(columns))) < 0.02
+    assert rms(within_frames(separate(columns, NO_AIR))) < 0.02
 
 
 def test_isotropic_air_is_mostly_left_to_the_air():
     flow = of_air(3.0)
-    kept = within_frames(separate(flow))
+    kept = within_frames(separate(flow, NO_AIR))
     assert rms(kept) < 0.7 * rms(within_frames(flow.mean(3).movedim(1, 2)))
+
+
+def test_the_air_moves_rows_down_as_much_as_columns_right():
+    phase = 6.28 * torch.rand(FRAMES, 1, generator=torch.Generator().manual_seed(3))
+    wave = torch.sin(torch.arange(HEIGHT) / 16 + phase)
+    flow = torch.zeros(FRAMES, 2, HEIGHT, HEIGHT)
+    flow[:, 0], flow[:, 1] = wave[:, None, :], wave[:, :, None]
+    assert rms(within_frames(separate(flow, NO_AIR))) < 0.02
 
 
 def test_strong_shaking_is_told_from_weak_air():
     motion = swinging(2.0)
-    found = separate(compose(of_air(1.0), motion))
+    found = separate(compose(of_air(1.0), motion), NO_AIR)
     assert rms(within_frames(found - motion)) < 0.3 * rms(within_frames(motion))
 
 
-def test_a_shift_of_the_whole_frame_is_the_cameras():
+def whole_frames() -> torch.Tensor:
+    """Return row motion [n, h, 2] px of unit variance, the same for all rows of a frame."""
     shift = torch.randn(FRAMES, 1, 2, generator=torch.Generator().manual_seed(2))
-    motion = shift.expand(-1, HEIGHT, -1)
-    torch.testing.assert_close(separate(compose(no_flow(), motion)), motion, atol=1e-4, rtol=0)
+    return shift.expand(-1, HEIGHT, -1)
+
+
+def test_a_shift_of_the_whole_frame_is_the_airs_if_the_air_is_that_strong():
+    shifted = compose(no_flow(), whole_frames())
+    assert not separate(shifted, torch.tensor([4.0, 4.0])).any()
+    only_x = separate(shifted, torch.tensor([0.0, 4.0]))
+    assert rms(only_x[..., 0]) > 0.5
+    assert not only_x[..., 1].any()
+
+
+def test_in_still_air_a_shift_of_the_whole_frame_is_the_cameras():
+    motion = whole_frames()
+    torch.testing.assert_close(
+        separate(compose(no_flow(), motion), NO_AIR), motion, atol=1e-4, rtol=0
+    )

@@ -5,7 +5,13 @@ import pytest
 import torch
 from simulated import stack_of
 
-from burst.ops.strength import detail, fit_strength, structure_function
+from burst.ops.strength import (
+    common_variance,
+    detail,
+    fit_strength,
+    measure_strength,
+    structure_function,
+)
 from burst.ops.turbulence import (
     Air,
     mode_correlation,
@@ -39,7 +45,7 @@ def test_a_structure_function_of_theory_gives_its_strength_exactly(d_over_r0):
     assert found.d_over_r0 == pytest.approx(d_over_r0, rel=1e-6)
     assert found.aperture_px == pytest.approx(32.0)
     assert found.misfit == pytest.approx(0, abs=1e-6)
-    np.testing.assert_allclose(found.square, theory(d_over_r0, distance, 32.0), rtol=1e-6)
+    np.testing.assert_allclose(found.model, found.square, rtol=1e-6)
 
 
 @pytest.mark.parametrize("d_over_r0", [1.0, 3.0, 6.0])
@@ -92,6 +98,29 @@ def test_other_laws_do_not_fit():
     distance = np.arange(20.0, 120.0, 8.0)
     found = fit_strength(distance, np.stack([distance**3, distance**3], axis=1), 1.0)
     assert found.misfit > 0.4
+
+
+def test_displacements_count_where_there_is_detail():
+    flow, reference = air_flow(3.0), torch.zeros(192, 192)
+    reference[:96] = (torch.arange(192) // 6 % 2).float()
+    flow[:, :, 110:] += 20 * torch.randn(60, 2, 82, 192, generator=torch.Generator().manual_seed(1))
+    assert measure_strength(flow, reference, 1.0).d_over_r0 == pytest.approx(3.0, rel=0.2)
+
+
+def test_whole_frames_move_as_the_air_does_on_average():
+    moved = torch.cat([air_flow(3.0, seed=seed).mean((2, 3)) for seed in range(4)])
+    distance = np.arange(20.0, 120.0, 8.0)
+    strength = fit_strength(distance, theory(3.0, distance, 32.0), 1.0)
+    expected = common_variance(strength, (192, 192), 1.0)
+    torch.testing.assert_close(moved.var(0), expected.float(), rtol=0.25, atol=0)
+
+
+def test_a_large_frame_moves_less_as_a_whole():
+    distance = np.arange(20.0, 120.0, 8.0)
+    strength = fit_strength(distance, theory(3.0, distance, 32.0), 1.0)
+    small, large = (common_variance(strength, (side, side), 1.0) for side in (16, 256))
+    assert bool((large < 0.7 * small).all())
+    assert float(small.max()) < tilt_std(3.0) ** 2
 
 
 def test_displacement_is_seen_at_edges_and_not_in_the_sky():

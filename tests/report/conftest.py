@@ -65,12 +65,12 @@ def gaussian_psf(sigma: float) -> torch.Tensor:
 
 
 def _entries() -> tuple[Entry, ...]:
-    level, frequency = [0.1, 0.4, 0.8], [0.1, 0.2, 0.3]
+    level, distance = [0.1, 0.4, 0.8], [20.0, 40.0, 60.0]
     curve = {"level": level, "variance": [1e-4 * x + 1e-5 for x in level]}
-    spectrum = {
-        "frequency": frequency,
+    structure = {
+        "distance": distance,
         "measured": [0.9, 0.5, math.nan],
-        "model": [math.exp(-3 * f) for f in frequency],
+        "model": [1 - math.exp(-d / 30) for d in distance],
     }
     dropped = {str(i): "less sharp than half of the frames" for i in range(N) if i not in KEPT}
     sharpness = [1.5 if i in KEPT else 0.5 for i in range(N)]
@@ -79,6 +79,6 @@ def _entries() -> tuple[Entry, ...]:
         Entry("select", 0.2, {"keep": 0.5}, {"sharpness": sharpness, "reasons": dropped}),
         Entry("align", 2.0, {"reference": "auto"}, {"shift": [[0.1 * i, -0.2] for i in range(N)]}),
         Entry("row_motion", 0.3, {}, {"rms": 0.7}),
-        Entry("blur", 0.4, {}, {"d_over_r0": 2.9, "psf_sigma": 1.5, "spectrum": spectrum}),
+        Entry("blur", 0.4, {}, {"d_over_r0": 2.9, "psf_sigma": 1.5, "structure": structure}),
         Entry("deconvolve", 1.0, {}, {"effective_frames": 3.6}, ("The border is <not> restored.",)),
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from burst.records import Burst, Report, Stack
-from burst.report.curves import draw_noise, draw_psf, draw_scores, draw_spectrum
+from burst.report.curves import draw_noise, draw_psf, draw_scores, draw_structure
 from burst.report.style import Drawing
 
 
@@ -31,8 +31,8 @@ def test_the_noise_fit_passes_through_the_points_it_was_fitted_to(burst: Burst) 
     np.testing.assert_allclose(np.interp(level, *np.asarray(line.get_data())), variance, rtol=1e-9)
 
 
-def test_the_spectral_ratio_names_the_strength_of_the_turbulence(burst: Burst) -> None:
-    drawing = draw_spectrum(burst)
+def test_the_structure_function_names_the_strength_of_the_turbulence(burst: Burst) -> None:
+    drawing = draw_structure(burst)
     assert drawing is not None
     assert "D/r0 = 2.90" in drawing.caption
 
@@ -44,7 +44,7 @@ def test_the_width_of_a_gaussian_psf_is_stated(burst: Burst) -> None:
     assert f"{width:.1f} px wide" in drawing.caption
 
 
-@pytest.mark.parametrize("draw", [draw_scores, draw_noise, draw_spectrum, draw_psf])
+@pytest.mark.parametrize("draw", [draw_scores, draw_noise, draw_structure, draw_psf])
 def test_what_is_not_known_is_not_drawn(
     stack: Stack, draw: Callable[[Burst], Drawing | None]
 ) -> None:

@@ -60,7 +60,7 @@ def test_a_number_of_the_wrong_kind_does_not_fit(burst: Burst, provenance: Prove
 def test_the_report_is_strict_json(burst: Burst, provenance: Provenance) -> None:
     text = json.dumps(summarise(burst, provenance, []), allow_nan=False)
     blur = json.loads(text)["stages"][4]
-    assert blur["numbers"]["spectrum"]["measured"] == [0.9, 0.5, None]
+    assert blur["numbers"]["structure"]["measured"] == [0.9, 0.5, None]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ def write_page(page: Path, folder: Path) -> None:
     parts = [INTRODUCTION]
     for suite, title in TITLES.items():
         results = read_results(folder / f"{suite}.json")
+        if suite == "stages" and not results:
+            # The stacks on which methods are scored tell of the stages as well.
+            results = read_results(folder / "synthetic.json")
         if results.get("records"):
             parts.append(_section(suite, title, results, page))
     write_text(page, "\n".join(parts))

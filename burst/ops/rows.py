@@ -41,8 +41,11 @@ def row_residual(
     gx, gy = gradient(reference)
     normal = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])
     xx, xy, yy = _along_rows(normal, sigma)
-    error = reference - warped
-    right = _along_rows(torch.stack([weight * gx * error, weight * gy * error], dim=1), sigma)
+    errors = (reference - chunk for chunk in warped.split(FRAMES_AT_ONCE))
+    steep = torch.stack([weight * gx, weight * gy])
+    right = torch.cat(
+        [_along_rows(steep * rearrange(e, "n h w -> n 1 h w"), sigma) for e in errors]
+    )
     pixels = 2 * math.sqrt(math.pi) * sigma * frames.shape[2]
     matrix = (xx[:, None], xy[:, None], yy[:, None])
     pull = 1 / (pixels * difference_variance(right[..., None], *matrix, pixels))

@@ -7,6 +7,7 @@ at the same time, so that shaking of the camera drops out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,8 @@ from burst.ops.zernike import TILT_X, TILT_Y
 BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
 STEP = 4  # px between the points whose displacements are compared
 COMMON_POINTS = 12  # along each side of a frame
+TYPICAL_WIDTH = 32.0  # px of a beam
+DOUBT = 4.0  # in the beam's width, for one frame one beam wide
 NEAREST = 20.0  # px; closer points share a registration window
 
 
@@ -41,7 +44,9 @@ def measure_strength(flow: torch.Tensor, reference: torch.Tensor, sampling: floa
 
     Displacement counts where the aligned mean `reference` [h, w] has detail to see it by.
     """
-    return fit_strength(*structure_function(flow, detail(reference), STEP), sampling)
+    beams = math.sqrt(flow.shape[0]) * flow.shape[3] / TYPICAL_WIDTH
+    distance, square = structure_function(flow, detail(reference), STEP)
+    return fit_strength(distance, square, sampling, doubt=DOUBT / beams)
 
 
 def structure_function(
@@ -66,8 +71,14 @@ def structure_function(
     return np.array([lag * float(step) for lag in lags]), np.array(values)
 
 
-def fit_strength(distance: np.ndarray, square: np.ndarray, sampling: float) -> Strength:
-    """Fit D/r0 and the beam's width to a structure function; `sampling` as in `turbulence.Air`."""
+def fit_strength(
+    distance: np.ndarray, square: np.ndarray, sampling: float, doubt: float = 0.0
+) -> Strength:
+    """Fit D/r0 and the beam's width to a structure function; `sampling` as in `turbulence.Air`.
+
+    Strong air in wide beams looks much like weak air in narrow ones when there are few frames:
+    `doubt` is the log rms that a beam e times wider or narrower than usual has to fit better by.
+    """
     measured = np.log(np.clip(square, 1e-8, None))
     fits = []
     for aperture_px in BEAM_WIDTHS:
@@ -77,7 +88,11 @@ def fit_strength(distance: np.ndarray, square: np.ndarray, sampling: float) -> S
         strength = (variance**0.5 / tilt_std(1.0, sampling)) ** (6 / 5)
         misfit, model = float(difference.std()), variance * theory
         fits.append(Strength(strength, aperture_px, misfit, distance, square, model))
-    return min(fits, key=lambda fit: fit.misfit)
+
+    def cost(fit: Strength) -> float:
+        return fit.misfit**2 + (doubt * math.log(fit.aperture_px / TYPICAL_WIDTH)) ** 2
+
+    return min(fits, key=cost)
 
 
 def common_variance(strength: Strength, size: tuple[int, int], sampling: float) -> torch.Tensor:

@@ -13,11 +13,13 @@ from burst.records import NoiseModel
 
 @dataclass(frozen=True)
 class Merged:
-    """The mean [h, w] of aligned frames, its noise's variance, the share of values left out."""
+    """The mean [h, w] of aligned frames, the variance of its noise, the share of values left out,
+    and how many times more the frames scatter than their noise explains (1 or more)."""
 
     image: torch.Tensor
     variance: float
     rejected: float
+    excess: float
 
 
 def robust_mean(
@@ -40,7 +42,7 @@ def robust_mean(
     aligned = torch.cat([warp(f, d) for f, d in pieces])
     share = weights[used, None, None]
     mean = (share * aligned).sum(0) / share.sum()
-    weight, _ = pixel_weight(aligned, mean, noise)
+    weight, excess = pixel_weight(aligned, mean, noise)
     limit = rejection * weight.rsqrt()
     total, light, left_out = torch.zeros_like(mean), torch.zeros_like(mean), 0.0
     for chunk, part in zip(aligned.split(FRAMES_AT_ONCE), share.split(FRAMES_AT_ONCE), strict=True):
@@ -50,7 +52,7 @@ def robust_mean(
         light += (part * belongs).sum(0)
     merged = torch.where(light > 0, total / light.clamp(min=1e-12), mean)
     variance = float((1 / weight).median()) / effective_frames(weights)
-    return Merged(merged, variance, left_out / aligned.numel())
+    return Merged(merged, variance, left_out / aligned.numel(), max(excess, 1.0))
 
 
 def effective_frames(weights: torch.Tensor) -> float:

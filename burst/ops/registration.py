@@ -25,6 +25,7 @@ from burst.records import NoiseModel
 
 CELL = 4
 FRAMES_AT_ONCE = 10
+CLEAR_PEAK = 9.0  # standard deviations; noise alone reaches 6
 RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
 
 
@@ -42,25 +43,41 @@ FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
 
 
 def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
-    """Return the shift [n, 2] of each frame [n, h, w] against frame `key`, by phase correlation."""
-    h, w = frames.shape[-2:]
-    window = torch.hann_window(h)[:, None] * torch.hann_window(w)
-    window = window.to(frames)
+    """Return the shift [n, 2] of each frame [n, h, w] as a whole, by phase correlation.
+
+    First against frame `key`, which finds any drift, then against the mean of frames so shifted,
+    which is less noisy. A shift that does not stand out of the correlation's noise is none.
+    """
+    shifts = _correlate(frames, frames[key])
+    for _ in range(2):
+        shifts = shifts - shifts.median(0).values
+        flow = rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, *frames.shape[-2:])
+        mean = aligned_mean(frames, flow, torch.ones_like(shifts[:, 0]))
+        shifts = _correlate(frames, mean)
+    return shifts
+
+
+def _correlate(frames: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Return the shifts [n, 2] of frames [n, h, w] against a reference [h, w], 0 where unclear."""
+    h, w = reference.shape
+    window = torch.outer(torch.hann_window(h), torch.hann_window(w)).to(frames)
     fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)
     # Noise rules the high frequencies: correlate below an eighth of a cycle per pixel.
     band = torch.exp(-((fx**2 + fy**2) / 0.08**2)).to(frames)
 
     def spectrum(chunk: torch.Tensor) -> torch.Tensor:
-        centred = chunk - chunk.mean((1, 2), keepdim=True)
-        transform: torch.Tensor = torch.fft.rfft2(centred * window)
-        return transform
+        transformed: torch.Tensor = torch.fft.rfft2(
+            (chunk - chunk.mean((1, 2), keepdim=True)) * window
+        )
+        return transformed
 
-    reference = spectrum(frames[key : key + 1]).conj()
+    target = spectrum(reference[None]).conj()
     shifts = []
     for chunk in frames.split(FRAMES_AT_ONCE):
-        cross = spectrum(chunk) * reference
+        cross = spectrum(chunk) * target
         correlation = torch.fft.irfft2(cross / (cross.abs() + 1e-12) * band, s=(h, w))
-        shifts.append(_peaks(correlation))
+        clear = correlation.amax((1, 2)) > CLEAR_PEAK * correlation.flatten(1).std(1)
+        shifts.append(torch.where(clear[:, None], _peaks(correlation), 0.0))
     return torch.cat(shifts)
 
 

@@ -13,11 +13,17 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch.nn import functional
 
+from burst.ops.psf import mean_otf, radial_mean
 from burst.ops.turbulence import mode_correlation, tilt_std
 from burst.ops.zernike import TILT_X, TILT_Y
 
+PLAUSIBLE_STRENGTHS = tuple(np.geomspace(0.3, 12, 20).tolist())
+SLOWEST_FALL = 0.8
+TILE, LOWEST_BIN, FEWEST_BINS = 64, 3, 4
+SEEN = 4.0  # times the noise power
 BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
 STEP = 4  # px between the points whose displacements are compared
 COMMON_POINTS = 12  # along each side of a frame
@@ -105,6 +111,51 @@ def common_variance(strength: Strength, size: tuple[int, int], sampling: float) 
         for j in (TILT_X, TILT_Y)
     ]
     return torch.tensor(correlation) * tilt_std(strength.d_over_r0, sampling) ** 2
+
+
+def strongest_plausible(image: torch.Tensor, noise_variance: float, sampling: float) -> float:
+    """Return the largest D/r0 whose blur an image [h, w] may have gone through.
+
+    Hardly any scene's amplitude spectrum falls more slowly than f^-0.8. The D/r0 that explains the
+    rest of the image's fall with frequency, as far as it stands out of the noise, is the bound.
+    """
+    power = tile_spectrum(image)
+    if power is None:
+        return math.inf
+    bins = len(power)
+    frequency = torch.arange(bins) / (2 * bins)
+    lost = power <= SEEN * noise_variance
+    lost[:LOWEST_BIN] = False
+    seen = lost.long().cumsum(0) == 0
+    seen[:LOWEST_BIN] = False
+    if int(seen.sum()) < FEWEST_BINS:
+        return math.inf
+    scene = -2 * SLOWEST_FALL * frequency[seen].log()
+    fall = (power[seen] - noise_variance).log() - scene
+
+    def misfit(d_over_r0: float) -> float:
+        transfer, _ = mean_otf(d_over_r0, sampling, draws=100)
+        return float((fall - 2 * (transfer[seen] + 1e-6).log()).var())
+
+    best: float = min(PLAUSIBLE_STRENGTHS, key=misfit)
+    return best
+
+
+def tile_spectrum(image: torch.Tensor) -> torch.Tensor | None:
+    """Return the radial mean power [32] of an image's windowed 64 px tiles; None if none fits.
+
+    White noise of variance v has power v.
+    """
+    if min(image.shape) < TILE:
+        return None
+    window = torch.outer(torch.hann_window(TILE), torch.hann_window(TILE)).to(image)
+    window = window / window.square().mean().sqrt()
+    tiles = rearrange(
+        image.unfold(0, TILE, TILE // 4).unfold(1, TILE, TILE // 4), "a b y x -> (a b) y x"
+    )
+    level = (tiles * window).sum((1, 2), keepdim=True) / window.sum()
+    power = torch.fft.fft2((tiles - level) * window).abs().square().mean(0) / TILE**2
+    return radial_mean(power.cpu())
 
 
 def detail(reference: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from burst.ops.strength import Strength
     from burst.records import Burst
 
-NEEDS = ("linear", "weights", "flow")
+NEEDS = ("linear", "noise", "weights", "flow")
 GIVES = ("psf",)
 
 WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory is used
@@ -34,20 +34,25 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
     from burst.ops import psf as ops
     from burst.ops.registration import aligned_mean
-    from burst.ops.strength import measure_strength
+    from burst.ops.strength import measure_strength, strongest_plausible
     from burst.ops.warp import compose
 
-    linear, flow, weights = burst.linear, burst.flow, burst.weights
+    linear, flow, weights, noise = burst.linear, burst.flow, burst.weights, burst.noise
     assert linear is not None
+    assert noise is not None
     assert flow is not None
     assert weights is not None
     reference = aligned_mean(linear, compose(flow, burst.row_motion), weights)
     found = measure_strength(flow, reference, config.sampling)
-    strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST)
+    variance = noise.std(float(reference.mean())) ** 2 / linear.shape[0]
+    bound = strongest_plausible(reference, variance, config.sampling)
+    strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
     still = ops.short_exposure(strength, config.sampling, config.jitter, config.size | 1)
     psf = ops.smear(still, _motion(burst)).to(linear.device)
     report = burst.report.note(
         d_over_r0=strength,
+        d_over_r0_of_motion=found.d_over_r0,
+        d_over_r0_bound=bound,
         sampling=config.sampling,
         psf_sigma=ops.equivalent_sigma(psf.mean(0)),
         jitter=config.jitter,
@@ -59,7 +64,7 @@ def run(burst: Burst, config: Config) -> Burst:
             "model": found.model.mean(1).tolist(),
         },
     )
-    for warning in _doubts(found, config):
+    for warning in _doubts(found, bound, config):
         report = report.warn(warning)
     return replace(burst, psf=psf, report=report)
 
@@ -75,7 +80,7 @@ def _motion(burst: Burst) -> torch.Tensor:
     return per_row.cpu() * (sensor.exposure_time / sensor.row_time)
 
 
-def _doubts(found: Strength, config: Config) -> list[str]:
+def _doubts(found: Strength, bound: float, config: Config) -> list[str]:
     """Return what a user should know about the estimate."""
     if config.d_over_r0:
         return []
@@ -84,6 +89,11 @@ def _doubts(found: Strength, config: Config) -> list[str]:
         doubts.append(
             f"The displacements suggest D/r0 = {found.d_over_r0:.2f}, outside {WEAKEST} to"
             f" {STRONGEST}; the nearest end is used. Set blur.d_over_r0 if you know better."
+        )
+    if bound < found.d_over_r0:
+        doubts.append(
+            f"The frames move like D/r0 = {found.d_over_r0:.1f}, but the image has too fine detail"
+            f" for so much blur; {bound:.1f} is used."
         )
     if found.misfit > POOR_FIT:
         doubts.append(

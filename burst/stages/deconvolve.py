@@ -44,7 +44,9 @@ def run(burst: Burst, config: Config) -> Burst:
     displacement = compose(flow, burst.row_motion)
     mean = robust_mean(linear, displacement, weights, noise, config.rejection)
     merged = undo_clipping(mean.image, noise, lowest_linear(burst.stack.sensor))
-    variance = max(mean.variance, float((LEAST_DOUBT * merged.std()) ** 2))
+    # Frames that differ by more than noise have a blur or a history that no model here knows.
+    doubt = LEAST_DOUBT * mean.excess ** (1 / 3)
+    variance = max(mean.variance, float((doubt * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
     image = deconvolve(merged, mean_psf, variance, config.strength, config.iterations)
     report = burst.report.note(

@@ -43,22 +43,24 @@ FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
 
 
 def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
-    """Return the shift [n, 2] of each frame [n, h, w] as a whole, by phase correlation.
+    """Return the shift [n, 2] of each frame [n, h, w] against frame `key`, by phase correlation.
 
-    First against frame `key`, which finds any drift, then against the mean of frames so shifted,
+    First with frame `key` itself, which finds any drift, then with the mean of frames so shifted,
     which is less noisy. A shift that does not stand out of the correlation's noise is none.
     """
-    shifts = _correlate(frames, frames[key])
+    shifts, clear = _correlate(frames, frames[key])
+    shifts = shifts * clear[:, None]
     for _ in range(2):
         shifts = shifts - shifts.median(0).values
         flow = rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, *frames.shape[-2:])
         mean = aligned_mean(frames, flow, torch.ones_like(shifts[:, 0]))
-        shifts = _correlate(frames, mean)
-    return shifts
+        better, clear = _correlate(frames, mean)
+        shifts = torch.where(clear[:, None], better, shifts)
+    return shifts - shifts[key]
 
 
-def _correlate(frames: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Return the shifts [n, 2] of frames [n, h, w] against a reference [h, w], 0 where unclear."""
+def _correlate(frames: torch.Tensor, reference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return shifts [n, 2] of frames [n, h, w] against a reference [h, w], and which are clear."""
     h, w = reference.shape
     window = torch.outer(torch.hann_window(h), torch.hann_window(w)).to(frames)
     fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)
@@ -72,13 +74,13 @@ def _correlate(frames: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
         return transformed
 
     target = spectrum(reference[None]).conj()
-    shifts = []
+    shifts, clear = [], []
     for chunk in frames.split(FRAMES_AT_ONCE):
         cross = spectrum(chunk) * target
         correlation = torch.fft.irfft2(cross / (cross.abs() + 1e-12) * band, s=(h, w))
-        clear = correlation.amax((1, 2)) > CLEAR_PEAK * correlation.flatten(1).std(1)
-        shifts.append(torch.where(clear[:, None], _peaks(correlation), 0.0))
-    return torch.cat(shifts)
+        clear.append(correlation.amax((1, 2)) > CLEAR_PEAK * correlation.flatten(1).std(1))
+        shifts.append(_peaks(correlation))
+    return torch.cat(shifts), torch.cat(clear)
 
 
 def register(

@@ -260,8 +260,3 @@ class Burst:
 
 
 FIELDS = tuple(f.name for f in fields(Burst) if f.name != "report")
-
-FieldName = Literal[
-    "stack", "linear", "noise", "weights", "tile_sharpness", "flow", "level", "row_motion",
-    "psf", "merged", "image",
-]  # fmt: skip

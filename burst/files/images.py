@@ -35,14 +35,6 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
     return frames, Sensor(white_level=255, transfer="srgb" if display else "linear")
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Return one image as grey [h, w] float32, 0 to 1, encoded as it is in the file."""
-    image, _ = _decode(path)
-    if image.dtype not in (np.uint8, np.uint16):
-        raise StackError(f"{path}: expected 8 or 16 bits, found {image.dtype}. {_ADVICE}")
-    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
-
-
 def check_alike(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
     """Raise StackError unless a frame has the size and type of the first one."""
     if frame.shape != like.shape or frame.dtype != like.dtype:

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from burst.files.images import read_image
 from burst.files.read import read_stack
 
 
@@ -66,12 +65,3 @@ def test_a_real_turbulence_recording_loads(data: Path) -> None:
     stack = read_stack(data / "turbulence" / "otis_pattern9")
     assert stack.frames.shape == (12, 140, 140)
     assert (stack.sensor.transfer, stack.sensor.white_level) == ("srgb", 255)
-
-
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_one_image_spans_zero_to_one(tmp_path: Path, kind: type) -> None:
-    full = np.iinfo(kind).max
-    cv2.imwrite(str(tmp_path / "a.png"), np.array([[0, full], [full // 5, 0]], kind))
-    image = read_image(tmp_path / "a.png")
-    assert image.dtype == np.float32
-    np.testing.assert_allclose(image, [[0, 1], [0.2, 0]], atol=1e-6)

@@ -57,7 +57,8 @@ class Sensor:
 
     `black_level` is one number, or one for each site of the 2x2 colour pattern in reading order.
     `transfer` says how DN relate to light: "linear" for raw, "srgb" for display-encoded sources,
-    which are restored as they are and made linear when written.
+    which are restored as they are and made linear when written. `sampling` is the pixel pitch in
+    units of lambda / (2 D) as seen through the lens: 1 is Nyquist, less is finer.
     """
 
     black_level: float | tuple[float, float, float, float] = 0.0
@@ -71,6 +72,7 @@ class Sensor:
     iso: float | None = None
     white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
     transfer: Literal["linear", "srgb"] = "linear"
+    sampling: float = 1.0
 
     def __post_init__(self) -> None:
         if self.cfa not in ("mono", *BAYER_PATTERNS):
@@ -85,6 +87,8 @@ class Sensor:
                     f"black_level: expected 0 <= black_level < white_level {self.white_level:g},"
                     f" found {black:g}. Pass --black-level and --white-level."
                 )
+        if not (math.isfinite(self.sampling) and self.sampling > 0):
+            raise StackError(f"sampling: expected a number above 0, found {self.sampling}.")
         for name in ("exposure_time", "row_time", "frame_time"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):

@@ -98,7 +98,7 @@ def simulate(
     noiseless, psf = _expose(wide, shot)
     flow, row_motion = shot.truth()
     dn, hot, row_offset = _record(noiseless, conditions, camera, generator)
-    sensor = replace(camera.sensor)
+    sensor = replace(camera.sensor, sampling=air.sampling)
     stack = Stack(dn, sensor, name="simulated", source="simulated", scan=shot.scan)
     margin = PSF_SIZE // 2
     seen = wide[margin:-margin, margin:-margin]

@@ -127,6 +127,7 @@ _PARSERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "row_time": ("a number of seconds", _number),
     "frame_time": ("a number of seconds", _number),
     "iso": ("a number", _number),
+    "sampling": ("a number above 0", _number),
     "white_balance": ("three numbers", lambda value: _numbers(value, 3)),
     "transfer": ("linear or srgb", _transfer),
     "scan": ("a list of 1 and -1, repeated over the frames", _scan),

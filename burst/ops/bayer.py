@@ -66,7 +66,7 @@ def split_planes(stack: Stack) -> tuple[Stack, ...]:
             black_level=blacks[2 * y + x] if len(blacks) > 1 else blacks[0],
             cfa="mono",
             row_time=2 * stack.sensor.row_time,
-            white_balance=(1.0, 1.0, 1.0),
+            sampling=2 * stack.sensor.sampling,
         )
         frames = stack.frames[:, y:height:2, x:width:2]
         planes.append(replace(stack, frames=frames, sensor=sensor, name=f"{stack.name}-{name}"))

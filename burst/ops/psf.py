@@ -73,7 +73,8 @@ def radial_kernel(profile: torch.Tensor, size: int) -> torch.Tensor:
     bins = 2 * profile.shape[0]
     f = torch.fft.fftfreq(bins, 1 / bins)
     radius = torch.hypot(f[:, None], f[None, :]).numpy()
-    values = np.interp(radius, np.arange(profile.shape[0]), profile.numpy(), right=0.0)
+    # The corners lie beyond Nyquist; an undersampled image has light there too.
+    values = np.interp(radius, np.arange(profile.shape[0]), profile.numpy())
     kernel = torch.fft.fftshift(torch.fft.ifft2(torch.from_numpy(values)).real)
     return normalise(crop_kernel(kernel[None].clamp(min=0), size))[0].float()
 

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "noise", "weights", "flow")
 GIVES = ("psf",)
 
+COARSEST = 2.0  # sampling; beyond it an optical PSF lies within a pixel
 WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory is used
 POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is known of the optics; 0 for d_over_r0 means: measure it."""
+    """What is known of the air; 0 for d_over_r0 means: measure it."""
 
     d_over_r0: Annotated[float, Field(ge=0)] = 0.0
-    sampling: Annotated[float, Field(gt=0, le=2)] = 1.0  # pitch in lambda / (2 D); 1 is Nyquist
     jitter: Annotated[float, Field(ge=0)] = 0.25  # px rms that registration leaves
     size: Annotated[int, Field(ge=5, le=63)] = 33  # px, odd
 
@@ -42,18 +42,19 @@ def run(burst: Burst, config: Config) -> Burst:
     assert noise is not None
     assert flow is not None
     assert weights is not None
+    sampling = min(burst.stack.sensor.sampling, COARSEST)
     reference = aligned_mean(linear, compose(flow, burst.row_motion), weights)
-    found = measure_strength(flow, reference, config.sampling)
+    found = measure_strength(flow, reference, sampling)
     variance = noise.std(float(reference.mean())) ** 2 / linear.shape[0]
-    bound = strongest_plausible(reference, variance, config.sampling)
+    bound = strongest_plausible(reference, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
-    still = ops.short_exposure(strength, config.sampling, config.jitter, config.size | 1)
+    still = ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
     psf = ops.smear(still, _motion(burst)).to(linear.device)
     report = burst.report.note(
         d_over_r0=strength,
         d_over_r0_of_motion=found.d_over_r0,
         d_over_r0_bound=bound,
-        sampling=config.sampling,
+        sampling=sampling,
         psf_sigma=ops.equivalent_sigma(psf.mean(0)),
         jitter=config.jitter,
         aperture_px=found.aperture_px,

@@ -67,6 +67,7 @@ def test_a_stack_splits_into_views_with_their_own_black(cfa: str) -> None:
     assert [plane.sensor.black_level for plane in planes] == pytest.approx([0.1, 0.2, 0.2, 0.3])
     assert all(np.shares_memory(plane.frames, frames) for plane in planes)
     assert all((plane.sensor.cfa, plane.sensor.row_time) == ("mono", 2e-5) for plane in planes)
+    assert all(plane.sensor.sampling == 2 * sensor.sampling for plane in planes)
 
 
 def test_an_odd_row_and_column_are_left_out() -> None:

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from simulated import stack_of
+from simulated import camera_scene, stack_of
 
+from burst.ops.psf import blur, short_exposure
 from burst.ops.strength import (
     common_variance,
     detail,
     fit_strength,
     measure_strength,
+    strongest_plausible,
     structure_function,
 )
 from burst.ops.turbulence import (
@@ -130,3 +132,19 @@ def test_displacement_is_seen_at_edges_and_not_in_the_sky():
     assert float(seen[40, 40]) > 0.9
     assert float(seen[40, 10]) < 0.7
     assert 0 <= float(seen.min()) <= float(seen.max()) <= 1
+
+
+@pytest.mark.parametrize("d_over_r0", [1.0, 3.0, 6.0])
+def test_a_natural_scene_does_not_rule_out_the_blur_it_went_through(d_over_r0: float) -> None:
+    blurred = blur(camera_scene()[None], short_exposure(d_over_r0, 1.0, 0.0, 33)[None])[0]
+    assert strongest_plausible(blurred, 1e-7, 1.0) > 0.9 * d_over_r0
+
+
+def test_fine_grain_rules_out_any_blur() -> None:
+    grain = torch.rand(192, 192, generator=torch.Generator().manual_seed(0))
+    assert strongest_plausible(grain, 1e-7, 1.0) < 0.5
+
+
+def test_an_image_without_room_or_signal_rules_out_nothing() -> None:
+    assert strongest_plausible(torch.rand(40, 40), 1e-7, 1.0) == float("inf")
+    assert strongest_plausible(torch.zeros(192, 192), 1e-7, 1.0) == float("inf")

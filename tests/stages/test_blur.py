@@ -64,8 +64,16 @@ def test_the_structure_function_is_reported_with_its_model():
 def test_absurd_displacements_are_told_and_bounded():
     burst = before("blur")
     result = run(replace(burst, flow=20 * burst.flow), Config())
-    assert result.report.entries[-1].numbers["d_over_r0"] == STRONGEST
+    numbers = result.report.entries[-1].numbers
+    assert numbers["d_over_r0"] <= STRONGEST < numbers["d_over_r0_of_motion"]
     assert "outside 0.3 to 12.0" in result.report.entries[-1].warnings[0]
+
+
+def test_fine_detail_bounds_the_blur():
+    burst = before("blur")
+    grain = torch.rand(192, 192, generator=torch.Generator().manual_seed(0))
+    result = run(replace(burst, linear=grain.expand(40, -1, -1), flow=0.0 * burst.flow), Config())
+    assert result.report.entries[-1].numbers["d_over_r0_bound"] < 1.0
 
 
 def test_displacements_unlike_turbulence_are_told():

@@ -11,7 +11,9 @@ from burst.records import Stack, StackError
 DEVICES = ("auto", "cpu", "cuda")
 
 # Peak memory of a run divided by the pixels of its stack (frames x rows x columns).
-BYTES_PER_PIXEL = 40
+BYTES_PER_PIXEL = (
+    50  # of peak memory per pixel of the stack, measured by `burst bench --suite scaling`
+)
 
 _CGROUP = Path("/sys/fs/cgroup")
 

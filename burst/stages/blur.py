@@ -26,7 +26,7 @@ class Config:
     """What is known of the air; 0 for d_over_r0 means: measure it."""
 
     d_over_r0: Annotated[float, Field(ge=0)] = 0.0
-    jitter: Annotated[float, Field(ge=0)] = 0.25  # px rms that registration leaves
+    jitter: Annotated[float, Field(ge=0)] = 0.12  # px rms that registration leaves
     size: Annotated[int, Field(ge=5, le=63)] = 33  # px, odd
 
 

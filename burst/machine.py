@@ -10,10 +10,8 @@ from burst.records import Stack, StackError
 
 DEVICES = ("auto", "cpu", "cuda")
 
-# Peak memory of a run divided by the pixels of its stack (frames x rows x columns).
-BYTES_PER_PIXEL = (
-    50  # of peak memory per pixel of the stack, measured by `burst bench --suite scaling`
-)
+# Peak memory of a run over the pixels of its stack, as `burst bench --suite scaling` finds it.
+BYTES_PER_PIXEL = 50
 
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BAYER_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 MINIMUM_FRAMES = 2
+MID_GREY = 0.18  # linear; the reflectance at which noise is quoted
 
 
 class StackError(ValueError):

@@ -62,7 +62,8 @@ def write_page(page: Path, folder: Path) -> None:
 
 def _section(suite: str, title: str, results: Record, page: Path) -> str:
     records = results["records"]
-    parts = [f"## {title}", _measured_on(records, results["machine"])]
+    made = f"Made by `burst bench --suite {suite}`."
+    parts = [f"## {title}", f"{made} {_measured_on(records, results['machine'])}"]
     if suite in PLOTS:
         plot = page.with_name(f"{page.stem}-{suite}.svg")
         PLOTS[suite](records, plot)

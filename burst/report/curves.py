@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from burst.records import Burst
+from burst.records import MID_GREY, Burst
 from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
 
 PSF_MASS_SHOWN = 0.999  # the rest of the kernel is empty to the eye
@@ -52,7 +52,7 @@ def draw_noise(burst: Burst) -> Drawing | None:
         axes.plot(ends, fit, color=ACCENT, label="shot · x + read")
         words = (
             f"The line is variance = {burst.noise.shot:.3g} · x + {burst.noise.read:.3g}:"
-            f" at mid grey a frame's noise is {burst.noise.std(0.5):.2%} of white."
+            f" at mid grey a frame's noise is {burst.noise.std(MID_GREY):.2%} of white."
         )
     axes.set(xlabel="level x (black 0, white 1)", ylabel="variance")
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from burst.records import Level
+from burst.records import MID_GREY, Level
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "noise", "weights")
 GIVES = ("flow", "level")
 
-MID_GREY = 0.18
 POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
 
 
@@ -75,7 +74,8 @@ def _coarse(
             linear, noise, ops.cells_of(linear, shifts), ops.COARSE, reference=linear[key]
         )
         # One more look at the mean makes the two comparable and takes out the key's own warp.
-        return ops.register(linear, noise, ops.recentre(start), ops.COARSE[-1:])
+        centred = ops.recentre(start / ops.CELL) * ops.CELL  # a cell is the pixel of this grid
+        return ops.register(linear, noise, centred, ops.COARSE[-1:])
 
     if config.reference == "mean":
         return from_mean()[0], "mean"

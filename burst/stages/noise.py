@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from burst.records import MID_GREY
+
 if TYPE_CHECKING:
     import torch
 
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
 
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
-
-MID_GREY = 0.18
 
 
 @dataclass(frozen=True)

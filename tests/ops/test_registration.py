@@ -181,3 +181,14 @@ def test_smoothing_keeps_a_constant_and_the_sum_of_a_spot():
     spot = torch.zeros(1, 1, 31, 31)
     spot[0, 0, 15, 15] = 1
     assert float(smooth(spot, 2.0).sum()) == pytest.approx(1, abs=1e-4)
+
+
+def test_cells_are_recentred_as_their_flow_is():
+    y, x = torch.meshgrid(torch.arange(24.0), torch.arange(24.0), indexing="ij")
+    strength = torch.linspace(0.5, 1.5, 5)[:, None, None, None]
+    cells = strength * torch.stack([0.2 * x, -0.1 * y])
+    by_cell = expand(recentre(cells / CELL) * CELL, (96, 96))[..., 24:-24, 24:-24]
+    by_pixel = recentre(expand(cells, (96, 96)))[..., 24:-24, 24:-24]
+    assert (by_cell - by_pixel).abs().max() < 0.05
+    wrong = expand(recentre(cells), (96, 96))[..., 24:-24, 24:-24]
+    assert (wrong - by_pixel).abs().max() > 0.05

@@ -246,7 +246,8 @@ class Burst:
     level           how hard the stack is, by which a model is chosen
     row_motion      [n, h, 2] px, added to the flow of each row (see `ops.warp.compose`)
     psf             [n, k, k], blur of each aligned frame
-    merged          [h, w] linear, aligned and averaged, still blurred
+    merged          [h, w] linear, aligned and averaged, still blurred; from `deconvolve` on
+                    without outliers
     image           [h, w] linear, the result so far
     """
 

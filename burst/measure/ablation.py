@@ -32,7 +32,6 @@ class Variant:
 VARIANTS = (
     Variant(AS_IT_IS),
     Variant("select: all frames weigh the same", ("select.emphasis=0",)),
-    Variant("align: to the mean", ("align.reference=mean",)),
     Variant("align: to a key frame", ("align.reference=key",)),
     Variant("row_motion: left out", without=("row_motion",)),
     Variant("blur: D/r0 known", ("blur.d_over_r0={d_over_r0}",)),

@@ -17,13 +17,12 @@ import torch
 
 from burst.ops.color import linear_to_display
 from burst.ops.metrics import psnr, ssim
-from burst.ops.registration import Scale, expand, global_shifts, gradient, register
+from burst.ops.registration import global_shifts, gradient, remove_warp
 from burst.ops.warp import warp
-from burst.records import NoiseModel, StackError
+from burst.records import StackError
 
 BORDER = 8  # px
 STEPS = 5  # Gauss-Newton; the shift is known to a fraction of a pixel from the start
-WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))
 LARGEST_SHIFT = 8.0  # px; a phase correlation that says more has found something else
 
 
@@ -73,14 +72,6 @@ def fit(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     moved = _shifted(image, shift)
     gain, offset = _solve([moved, constant], truth)
     return gain * moved + offset
-
-
-def remove_warp(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Return image [h, w] with its smooth warp against truth [h, w] taken out."""
-    noise = NoiseModel(0.0, float((image - truth).square().mean()))
-    still = torch.zeros((1, 2, 1, 1))
-    cells, _ = register(image[None], noise, still, WIDE, reference=truth)
-    return warp(image[None], expand(cells, (truth.shape[0], truth.shape[1])))[0]
 
 
 def _first_shift(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

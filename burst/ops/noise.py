@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from burst.records import NoiseModel, Sensor
 
+FEWEST_IN_BIN = 50  # pixels
 BINS = 24
 QUANTILE = 0.25
 CURVE_POINTS = 400
@@ -48,9 +49,11 @@ def noise_curve(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     count = linear.shape[0]
     variance = (grain / count).numpy().ravel()
     level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0].cpu().numpy().ravel()
-    edges = np.quantile(level, np.linspace(0, 1, BINS + 1))
-    place = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, BINS - 1)
-    filled = [b for b in range(BINS) if np.count_nonzero(place == b) >= 50]
+    bins = max(1, min(BINS, level.size // (2 * FEWEST_IN_BIN)))
+    edges = np.quantile(level, np.linspace(0, 1, bins + 1))
+    place = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, bins - 1)
+    fewest = min(FEWEST_IN_BIN, level.size)
+    filled = [b for b in range(bins) if np.count_nonzero(place == b) >= fewest]
     levels = np.array([level[place == b].mean() for b in filled])
     # Fine detail of the scene only ever adds: a low quantile avoids it, and chi-square says how far
     # below the mean that quantile of a mean of n squares lies.

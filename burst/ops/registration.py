@@ -12,7 +12,7 @@ Fields live on cells of CELL x CELL pixels: [n, 2, gy, gx], (dx, dy) in pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,8 @@ from burst.records import NoiseModel
 
 CELL = 4
 FRAMES_AT_ONCE = 10
+SHIFT_BINNING, SHORTEST_BINNED = 2, 128  # px
+LOW_PASS = 0.08  # cycles per pixel of the frame
 CLEAR_PEAK = 9.0  # standard deviations; noise alone reaches 6
 RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
 
@@ -40,6 +42,7 @@ class Scale:
 
 COARSE = (Scale(4, 24, 2), Scale(4, 16, 2), Scale(2, 16, 1), Scale(2, 10, 1))
 FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
+WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))  # too wide to repair detail
 
 
 def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
@@ -48,24 +51,31 @@ def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
     First with frame `key` itself, which finds any drift, then with the mean of frames so shifted,
     which is less noisy. A shift that does not stand out of the correlation's noise is none.
     """
-    shifts, clear = _correlate(frames, frames[key])
+    # Only low frequencies are correlated, so a quarter of the pixels says as much as all.
+    binning = SHIFT_BINNING if min(frames.shape[-2:]) >= SHORTEST_BINNED else 1
+    frames = _bin(frames, binning)
+    shifts, clear = _correlate(frames, frames[key], LOW_PASS * binning)
     shifts = shifts * clear[:, None]
     for _ in range(2):
         shifts = shifts - shifts.median(0).values
         flow = rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, *frames.shape[-2:])
         mean = aligned_mean(frames, flow, torch.ones_like(shifts[:, 0]))
-        better, clear = _correlate(frames, mean)
+        better, clear = _correlate(frames, mean, LOW_PASS * binning)
         shifts = torch.where(clear[:, None], better, shifts)
-    return shifts - shifts[key]
+    return (shifts - shifts[key]) * binning
 
 
-def _correlate(frames: torch.Tensor, reference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shifts [n, 2] of frames [n, h, w] against a reference [h, w], and which are clear."""
+def _correlate(
+    frames: torch.Tensor, reference: torch.Tensor, low_pass: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return shifts [n, 2] of frames [n, h, w] against a reference [h, w], and which are clear.
+
+    Frequencies count up to about `low_pass` cycles per pixel: noise rules the high ones.
+    """
     h, w = reference.shape
     window = torch.outer(torch.hann_window(h), torch.hann_window(w)).to(frames)
     fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)
-    # Noise rules the high frequencies: correlate below an eighth of a cycle per pixel.
-    band = torch.exp(-((fx**2 + fy**2) / 0.08**2)).to(frames)
+    band = torch.exp(-((fx**2 + fy**2) / low_pass**2)).to(frames)
 
     def spectrum(chunk: torch.Tensor) -> torch.Tensor:
         transformed: torch.Tensor = torch.fft.rfft2(
@@ -107,6 +117,19 @@ def register(
             local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed)
         cells = _resize_cells(local, _grid(frames)) * scale.binning
     return cells, misfit
+
+
+def remove_warp(
+    image: torch.Tensor, reference: torch.Tensor, shift: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return image [h, w] with its smooth warp against reference [h, w] taken out.
+
+    `shift` [2] is where the search starts.
+    """
+    noise = NoiseModel(0.0, float((image - reference).square().mean()))
+    start = image.new_zeros(1, 2) if shift is None else shift[None]
+    cells, _ = register(image[None], noise, cells_of(image[None], start), WIDE, reference)
+    return warp(image[None], expand(cells, (reference.shape[0], reference.shape[1])))[0]
 
 
 def cells_of(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
@@ -156,24 +179,20 @@ def _round(
 ) -> tuple[torch.Tensor, float]:
     """One step of all frames towards the reference; without a fixed one, towards their mean."""
     size = (frames.shape[-2], frames.shape[-1])
-    warped = torch.cat(
-        [
-            warp(f, expand(c, size))
-            for f, c in zip(frames.split(FRAMES_AT_ONCE), cells.split(FRAMES_AT_ONCE), strict=True)
-        ]
-    )
+    warped = torch.empty_like(frames)
+    for chunk in _chunks(len(frames)):
+        warped[chunk] = warp(frames[chunk], expand(cells[chunk], size))
     reference = warped.mean(0) if fixed is None else fixed
     weight, misfit = pixel_weight(warped, reference, noise)
     gx, gy = gradient(reference)
     blur = window / CELL
     normal = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])[None]
     xx, xy, yy = smooth(_bin_cells(normal), blur)[0]
-    right = torch.cat(
-        [
-            smooth(_bin_cells(torch.stack([weight * gx * e, weight * gy * e], dim=1)), blur)
-            for e in (reference - chunk for chunk in warped.split(FRAMES_AT_ONCE))
-        ]
-    )
+    steep = torch.stack([weight * gx, weight * gy])
+    right = torch.empty_like(cells)
+    for chunk in _chunks(len(frames)):
+        error = rearrange(reference - warped[chunk], "n h w -> n 1 h w")
+        right[chunk] = smooth(_bin_cells(steep * error), blur)
     pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # as many as the window averages over
     pull = 1 / (pixels * difference_variance(right, xx, xy, yy, pixels))
     determinant = (xx + pull) * (yy + pull) - xy * xy
@@ -232,13 +251,27 @@ def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
 
 
 def _bin(frames: torch.Tensor, factor: int) -> torch.Tensor:
-    """Average frames [n, h, w] over factor x factor pixels; what does not fill a bin is cut off."""
-    return functional.avg_pool2d(frames[:, None], factor)[:, 0] if factor > 1 else frames
+    """Average frames [n, h, w] over overlapping squares, a factor apart and twice as wide.
+
+    The overlap keeps fine stripes from beating with the grid, which would seem to move wrongly.
+    What does not fill a bin is cut off.
+    """
+    if factor == 1:
+        return frames
+    margin = factor // 2
+    padded = functional.pad(frames[:, None], (margin,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, 2 * factor, factor)[:, 0]
 
 
 def _bin_cells(maps: torch.Tensor) -> torch.Tensor:
     """Average maps [n, c, h, w] over cells; the last cells may be partly filled."""
     return functional.avg_pool2d(maps, CELL, ceil_mode=True, count_include_pad=False)
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    """Yield slices of so many frames that their temporary arrays stay small."""
+    for first in range(0, count, FRAMES_AT_ONCE):
+        yield slice(first, first + FRAMES_AT_ONCE)
 
 
 def _grid(frames: torch.Tensor) -> tuple[int, int]:

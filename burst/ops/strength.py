@@ -17,6 +17,7 @@ from einops import rearrange
 from torch.nn import functional
 
 from burst.ops.psf import mean_otf, radial_mean
+from burst.ops.registration import gradient
 from burst.ops.turbulence import mode_correlation, tilt_std
 from burst.ops.zernike import TILT_X, TILT_Y
 
@@ -159,12 +160,17 @@ def tile_spectrum(image: torch.Tensor) -> torch.Tensor | None:
 
 
 def detail(reference: torch.Tensor) -> torch.Tensor:
-    """Return how far displacement can be seen at each pixel [h, w], between 0 and 1."""
-    energy = torch.zeros_like(reference)
-    energy[1:-1, 1:-1] = (reference[1:-1, 2:] - reference[1:-1, :-2]).square()
-    energy[1:-1, 1:-1] += (reference[2:, 1:-1] - reference[:-2, 1:-1]).square()
-    energy = functional.avg_pool2d(energy[None, None], 21, 1, 10)[0, 0]
-    return energy / (energy + energy.median().clamp(min=1e-20))
+    """Return how far displacement can be seen at each pixel [h, w], between 0 and 1.
+
+    Edges in one direction show no motion along them, so the lesser eigenvalue of the structure
+    tensor counts.
+    """
+    gx, gy = gradient(reference)
+    tensor = torch.stack([gx * gx, gx * gy, gy * gy])[None]
+    xx, xy, yy = functional.avg_pool2d(tensor, 21, 1, 10)[0]
+    lesser: torch.Tensor = (xx + yy) / 2 - torch.hypot((xx - yy) / 2, xy)
+    lesser = lesser.clamp(min=0)
+    return lesser / (lesser + lesser.median().clamp(min=1e-20))
 
 
 @lru_cache(maxsize=128)

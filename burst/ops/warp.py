@@ -18,10 +18,12 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
     """
     height, width = frames.shape[-2:]
     x, y = pixel_grid(flow)
+    # grid_sample counts from -1 at the first pixel's centre to 1 at the last one's.
+    across, down = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
     grid = torch.stack(
         (
-            (x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1,
-            (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1,
+            torch.add(x * across - 1, flow[:, 0], alpha=across),
+            torch.add(y * down - 1, flow[:, 1], alpha=down),
         ),
         dim=-1,
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from burst.ops.strength import Strength
     from burst.records import Burst
 
-NEEDS = ("linear", "noise", "weights", "flow")
+NEEDS = ("noise", "weights", "flow", "merged")
 GIVES = ("psf",)
 
 COARSEST = 2.0  # sampling; beyond it an optical PSF lies within a pixel
@@ -33,23 +33,21 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
     from burst.ops import psf as ops
-    from burst.ops.registration import aligned_mean
+    from burst.ops.merge import effective_frames
     from burst.ops.strength import measure_strength, strongest_plausible
-    from burst.ops.warp import compose
 
-    linear, flow, weights, noise = burst.linear, burst.flow, burst.weights, burst.noise
-    assert linear is not None
+    flow, weights, noise, merged = burst.flow, burst.weights, burst.noise, burst.merged
     assert noise is not None
     assert flow is not None
     assert weights is not None
+    assert merged is not None
     sampling = min(burst.stack.sensor.sampling, COARSEST)
-    reference = aligned_mean(linear, compose(flow, burst.row_motion), weights)
-    found = measure_strength(flow, reference, sampling)
-    variance = noise.std(float(reference.mean())) ** 2 / linear.shape[0]
-    bound = strongest_plausible(reference, variance, sampling)
+    found = measure_strength(flow, merged, sampling)
+    variance = noise.std(float(merged.mean())) ** 2 / effective_frames(weights)
+    bound = strongest_plausible(merged, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
     still = ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
-    psf = ops.smear(still, _motion(burst)).to(linear.device)
+    psf = ops.smear(still, _motion(burst)).to(merged.device)
     report = burst.report.note(
         d_over_r0=strength,
         d_over_r0_of_motion=found.d_over_r0,

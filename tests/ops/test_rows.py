@@ -1,17 +1,13 @@
-"""What whole rows are displaced by is measured, and told apart from the air."""
+"""What whole rows are displaced by is told apart from the air."""
 
-import pytest
 import torch
-from simulated import camera_scene, rms
+from simulated import rms
 
-from burst.ops.registration import smooth
-from burst.ops.rows import row_residual, separate
+from burst.ops.rows import separate
 from burst.ops.turbulence import Air, tilt_to_pixels, zernike_fields
-from burst.ops.warp import compose, invert, resize_field, warp
-from burst.records import NoiseModel
+from burst.ops.warp import compose, resize_field
 
 FRAMES, HEIGHT, WIDTH = 40, 128, 144
-NOISE = NoiseModel(1e-4, 1e-6)
 NO_AIR = torch.zeros(2)
 
 
@@ -38,39 +34,6 @@ def no_flow() -> torch.Tensor:
 def within_frames(motion: torch.Tensor) -> torch.Tensor:
     """Return row motion [n, h, 2] less each frame's own mean."""
     return motion - motion.mean(1, keepdim=True)
-
-
-@pytest.fixture(scope="module")
-def frames() -> torch.Tensor:
-    """Return frames [n, h, w] of the camera man whose rows swing by 0.4 px."""
-    scene = smooth(camera_scene()[None, None, 70:198, 150:294], 1.2)[0].expand(FRAMES, -1, -1)
-    clean = warp(scene, invert(-compose(no_flow(), swinging(0.4)), iterations=8))
-    draw = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
-    return clean + (NOISE.shot * clean.clamp(min=0) + NOISE.read).sqrt() * draw
-
-
-def test_the_displacement_of_rows_is_measured(frames):
-    residual = row_residual(frames, NOISE, no_flow(), sigma=4.0)
-    error = (residual - swinging(0.4))[:, 8:-8]
-    assert residual.shape == (FRAMES, HEIGHT, 2)
-    assert rms(error) < 0.5 * rms(swinging(0.4))
-
-
-def test_a_second_look_finds_what_the_first_has_left(frames):
-    first = row_residual(frames, NOISE, no_flow(), sigma=4.0)
-    second = row_residual(frames, NOISE, compose(no_flow(), first), sigma=4.0)
-    truth = swinging(0.4)[:, 8:-8]
-    assert rms(first[:, 8:-8] + second[:, 8:-8] - truth) < rms(first[:, 8:-8] - truth)
-
-
-def test_aligned_rows_have_no_residual(frames):
-    residual = row_residual(frames, NOISE, compose(no_flow(), swinging(0.4)), sigma=4.0)
-    assert rms(residual) < 0.05
-
-
-def test_residuals_are_zero_on_average_over_the_frames(frames):
-    residual = row_residual(frames, NOISE, no_flow(), sigma=4.0)
-    assert float(residual.mean(0).abs().max()) < 1e-5
 
 
 def test_in_still_air_all_motion_is_the_cameras():

@@ -72,7 +72,7 @@ def test_absurd_displacements_are_told_and_bounded():
 def test_fine_detail_bounds_the_blur():
     burst = before("blur")
     grain = torch.rand(192, 192, generator=torch.Generator().manual_seed(0))
-    result = run(replace(burst, linear=grain.expand(40, -1, -1), flow=0.0 * burst.flow), Config())
+    result = run(replace(burst, merged=grain, flow=0.0 * burst.flow), Config())
     assert result.report.entries[-1].numbers["d_over_r0_bound"] < 1.0
 
 

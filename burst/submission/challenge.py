@@ -1,0 +1,142 @@
+"""What a challenge wants: how many images, their names, size, numbers, and a text beside them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from burst.config import ConfigError, build, did_you_mean, read_toml, search_path
+from burst.records import StackError
+
+FOLDER = "submissions/challenges"
+README = "readme.txt"
+SUFFIXES = (".npy", ".png")
+
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+_IN_NAMES = ("stem", "folder")
+_IN_README = ("runtime", "cpu", "extra_data", "description")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class SubmissionError(StackError):
+    """Files that are not what a challenge wants; one line for each fault."""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What is handed in.
+
+    `image` names the image of a stack, {stem} being the stack's and {folder} that of its folder;
+    without a slash in it the archive is flat. `size` is (rows, columns), or that of the frames.
+    Black 0 and white 1 become 0 and `maximum`, or two quantiles do that `stretch` names.
+    """
+
+    title: str
+    image: str
+    dtype: Literal["uint8", "uint16"]
+    maximum: Positive
+    transfer: Literal["linear", "srgb"]
+    count: Positive | None = None
+    folders: tuple[str, ...] = ()
+    size: tuple[Positive, Positive] | None = None
+    channels: Literal[1, 3] = 1
+    stretch: tuple[Share, Share] | None = None
+    megabytes: Positive = 300
+    readme: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of an image, which says how it is encoded."""
+        return PurePosixPath(self.image).suffix
+
+    @property
+    def flat(self) -> bool:
+        """Whether all files lie in the root of the archive."""
+        return "/" not in self.image
+
+    def image_of(self, stem: str, folder: str) -> str:
+        """Return the name of the image of a stack."""
+        return self.image.replace("{stem}", stem).replace("{folder}", folder)
+
+    def names_image(self, name: str) -> bool:
+        """Tell whether a file may be the image of some stack, by its name alone."""
+        folder = "|".join(map(re.escape, self.folders)) or "[^/]+"
+        stands_for = {"stem": "[^/]+", "folder": f"(?:{folder})"}
+        parts = _PLACEHOLDER.split(self.image)
+        pattern = "".join(
+            stands_for[part] if i % 2 else re.escape(part) for i, part in enumerate(parts)
+        )
+        return re.fullmatch(pattern, name) is not None
+
+    def readme_lines(self) -> list[str]:
+        """Return how each line of the readme has to begin; none where no readme is wanted."""
+        lines = (self.readme or "").strip().splitlines()
+        return [line.partition("{")[0].rstrip() for line in lines]
+
+
+def find_challenge(name: str) -> Path:
+    """Return the file of a challenge given by path or by name; ConfigError if there is none."""
+    if name.endswith(".toml") or "/" in name:
+        if Path(name).is_file():
+            return Path(name)
+        raise ConfigError(f"{name}: expected the file of a challenge, found none there.")
+    places = search_path(FOLDER)
+    for folder in places:
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    known = sorted({path.stem for folder in places for path in folder.glob("*.toml")})
+    raise ConfigError(
+        f"--challenge {name}: expected one of {', '.join(known) or 'none found'}"
+        f" or the path of a .toml file.{did_you_mean(name, known)}"
+    )
+
+
+def read_challenge(path: Path) -> Challenge:
+    """Read the file of a challenge; ConfigError says what is wrong with it."""
+    challenge = build(Challenge, read_toml(path), str(path))
+    _check_placeholders(f"{path} image", challenge.image, _IN_NAMES)
+    _check_placeholders(f"{path} readme", challenge.readme or "", _IN_README)
+    if "{stem}" not in challenge.image:
+        raise ConfigError(f"{path} image: expected {{stem}} in the name, found {challenge.image}.")
+    _check_place(f"{path} image", challenge.image)
+    if challenge.suffix not in SUFFIXES:
+        raise ConfigError(
+            f"{path} image: expected a name that ends in {' or '.join(SUFFIXES)},"
+            f" found {challenge.image}."
+        )
+    if challenge.maximum > np.iinfo(challenge.dtype).max:
+        raise ConfigError(
+            f"{path} maximum: expected what {challenge.dtype} holds, found {challenge.maximum}."
+        )
+    shares = len(challenge.folders) or 1
+    if (challenge.count or 0) % shares:
+        raise ConfigError(
+            f"{path} count: expected equal shares for {shares} folders, found {challenge.count}."
+        )
+    if challenge.stretch and challenge.stretch[0] >= challenge.stretch[1]:
+        raise ConfigError(
+            f"{path} stretch: expected a lower and a higher quantile, found {challenge.stretch}."
+        )
+    return challenge
+
+
+def _check_placeholders(where: str, text: str, known: tuple[str, ...]) -> None:
+    for name in _PLACEHOLDER.findall(text):
+        if name not in known:
+            raise ConfigError(
+                f"{where}: unknown placeholder {{{name}}}.{did_you_mean(name, known)}"
+                f" Known are {', '.join(known)}."
+            )
+
+
+def _check_place(where: str, image: str) -> None:
+    parts = image.split("/")
+    if "\\" in image or any(part in ("", ".", "..") for part in parts):
+        raise ConfigError(f"{where}: expected a name inside the archive, found {image}.")

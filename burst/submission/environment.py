@@ -1,0 +1,40 @@
+"""What was installed when the images were made, for pip and for conda."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import distributions
+
+CONSTRAINTS = "constraints.txt"
+OWN = "burst"
+
+_CONDA = """\
+# conda env create -f environment.yml
+# Without conda: python -m pip install -r constraints.txt
+name: burst-verification
+channels:
+  - conda-forge
+  - nodefaults
+dependencies:
+  - python={python}
+  - pip
+  - pip:
+      - -r constraints.txt
+"""
+
+
+def constraints() -> str:
+    """Return every installed distribution with its version, one a line; the program apart."""
+    pins = {
+        # A local version such as 2.13.0+cpu is known to no index.
+        dist.name.lower().replace("_", "-"): dist.version.partition("+")[0]
+        for dist in distributions()
+        if dist.name
+    }
+    pins.pop(OWN, None)
+    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
+
+
+def environment() -> str:
+    """Return an environment file that installs these constraints on the same Python."""
+    return _CONDA.format(python=platform.python_version())

@@ -1,0 +1,173 @@
+"""The verification package: program, models, settings and record of a submission in one zip.
+
+It is laid out like the repository, so that the program finds its pipelines and checkpoints in it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from burst import __version__
+from burst.checkpoint import CheckpointError
+from burst.config import search_path
+from burst.keep import code_digest
+from burst.submission.archive import Content, sha256_of
+from burst.submission.challenge import FOLDER as CHALLENGES
+from burst.submission.challenge import Challenge
+from burst.submission.environment import constraints, environment
+from burst.submission.manifest import FORMAT, Manifest, Record, this_machine
+from burst.submission.method import describe_method
+from burst.submission.plan import Plan, Submission
+from burst.submission.results import Model, Restored
+from burst.submission.sources import Source, digest_inputs
+
+IMAGES = "images"
+CHECKPOINTS = "checkpoints"
+PIPELINE, CHALLENGE, SCRIPT = "pipeline.toml", "challenge.toml", "run.sh"
+
+# Other threads, libraries or processors may change an image by this share of its maximum.
+TOLERANCE = 0.002
+
+_REPOSITORY = ("pyproject.toml", "README.md", "LICENSE")
+_SCRIPT = """\
+#!/bin/sh
+# Restores the stacks in a folder as they were restored for the submission, with this code, these
+# settings and these models: sh run.sh FOLDER. The result is written to again/{name}/.
+set -eu
+stacks=$(cd "$1" && pwd)
+cd "$(dirname "$0")"
+PYTHONPATH=$PWD BURST_CHECKPOINTS=$PWD/checkpoints exec "${{PYTHON:-python}}" -m burst submit \\
+    --stacks "$stacks" --challenge {challenge} --name {name} --out again \\
+    --pipeline {pipeline} {options}
+"""
+
+
+def package_contents(
+    submission: Submission, restored: Mapping[Source, Restored], images: Mapping[str, bytes]
+) -> tuple[dict[str, Content], Manifest]:
+    """Return the files of a verification package by name, and the manifest that tells of them.
+
+    `restored` tells of every stack, `images` holds the encoded image of each by its name.
+    """
+    models = _models(restored)
+    plan, challenge = submission.plan, submission.challenge
+    pipeline = plan.load_pipeline()
+    contents: dict[str, Content] = {
+        **_code(),
+        **_model_files(models),
+        **{f"{IMAGES}/{image}": content for image, content in images.items()},
+        PIPELINE: pipeline.to_toml().encode(),
+        CHALLENGE: submission.challenge_file.read_bytes(),
+        SCRIPT: _script(submission.name, plan).encode(),
+        "METHOD.md": describe_method(submission.name, challenge, pipeline, models).encode(),
+        "frames.json": _frames(restored).encode(),
+        "constraints.txt": constraints().encode(),
+        "environment.yml": environment().encode(),
+    }
+    manifest = Manifest(
+        format=FORMAT,
+        name=submission.name,
+        version=__version__,
+        code=code_digest(),
+        seed=plan.seed,
+        reading=plan.reading,
+        machine=this_machine(plan.device, plan.threads),
+        tolerance=tolerance_of(challenge),
+        models={model.path.stem: model.sha256 for model in models},
+        stacks=tuple(
+            _record(source, submission.root, done, images) for source, done in restored.items()
+        ),
+        files={path: sha256_of(contents[path]) for path in sorted(contents)},
+    )
+    return contents, manifest
+
+
+def tolerance_of(challenge: Challenge) -> int:
+    """Return by how much a pixel may differ on another machine, in units of the image."""
+    return max(1, round(TOLERANCE * challenge.maximum))
+
+
+def _models(restored: Mapping[Source, Restored]) -> list[Model]:
+    """Return every model that was used, once, in order of names."""
+    used = {done.model.path.stem: done.model for done in restored.values() if done.model}
+    return [used[name] for name in sorted(used)]
+
+
+def _code() -> dict[str, Content]:
+    """Return the program's source, pipelines and challenges, where the repository has them."""
+    package = Path(__file__).resolve().parents[1]
+    contents: dict[str, Content] = {
+        path.relative_to(package.parent).as_posix(): path
+        for path in package.rglob("*")
+        if path.is_file() and not _is_made(path.relative_to(package))
+    }
+    for folder in ("pipelines", CHALLENGES):
+        for place in reversed(search_path(folder)):
+            for path in place.rglob("*.toml"):
+                contents[f"{folder}/{path.relative_to(place).as_posix()}"] = path
+    repository = (package.parent / name for name in _REPOSITORY)
+    if (package.parent / _REPOSITORY[0]).is_file():
+        contents |= {path.name: path for path in repository if path.is_file()}
+    return contents
+
+
+def _is_made(path: Path) -> bool:
+    """Tell whether a file below the package is no source: compiled, hidden, or packed data."""
+    return path.parts[0] == "_data" or any(
+        part == "__pycache__" or part.startswith(".") for part in path.parts
+    )
+
+
+def _model_files(models: list[Model]) -> dict[str, Content]:
+    """Return checkpoints with their cards, and a list of them."""
+    lines = [f"- {model.path.name}: SHA-256 {model.sha256}" for model in models]
+    listed = "\n".join(lines) or "No trained model was used for these images."
+    contents: dict[str, Content] = {f"{CHECKPOINTS}/README.md": f"# Models\n\n{listed}\n".encode()}
+    for model in models:
+        card = model.path.with_suffix(".md")
+        if not card.is_file():
+            raise CheckpointError(
+                f"{card}: expected the card of the checkpoint beside it, found none. Copy it there."
+            )
+        contents |= {f"{CHECKPOINTS}/{path.name}": path for path in (model.path, card)}
+    return contents
+
+
+def _script(name: str, plan: Plan) -> str:
+    said = {
+        "--seed": plan.seed,
+        "--device": plan.device,
+        "--threads": plan.threads * plan.workers,
+        "--jobs": plan.workers,
+        "--black-level": plan.reading.black_level,
+        "--white-level": plan.reading.white_level,
+        "--axis": plan.reading.axis,
+    }
+    options = " ".join(f"{option} {value}" for option, value in said.items() if value is not None)
+    return _SCRIPT.format(
+        name=shlex.quote(name), challenge=CHALLENGE, pipeline=PIPELINE, options=options
+    )
+
+
+def _frames(restored: Mapping[Source, Restored]) -> str:
+    table = {
+        source.place: asdict(done.frames) if done.frames else None
+        for source, done in restored.items()
+    }
+    return json.dumps(table, indent=1) + "\n"
+
+
+def _record(source: Source, root: Path, done: Restored, images: Mapping[str, bytes]) -> Record:
+    model = done.model
+    return Record(
+        place=source.place,
+        inputs=digest_inputs(source, root),
+        image=source.image,
+        sha256=sha256_of(images[source.image]),
+        model=model.path.stem if model else None,
+        stage=model.stage if model else None,
+    )

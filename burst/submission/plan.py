@@ -1,0 +1,88 @@
+"""What a submission is, and how its stacks are restored: pipeline, seed, machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from burst.batch import Outcome, log_stage, run_all
+from burst.budget import share_memory
+from burst.files.read import ReadOptions
+from burst.machine import available_memory
+from burst.pipeline import Pipeline, load
+from burst.restore import Job
+from burst.submission.challenge import Challenge
+from burst.submission.sources import Source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides the bytes of the images besides the stacks; `threads` are for one stack."""
+
+    pipeline: str
+    assignments: tuple[str, ...] = ()
+    reading: ReadOptions = field(default_factory=ReadOptions)
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    workers: int = 1
+
+    def load_pipeline(self) -> Pipeline:
+        """Load the pipeline with its overrides; ConfigError if unfit."""
+        return load(self.pipeline, self.assignments)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is wanted: a name, the folder of the stacks, the challenge, how to restore, where to."""
+
+    name: str
+    root: Path
+    challenge_file: Path
+    challenge: Challenge
+    plan: Plan
+    folder: Path
+
+    @property
+    def archive(self) -> Path:
+        """The zip that is handed in."""
+        return self.folder / f"{self.name}.zip"
+
+    @property
+    def verification(self) -> Path:
+        """The zip that the best teams hand in afterwards."""
+        return self.folder / f"{self.name}-verification.zip"
+
+
+def restore_all(
+    plan: Plan,
+    sources: Sequence[Source],
+    folder: Path,
+    quiet: bool,
+    models: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Source, Outcome]]:
+    """Yield each stack as it has been restored into `folder`; what is there already is kept.
+
+    `models` holds a further `stage.key=value` for stacks by their place.
+    """
+    made = [_job(plan, source, folder, (models or {}).get(source.place)) for source in sources]
+    workers = min(plan.workers, len(made))
+    jobs = share_memory(made, workers, available_memory())
+    by_folder = {job.folder: source for job, source in zip(jobs, sources, strict=True)}
+    for outcome in run_all(jobs, workers, quiet, log_stage):
+        yield by_folder[outcome.job.folder], outcome
+
+
+def _job(plan: Plan, source: Source, folder: Path, model: str | None) -> Job:
+    return Job(
+        path=source.path,
+        folder=folder / source.place,
+        pipeline=plan.pipeline,
+        assignments=(*plan.assignments, *([model] if model else [])),
+        reading=plan.reading,
+        device=plan.device,
+        threads=plan.threads,
+        seed=plan.seed,
+        resume=True,
+    )

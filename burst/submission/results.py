@@ -1,0 +1,79 @@
+"""What the report of a restored stack says of its frames, its model and its time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from burst.checkpoint import CheckpointError, digest, find
+from burst.files.check import explained
+
+REPORT = "report.json"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint that a stage has used: the stage's name, the file, its SHA-256."""
+
+    stage: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Which frames were kept, the numbers that decided it, and why each other one was dropped."""
+
+    kept: tuple[int, ...]
+    sharpness: tuple[float, ...]
+    weights: tuple[float, ...]
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One restored stack as its report tells; None for a stage that the pipeline does not have."""
+
+    seconds: float
+    frames: Frames | None
+    model: Model | None
+
+
+def read_restored(folder: Path) -> Restored:
+    """Read the report in a folder of results; StackError if broken, CheckpointError for models."""
+    path = folder / REPORT
+    with explained(path, "the report of a run", "Remove its folder, and restore the stack again."):
+        stages = json.loads(path.read_text("utf-8"))["stages"]
+        numbers = {stage["stage"]: stage["numbers"] for stage in stages}
+        seconds = sum(stage["seconds"] for stage in stages)
+        frames = _frames(numbers["select"]) if "select" in numbers else None
+        noted = {stage: n for stage, n in numbers.items() if n.get("checkpoint")}
+    models = [_model(stage, **_named(noted[stage])) for stage in noted]
+    return Restored(seconds, frames, models[0] if models else None)
+
+
+def _frames(numbers: Mapping[str, Any]) -> Frames:
+    return Frames(
+        kept=tuple(numbers["kept"]),
+        sharpness=tuple(numbers["sharpness"]),
+        weights=tuple(numbers["weights"]),
+        reasons=dict(numbers["reasons"]),
+    )
+
+
+def _named(numbers: Mapping[str, Any]) -> dict[str, str]:
+    return {"name": numbers["checkpoint"], "sha256": numbers["checkpoint_sha256"]}
+
+
+def _model(stage: str, name: str, sha256: str) -> Model:
+    """Find the checkpoint again; CheckpointError if it is no longer the one that was used."""
+    path = find(name)
+    if digest(path) != sha256:
+        raise CheckpointError(
+            f"{path}: expected the checkpoint that made the images, found another of its name."
+            " Bring the former back, or restore the stacks under another --name."
+        )
+    return Model(stage, path, sha256)

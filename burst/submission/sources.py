@@ -1,0 +1,99 @@
+"""The stacks of a challenge: where they lie, what their images are called, what they hold."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from burst.checkpoint import digest
+from burst.files.folder import is_result, is_stack, visible_entries
+from burst.files.sidecar import find_sidecar
+from burst.submission.challenge import Challenge, SubmissionError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One stack: its path, its place below the root ("low/a"), and the name of its image."""
+
+    path: Path
+    place: str
+    image: str
+
+
+def find_sources(root: Path, challenge: Challenge) -> list[Source]:
+    """Return the stacks in a folder and its subfolders, in order of their places.
+
+    SubmissionError where they are not as many as the challenge has, lie in other folders, or two
+    of them would give images of one name.
+    """
+    if not os.path.isdir(root):
+        raise SubmissionError(f"--stacks {root}: expected a folder of stacks, found none there.")
+    sources = [_source(path, root, challenge) for path in _stacks_in(root)]
+    if not sources:
+        raise SubmissionError(f"--stacks {root}: expected stacks in it, found none.")
+    faults = [*_miscounted(root, sources, challenge), *_namesakes(root, sources)]
+    if faults:
+        raise SubmissionError("\n".join(faults))
+    return sorted(sources, key=lambda source: source.place)
+
+
+def digest_inputs(source: Source, root: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a stack, its sidecar among them, by place below root."""
+    path, sidecar = source.path, find_sidecar(source.path)
+    files = [f for f in visible_entries(path) if f.is_file()] if path.is_dir() else [path]
+    if sidecar and sidecar not in files:
+        files.append(sidecar)
+    return {file.relative_to(root).as_posix(): digest(file) for file in files}
+
+
+def _stacks_in(folder: Path) -> list[Path]:
+    found = []
+    for entry in visible_entries(folder):
+        if is_stack(entry):
+            found.append(entry)
+        elif entry.is_dir() and not is_result(entry):
+            found += _stacks_in(entry)
+    return found
+
+
+def _source(path: Path, root: Path, challenge: Challenge) -> Source:
+    place = path.relative_to(root)
+    stem = path.name if path.is_dir() else path.stem
+    image = challenge.image_of(stem, path.parent.name)
+    return Source(path, place.with_name(stem).as_posix(), image)
+
+
+def _miscounted(root: Path, sources: Sequence[Source], challenge: Challenge) -> list[str]:
+    """Say where more or fewer stacks lie than the challenge has."""
+    faults = []
+    if challenge.count is not None and len(sources) != challenge.count:
+        faults.append(
+            f"--stacks {root}: expected {challenge.count} stacks, found {len(sources)}."
+            " Pass the folder of the whole set, or a --challenge of this size."
+        )
+    if challenge.count is not None and challenge.folders:
+        share = challenge.count // len(challenge.folders)
+        held = Counter(source.path.parent.name for source in sources)
+        faults += [
+            f"{root / folder}: expected {share} stacks, found {held[folder]}."
+            for folder in challenge.folders
+            if held[folder] != share
+        ]
+    return faults
+
+
+def _namesakes(root: Path, sources: Sequence[Source]) -> list[str]:
+    """Say which stacks would give images of one name; on many disks case makes no difference."""
+    by_name: dict[str, list[str]] = {}
+    for source in sources:
+        place = source.path.relative_to(root).as_posix()
+        by_name.setdefault(source.image.casefold(), []).append(place)
+    return [
+        f"{' and '.join(places)}: expected an image name for each, found {name} for all."
+        ' Pass a challenge file whose image name holds the folder, as "{folder}_{stem}_out.npy".'
+        for name, places in by_name.items()
+        if len(places) > 1
+    ]

@@ -1,0 +1,183 @@
+"""Repeat a submission from its verification package, and compare the images."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from burst.batch import tell
+from burst.checkpoint import digest
+from burst.files.check import explained
+from burst.keep import code_digest
+from burst.submission.archive import sha256_of, unpack
+from burst.submission.challenge import Challenge, SubmissionError, read_challenge
+from burst.submission.encode import encode_result, from_bytes
+from burst.submission.manifest import NAME as MANIFEST
+from burst.submission.manifest import Manifest, Record, differences, read_manifest, this_machine
+from burst.submission.package import CHALLENGE, CHECKPOINTS, IMAGES, PIPELINE, tolerance_of
+from burst.submission.plan import Plan, restore_all
+from burst.submission.sources import Source, digest_inputs, find_sources
+
+LOG = logging.getLogger("burst")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How many images are the same bytes, and by how much the others differ.
+
+    `largest` and `tolerance` are in units of the image; `differences` says why it applies.
+    """
+
+    same: int
+    close: int
+    largest: int
+    tolerance: int
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """On what machine a submission is repeated; None where it is to be as it was."""
+
+    device: str | None = None
+    threads: int | None = None
+    workers: int = 1
+    quiet: bool = False
+
+
+def verify(path: Path, root: Path, repeat: Repeat) -> Verdict:
+    """Unpack a package into a clean folder, restore all stacks again, compare the images.
+
+    On a machine of the same device, threads, processor and libraries the bytes have to be the
+    same; on another one they may differ by `tolerance_of` the challenge. SubmissionError lists
+    whatever does not agree.
+    """
+    with tempfile.TemporaryDirectory(prefix="burst-verify-") as place:
+        folder = Path(place, "package")
+        folder.mkdir()
+        unpack(path, folder)
+        package = _read_package(path, folder)
+        sources = find_sources(root, package.challenge)
+        _raise(path, _input_faults(sources, root, package.manifest))
+        if code_digest() != package.manifest.code:
+            LOG.warning(
+                "%s: made by burst %s of other source than this one; run.sh in the package repeats"
+                " it with its own.", path, package.manifest.version,
+            )  # fmt: skip
+        return _repeat(package, sources, Path(place, "restored"), repeat)
+
+
+@dataclass(frozen=True)
+class _Package:
+    path: Path
+    folder: Path
+    manifest: Manifest
+    challenge: Challenge
+
+    def image(self, record: Record) -> bytes:
+        """Return the image that was submitted."""
+        return (self.folder / IMAGES / record.image).read_bytes()
+
+    def model(self, record: Record) -> str:
+        """Return the setting that names the very model, whichever others this machine has."""
+        return f"{record.stage}.checkpoint={self.folder / _checkpoint(record)}"
+
+
+def _read_package(path: Path, folder: Path) -> _Package:
+    manifest = read_manifest(folder / MANIFEST)
+    _raise(path, _file_faults(folder, manifest))
+    return _Package(path, folder, manifest, read_challenge(folder / CHALLENGE))
+
+
+def _repeat(package: _Package, sources: Sequence[Source], results: Path, repeat: Repeat) -> Verdict:
+    """Restore all stacks and compare their images."""
+    manifest = package.manifest
+    records = {record.place: record for record in manifest.stacks}
+    plan = Plan(
+        pipeline=str(package.folder / PIPELINE),
+        reading=manifest.reading,
+        seed=manifest.seed,
+        device=repeat.device or manifest.machine.device,
+        threads=repeat.threads or manifest.machine.threads,
+        workers=repeat.workers,
+    )
+    other = differences(manifest.machine, this_machine(plan.device, plan.threads))
+    models = {place: package.model(record) for place, record in records.items() if record.model}
+    tolerance = tolerance_of(package.challenge) if other else 0
+    same, largest, faults = 0, 0, []
+    for source, outcome in restore_all(plan, sources, results, repeat.quiet, models):
+        tell(outcome)
+        if outcome.result is None:
+            faults.append(f"{source.place}: {outcome.message}")
+            continue
+        content = encode_result(outcome.job.folder, package.challenge)
+        if sha256_of(content) == records[source.place].sha256:
+            same += 1
+            continue
+        distance = _distance(package, records[source.place], content)
+        largest = max(largest, distance)
+        if distance > tolerance or not other:
+            why = (
+                f"differences up to {tolerance} ({'; '.join(other)})" if other else "the same bytes"
+            )
+            faults.append(f"{source.image}: expected {why}, found differences up to {distance}.")
+    _raise(package.path, faults)
+    return Verdict(same, len(sources) - same, largest, tolerance, tuple(other))
+
+
+def _distance(package: _Package, record: Record, content: bytes) -> int:
+    """Return the largest difference between the image that was submitted and the repeated one."""
+    suffix = package.challenge.suffix
+    with explained(record.image, "an image", "The package was not written by this program."):
+        before = from_bytes(package.image(record), suffix).astype(np.int64)
+        after = from_bytes(content, suffix).astype(np.int64)
+        if before.shape != after.shape:
+            raise ValueError(f"{before.shape} pixels, not {after.shape}")
+        return int(np.abs(before - after).max())
+
+
+def _raise(path: Path, faults: Sequence[str]) -> None:
+    if faults:
+        raise SubmissionError("\n".join(f"{path}: {fault}" for fault in faults))
+
+
+def _file_faults(packed: Path, manifest: Manifest) -> list[str]:
+    """Say which packed files are not those that the manifest lists."""
+    held = {p.relative_to(packed).as_posix(): p for p in packed.rglob("*") if p.is_file()}
+    held.pop(MANIFEST)
+    named = {
+        *manifest.files,
+        PIPELINE,
+        CHALLENGE,
+        *(f"{IMAGES}/{record.image}" for record in manifest.stacks),
+        *(_checkpoint(record) for record in manifest.stacks if record.model),
+    }
+    faults = [f"{name}: expected it, found no such file." for name in sorted(named - set(held))]
+    for name, path in sorted(held.items()):
+        if name not in manifest.files:
+            faults.append(f"{name}: expected it in the manifest, found it only in the package.")
+        elif digest(path) != manifest.files[name]:
+            faults.append(f"{name}: expected the bytes that the manifest names, found others.")
+    return faults
+
+
+def _input_faults(sources: Sequence[Source], root: Path, manifest: Manifest) -> list[str]:
+    """Say which stacks are not those that were submitted."""
+    records: Mapping[str, Record] = {record.place: record for record in manifest.stacks}
+    places = {source.place for source in sources}
+    faults = [f"{place}: expected this stack in {root}." for place in sorted(set(records) - places)]
+    for source in sources:
+        if source.place not in records:
+            faults.append(f"{source.place}: expected only stacks that were submitted.")
+        elif digest_inputs(source, root) != records[source.place].inputs:
+            faults.append(f"{source.place}: expected the frames that were submitted, found others.")
+    return faults
+
+
+def _checkpoint(record: Record) -> str:
+    return f"{CHECKPOINTS}/{record.model}.safetensors"

@@ -1,0 +1,24 @@
+"""Note a checkpoint as a stage with a network does; the image stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from burst.records import Burst
+
+NEEDS = ("image",)
+GIVES = ("image",)
+
+
+@dataclass(frozen=True)
+class Config:
+    checkpoint: str = "toy"
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    from burst.checkpoint import find
+
+    path = find(config.checkpoint)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return replace(burst, report=burst.report.note(checkpoint=path.stem, checkpoint_sha256=sha256))

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import re
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 from burst.command import Exit, explain, interrupt, start_logging
-from burst.restore import Job, Result, Watch, restore
+from burst.restore import STAGES, Job, Result, Watch, restore
 
 LOG = logging.getLogger("burst")
+RECORD = "batch.json"  # in the folder of all results: how each stack of a batch fared
 SECONDS_TO_CLEAN_UP = 10
+
+# What `files.write` and `report.write` call a result until it is whole; the number is the process.
+LEFTOVER = re.compile(r"\.(restored|pipeline|report|report\.json|report\.html)\.\d+(\.\w+)?")
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Outcome:
 
 
 def run_all(jobs: Sequence[Job], workers: int, quiet: bool, watch: Watch) -> Iterator[Outcome]:
-    """Yield the outcome of every job as it ends; more than one worker means a process per stack."""
+    """Yield the outcome of every job as it ends; more than one worker means processes."""
     if workers == 1:
         for job in jobs:
             yield attempt(job, watch)
@@ -52,6 +59,7 @@ def attempt(job: Job, watch: Watch) -> Outcome:
     """Restore one stack; an error becomes an outcome."""
     started = time.perf_counter()
     try:
+        _remove_leftovers(job.folder)
         result = restore(job, watch)
     except Exception as error:
         failure = explain(error, job.folder)
@@ -64,17 +72,61 @@ def log_stage(stack: str, stage: str, seconds: float) -> None:
     LOG.info("%s: %s, %.1f s", stack, stage, seconds)
 
 
-@dataclass(frozen=True)
-class _Worker:
-    job: Job
-    process: SpawnProcess
-    started: float
+def tell(outcome: Outcome) -> None:
+    """Tell of a stack that has ended in the log: its warnings and how it fared."""
+    if outcome.result is None:
+        LOG.error(outcome.message)
+        return
+    for warning in outcome.result.warnings:
+        LOG.warning("%s: %s", outcome.job.path, warning)
+    LOG.info("%s: %s, %.1f s", outcome.job.path, outcome.status, outcome.seconds)
 
-    def outcome(self, connection: Connection) -> Outcome:
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Return one line per stack: what became of it, how long it took, where it came from.
+
+    Those that failed come last, where they are seen.
+    """
+    lines = [
+        f"{o.status:8} {o.seconds:7.1f} s  {o.job.path}" + (f"  {o.message}" if o.message else "")
+        for o in sorted(outcomes, key=lambda o: (o.result is None, o.status))
+    ]
+    done = sum(o.exit is Exit.DONE for o in outcomes)
+    return "\n".join([*lines, f"{done} of {len(outcomes)} stacks done"])
+
+
+class _Worker:
+    """A process that restores one stack after another, as it is told over a pipe.
+
+    It loads the libraries once. One that is killed takes the stack in its hands with it.
+    """
+
+    def __init__(self, quiet: bool, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, far_end = context.Pipe()
+        self.process = context.Process(target=_work, args=(far_end, quiet), daemon=True)
+        # Ctrl-C reaches the whole group; the parent alone answers it, and ends its workers.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with _environment(OMP_NUM_THREADS=str(threads)):
+                self.process.start()
+        finally:
+            signal.signal(signal.SIGINT, previous)
+        # With our copy of its end closed, a worker that dies ends the connection.
+        far_end.close()
+
+    def give(self, job: Job) -> None:
+        """Hand over the next stack."""
+        self.job, self.started = job, time.perf_counter()
+        # A worker that is already dead is found out by `take`.
+        with suppress(OSError):
+            self.connection.send(job)
+
+    def take(self) -> Outcome:
         """Return what the process sent; one that was killed sent nothing."""
         try:
-            received = connection.recv()
-        except EOFError:
+            received = self.connection.recv()
+        except (EOFError, OSError):
             self.process.join()
             seconds = time.perf_counter() - self.started
             message = (
@@ -83,46 +135,68 @@ class _Worker:
             )
             return Outcome(self.job, Exit.PROCESSING_FAILED, seconds, message)
         assert isinstance(received, Outcome)
-        self.process.join(SECONDS_TO_CLEAN_UP)
         return received
+
+    def end(self) -> None:
+        """End the process, with time to remove what it has half written."""
+        self.process.terminate()
+        self.process.join(SECONDS_TO_CLEAN_UP)
+        if self.process.is_alive():
+            with suppress(OSError):
+                self.process.kill()
 
 
 def _in_processes(jobs: Sequence[Job], workers: int, quiet: bool) -> Iterator[Outcome]:
     waiting = deque(jobs)
-    running: dict[Connection, _Worker] = {}
+    crew: dict[Connection, _Worker] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                connection, worker = _start(waiting.popleft(), quiet)
-                running[connection] = worker
-            for ready in wait(list(running)):
+        while waiting or crew:
+            while waiting and len(crew) < workers:
+                worker = _Worker(quiet, jobs[0].threads)
+                crew[worker.connection] = worker
+                worker.give(waiting.popleft())
+            for ready in wait(list(crew)):
                 assert isinstance(ready, Connection)
-                yield running.pop(ready).outcome(ready)
+                worker = crew.pop(ready)
+                outcome = worker.take()
+                if waiting and worker.process.is_alive():
+                    crew[ready] = worker
+                    worker.give(waiting.popleft())
+                else:
+                    # It reads the end of its work.
+                    ready.close()
+                yield outcome
     finally:
-        _stop([worker.process for worker in running.values()])
+        for worker in crew.values():
+            worker.end()
 
 
-def _start(job: Job, quiet: bool) -> tuple[Connection, _Worker]:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, quiet, sender), daemon=True)
-    # Ctrl-C reaches the whole group; the parent alone answers it, and ends its workers.
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set environment variables for as long as a process takes to be started."""
+    earlier = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
-        process.start()
+        yield
     finally:
-        signal.signal(signal.SIGINT, previous)
-    # With our copy of the sending end closed, a worker that dies ends the connection.
-    sender.close()
-    return receiver, _Worker(job, process, time.perf_counter())
+        for name, value in earlier.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
-def _work(job: Job, quiet: bool, sender: Connection) -> None:
-    """Be the worker process of one stack."""
+def _work(connection: Connection, quiet: bool) -> None:
+    """Be a worker process until there is no more work."""
     start_logging(quiet)
     signal.signal(signal.SIGTERM, interrupt)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        sender.send(attempt(job, log_stage))
+        while True:
+            connection.send(attempt(connection.recv(), log_stage))
+    except (EOFError, OSError):
+        # The parent has no more work, or is gone.
+        return
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
     finally:
@@ -130,12 +204,19 @@ def _work(job: Job, quiet: bool, sender: Connection) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _stop(processes: Sequence[SpawnProcess]) -> None:
-    """End workers, with time to remove what they have half written."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(SECONDS_TO_CLEAN_UP)
-        if process.is_alive():
-            with suppress(OSError):
-                process.kill()
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, and end as it would have ended us.
+
+    A batch that was killed could else be repeated while its workers still write.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the hidden files that a killed process had half written."""
+    results = (path for path in folder.glob(".*") if LEFTOVER.fullmatch(path.name))
+    for path in (*results, *(folder / STAGES).rglob(".*.npz")):
+        path.unlink(missing_ok=True)

@@ -7,22 +7,25 @@ import json
 import logging
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from burst.batch import Outcome, log_stage, run_all
-from burst.command import Exit, main_of, positive
+from burst.batch import RECORD, Outcome, log_stage, run_all, table, tell
+from burst.budget import share_memory
+from burst.cluster import run_on_cluster
+from burst.command import Exit, main_of
+from burst.config import ConfigError
 from burst.files.find import find_stacks
-from burst.files.read import ReadOptions
-from burst.machine import DEVICES, available_memory, cpu_count, resolve_device
+from burst.files.write import WriteError, write_text
+from burst.machine import available_memory, cpu_count, resolve_device
+from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 from burst.restore import Job, Watch
 
 LOG = logging.getLogger("burst")
-DEFAULT_PIPELINE = "turbulence"
-AXES = ("frames-first", "frames-last")
 BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}"
 
 
@@ -35,33 +38,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="results go to DIR/<stem>/ for each stack"
     )
-    _add_settings(parser.add_argument_group("settings"))
-    _add_reading(parser.add_argument_group("reading"))
-    _add_machine(parser.add_argument_group("machine"))
+    settings = parser.add_argument_group("settings")
+    add_settings(settings)
+    settings.add_argument("--until", metavar="STAGE", help="stop after this stage; keep all stages")
+    add_reading(parser.add_argument_group("reading"))
+    machine = parser.add_argument_group("machine")
+    add_machine(machine)
+    machine.add_argument(
+        "--scheduler", metavar="ADDRESS",
+        help="hand the stacks to the Dask cluster at tcp://HOST:PORT, instead of --jobs",
+    )  # fmt: skip
     _add_output(parser.add_argument_group("output"))
 
 
 def execute(args: argparse.Namespace) -> int:
     """Restore every stack; return 0, the code of a lone failure, 4 if some of a batch failed."""
+    if args.scheduler and args.jobs > 1:
+        raise ConfigError("--jobs: expected it without --scheduler, whose workers set the number.")
     pipeline = load(args.pipeline, args.set)
     if args.until:
         pipeline = pipeline.until(args.until)
-    jobs = _make_jobs(args, resolve_device(args.device))
-    workers = min(args.jobs, len(jobs))
-    progress = _make_progress(args.quiet or workers > 1, len(pipeline.steps))
+    jobs = _make_jobs(args)
     outcomes = []
-    for outcome in run_all(jobs, workers, args.quiet, progress):
+    for outcome in _restore_all(jobs, args, len(pipeline.steps)):
         outcomes.append(outcome)
-        _tell(outcome)
-    outcomes.sort(key=lambda outcome: jobs.index(outcome.job))
+        tell(outcome)
+    places = {job.folder: i for i, job in enumerate(jobs)}
+    outcomes.sort(key=lambda outcome: places[outcome.job.folder])
     code = _exit_code(outcomes)
+    rows = [_as_json(outcome) for outcome in outcomes]
     if args.json:
-        print(json.dumps({"exit": code, "stacks": [_as_json(o) for o in outcomes]}, indent=1))
+        print(json.dumps({"exit": code, "stacks": rows}, indent=1))
     else:
         for outcome in outcomes:
             _print_paths(outcome)
+    record = Path(args.out) / RECORD
+    if len(outcomes) > 1 or record.exists():
+        _record(record, rows)
     if len(outcomes) > 1:
-        LOG.info(_table(outcomes))
+        LOG.info(table(outcomes))
     return code
 
 
@@ -82,35 +97,6 @@ def name_folders(paths: Sequence[Path]) -> list[str]:
     return [f"{name}-{i + 1}" if i in clashing else name for i, name in enumerate(names)]
 
 
-def _add_settings(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--pipeline", default=DEFAULT_PIPELINE, metavar="NAME|FILE",
-        help="which stages, with which settings (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--set", action="append", default=[], metavar="STAGE.KEY=VALUE",
-        help="override one setting of a stage; may be repeated",
-    )  # fmt: skip
-    group.add_argument("--until", metavar="STAGE", help="stop after this stage and keep all stages")
-    group.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
-
-
-def _add_reading(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--black-level", type=float, metavar="DN", help="DN at zero signal")
-    group.add_argument(
-        "--white-level", type=float, metavar="DN", help="DN at saturation; 4095 for 12 bit"
-    )
-    group.add_argument("--axis", choices=AXES, help="which axis of an array counts the frames")
-
-
-def _add_machine(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--device", choices=DEVICES, default="auto", help="default: %(default)s")
-    group.add_argument("--threads", type=positive, help="in all (default: every processor)")
-    group.add_argument(
-        "--jobs", type=positive, default=1, metavar="N", help="stacks at the same time (default: 1)"
-    )
-
-
 def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--keep-stages", action="store_true", help="keep what every stage gave in stages/*.npz"
@@ -123,12 +109,12 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
 
 
-def _make_jobs(args: argparse.Namespace, device: str) -> list[Job]:
+def _make_jobs(args: argparse.Namespace) -> list[Job]:
     paths = list({path.resolve(): path for path in find_stacks(args.stack)}.values())
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    workers = min(args.jobs, len(paths))
-    memory = available_memory()
+    # What a worker of a cluster has is for it to say.
+    device = args.device if args.scheduler else resolve_device(args.device)
     return [
         Job(
             path=path,
@@ -136,16 +122,32 @@ def _make_jobs(args: argparse.Namespace, device: str) -> list[Job]:
             pipeline=args.pipeline,
             assignments=tuple(args.set),
             until=args.until,
-            reading=ReadOptions(args.black_level, args.white_level, args.axis),
+            reading=reading_of(args),
             device=device,
-            threads=max(1, (args.threads or cpu_count()) // workers),
+            threads=_threads_of_each(args, len(paths)),
             seed=args.seed,
             keep_stages=args.keep_stages or args.until is not None,
             resume=args.resume,
-            memory=None if memory is None else memory // workers,
         )
         for path, name in zip(paths, name_folders(paths), strict=True)
     ]
+
+
+def _threads_of_each(args: argparse.Namespace, stacks: int) -> int:
+    threads: int | None = args.threads
+    if args.scheduler:
+        return threads or 1
+    processes: int = min(args.jobs, stacks)
+    return max(1, (threads or cpu_count()) // processes)
+
+
+def _restore_all(jobs: list[Job], args: argparse.Namespace, stages: int) -> Iterator[Outcome]:
+    """Have the jobs done by this process, by several, or by a cluster."""
+    if args.scheduler:
+        return run_on_cluster(jobs, args.scheduler)
+    workers = min(args.jobs, len(jobs))
+    limited = share_memory(jobs, workers, available_memory())
+    return run_all(limited, workers, args.quiet, _make_progress(args.quiet or workers > 1, stages))
 
 
 def _name(path: Path, length: int) -> str:
@@ -183,15 +185,6 @@ def _make_progress(lines: bool, stages: int) -> Watch:
     return log_stage if lines or not sys.stderr.isatty() else _Bar(stages)
 
 
-def _tell(outcome: Outcome) -> None:
-    if outcome.result is None:
-        LOG.error(outcome.message)
-        return
-    for warning in outcome.result.warnings:
-        LOG.warning("%s: %s", outcome.job.path, warning)
-    LOG.info("%s: %s, %.1f s", outcome.job.path, outcome.status, outcome.seconds)
-
-
 def _exit_code(outcomes: Sequence[Outcome]) -> Exit:
     if len(outcomes) == 1:
         return outcomes[0].exit
@@ -212,19 +205,23 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _record(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep how the stacks fared, beside those of earlier batches into the same folder."""
+    known: dict[str, dict[str, Any]] = {}
+    # A record that is broken or missing has nothing to add.
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        known = {row["folder"]: row for row in json.loads(path.read_text("utf-8"))["stacks"]}
+    known.update({row["folder"]: row for row in rows})
+    try:
+        write_text(path, json.dumps({"stacks": list(known.values())}, indent=1) + "\n")
+    except WriteError as error:
+        # The results are there; that their list is not must not hide how they fared.
+        LOG.error("%s", error)
+
+
 def _print_paths(outcome: Outcome) -> None:
     for path in outcome.result.files if outcome.result else ():
         print(path)
-
-
-def _table(outcomes: Sequence[Outcome]) -> str:
-    """Return one line per stack: what became of it, how long it took, where it came from."""
-    lines = [
-        f"{o.status:8} {o.seconds:7.1f} s  {o.job.path}" + (f"  {o.message}" if o.message else "")
-        for o in sorted(outcomes, key=lambda o: o.status)
-    ]
-    done = sum(o.exit is Exit.DONE for o in outcomes)
-    return "\n".join([*lines, f"{done} of {len(outcomes)} stacks done"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""Take small pictures of the scene, before and after, out of the page of a run."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import numpy as np
+
+LONGEST_SIDE = 160  # px
+JPEG_QUALITY = 80
+
+# How `report.html.j2` writes the first frame and the result; a page of one picture has neither.
+_PATTERNS = {
+    "before": re.compile(
+        r'<figure class="before" data-name="first"[^>]*><img src="data:image/\w+;base64,([^"]+)"'
+    ),
+    "after": re.compile(r'<figure class="after"><img src="data:image/\w+;base64,([^"]+)"'),
+}
+NAMES = tuple(_PATTERNS)
+
+
+def thumbnails(page: str) -> dict[str, bytes]:
+    """Return "before" and "after" as JPEG; nothing where the page does not compare the two.
+
+    Both keep the black and white points that the page gave them.
+    """
+    found = {name: pattern.search(page) for name, pattern in _PATTERNS.items()}
+    return {name: _reduce(base64.b64decode(match[1])) for name, match in found.items() if match}
+
+
+def _reduce(picture: bytes) -> bytes:
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    scale = LONGEST_SIDE / max(pixels.shape[:2])
+    if scale < 1:
+        size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

@@ -6,10 +6,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from burst import __version__, bench, info, run, score, simulate
+from burst import __version__, bench, export, info, overview, run, score, simulate, submit, train
 from burst.command import carry_out
 
-VERBS = {"run": run, "info": info, "simulate": simulate, "score": score, "bench": bench}
+VERBS = {
+    "run": run,
+    "info": info,
+    "simulate": simulate,
+    "score": score,
+    "report": overview,
+    "submit": submit,
+    "bench": bench,
+    "train": train,
+    "export": export,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -155,6 +155,15 @@ def _scaling(args: argparse.Namespace) -> None:
     _measure(args, settings, cases, Scaling(words, args.threads).measure)
 
 
+def _soak(args: argparse.Namespace) -> None:
+    """Kill a batch of 200 small stacks, some of them broken, 20 times, and see what is left."""
+    from burst.measure.soak import Wear, soak_cases
+
+    words = ["--pipeline", args.pipeline, *(w for s in args.set for w in ("--set", s))]
+    settings = load(args.pipeline, args.set).to_toml()
+    _measure(args, settings, soak_cases(args.seed), Wear(words).measure)
+
+
 def _boards(args: argparse.Namespace) -> None:
     """Read real text boards: --images are their folders."""
     from burst.measure.reading import Board, BoardBench
@@ -182,6 +191,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "stages": _stages,
     "ablation": _ablation,
     "scaling": _scaling,
+    "soak": _soak,
     "boards": _boards,
     "gallery": _gallery,
 }

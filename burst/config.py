@@ -120,6 +120,11 @@ def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
         wanted = problem["msg"].replace("Input should be", "expected").replace("valid ", "")
+        wanted = wanted.removeprefix("Value error, ")
+        if problem["type"] == "missing":
+            raise ConfigError(f"{where}: expected a value for '{key}', found none.") from error
+        if not key:  # a rule about several values together, which says itself what it found
+            raise ConfigError(f"{where}: {wanted}") from error
         raise ConfigError(f"{where} {key}: {wanted}, found {problem['input']!r}.") from error
 
 

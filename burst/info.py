@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from burst import __version__, checkpoint
+from burst.card import card_text
 from burst.command import Exit, main_of
 from burst.config import search_path
 from burst.machine import available_memory, cpu_count
@@ -22,13 +21,16 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `burst info`."""
     parser.add_argument(
-        "--checkpoint", metavar="NAME", help="print the header of one checkpoint, by name or path"
+        "--checkpoint", metavar="NAME", help="print the card of one checkpoint, by name or path"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Print what is asked for; CheckpointError for a checkpoint that is missing or broken."""
+    if args.checkpoint and not args.json:
+        print(_card(args.checkpoint))
+        return Exit.DONE
     facts = _checkpoint_facts(args.checkpoint) if args.checkpoint else _facts()
     print(json.dumps(facts, indent=1) if args.json else _as_text(facts))
     return Exit.DONE
@@ -43,14 +45,21 @@ def _facts() -> dict[str, Any]:
         "processors": cpu_count(),
         "free memory": _gigabytes(available_memory()),
         "pipelines": _pipelines(),
-        "checkpoints": {str(path): _sha256(path) for path in checkpoint.found()},
+        "checkpoints": {str(path): checkpoint.digest(path) for path in checkpoint.found()},
         "looked for checkpoints in": [str(folder) for folder in checkpoint.places()],
     }
 
 
+def _card(name: str) -> str:
+    """Return the card of a checkpoint, with the file it stands for; no weight is read."""
+    path = checkpoint.find(name)
+    card = card_text(checkpoint.read_card(path))
+    return f"{card}\nfile: {path}\nsha256: {checkpoint.digest(path)}"
+
+
 def _checkpoint_facts(name: str) -> dict[str, Any]:
     path = checkpoint.find(name)
-    return {"file": str(path), "sha256": _sha256(path), **checkpoint.inspect(path)}
+    return {"file": str(path), "sha256": checkpoint.digest(path), **checkpoint.inspect(path)}
 
 
 def _version(library: str) -> str:
@@ -81,11 +90,6 @@ def _pipelines() -> dict[str, str]:
             if path.name != "levels.toml":
                 first.setdefault(path.stem, str(path))
     return first
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _as_text(facts: dict[str, Any]) -> str:

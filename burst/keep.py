@@ -91,11 +91,15 @@ class _Kept:
 
 
 def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
-    """Return a key per step that covers measurement, code, seed and all steps so far."""
+    """Return a key per step that covers measurement, code, seed and all steps so far.
+
+    What a stage reads besides the stack belongs to its step; CheckpointError where it is missing.
+    """
     key = _digest(stack_digest(stack), code_digest(), str(seed))
     keys = {}
     for step in pipeline.steps:
-        key = _digest(key, step.name, json.dumps(asdict(step.config), sort_keys=True))
+        settings = json.dumps(asdict(step.config), sort_keys=True)
+        key = _digest(key, step.name, settings, *map(_file_digest, step.files()))
         keys[step.name] = key
     return keys
 
@@ -115,6 +119,11 @@ def code_digest() -> str:
     package = Path(__file__).parent
     sources = sorted(package.rglob("*.py"))
     return _digest(*(f"{path.relative_to(package)}\n{path.read_text('utf-8')}" for path in sources))
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(*parts: str) -> str:

@@ -8,6 +8,7 @@ import pkgutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import tomli_w
@@ -44,6 +45,11 @@ class Step:
     name: str
     stage: Stage
     config: Any
+
+    def files(self) -> list[Path]:
+        """Return what the stage reads besides the stack, if it has a function `files` that says."""
+        files = getattr(self.stage, "files", None)
+        return files(self.config) if files else []
 
 
 @dataclass(frozen=True)

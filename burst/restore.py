@@ -90,7 +90,7 @@ def restore(job: Job, watch: Watch) -> Result:
     job.folder.mkdir(parents=True, exist_ok=True)
     set_up(job.device, job.threads)
     burst, image = _Run(job, pipeline, watch).image(stack)
-    _write(job, burst, image, provenance)
+    _write(job, burst, image, _with_network(provenance, burst))
     return Result(_outputs(job.folder), burst.report.warnings)
 
 
@@ -166,6 +166,18 @@ def _describe(job: Job, pipeline: Pipeline, keys: dict[str, str]) -> Provenance:
         device=job.device,
         fingerprint=list(keys.values())[-1],
     )
+
+
+def _with_network(provenance: Provenance, burst: Burst) -> Provenance:
+    """Name the checkpoint that a stage has noted; which one fits is known only after the run."""
+    for entry in burst.report.entries:
+        if "checkpoint" in entry.numbers:
+            return replace(
+                provenance,
+                checkpoint=entry.numbers["checkpoint"],
+                checkpoint_sha256=entry.numbers["checkpoint_sha256"],
+            )
+    return provenance
 
 
 def _earlier(folder: Path) -> dict[str, Any]:

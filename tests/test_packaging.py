@@ -35,7 +35,7 @@ def wheel(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("burst", "pipelines", "checkpoints"):
+    for name in ("burst", "pipelines", "checkpoints", "submissions/challenges"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(source), "."]
     subprocess.run([sys.executable, "-m", "pip", *words], cwd=source, check=True, timeout=100)
@@ -46,7 +46,12 @@ def test_wheel_carries_code_settings_and_templates(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = [p for p in (ROOT / "burst").rglob("*") if p.is_file() and p.suffix != ".pyc"]
     assert {str(path.relative_to(ROOT)) for path in wanted} <= names
-    for folder, pattern in (("pipelines", "*.toml"), ("checkpoints", "*.md")):
+    shipped_folders = (
+        ("pipelines", "*.toml"),
+        ("checkpoints", "*.md"),
+        ("submissions/challenges", "*.toml"),
+    )
+    for folder, pattern in shipped_folders:
         shipped = {f"burst/_data/{folder}/{path.name}" for path in (ROOT / folder).glob(pattern)}
         assert shipped
         assert shipped <= names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,15 @@ SCENES = (
     "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "moon",
     "page", "rocket", "text",
 )  # fmt: skip
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+
+def list_scenes(folders: Sequence[str]) -> list[list[str]]:
+    """Return the images of every folder, sorted; without a folder those of scikit-image.
+
+    StackError if a folder has none.
+    """
+    return [_images_in(Path(folder)) for folder in folders] or [list(SCENES)]
 
 
 def read_scene(image: str) -> torch.Tensor:
@@ -52,3 +62,14 @@ def _read_pixels(image: str) -> np.ndarray:
     if read is None:
         raise StackError(f"--image {image}: expected an image, found a file that cannot be read.")
     return read
+
+
+def _images_in(folder: Path) -> list[str]:
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    images = [str(path) for path in found if path.suffix.lower() in SUFFIXES]
+    if not images:
+        raise StackError(
+            f"--images {folder}: expected a folder with images, found none. Pass folders of"
+            f" {', '.join(SUFFIXES)} files."
+        )
+    return images

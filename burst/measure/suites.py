@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from burst.data.scenes import SCENES, read_scene
-from burst.records import StackError
+from burst.data.scenes import list_scenes, read_scene
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from burst.data.simulate import Simulated
     from burst.data.targets import Layout
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 TARGET = "coded target "  # the name of a drawn target, its number follows
 
 
@@ -75,7 +73,7 @@ def choose_images(folders: Sequence[str], count: int) -> tuple[str, ...]:
 
     Without a folder they come from scikit-image. StackError if a folder has none.
     """
-    lists = [_images_in(Path(folder)) for folder in folders] or [list(SCENES)]
+    lists = list_scenes(folders)
     shares = [len(range(i, count, len(lists))) for i in range(len(lists))]
     chosen = [
         [images[int((i + 0.5) * len(images) / share)] for i in range(share)]
@@ -114,14 +112,3 @@ def _scene(case: Case) -> tuple[torch.Tensor, Layout | None]:
     number = zlib.crc32(f"{case.seed} {case.image}".encode())
     target = draw_target(case.size, torch.Generator().manual_seed(number))
     return target.image, target.layout
-
-
-def _images_in(folder: Path) -> list[str]:
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    images = [str(path) for path in found if path.suffix.lower() in SUFFIXES]
-    if not images:
-        raise StackError(
-            f"--images {folder}: expected a folder with images, found none. Pass folders of"
-            f" {', '.join(SUFFIXES)} files."
-        )
-    return images

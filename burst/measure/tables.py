@@ -190,11 +190,24 @@ def _boards(records: Sequence[Record]) -> str:
     return board_table(TypeAdapter(list[BoardRow]).validate_python(rows))
 
 
+def _soak(records: Sequence[Record]) -> str:
+    """Return what the kills did to each batch; the last three columns should be 0."""
+    head = ["batch", "kills", "restored", "broken", "unexpected", "lost", "files that differ"]
+    rows = [
+        [f"{r['case']['stacks']} stacks"]
+        + [str(r[name]) for name in ("kills", "restored", "broken")]
+        + [str(len(r[name])) for name in ("unexpected", "lost", "different")]
+        for r in records
+    ]
+    return markdown(head, rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "synthetic": _synthetic,
     "stages": _stages,
     "ablation": _ablation,
     "quick": _quick,
     "scaling": _scaling,
+    "soak": _soak,
     "boards": _boards,
 }

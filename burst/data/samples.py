@@ -1,0 +1,179 @@
+"""A training sample: a whole simulated stack, taken through the stages that a network comes after.
+
+The network is to learn from the real errors of alignment, blur and noise estimation, so nothing is
+simulated in closed form. The truth is moved to where the result lies: the mean displacement over
+the frames is unknowable, and a network that was asked for it would learn to blur.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from burst.data.augment import draw_view
+from burst.data.levels import find_level
+from burst.data.scenes import read_scene
+from burst.data.simulate import PSF_SIZE, simulate
+from burst.data.targets import draw_target
+from burst.files.write import atomic_write
+from burst.ops.registration import global_shifts, remove_warp
+from burst.pipeline import Pipeline, load
+from burst.prepare import Preparation, encode, prepare
+from burst.records import Burst, Level
+
+NETWORK = "fuse"  # the stage whose work is learnt; samples end before it
+LEAST_CONTRAST = 0.02  # std, linear; a view of plain sky teaches nothing
+MOST_VIEWS = 8
+HOLD_OUT_EVERY = 10  # one scene in so many is never learnt from
+LARGEST_SHIFT = 8.0  # px; a correlation that says more has found something else
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Making:
+    """How samples are made; `targets` is the share of coded targets, `exposure` that of white."""
+
+    size: Annotated[int, Field(ge=64)] = 224
+    frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (20, 100)
+    targets: Share = 0.1
+    exposure: tuple[Share, Share] = (0.5, 1.0)
+    pipeline: str = "turbulence"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which sample: noise level, index, and whether it is held out of training."""
+
+    noise_level: str
+    index: int
+    held_out: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its file, without the suffix."""
+        return f"{self.noise_level}-{'held-out' if self.held_out else 'train'}-{self.index:05d}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a network is given, and what it should say; images are encoded.
+
+    planes [c, h, w] in the order of `EVIDENCE`, scalars [s] in that of `SCALARS`, base [h, w] the
+    classical result, truth [h, w] moved to where the base lies; the level that was measured.
+    """
+
+    key: Key
+    planes: torch.Tensor
+    scalars: torch.Tensor
+    base: torch.Tensor
+    truth: torch.Tensor
+    level: Level
+
+
+def stages_before_network(name: str) -> Pipeline:
+    """Return the steps of a pipeline up to the network, or all where it has none."""
+    pipeline = load(name)
+    named = any(step.name == NETWORK for step in pipeline.steps)
+    return pipeline.before(NETWORK) if named else pipeline
+
+
+def make_sample(key: Key, making: Making, scenes: list[list[str]]) -> Sample:
+    """Make the sample of a key from folders of scenes; key, making and scenes decide it wholly."""
+    generator = torch.Generator().manual_seed(_seed(making.seed, key.name))
+    scenes = [_split(folder, key.held_out) for folder in scenes]
+    scene = _draw_scene(making, scenes, generator) * _between(making.exposure, generator)
+    conditions = find_level(key.noise_level).draw(generator)
+    fewest, most = making.frames
+    # Log-uniform: few frames are as common as many.
+    frames = round(fewest * math.exp(_draw(generator) * math.log(most / fewest)))
+    size = (making.size, making.size)
+    simulated = simulate(scene, conditions, generator, frames, size)
+    burst = stages_before_network(making.pipeline).run(Burst(simulated.stack))
+    return sample_of(key, burst, simulated.truth.scene)
+
+
+def sample_of(key: Key, burst: Burst, scene: torch.Tensor) -> Sample:
+    """Return the sample of a burst that is ready for the network and its scene [h, w], linear."""
+    assert burst.level is not None
+    evidence = prepare(burst, Preparation())
+    truth = encode(scene, evidence.scale)
+    shift = global_shifts(torch.stack([evidence.base, truth]), key=0)[1]
+    if float(shift.abs().max()) > LARGEST_SHIFT:
+        shift = torch.zeros_like(shift)
+    straight = remove_warp(truth, evidence.base, shift)
+    return Sample(key, evidence.planes, evidence.scalars, evidence.base, straight, burst.level)
+
+
+def save_sample(path: Path, sample: Sample) -> None:
+    """Write a sample; the name appears when the file is whole."""
+    from safetensors.torch import save_file
+
+    tensors = {name: getattr(sample, name).contiguous() for name in _TENSORS}
+    note = {"key": asdict(sample.key), "level": asdict(sample.level)}
+    with atomic_write(path) as part:
+        save_file(tensors, part, metadata={"sample": json.dumps(note)})
+
+
+def load_sample(path: Path, device: str = "cpu") -> Sample:
+    """Read a sample; on the CPU it is mapped, so that only what is used takes memory."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt", device=device) as file:
+        note = json.loads(file.metadata()["sample"])
+        tensors = {name: file.get_tensor(name) for name in _TENSORS}
+    return Sample(Key(**note["key"]), level=Level(**note["level"]), **tensors)
+
+
+_TENSORS = ("planes", "scalars", "base", "truth")
+
+
+def _draw_scene(
+    making: Making, scenes: list[list[str]], generator: torch.Generator
+) -> torch.Tensor:
+    """Return a view [h, w], linear, of a random coded target or of an image.
+
+    Folders are equally likely, however many images each has.
+    """
+    side = making.size + 2 * (PSF_SIZE // 2)
+    if _draw(generator) < making.targets:
+        # Twice as large, so that the view has room to be a part of it.
+        whole = draw_target(2 * side, generator).image
+    else:
+        folder = scenes[_choose(len(scenes), generator)]
+        whole = read_scene(folder[_choose(len(folder), generator)])
+    for _ in range(MOST_VIEWS):
+        view = torch.from_numpy(draw_view(whole.numpy(), side, _choose(2**31, generator)))
+        if float(view.std()) > LEAST_CONTRAST:
+            break
+    return view
+
+
+def _split(folder: list[str], held_out: bool) -> list[str]:
+    """Return the scenes of a folder that are to be learnt from, or the others; all of a few."""
+    chosen = [s for i, s in enumerate(folder, start=1) if (i % HOLD_OUT_EVERY == 0) == held_out]
+    return chosen or folder
+
+
+def _seed(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7])
+
+
+def _draw(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))
+
+
+def _between(bounds: tuple[float, float], generator: torch.Generator) -> float:
+    return bounds[0] + _draw(generator) * (bounds[1] - bounds[0])
+
+
+def _choose(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=generator))

@@ -1,0 +1,86 @@
+"""Make a checkpoint of a trained network, with its card."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burst.checkpoint import FOLDER, SUFFIX
+from burst.command import Exit, main_of, positive
+from burst.config import ConfigError
+
+if TYPE_CHECKING:
+    from burst.card import Card
+
+LOG = logging.getLogger("burst")
+
+USUAL_SIZE = 271  # px
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `burst export`."""
+    parser.add_argument("run", metavar="RUN", help="the run's folder, or a checkpoint")
+    parser.add_argument("--name", required=True, help="of the checkpoint, such as turbulence-high")
+    parser.add_argument(
+        "--half", action="store_true", help="weights of 16 bits: half the file, nearly as exact"
+    )
+    parser.add_argument("--licences", metavar="TEXT", help="of the images trained on, for the card")
+    parser.add_argument(
+        "--onnx", type=positive, nargs="?", const=USUAL_SIZE, metavar="PX",
+        help="also write NAME.onnx, for images of PX x PX (default: %(const)s)",
+    )  # fmt: skip
+    parser.add_argument("--out", default=FOLDER, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Write what is asked for; print its paths."""
+    if Path(args.name).name != args.name or args.name.endswith(SUFFIX):
+        raise ConfigError(f"--name {args.name}: expected a name without a folder or a suffix.")
+    if args.onnx:
+        _require_onnx()
+    from burst.checkpoint import load, save
+    from burst.training.run import network_of
+
+    trained = load(network_of(args.run))
+    card = _renamed(trained.card, args)
+    path = Path(args.out) / f"{args.name}{SUFFIX}"
+    save(path, trained.model.state_dict(), card, args.half)
+    print(path)
+    print(path.with_suffix(".md"))
+    if args.onnx:
+        from burst.training.graph import write_graph
+
+        graph = path.with_suffix(".onnx")
+        difference = write_graph(graph, load(path), args.onnx)
+        LOG.info("%s: differs from torch by at most %.1e", graph, difference)
+        print(graph)
+    return Exit.DONE
+
+
+def _renamed(card: Card, args: argparse.Namespace) -> Card:
+    training = {**card.training, "bits of a weight": 16 if args.half else 32}
+    if args.licences:
+        training["licences"] = args.licences
+    elif "licences" not in training:
+        LOG.warning("%s: the card names no licences; pass --licences", args.name)
+    return replace(card, name=args.name, training=training)
+
+
+def _require_onnx() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"--onnx: expected the packages {', '.join(missing)}, found none."
+            " Install them by pip install 'burst[onnx]'."
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main_of("export", add_arguments, execute))

@@ -1,0 +1,66 @@
+"""What a network is built from; all widths follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+STEM = 2  # the network works at half the image's resolution
+GRID = 4  # a grid of priors has so many cells along each side
+WIDEST, DEEPEST = 1024, 64
+
+
+@dataclass(frozen=True)
+class RestorerSpec:
+    """A restorer of `channels` images from `evidence` planes and `scalars` numbers.
+
+    width, depths    channels of the first level, doubled at each next one; blocks of each level,
+                     the last of which is the bottom of the U
+    head_width       channels of one head of attention
+    prior            "vector": one prior for the image; "grid": one for each of 4 x 4 parts of it
+    diffusion_steps  from noise to the prior
+    teacher          the prior comes from an encoder that sees the truth
+    """
+
+    evidence: int
+    scalars: int
+    channels: int = 1
+    width: int = 32
+    depths: tuple[int, ...] = (1, 1, 3)
+    blocks: Literal["naf", "attention"] = "naf"
+    head_width: int = 32
+    prior: Literal["none", "vector", "grid"] = "vector"
+    prior_width: int = 64
+    diffusion_steps: int = 4
+    teacher: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("evidence", "channels", "width", "head_width", "prior_width"):
+            _check(name, getattr(self, name), 1, WIDEST)
+        _check("scalars", self.scalars, 0, WIDEST)
+        _check("diffusion_steps", self.diffusion_steps, 1, DEEPEST)
+        _check("number of depths", len(self.depths), 1, 6)
+        for depth in self.depths:
+            _check("depths", depth, 0, DEEPEST)
+        if self.width % min(self.head_width, self.width):
+            raise ValueError(
+                f"spec: expected a width that head_width {self.head_width} divides,"
+                f" found {self.width}."
+            )
+        if self.teacher and self.prior == "none":
+            raise ValueError("spec: expected a prior for a teacher to give, found 'none'.")
+
+    @property
+    def multiple(self) -> int:
+        """Height and width inside the network are multiples of this, in pixels."""
+        return int(STEM * 2 ** (len(self.depths) - 1))
+
+    @property
+    def tokens(self) -> int:
+        """The number of prior vectors of one image."""
+        return {"none": 0, "vector": 1, "grid": GRID**2}[self.prior]
+
+
+def _check(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"spec: expected {name} from {least} to {most}, found {value}.")

@@ -1,0 +1,300 @@
+"""How a measurement enters a network and how its output becomes an image again; the only such code.
+
+Everything a network sees is encoded: brightness is divided by a measured `scale`, and a square root
+makes shot noise about equally large in the shadows and in the lights. The curve is odd and has no
+end, so that nothing is clipped and `restore` inverts it everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from burst.records import Burst
+
+if TYPE_CHECKING:
+    import torch
+
+# The aligned frames' mean and what was made of it; means of frames grouped tile by tile by their
+# sharpness; and, in encoded units, how far frames differ beyond noise and the mean's own noise.
+GROUPS = ("sharp", "middle", "dull", "lucky")
+EVIDENCE = ("merged", "restored", "soft", "hard", *GROUPS, "spread", "noise")
+STRENGTHS = {"soft": 3.0, "hard": 0.3}  # of the prior, in units of the restored image's
+ITERATIONS = 16  # half of them already show where the two differ
+
+TOE = 0.02  # of the scale: below it the curve is a line
+WHITE = 0.995  # this quantile of the merged image becomes 1
+LEAST_SCALE = 1e-3
+LARGEST_SPREAD = 0.5
+
+# Natural logarithms of what was measured of the whole stack, as (middle, spread) over all levels.
+STANDARD = {
+    "noise": (-5.0, 1.0),  # std of the merged image's noise, encoded
+    "shot": (-6.5, 1.6),
+    "read": (-10.0, 2.5),
+    "frames": (3.9, 0.5),  # that would average noise as well
+    "psf_sigma": (0.3, 0.4),  # px
+    "displacement": (0.0, 0.7),  # px rms
+    "row_motion": (-1.5, 0.8),  # px rms within a frame
+    "misfit": (0.5, 0.6),  # variance that alignment leaves, in noise
+    "strength": (1.0, 0.7),  # D/r0
+}
+SCALARS = tuple(STANDARD)
+LEAST = 1e-7
+FARTHEST = 4.0  # standardised
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The planes and scalars that a network was trained with, in their order."""
+
+    evidence: tuple[str, ...] = EVIDENCE
+    scalars: tuple[str, ...] = SCALARS
+
+    def __post_init__(self) -> None:
+        for name, chosen, known in (
+            ("evidence", self.evidence, EVIDENCE),
+            ("scalars", self.scalars, SCALARS),
+        ):
+            unknown = [item for item in chosen if item not in known]
+            if unknown or len(set(chosen)) != len(chosen):
+                raise ValueError(
+                    f"{name}: expected some of {', '.join(known)}, each once, found {chosen}."
+                )
+        if not self.evidence:
+            raise ValueError("evidence: expected at least one plane, found none.")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a network is given: planes [c, h, w], scalars [s]; `base` [h, w] is the classical
+    result, encoded, which it corrects; `scale` (linear) is what was encoded as 1."""
+
+    planes: torch.Tensor
+    scalars: torch.Tensor
+    base: torch.Tensor
+    scale: float
+
+
+def prepare(burst: Burst, preparation: Preparation) -> Evidence:
+    """Return the evidence of a burst that the classical stages are done with."""
+    import torch
+
+    assert burst.merged is not None
+    assert burst.image is not None
+    scale = _scale(burst.merged)
+    planes = _Planes(burst, scale, preparation.evidence)
+    scalars = measured_scalars(burst, scale)
+    return Evidence(
+        torch.stack([planes.get(name) for name in preparation.evidence]),
+        torch.tensor([scalars[name] for name in preparation.scalars]).to(burst.merged),
+        encode(burst.image, scale),
+        scale,
+    )
+
+
+def restore(output: torch.Tensor, evidence: Evidence) -> torch.Tensor:
+    """Return the linear image [h, w] of an encoded one: `restore(evidence.base)` is the base."""
+    return decode(output, evidence.scale)
+
+
+def encode(linear: torch.Tensor, scale: float) -> torch.Tensor:
+    """Encode linear values of any shape: 0 stays 0, `scale` becomes 1, the sign is kept."""
+    x = linear / scale
+    # sqrt(x + TOE) - sqrt(TOE) for positive x, without a difference of nearly equal numbers.
+    return x / ((x.abs() + TOE).sqrt() + math.sqrt(TOE)) / _span()
+
+
+def decode(encoded: torch.Tensor, scale: float) -> torch.Tensor:
+    """Invert `encode`."""
+    y = encoded * _span()
+    return y * (y.abs() + 2 * math.sqrt(TOE)) * scale
+
+
+def slope(linear: torch.Tensor, scale: float) -> torch.Tensor:
+    """Return the derivative of `encode`: small differences of linear values times it."""
+    return ((linear / scale).abs() + TOE).rsqrt() / (2 * _span() * scale)
+
+
+def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
+    """Return all SCALARS, standardised to the order of 1; what was not measured is 0."""
+    found: dict[str, float | None] = {
+        "noise": _merged_noise(burst) * _mean_slope(burst, scale),
+        "shot": burst.noise.shot if burst.noise else None,
+        "read": burst.noise.read if burst.noise else None,
+        "frames": _effective_frames(burst),
+        "psf_sigma": _psf_sigma(burst),
+        "displacement": burst.level.displacement if burst.level else None,
+        "row_motion": _row_motion(burst),
+        "misfit": burst.report.numbers("align").get("misfit"),
+        "strength": burst.report.numbers("blur").get("d_over_r0_of_motion"),
+    }
+    return {name: _standardise(found[name], *STANDARD[name]) for name in SCALARS}
+
+
+def _standardise(value: float | None, middle: float, spread: float) -> float:
+    if value is None or not math.isfinite(value):
+        return 0.0
+    standard = (math.log(max(value, LEAST)) - middle) / spread
+    return min(max(standard, -FARTHEST), FARTHEST)
+
+
+def _span() -> float:
+    return math.sqrt(1 + TOE) - math.sqrt(TOE)
+
+
+def _scale(merged: torch.Tensor) -> float:
+    rank = max(1, math.ceil(WHITE * merged.numel()))
+    return max(float(merged.flatten().kthvalue(rank).values), LEAST_SCALE)
+
+
+def _mean_slope(burst: Burst, scale: float) -> float:
+    assert burst.merged is not None
+    return float(slope(burst.merged.clamp(min=0), scale).mean())
+
+
+def _merged_noise(burst: Burst) -> float:
+    """Return the noise std of the merged image (linear), as deconvolution took it."""
+    noted = burst.report.numbers("deconvolve").get("noise_std")
+    if noted is not None:
+        return float(noted)
+    assert burst.merged is not None
+    assert burst.noise is not None
+    return burst.noise.std(float(burst.merged.mean())) / math.sqrt(_effective_frames(burst))
+
+
+def _effective_frames(burst: Burst) -> float:
+    from burst.ops.merge import effective_frames
+
+    return burst.stack.count if burst.weights is None else effective_frames(burst.weights)
+
+
+def _psf_sigma(burst: Burst) -> float | None:
+    from burst.ops.psf import equivalent_sigma
+
+    return None if burst.psf is None else equivalent_sigma(burst.psf.mean(0))
+
+
+def _row_motion(burst: Burst) -> float | None:
+    if burst.row_motion is None:
+        return None
+    within = burst.row_motion - burst.row_motion.mean(1, keepdim=True)
+    return float(within.square().mean().sqrt())
+
+
+class _Planes:
+    """The planes of one burst, made once, and only those that are asked for."""
+
+    def __init__(self, burst: Burst, scale: float, names: tuple[str, ...]) -> None:
+        assert burst.merged is not None
+        self.burst, self.scale, self.merged = burst, scale, burst.merged
+        self.slope = slope(self.merged, scale)
+        self.grouped: dict[str, torch.Tensor] = {}
+        wanted = tuple(name for name in names if name in (*GROUPS, "spread"))
+        if wanted:
+            self.grouped = _of_frames(burst, wanted)
+
+    def get(self, name: str) -> torch.Tensor:
+        """Return one plane [h, w], encoded."""
+        if name == "spread":
+            return (self.grouped[name] * self.slope).clamp(max=LARGEST_SPREAD)
+        if name == "noise":
+            return (self._noise() * self.slope).clamp(max=LARGEST_SPREAD)
+        return encode(self._linear(name), self.scale)
+
+    def _linear(self, name: str) -> torch.Tensor:
+        if name in GROUPS:
+            return self.grouped[name]
+        if name in STRENGTHS:
+            return self._deconvolved(STRENGTHS[name])
+        image = self.merged if name == "merged" else self.burst.image
+        assert image is not None
+        return image
+
+    def _deconvolved(self, strength: float) -> torch.Tensor:
+        import torch
+
+        from burst.ops.deconvolve import deconvolve
+
+        weights, psf = self.burst.weights, self.burst.psf
+        assert weights is not None
+        assert psf is not None
+        mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
+        return deconvolve(
+            self.merged, mean_psf, _merged_noise(self.burst) ** 2, strength, ITERATIONS
+        )
+
+    def _noise(self) -> torch.Tensor:
+        noise = self.burst.noise
+        assert noise is not None
+        variance = noise.shot * self.merged.clamp(min=0) + noise.read
+        return (variance / _effective_frames(self.burst)).sqrt()
+
+
+def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """Return group means [h, w] and "spread", the std of frames beyond noise, all linear.
+
+    Every frame is resampled once.
+    """
+    import torch
+
+    from burst.ops.noise import lowest_linear, undo_clipping
+    from burst.ops.registration import FRAMES_AT_ONCE
+    from burst.ops.warp import compose, warp
+
+    linear, noise, weights, flow = burst.linear, burst.noise, burst.weights, burst.flow
+    merged, tiles, lowest = burst.merged, burst.tile_sharpness, lowest_linear(burst.stack.sensor)
+    assert linear is not None
+    assert noise is not None
+    assert weights is not None
+    assert flow is not None
+    assert merged is not None
+    assert tiles is not None
+    used = (weights > 0).nonzero()[:, 0]
+    groups = tuple(name for name in GROUPS if name in wanted)
+    shares = group_shares(tiles[used], groups)
+    sums = torch.zeros((len(groups), *merged.shape)).to(merged)
+    total, square = torch.zeros_like(merged), torch.zeros_like(merged)
+    for chosen, share in zip(used.split(FRAMES_AT_ONCE), shares.split(FRAMES_AT_ONCE), strict=True):
+        motion = None if burst.row_motion is None else burst.row_motion[chosen]
+        difference = warp(linear[chosen], compose(flow[chosen], motion)) - merged
+        total += difference.sum(0)
+        square += difference.square().sum(0)
+        for group in range(len(groups)):
+            sums[group] += (_spread_tiles(share[:, group], merged) * difference).sum(0)
+    expected = noise.shot * merged.clamp(min=0) + noise.read
+    variance = square / len(used) - (total / len(used)).square()
+    made = {"spread": (variance - expected).clamp(min=0).sqrt()}
+    for group, name in enumerate(groups):
+        made[name] = undo_clipping(merged + sums[group], noise, lowest)
+    return made
+
+
+def group_shares(tiles: torch.Tensor, groups: tuple[str, ...]) -> torch.Tensor:
+    """Return the share [n, g, ty, tx] of each frame in the mean of each group, tile by tile.
+
+    Frames are ranked in every tile by sharpness [n, ty, tx]: the sharpest third, the middle, the
+    dullest, and the sharpest tenth. No group is empty; each group's shares sum to 1.
+    """
+    import torch
+
+    n = len(tiles)
+    rank = tiles.argsort(dim=0, descending=True, stable=True).argsort(dim=0)
+    third = {"sharp": 0, "middle": 1, "dull": 2}
+    shares = []
+    for name in groups:
+        first = third[name] * n // 3 if name in third else 0
+        last = (third[name] + 1) * n // 3 if name in third else -(-n // 10)
+        last = max(last, first + 1)
+        shares.append(((rank >= first) & (rank < last)).to(tiles) / (last - first))
+    return torch.stack(shares, dim=1) if shares else tiles.new_zeros((n, 0, *tiles.shape[1:]))
+
+
+def _spread_tiles(tiles: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Interpolate a value per tile [n, ty, tx] to every pixel [n, h, w]."""
+    from torch.nn import functional
+
+    return functional.interpolate(
+        tiles[:, None], size=like.shape, mode="bilinear", align_corners=False
+    )[:, 0]

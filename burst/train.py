@@ -1,0 +1,135 @@
+"""Train a network on simulated stacks."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burst.command import Exit, main_of, positive
+from burst.config import ConfigError
+from burst.machine import DEVICES, cpu_count, resolve_device, set_up
+
+if TYPE_CHECKING:
+    from burst.training.recipe import Recipe
+
+LOG = logging.getLogger("burst")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `burst train`."""
+    parser.add_argument(
+        "--recipe", default="student", metavar="NAME|FILE",
+        help="what is trained and how: teacher, student, plain, finetune, diffir"
+        " (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE",
+        help="override one setting of the recipe, such as training.steps=500; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--noise-level", default="all", metavar="LEVEL",
+        help="low, medium, high, very-high, or all (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--parent", metavar="RUN|CHECKPOINT",
+        help="a run or a checkpoint to go on from; a teacher guides a student's prior",
+    )  # fmt: skip
+    parser.add_argument("--out", metavar="DIR", help="the run's folder, such as runs/high")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in DIR where it was cut"
+    )
+    _add_samples(parser.add_argument_group("samples"))
+    _add_machine(parser.add_argument_group("machine"))
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Make samples, and train on them; print the path of the trained network."""
+    from burst.training.recipe import choose_levels, load_recipe
+
+    if not (args.out or args.prepare_only):
+        raise ConfigError("--out: expected the folder of the run, found none.")
+    recipe, levels = load_recipe(args.recipe, args.set), choose_levels(args.noise_level)
+    # The default device stays the CPU, where random numbers come from on every machine.
+    set_up("cpu", args.threads or cpu_count())
+    from burst.training.loop import TrainingError
+    from burst.training.workers import SamplesError
+
+    work = _prepare if args.prepare_only else _train
+    try:
+        print(work(args, recipe, levels))
+    except (SamplesError, TrainingError) as error:
+        # Nobody's mistake, and nothing that a traceback would explain.
+        LOG.error(error)
+        return Exit.PROCESSING_FAILED
+    return Exit.DONE
+
+
+def _add_samples(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--images", nargs="+", default=[], metavar="DIR",
+        help="folders of images to simulate from; each folder is drawn from equally often"
+        " (default: images that scikit-image carries)",
+    )  # fmt: skip
+    group.add_argument(
+        "--samples", default="runs/samples", metavar="DIR",
+        help="where samples are kept, and found again by other runs (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=int, default=max(1, cpu_count() - 1), metavar="N",
+        help="processes that make missing samples meanwhile (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--prepare-only", type=positive, metavar="N",
+        help="make N samples of each level, and those to check with, and stop; this may be done"
+        " by several processes at once",
+    )  # fmt: skip
+
+
+def _add_machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--device", choices=DEVICES, default="auto", help="default: %(default)s")
+    group.add_argument("--threads", type=positive, help="default: every processor")
+    group.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
+
+
+def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> Path:
+    """Train and return the network's file."""
+    from burst.data.collection import open_collection
+    from burst.training.order import Order, carry_out
+
+    order = Order(
+        recipe=recipe,
+        levels=levels,
+        collection=open_collection(Path(args.samples), recipe.samples, args.images),
+        images=tuple(args.images),
+        folder=Path(args.out),
+        parent=args.parent,
+        resume=args.resume,
+        device=resolve_device(args.device),
+        workers=args.workers,
+    )
+    return carry_out(order, LOG.info)
+
+
+def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> Path:
+    """Fill the collection and return its folder."""
+    from burst.data.collection import keys_of, open_collection
+    from burst.training.workers import Workers
+
+    collection = open_collection(Path(args.samples), recipe.samples, args.images)
+    keys = keys_of(levels, args.prepare_only, recipe.training.held_out)
+    there = len(collection.present(keys))
+    LOG.info("%s: %d of %d samples are there", collection.folder, there, len(keys))
+    workers = Workers(collection, keys)
+    workers.start(max(1, args.workers))
+    try:
+        workers.wait(keys, LOG.info)
+    finally:
+        workers.stop()
+    return collection.folder
+
+
+if __name__ == "__main__":
+    sys.exit(main_of("train", add_arguments, execute))

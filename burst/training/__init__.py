@@ -1,0 +1,1 @@
+"""How networks learn: recipes, batches, losses, the loop."""

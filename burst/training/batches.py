@@ -1,0 +1,97 @@
+"""Batches of crops from a pool of samples; which crops depends on seed, step and rank alone."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from burst.data.collection import Collection
+from burst.data.samples import Key, Sample
+from burst.prepare import EVIDENCE, SCALARS, Preparation
+from burst.training.recipe import BORDER
+
+LOOK_AGAIN = 15.0  # seconds after which new samples are looked for
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Evidence [b, e, h, w], scalars [b, s], base and truth [b, 1, h, w], all encoded."""
+
+    evidence: torch.Tensor
+    scalars: torch.Tensor
+    base: torch.Tensor
+    truth: torch.Tensor
+
+
+@dataclass
+class Pool:
+    """The samples that are there of those that are wanted, on the device that trains."""
+
+    collection: Collection
+    keys: Sequence[Key]
+    preparation: Preparation
+    device: str
+    samples: dict[Key, Sample] = field(default_factory=dict)
+    looked: float = -LOOK_AGAIN
+
+    def __post_init__(self) -> None:
+        self.evidence = [EVIDENCE.index(name) for name in self.preparation.evidence]
+        self.scalars = [SCALARS.index(name) for name in self.preparation.scalars]
+
+    def draw(self, count: int, side: int, generator: torch.Generator) -> Batch:
+        """Draw crops of `side` px, each in one of the eight ways to lay down a square."""
+        self.refresh()
+        known = [self.samples[key] for key in self.keys if key in self.samples]
+        crops = [self._crop(known, side, generator) for _ in range(count)]
+        return Batch(*(torch.stack(parts) for parts in zip(*crops, strict=True)))
+
+    def whole(self, key: Key) -> Batch:
+        """Return a whole sample as a batch of one, its border included."""
+        self.refresh()
+        sample = self.samples[key]
+        return Batch(
+            sample.planes[self.evidence][None],
+            sample.scalars[self.scalars][None],
+            sample.base[None, None],
+            sample.truth[None, None],
+        )
+
+    def refresh(self) -> None:
+        """Take in the samples that have been made since the last look."""
+        complete = len(self.samples) == len(self.keys)
+        if complete or time.monotonic() < self.looked + LOOK_AGAIN:
+            return
+        for key in self.collection.present(self.keys):
+            if key not in self.samples:
+                self.samples[key] = self.collection.load(key, self.device)
+        self.looked = time.monotonic()
+
+    def _crop(
+        self, known: Sequence[Sample], side: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, ...]:
+        which, row, column, turns, flip = torch.rand(5, generator=generator).tolist()
+        sample = known[int(which * len(known))]
+        h, w = sample.base.shape
+        top = BORDER + int(row * (h - side - 2 * BORDER + 1))
+        left = BORDER + int(column * (w - side - 2 * BORDER + 1))
+        inside = (..., slice(top, top + side), slice(left, left + side))
+        images = torch.cat(
+            [
+                sample.planes[inside][self.evidence],
+                sample.base[inside][None],
+                sample.truth[inside][None],
+            ]
+        )
+        images = torch.rot90(images, int(turns * 4), (1, 2))
+        images = images.flip(2) if flip < 0.5 else images
+        return images[:-2], sample.scalars[self.scalars], images[-2:-1], images[-1:]
+
+
+def random_of(seed: int, step: int, rank: int = 0) -> torch.Generator:
+    """Return the random numbers of one step: a run that was cut goes on as if it were not."""
+    digest = hashlib.sha256(f"{seed} {step} {rank}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7]))

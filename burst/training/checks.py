@@ -1,0 +1,76 @@
+"""Look at what a network does to whole samples that it has not learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from burst.data.samples import Key
+from burst.models.restorer import Restorer, Source
+from burst.ops.metrics import psnr
+from burst.training.batches import Pool
+from burst.training.losses import prior_of
+from burst.training.recipe import BORDER
+
+BASE = "classical"  # the image that the network corrects
+PLAIN = "network"  # what it becomes without a prior
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One sample through one source of priors: images [h, w] encoded, tokens [b, t, d] or None."""
+
+    key: Key
+    source: str
+    base: torch.Tensor
+    output: torch.Tensor
+    truth: torch.Tensor
+    tokens: torch.Tensor | None
+
+
+@torch.no_grad()
+def check(
+    model: Restorer, pool: Pool, keys: Sequence[Key], show: Callable[[Seen], None]
+) -> dict[str, dict[str, float]]:
+    """Return the mean PSNR (dB, encoded, border left out) of the classical image and of each
+    source's, level by level; `show` is given the first sample of every level."""
+    figures: dict[str, dict[str, list[float]]] = {}
+    for key in keys:
+        level = figures.setdefault(key.noise_level, {})
+        first = not level
+        for seen in _restored(model, pool, key):
+            level.setdefault(seen.source, []).append(_psnr(seen.output, seen.truth))
+            if first and seen.source != BASE:
+                show(seen)
+    return {
+        level: {name: sum(found) / len(found) for name, found in images.items()}
+        for level, images in figures.items()
+    }
+
+
+def mean_gain(scores: dict[str, dict[str, float]]) -> float:
+    """Return by how many dB the best source's image exceeds the classical one, over all levels."""
+    gains = [
+        max(psnr for name, psnr in images.items() if name != BASE) - images[BASE]
+        for images in scores.values()
+    ]
+    return sum(gains) / len(gains)
+
+
+def _restored(model: Restorer, pool: Pool, key: Key) -> list[Seen]:
+    batch = pool.whole(key)
+    base, truth = batch.base[0, 0], batch.truth[0, 0]
+    sources: tuple[Source | None, ...] = model.sources or (None,)
+    found = [Seen(key, BASE, base, base, truth, None)]
+    for source in sources:
+        tokens = prior_of(model, batch, source, None)
+        output = base + model(batch.evidence, batch.scalars, tokens)[0, 0]
+        found.append(Seen(key, source or PLAIN, base, output, truth, tokens))
+    return found
+
+
+def _psnr(image: torch.Tensor, truth: torch.Tensor) -> float:
+    inside = (slice(BORDER, -BORDER),) * 2
+    return psnr(image[inside], truth[inside])

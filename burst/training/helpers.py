@@ -1,0 +1,62 @@
+"""What training takes from timm, which is imported here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from burst._torchvision import prepare_torchvision
+from burst.config import ConfigError
+
+TICKS = 10_000  # a budget of steps or of seconds is counted in so many parts
+
+
+@dataclass(frozen=True)
+class Average:
+    """The running average of a network's weights, which is what gets checked and exported."""
+
+    ema: Any
+
+    @property
+    def model(self) -> nn.Module:
+        """The network with the averaged weights."""
+        averaged: nn.Module = self.ema.module
+        return averaged
+
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after a step; the first steps are forgotten sooner."""
+        self.ema.update(model, step=step)
+
+
+def make_average(model: nn.Module, decay: float) -> Average:
+    """Return the average of a network, so far the network itself."""
+    return Average(_timm("utils").ModelEmaV3(model, decay=decay, use_warmup=True))
+
+
+def make_scheduler(optimizer: torch.optim.Optimizer, warm_up: float) -> Any:
+    """Return the cosine schedule: `scheduler.step_update(TICKS * share of the budget)`."""
+    rate = optimizer.param_groups[0]["lr"]
+    return _timm("scheduler").CosineLRScheduler(
+        optimizer,
+        t_initial=TICKS,
+        lr_min=rate / 100,
+        warmup_t=max(1, round(warm_up * TICKS)),
+        warmup_lr_init=rate / 100,
+        t_in_epochs=False,
+    )
+
+
+def _timm(part: str) -> Any:
+    import importlib
+
+    prepare_torchvision()
+    try:
+        return importlib.import_module(f"timm.{part}")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"training: expected the package timm, found none ({error})."
+            " Install what training needs by pip install 'burst[train]'."
+        ) from error

@@ -1,0 +1,215 @@
+"""The loop: draw a batch, take a step, and from time to time look, tell and save."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from burst.models.restorer import Restorer
+from burst.training.batches import Batch, Pool, random_of
+from burst.training.board import Board
+from burst.training.checks import Seen, check, mean_gain
+from burst.training.helpers import TICKS, make_average, make_scheduler
+from burst.training.losses import Objective, Weights, as_numbers, choose_source
+from burst.training.ranks import Ranks
+from burst.training.recipe import Training
+from burst.training.run import Run, State
+from burst.training.workers import Workers, as_time
+
+FIRST = 4  # samples of each level with which training begins
+LOOK_EVERY = 20  # steps between two looks at the loss
+NEWS = 20.0  # seconds between two lines of progress
+SAVE_EVERY = 60.0  # seconds
+WORST = -3.0  # dB; a network that spoils the classical image by more has lost its way
+
+Scores = dict[str, dict[str, float]]
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot go on: why, and what to look at."""
+
+
+@dataclass
+class Trainer:
+    """One run: a network, what it is trained on, and where it is kept."""
+
+    model: Restorer
+    guide: Restorer | None
+    settings: Training
+    pool: Pool
+    held_out: Pool
+    workers: Workers
+    run: Run
+    ranks: Ranks
+    tell: Callable[[str], None]
+    step: int = 0
+    seconds: float = 0.0
+    scores: Scores = field(default_factory=dict)
+    board: Board | None = None  # the first process has one
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        self.average = make_average(self.model, s.average)
+        # Fused and foreach steps round differently from machine to machine; this one is plain.
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), s.rate, betas=(0.9, 0.99), weight_decay=s.decay
+        )
+        self.scheduler = make_scheduler(self.optimizer, s.warm_up)
+        objective = Objective(self.model, self.guide, Weights(s.edges, s.prior))
+        self.objective: nn.Module = self.ranks.wrap(objective)
+        self.told = self.saved = time.monotonic()
+
+    def train(self) -> Scores:
+        """Train until the budget is spent and return the PSNR on the samples held out.
+
+        TrainingError where it goes wrong; what was saved before stays.
+        """
+        try:
+            self._begin()
+            return self._run()
+        finally:
+            if self.board:
+                self.board.close()
+
+    def _run(self) -> Scores:
+        started = time.monotonic() - self.seconds
+        while (share := self._share()) < 1:
+            parts = self._step(share)
+            self.step += 1
+            self.seconds = self.ranks.agree(time.monotonic() - started)
+            last = self._share() >= 1
+            check = last or self.step % self.settings.check_every == 0
+            if check or self.step % LOOK_EVERY == 0:
+                self._look(parts)
+            if check:
+                self._check()
+                self._save()
+            elif self.ranks.first and time.monotonic() > self.saved + SAVE_EVERY:
+                self._save()
+        self.ranks.meet()
+        return self.scores
+
+    def state(self) -> State:
+        """Return all that is needed to go on after this step."""
+        return State(
+            self.step,
+            self.seconds,
+            self.model.state_dict(),
+            self.average.model.state_dict(),
+            self.optimizer.state_dict(),
+            self.scores,
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self.step, self.seconds, self.scores = state.step, state.seconds, state.scores
+        self.model.load_state_dict(state.model)
+        self.average.model.load_state_dict(state.average)
+        self.optimizer.load_state_dict(state.optimizer)
+
+    def _begin(self) -> None:
+        if self.ranks.first:
+            self.board = Board(self.run.board, self.step)
+            first = [key for key in self.pool.keys if key.index < FIRST]
+            self.workers.wait(first, self.tell)
+        self.ranks.meet()
+
+    def _share(self) -> float:
+        s = self.settings
+        return self.seconds / s.seconds if s.seconds else self.step / s.steps
+
+    def _step(self, share: float) -> dict[str, torch.Tensor]:
+        s = self.settings
+        self.scheduler.step_update(TICKS * share)
+        # All processes take their priors from the same source, each for crops of its own.
+        source = choose_source(self.model.sources, random_of(s.seed, self.step))
+        generator = random_of(s.seed, self.step, 1 + self.ranks.rank)
+        batch = self.pool.draw(s.batch, s.crop, generator)
+        parts = self._loss(batch, source, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        parts["total"].backward()
+        parts["gradient"] = nn.utils.clip_grad_norm_(self.model.parameters(), s.clip)
+        self.optimizer.step()
+        self.average.update(self.model, self.step)
+        return parts
+
+    def _loss(
+        self, batch: Batch, source: str | None, generator: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        on_gpu = self.ranks.device.startswith("cuda")
+        with torch.autocast("cuda" if on_gpu else "cpu", torch.bfloat16, enabled=on_gpu):
+            parts: dict[str, torch.Tensor] = self.objective(batch, source, generator)
+        return parts
+
+    def _look(self, parts: dict[str, torch.Tensor]) -> None:
+        numbers = as_numbers(parts)
+        for name in ("total", "gradient"):
+            if not math.isfinite(numbers[name]):
+                raise TrainingError(
+                    f"{self.run.folder}: expected a finite {name}, found {numbers[name]} at step"
+                    f" {self.step}. Look at the rate's peak in TensorBoard; lower training.rate or"
+                    " training.clip, and --resume from the last state."
+                )
+        if self.board:
+            self.board.losses(self.step, self.optimizer.param_groups[0]["lr"], numbers)
+            if time.monotonic() > self.told + NEWS:
+                self.told = time.monotonic()
+                self.tell(self._news(numbers["image"]))
+
+    def _news(self, loss: float) -> str:
+        share = self._share()
+        left = as_time(self.seconds / share * (1 - share))
+        samples = f"{len(self.pool.samples)} of {len(self.pool.keys)} samples"
+        pace = self.step / self.seconds
+        return (
+            f"step {self.step}, {share:.0%}, loss {loss:.5f}, {pace:.2f} steps/s, {samples},"
+            f" {left} left"
+        )
+
+    def _check(self) -> None:
+        """Look at the samples held out; the first process does, the others wait."""
+        if self.board:
+            self.workers.wait(self.held_out.keys, self.tell)
+            model = self.average.model
+            assert isinstance(model, Restorer)
+            model.eval()
+            self.scores = check(model, self.held_out, self.held_out.keys, self._show)
+            self.board.scores(self.step, self.scores)
+            self.tell(f"step {self.step}: " + in_words(self.scores))
+        self.ranks.meet()
+        gain = self.ranks.agree(mean_gain(self.scores) if self.board else 0.0)
+        if not gain > WORST:
+            raise TrainingError(
+                f"{self.run.folder}: expected an image no worse than the classical one, found it"
+                f" {-gain:.1f} dB worse at step {self.step}. Look at the pictures in TensorBoard;"
+                " lower training.rate, or train for more steps."
+            )
+
+    def _show(self, seen: Seen) -> None:
+        assert self.board
+        name = f"{seen.key.noise_level}/{seen.source}: classical, network, truth"
+        self.board.picture(self.step, name, [seen.base, seen.output, seen.truth])
+        if seen.tokens is not None:
+            self.board.priors(self.step, f"{seen.source} {seen.key.noise_level}", seen.tokens)
+
+    def _save(self) -> None:
+        if not self.board:
+            return
+        self.run.save_state(self.state())
+        self.saved = time.monotonic()
+        if self.scores:
+            levels = [sample.level for sample in self.pool.samples.values()]
+            self.run.save_network(self.state(), levels)
+
+
+def in_words(scores: Scores) -> str:
+    """Return the scores in one line."""
+    return "; ".join(
+        f"{level} " + ", ".join(f"{name} {psnr:.2f}" for name, psnr in images.items()) + " dB"
+        for level, images in scores.items()
+    )

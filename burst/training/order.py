@@ -1,0 +1,191 @@
+"""What a training command asks for, made into a trainer and carried out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import tomli_w
+import torch
+
+from burst.card import Card, LevelRange
+from burst.checkpoint import Loaded, load
+from burst.config import ConfigError
+from burst.data.collection import Collection, keys_of
+from burst.data.samples import stages_before_network
+from burst.models.restorer import Restorer
+from burst.models.spec import RestorerSpec
+from burst.records import Level
+from burst.training.batches import Pool
+from burst.training.loop import Trainer
+from burst.training.ranks import Ranks, joined
+from burst.training.recipe import Recipe, with_parent
+from burst.training.run import NETWORK, Run, State, network_of
+from burst.training.workers import Workers
+
+# Of the samples' measured levels; a rare mismeasurement must not widen what a network vouches for.
+LOWEST, HIGHEST = 0.01, 0.99
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run that is asked for; `images` are folders of scenes, `parent` a run or a checkpoint."""
+
+    recipe: Recipe
+    levels: tuple[str, ...]
+    collection: Collection
+    images: tuple[str, ...]
+    folder: Path
+    parent: str | None = None
+    resume: bool = False
+    device: str = "cpu"
+    workers: int = 1
+
+    def settings(self) -> str:
+        """Return the settings of the run as TOML."""
+        table = {**self.recipe.tables(), "levels": self.levels, "images": self.images}
+        return tomli_w.dumps({**table, "parent": self.parent or ""})
+
+
+def carry_out(order: Order, tell: Callable[[str], None]) -> Path:
+    """Train what is asked for and return the file of the network.
+
+    ConfigError, CheckpointError or TrainingError say what is wrong.
+    """
+    parent = load(network_of(order.parent), "cpu") if order.parent else None
+    order = replace(order, recipe=_complete(order.recipe, parent))
+    with joined(order.device) as ranks:
+        trainer = _trainer(order, parent, ranks, tell)
+        try:
+            trainer.train()
+        finally:
+            trainer.workers.stop()
+    return order.folder / NETWORK
+
+
+def _complete(recipe: Recipe, parent: Loaded | None) -> Recipe:
+    if parent:
+        return with_parent(recipe, parent.card.spec, parent.card.preparation)
+    if recipe.network is None:
+        raise ConfigError(
+            f"--recipe {recipe.name}: expected a network to go on from. Pass --parent with a run"
+            " or a checkpoint."
+        )
+    return recipe
+
+
+def _trainer(
+    order: Order, parent: Loaded | None, ranks: Ranks, tell: Callable[[str], None]
+) -> Trainer:
+    settings, network = order.recipe.training, order.recipe.network
+    assert network is not None
+    run = Run(order.folder, partial(make_card, order, ranks, parent.card.name if parent else None))
+    if ranks.first:
+        run.begin(order.settings(), order.resume)
+    ranks.meet()
+    state = run.latest()
+    keys = keys_of(order.levels, settings.samples, settings.held_out)
+    workers = Workers(order.collection, keys)
+    if ranks.first:
+        workers.start(order.workers)
+    pool, held_out = (
+        Pool(
+            order.collection,
+            [key for key in keys if key.held_out == held_out],
+            order.recipe.preparation,
+            ranks.device,
+        )
+        for held_out in (False, True)
+    )
+    model = make_network(network, settings.seed, parent).to(ranks.device)
+    guide = parent.model.to(ranks.device) if parent and parent.card.spec.teacher else None
+    trainer = Trainer(model, guide, settings, pool, held_out, workers, run, ranks, tell)
+    if state:
+        trainer.restore(state)
+        tell(f"{order.folder}: goes on after step {state.step}")
+    return trainer
+
+
+def make_network(spec: RestorerSpec, seed: int, parent: Loaded | None) -> Restorer:
+    """Return a network to train: new, its parent's, or with a teacher's backbone."""
+    # Weights are drawn from torch's own generator, whatever module draws them.
+    torch.manual_seed(seed)
+    model = Restorer(spec)
+    if parent:
+        same = parent.card.spec.teacher == spec.teacher
+        (model if same else model.backbone).load_state_dict(
+            (parent.model if same else parent.model.backbone).state_dict()
+        )
+    return model
+
+
+def make_card(
+    order: Order, ranks: Ranks, parent: str | None, state: State, levels: Sequence[Level]
+) -> Card:
+    """Return the card of an order's network after a state, trained on stacks of such levels."""
+    recipe = order.recipe
+    assert recipe.network is not None
+    t = recipe.training
+    scenes = zip(order.images or ("scikit-image",), order.collection.scenes, strict=True)
+    return Card(
+        name=order.folder.name,
+        spec=recipe.network,
+        preparation=recipe.preparation,
+        pipeline=stages_before_network(recipe.samples.pipeline).to_toml(),
+        level=LevelRange(
+            _range([level.noise for level in levels]),
+            _range([level.displacement for level in levels]),
+        ),
+        training={
+            "recipe": recipe.name,
+            "noise levels": list(order.levels),
+            "steps": state.step,
+            "seconds": round(state.seconds),
+            "batch": t.batch * ranks.count,
+            "crop": t.crop,
+            "rate": t.rate,
+            "seed": t.seed,
+            "samples": len(levels),
+            "frames": list(recipe.samples.frames),
+            "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
+            "device": _device_name(ranks.device),
+        },
+        scores=_rounded(state.scores),
+        parent=parent,
+        priors=_by_score(recipe.network, state.scores),
+    )
+
+
+def _rounded(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Return PSNR to a hundredth of a dB, as it is quoted."""
+    return {
+        level: {name: round(psnr, 2) for name, psnr in images.items()}
+        for level, images in scores.items()
+    }
+
+
+def _by_score(
+    spec: RestorerSpec, scores: dict[str, dict[str, float]]
+) -> tuple[Literal["truth", "encoder", "diffusion", "none"], ...]:
+    """Return where a prior may come from, what restores best first."""
+    if spec.prior == "none":
+        return ("none",)
+    if spec.teacher:
+        return ("truth",)
+    better = sum(images["diffusion"] - images["encoder"] for images in scores.values())
+    return ("diffusion", "encoder") if better > 0 else ("encoder", "diffusion")
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    low, high = torch.tensor(values).quantile(torch.tensor([LOWEST, HIGHEST])).tolist()
+    return (low, high)
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -1,0 +1,182 @@
+"""A recipe says what is trained and how: network, preparation, samples, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from burst.config import (
+    ConfigError,
+    PipelineText,
+    build,
+    did_you_mean,
+    override,
+    read_toml,
+    search_path,
+)
+from burst.models.spec import RestorerSpec
+
+if TYPE_CHECKING:
+    from burst.data.samples import Making
+    from burst.prepare import Preparation
+
+FOLDER = "pipelines/training"
+TABLES = ("network", "preparation", "samples", "training")
+ALL_LEVELS = "all"
+# px at each side of a sample, where frames do not overlap: neither learnt nor scored
+BORDER = 8
+
+Whole = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained.
+
+    steps, seconds  the budget: so many steps, or so many seconds where that is above 0
+    samples         of each noise level, to train on; `held_out` more are only checked with
+    batch, crop     crops in a step (of each process), and their side in px
+    rate            the learning rate's peak; `warm_up` is the share of the budget that leads to it
+    decay, clip     of weights; of the gradient's norm
+    average         decay of the running average of the weights
+    edges           weight of the error of differences between neighbouring pixels
+    prior           weight of the error of a student's prior against its teacher's
+    check_every     steps between two looks at the samples held out
+    """
+
+    steps: Whole = 8000
+    seconds: Weight = 0.0
+    samples: Whole = 500
+    held_out: Whole = 6
+    batch: Whole = 8
+    crop: Annotated[int, Field(ge=16)] = 96
+    rate: Annotated[float, Field(gt=0)] = 1e-3
+    warm_up: Share = 0.02
+    decay: Weight = 1e-4
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    average: Share = 0.999
+    edges: Weight = 0.0
+    prior: Weight = 0.1
+    check_every: Whole = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe with all its settings; without a network of its own it goes on with its parent's."""
+
+    name: str
+    title: str
+    network: RestorerSpec | None
+    preparation: Preparation
+    samples: Making
+    training: Training
+
+    def tables(self) -> dict[str, Any]:
+        """Return all settings, defaults included, as they stand in a file."""
+        table: dict[str, Any] = {"title": self.title}
+        if self.network:
+            table["network"] = asdict(self.network)
+        table["preparation"] = asdict(self.preparation)
+        table["samples"] = asdict(self.samples)
+        table["training"] = asdict(self.training)
+        return table
+
+
+def load_recipe(name: str, assignments: Sequence[str] = ()) -> Recipe:
+    """Load a recipe by name or path, with `table.key=value` overrides; ConfigError if unfit."""
+    from burst.data.samples import Making
+    from burst.prepare import Preparation
+
+    path = find_recipe(name)
+    tables = read_toml(path)
+    title = tables.pop("title", path.stem)
+    for key in tables:
+        if key not in TABLES:
+            raise ConfigError(
+                f"{path}: unknown table '{key}'. Expected {', '.join(TABLES)}."
+                f"{did_you_mean(key, TABLES)}"
+            )
+    tables = dict(
+        override(PipelineText(str(path), str(title), TABLES, tables), assignments).settings
+    )
+    preparation = build(Preparation, tables.get("preparation", {}), f"{path} [preparation]")
+    recipe = Recipe(
+        path.stem,
+        str(title),
+        _network(tables, preparation, f"{path} [network]"),
+        preparation,
+        build(Making, tables.get("samples", {}), f"{path} [samples]"),
+        build(Training, tables.get("training", {}), f"{path} [training]"),
+    )
+    return _checked(recipe, str(path))
+
+
+def find_recipe(name: str) -> Path:
+    """Return the file of a recipe given by path or by name; ConfigError lists the known."""
+    if name.endswith(".toml") or "/" in name:
+        if Path(name).is_file():
+            return Path(name)
+        raise ConfigError(f"--recipe {name}: expected a recipe, found no file there.")
+    places = search_path(FOLDER)
+    for folder in places:
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    known = sorted({f.stem for folder in places for f in folder.glob("*.toml")})
+    raise ConfigError(
+        f"--recipe {name}: expected one of {', '.join(known) or 'none found'}"
+        f" or the path of a .toml file.{did_you_mean(name, known)}"
+    )
+
+
+def choose_levels(name: str) -> tuple[str, ...]:
+    """Return the noise levels that `--noise-level` means; ConfigError lists those there are."""
+    from burst.data.levels import read_levels
+
+    levels = tuple(read_levels())
+    if name not in (*levels, ALL_LEVELS):
+        raise ConfigError(
+            f"--noise-level {name}: expected {ALL_LEVELS} or one of {', '.join(levels)}."
+            f"{did_you_mean(name, levels)}"
+        )
+    return levels if name == ALL_LEVELS else (name,)
+
+
+def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) -> Recipe:
+    """Return a recipe that goes on with its parent's network, where it has none of its own.
+
+    ConfigError where network or preparation do not fit those of the parent.
+    """
+    if recipe.network is None:
+        return replace(recipe, network=spec, preparation=preparation)
+    if recipe.preparation != preparation or replace(recipe.network, teacher=spec.teacher) != spec:
+        raise ConfigError(
+            f"--parent: expected the network and preparation of recipe '{recipe.name}',"
+            f" found {spec} from {preparation}. Train the parent with the same settings."
+        )
+    return recipe
+
+
+def _network(
+    tables: Mapping[str, Mapping[str, Any]], preparation: Preparation, where: str
+) -> RestorerSpec | None:
+    if "network" not in tables:
+        return None
+    inputs = {"evidence": len(preparation.evidence), "scalars": len(preparation.scalars)}
+    return build(RestorerSpec, {**tables["network"], **inputs}, where)
+
+
+def _checked(recipe: Recipe, where: str) -> Recipe:
+    size, crop = recipe.samples.size, recipe.training.crop
+    if crop > size - 2 * BORDER:
+        raise ConfigError(
+            f"{where} [training] crop: expected at most {size - 2 * BORDER}, the size of the"
+            f" samples less a border of {BORDER} px on each side, found {crop}."
+        )
+    return recipe

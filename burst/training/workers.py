@@ -1,0 +1,103 @@
+"""Processes that make samples while a network trains."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+
+from burst.data.collection import Collection
+from burst.data.samples import Key
+from burst.machine import set_up
+
+NICENESS = 10
+POLL = 1.0  # seconds
+NEWS = 30.0  # seconds between two lines of progress
+
+Tell = Callable[[str], None]
+
+
+class SamplesError(RuntimeError):
+    """The processes that make samples have died."""
+
+
+@dataclass
+class Workers:
+    """Processes that fill a collection; they end with this one, or when all samples are there."""
+
+    collection: Collection
+    keys: Sequence[Key]
+    processes: list[BaseProcess] = field(default_factory=list)
+
+    def start(self, count: int) -> None:
+        """Start processes where samples are missing."""
+        if len(self.collection.present(self.keys)) == len(self.keys):
+            return
+        context = multiprocessing.get_context("spawn")
+        for _ in range(count):
+            process = context.Process(target=_work, args=(self.collection, self.keys), daemon=True)
+            process.start()
+            self.processes.append(process)
+
+    def wait(self, keys: Sequence[Key], tell: Tell) -> None:
+        """Wait until the samples of `keys` are there; SamplesError if nobody makes them."""
+        begun, told = time.monotonic(), time.monotonic()
+        known = len(self.collection.present(keys))
+        while (there := len(self.collection.present(keys))) < len(keys):
+            if not any(process.is_alive() for process in self.processes):
+                # The last one may have finished between the two looks.
+                if len(self.collection.present(keys)) == len(keys):
+                    return
+                raise SamplesError(self._obituary(len(keys) - there))
+            if time.monotonic() > told + NEWS:
+                told = time.monotonic()
+                tell(_progress(there, len(keys), there - known, told - begun))
+            time.sleep(POLL)
+
+    def stop(self) -> None:
+        """End the processes; what they had begun is made again another time."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.join()
+
+    def _obituary(self, missing: int) -> str:
+        if not self.processes:
+            return (
+                f"{self.collection.folder}: expected {missing} more samples, and no process makes"
+                " them. Pass --workers to start some."
+            )
+        codes = ", ".join(str(process.exitcode) for process in self.processes)
+        return (
+            f"{self.collection.folder}: expected {missing} more samples, but the processes that"
+            f" make them have ended (exit codes: {codes}). Look above for their reason."
+        )
+
+
+def _work(collection: Collection, keys: Sequence[Key]) -> None:
+    # Ctrl-C is the parent's business, which ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    set_up("cpu", 1)
+    for _ in collection.fill(keys):
+        pass
+
+
+def _progress(there: int, wanted: int, made: int, seconds: float) -> str:
+    text = f"samples: {there} of {wanted}"
+    if made:
+        text += f", {as_time((wanted - there) * seconds / made)} left"
+    return text
+
+
+def as_time(seconds: float) -> str:
+    """Return a duration in words, to the minute where it is long."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes >= 10 else f"{minutes} min {rest} s"

@@ -1,0 +1,206 @@
+"""The network corrects the classical result, says what it was, and never runs unasked."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from jsonschema import validate
+from networks import WIDE, lively, tiny_card, write_checkpoint
+from simulated import after, stack_of
+
+from burst.__main__ import main
+from burst.card import LevelRange
+from burst.checkpoint import CheckpointError, digest, save
+from burst.models.restorer import Restorer
+from burst.pipeline import Step, load, run_step
+from burst.prepare import prepare, restore
+from burst.records import FIELDS, Burst
+from burst.report.summary import SCHEMA_FILE
+from burst.stages import fuse
+
+FUSE = "fuse.checkpoint={}"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return the only folder in which checkpoints are found."""
+    monkeypatch.setattr("burst.checkpoint.search_path", lambda *names: [tmp_path / "checkpoints"])
+    return tmp_path / "checkpoints"
+
+
+def run(**settings: object) -> Burst:
+    """Run the stage on the 192x192 medium stack."""
+    return run_step(Step("fuse", fuse, fuse.Config(**settings)), after("deconvolve"))
+
+
+def test_a_network_that_knows_nothing_yet_changes_nothing(folder):
+    save(folder / "new.safetensors", Restorer(tiny_card().spec).state_dict(), tiny_card("new"))
+    torch.testing.assert_close(run().image, after("deconvolve").image, atol=1e-6, rtol=1e-5)
+
+
+def test_it_changes_the_image_and_nothing_else(folder):
+    write_checkpoint(folder)
+    given, result = after("deconvolve"), run()
+    changed = [f for f in FIELDS if getattr(result, f) is not getattr(given, f)]
+    assert changed == ["image"]
+    assert result.image.shape == (192, 192)
+    assert bool(result.image.isfinite().all())
+    assert not torch.allclose(result.image, given.image)
+    assert not result.image.requires_grad
+
+
+def test_what_it_needs_is_enough(folder):
+    write_checkpoint(folder)
+    given = after("deconvolve")
+    bare = replace(Burst(given.stack), **{name: getattr(given, name) for name in fuse.NEEDS})
+    assert run_step(Step("fuse", fuse, fuse.Config()), bare).image is not None
+
+
+def test_the_same_input_gives_the_same_bytes(folder):
+    write_checkpoint(folder)
+    for prior in ("encoder", "diffusion", "none"):
+        assert torch.equal(run(prior=prior).image, run(prior=prior).image)
+
+
+def test_the_report_names_the_network(folder):
+    path = write_checkpoint(folder)
+    numbers = run().report.numbers("fuse")
+    assert numbers["checkpoint"] == "tiny"
+    assert numbers["checkpoint_sha256"] == digest(path)
+    assert numbers["prior"] == "encoder"
+    assert numbers["correction_rms"] > 0
+    assert json.loads(json.dumps(numbers)) == numbers
+
+
+def test_the_prior_is_taken_from_where_it_was_asked_for(folder):
+    write_checkpoint(folder)
+    images = [run(prior=prior).image for prior in ("encoder", "diffusion", "none")]
+    assert not torch.allclose(images[0], images[1])
+    assert not torch.allclose(images[0], images[2])
+    assert torch.equal(run().image, images[0])
+
+
+def test_a_prior_that_the_network_does_not_have_is_refused(folder):
+    write_checkpoint(folder, priors=("encoder",))
+    with pytest.raises(CheckpointError, match=r"a prior from encoder, found fuse\.prior = 'diff"):
+        run(prior="diffusion")
+
+
+def test_a_teacher_is_refused(folder):
+    spec = replace(tiny_card().spec, teacher=True)
+    path = write_checkpoint(folder, spec=spec, priors=("truth",))
+    with pytest.raises(CheckpointError, match="that does without the truth, found a teacher"):
+        run(checkpoint=str(path))
+
+
+def test_a_network_for_colour_is_refused(folder):
+    write_checkpoint(folder, spec=replace(tiny_card().spec, channels=3))
+    with pytest.raises(CheckpointError, match=r"for one channel .* found 3 channels"):
+        run()
+
+
+def test_a_stack_outside_of_all_ranges_runs_and_warns(folder):
+    write_checkpoint(folder, level=LevelRange((0.2, 0.3), (0.1, 20)))
+    warnings = run().report.warnings
+    assert len(warnings) == 1
+    assert "'tiny' was trained on 0.2 to 0.3" in warnings[0]
+
+
+def test_a_stack_within_the_range_gives_no_warning(folder):
+    write_checkpoint(folder, level=WIDE)
+    assert run().report.warnings == after("deconvolve").report.warnings
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("select.keep=0.5", "trained with select.keep = 0.5, not 1.0"),
+        ("align.reference=key", "trained with align.reference = key, not"),
+    ],
+)
+def test_other_settings_than_in_training_give_a_warning(folder, assignment, words):
+    write_checkpoint(folder, pipeline=load("classical", [assignment]).to_toml())
+    assert words in run().report.warnings[-1]
+
+
+def test_other_stages_than_in_training_give_a_warning(folder):
+    write_checkpoint(folder, pipeline=load("classical").before("blur").to_toml())
+    assert (
+        "was trained on the stages noise, select, align, row_motion but"
+        in run().report.warnings[-1]
+    )
+
+
+@pytest.fixture
+def command(folder, tmp_path, capsys):
+    """Return a function that runs `burst run` with the stage in the pipeline, on a small stack."""
+    text = load("classical").to_toml().replace('    "deconvolve",', '    "deconvolve", "fuse",')
+    (tmp_path / "fuse.toml").write_text(text)
+    np.save(tmp_path / "a.npy", stack_of("medium", 64, 12).stack.frames)
+
+    def call(*words: str, out: str = "out"):
+        always = ["--pipeline", tmp_path / "fuse.toml", "--threads", 1, "--device", "cpu"]
+        where = ["--stack", tmp_path / "a.npy", "--out", tmp_path / out]
+        code = main(["run", *map(str, [*always, *where, *words])])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def test_image_and_report_name_the_checkpoint(folder, command, tmp_path):
+    path = write_checkpoint(folder)
+    assert command()[0] == 0
+    report = json.loads((tmp_path / "out/a/report.json").read_text())
+    validate(report, json.loads(SCHEMA_FILE.read_text()))
+    assert report["checkpoint"] == "tiny"
+    assert report["checkpoint_sha256"] == digest(path)
+    assert digest(path).encode() in (tmp_path / "out/a/restored.tif").read_bytes()
+
+
+def test_resume_skips_until_the_checkpoint_changes(folder, command, tmp_path):
+    write_checkpoint(folder)
+    command("--keep-stages")
+    image = tmp_path / "out/a/restored.npy"
+    first = image.stat().st_mtime_ns
+    command("--resume")
+    assert image.stat().st_mtime_ns == first
+    write_checkpoint(folder, seed=1)
+    code, log = command("--resume", "--keep-stages")
+    assert code == 0
+    assert "a: 6 of 7 stages kept" in log
+    assert image.stat().st_mtime_ns > first
+
+
+def test_a_missing_checkpoint_is_told_before_anything_is_computed(command, tmp_path):
+    code, log = command("--set", FUSE.format("none-such"))
+    assert code == 5
+    assert "checkpoint none-such: expected one of" in log
+    assert command()[0] == 5
+    assert not (tmp_path / "out/a/report.json").exists()
+
+
+def test_without_a_network_the_pipeline_has_to_say_so(command):
+    code, log = command("--set", FUSE.format("none"))
+    assert code == 2
+    assert "restore by pipelines/classical.toml instead" in log
+
+
+def test_a_broken_checkpoint_is_exit_5(folder, command):
+    path = write_checkpoint(folder)
+    path.write_bytes(path.read_bytes()[:-9])
+    code, log = command("--set", FUSE.format("tiny"))
+    assert code == 5
+    assert "expected a whole safetensors file" in log
+
+
+def test_ensemble_is_the_mean_of_eight(folder):
+    write_checkpoint(folder)
+    given = after("deconvolve")
+    evidence = prepare(given, tiny_card().preparation)
+    with torch.no_grad():
+        residual = lively().predict(evidence.planes[None], evidence.scalars[None], "encoder", True)
+    expected = restore(evidence.base + residual[0, 0], evidence)
+    torch.testing.assert_close(run().image, expected)
+    assert not torch.allclose(run(ensemble=False).image, expected)

@@ -1,0 +1,118 @@
+"""`burst export` makes a checkpoint of a run."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from burst.__main__ import main
+from burst.card import Card, LevelRange, card_text
+from burst.checkpoint import load, save
+from burst.models.restorer import Restorer
+from burst.models.spec import RestorerSpec
+from burst.prepare import Preparation
+from burst.training.graph import GraphError, write_graph
+
+INPUTS = Preparation(("merged", "restored"), ("frames", "noise"))
+
+
+def write_run(folder, **fields):
+    """Write the folder of a run with a small network whose output is not zero."""
+    spec = RestorerSpec(2, 2, width=8, depths=(1, 1), prior_width=8, head_width=8, **fields)
+    torch.manual_seed(0)
+    model = Restorer(spec)
+    state = {name: t + 0.05 * torch.randn(t.shape) for name, t in model.state_dict().items()}
+    priors = ("truth",) if spec.teacher else ("none",) if spec.prior == "none" else ("encoder",)
+    card = Card("run", spec, INPUTS, "", LevelRange((0.01, 0.1), (1.0, 2.0)), priors=priors)
+    save(folder / "network.safetensors", state, card)
+    return folder
+
+
+@pytest.fixture
+def export(tmp_path, monkeypatch):
+    """Return a function that exports a run as "mine" and returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "run")
+    return lambda *words: main(["export", "run", "--name", "mine", *map(str, words)])
+
+
+def test_checkpoint_and_card_are_written(export, tmp_path, capsys):
+    assert export("--licences", "CC0") == 0
+    captured = capsys.readouterr()
+    assert captured.out.split() == ["checkpoints/mine.safetensors", "checkpoints/mine.md"]
+    assert captured.err == ""
+    loaded = load(tmp_path / "checkpoints/mine.safetensors")
+    assert (loaded.card.name, loaded.card.training["licences"]) == ("mine", "CC0")
+    assert (tmp_path / "checkpoints/mine.md").read_text("utf-8") == card_text(loaded.card)
+
+
+def test_weights_are_the_run_s(export, tmp_path):
+    export()
+    before = load(tmp_path / "run/network.safetensors").model.state_dict()
+    after = load(tmp_path / "checkpoints/mine.safetensors").model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_half_is_half_as_large_and_nearly_as_exact(export, tmp_path):
+    export("--half")
+    export("--out", "whole")
+    half, whole = (tmp_path / f / "mine.safetensors" for f in ("checkpoints", "whole"))
+    header = 9000
+    assert half.stat().st_size < whole.stat().st_size / 2 + header / 2
+    evidence, scalars = torch.rand(1, 2, 32, 32), torch.rand(1, 2)
+    with torch.no_grad():
+        outputs = [load(path).model(evidence, scalars) for path in (half, whole)]
+    torch.testing.assert_close(*outputs, atol=5e-3, rtol=0)
+    assert load(half).card.training["bits of a weight"] == 16
+
+
+def test_missing_licences_are_told(export, capsys):
+    export()
+    assert "the card names no licences" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("prior", ["none", "grid"])
+def test_onnx_computes_the_same(tmp_path, prior):
+    checkpoint = load(write_run(tmp_path / prior, prior=prior) / "network.safetensors")
+    assert write_graph(tmp_path / "a.onnx", checkpoint, 36) <= 1e-5
+    assert (tmp_path / "a.onnx").stat().st_size > 10_000
+
+
+def test_onnx_that_differs_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("burst.training.graph._export", lambda *_: None)
+    monkeypatch.setattr("burst.training.graph._run", lambda path, e, s: e[:, :1] + 1)
+    path = tmp_path / "a.onnx"
+    monkeypatch.setattr("burst.training.graph._export", lambda g, e, s, part: part.write_bytes(b""))
+    with pytest.raises(GraphError, match="expected what torch computes"):
+        write_graph(path, load(write_run(tmp_path / "run") / "network.safetensors"), 36)
+    assert not path.exists()
+
+
+def test_teacher_is_no_graph(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "teacher", teacher=True)
+    assert main(["export", "teacher", "--name", "t", "--onnx", "36"]) == 2
+    assert "found a teacher" in capsys.readouterr().err
+
+
+def test_missing_extra_is_explained(export, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "onnxruntime" else object()
+    )
+    assert export("--onnx") == 2
+    assert "expected the packages onnxruntime" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a/b", "a.safetensors"])
+def test_name_is_a_name(export, capsys, name):
+    assert export("--name", name) == 2
+    assert "expected a name without" in capsys.readouterr().err
+
+
+def test_run_without_a_network_is_explained(export, tmp_path, capsys):
+    (tmp_path / "new").mkdir()
+    assert main(["export", "new", "--name", "x"]) == 2
+    assert "expected a run with network.safetensors" in capsys.readouterr().err

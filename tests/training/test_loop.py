@@ -1,0 +1,138 @@
+"""Training: the same result whatever cut it, and a stop where it goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from burst.checkpoint import read_card
+from burst.config import ConfigError
+from burst.training import loop
+from burst.training.batches import Pool, random_of
+from burst.training.loop import Trainer, TrainingError
+from burst.training.order import carry_out
+
+
+def weights(path):
+    """Return the weights of a trained network."""
+    return load_file(path)
+
+
+def same(one, two):
+    """Whether two networks have the same weights, bit for bit."""
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.fixture
+def cut(monkeypatch):
+    """Return a function that has the next run be cut after so many steps."""
+
+    def after(steps):
+        step = Trainer._step
+
+        def until(self, share):
+            if self.step == steps:
+                raise KeyboardInterrupt
+            return step(self, share)
+
+        monkeypatch.setattr(Trainer, "_step", until)
+        monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+        return lambda: monkeypatch.setattr(Trainer, "_step", step)
+
+    return after
+
+
+@pytest.mark.parametrize("steps", [5, 7])
+def test_cut_and_resumed_equals_undisturbed(make_order, cut, steps):
+    whole = carry_out(make_order(name="whole"), print)
+    mend = cut(steps)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(make_order(name="parts"), print)
+    mend()
+    said = []
+    parts = carry_out(make_order(name="parts", resume=True), said.append)
+    assert any(f"goes on after step {steps}" in line for line in said)
+    assert same(weights(whole), weights(parts))
+
+
+def test_seed_decides_the_weights(make_order):
+    one, two, other = (
+        carry_out(make_order("plain", "training.steps=2", f"training.seed={s}", name=name), print)
+        for name, s in (("one", 0), ("two", 0), ("other", 1))
+    )
+    assert same(weights(one), weights(two))
+    assert not same(weights(one), weights(other))
+
+
+def test_training_lowers_the_loss(make_order, monkeypatch):
+    losses, batches = [], []
+    step, draw = Trainer._step, Pool.draw
+
+    def watched(self, share):
+        parts = step(self, share)
+        losses.append(float(parts["image"].detach()))
+        return parts
+
+    def same_batch(pool, *_):
+        batches[:] = batches or [draw(pool, 2, 32, random_of(0, 0))]
+        return batches[0]
+
+    # One batch for all steps, so that the loss can be compared.
+    monkeypatch.setattr(Pool, "draw", same_batch)
+    monkeypatch.setattr(Trainer, "_step", watched)
+    carry_out(make_order("plain", "training.steps=40", "training.rate=3e-3"), print)
+    assert losses[-1] < 0.95 * losses[0]
+
+
+def test_card_says_what_it_was_trained_on(make_order):
+    card = read_card(carry_out(make_order("plain", "training.steps=3"), print))
+    assert card.priors == ("none",)
+    assert card.training["noise levels"] == ["low", "high"]
+    assert (card.training["steps"], card.training["samples"]) == (3, 4)
+    assert set(card.scores["low"]) == {"classical", "network"}
+    assert card.level.noise[0] < card.level.noise[1] < 0.2
+
+
+def test_seconds_are_a_budget(make_order):
+    card = read_card(carry_out(make_order("plain", "training.seconds=1.5"), print))
+    assert 1 <= card.training["seconds"] <= 3
+
+
+def test_nonsense_stops_with_a_sentence(make_order, monkeypatch):
+    step = Trainer._step
+
+    def spoilt(self, share):
+        return {**step(self, share), "total": torch.tensor(float("nan"))}
+
+    monkeypatch.setattr(Trainer, "_step", spoilt)
+    with pytest.raises(TrainingError, match=r"expected a finite total, found nan at step 5"):
+        carry_out(make_order("plain"), print)
+
+
+def test_network_that_spoils_the_image_stops(make_order):
+    order = make_order("plain", "training.rate=3.0", "training.clip=1e6", "training.average=0")
+    with pytest.raises(TrainingError, match=r"expected (an image no worse|a finite)"):
+        carry_out(order, print)
+
+
+def test_run_is_not_written_over(make_order):
+    carry_out(make_order("plain", "training.steps=1"), print)
+    with pytest.raises(ConfigError, match="Pass --resume to go on"):
+        carry_out(make_order("plain", "training.steps=1"), print)
+
+
+def test_run_goes_on_with_its_own_settings_only(make_order):
+    carry_out(make_order("plain", "training.steps=1"), print)
+    with pytest.raises(ConfigError, match=r"training\.rate = 0\.001, now 0\.1"):
+        carry_out(make_order("plain", "training.rate=0.1", resume=True), print)
+    # The budget may grow.
+    carry_out(make_order("plain", "training.steps=2", resume=True), print)
+
+
+def test_broken_state_is_explained(make_order):
+    order = make_order("plain", "training.steps=1")
+    carry_out(order, print)
+    (order.folder / "state.pt").write_bytes(b"x")
+    with pytest.raises(ConfigError, match=r"expected the state of a run"):
+        carry_out(make_order("plain", "training.steps=1", resume=True), print)

@@ -1,0 +1,92 @@
+"""Losses, and where a prior comes from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from burst.models.restorer import Restorer
+from burst.models.spec import RestorerSpec
+from burst.training.batches import Batch, random_of
+from burst.training.losses import (
+    Objective,
+    Weights,
+    charbonnier,
+    choose_source,
+    edge_error,
+    prior_of,
+)
+
+SPEC = {"evidence": 2, "scalars": 3, "width": 8, "depths": (1, 1), "prior_width": 8,
+        "head_width": 8}  # fmt: skip
+WEIGHTS = Weights(edges=0.1, prior=0.5)
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((2, 2, 32, 32), (2, 3), (2, 1, 32, 32), (2, 1, 32, 32))
+    return Batch(*(torch.rand(shape, generator=generator) for shape in shapes))
+
+
+def network(**fields):
+    torch.manual_seed(0)
+    return Restorer(RestorerSpec(**{**SPEC, **fields}))
+
+
+def loss(model, batch, source, guide=None):
+    return Objective(model, guide, WEIGHTS)(batch, source, random_of(0, 0))
+
+
+def test_no_error_is_no_loss(batch):
+    assert float(charbonnier(batch.truth, batch.truth)) == pytest.approx(0, abs=1e-9)
+    assert float(edge_error(batch.truth, batch.truth)) == 0
+
+
+def test_charbonnier_is_the_mean_error_where_it_is_large(batch):
+    assert float(charbonnier(batch.truth + 1, batch.truth)) == pytest.approx(1, abs=2e-3)
+
+
+def test_offset_is_no_error_of_edges(batch):
+    assert float(edge_error(batch.truth + 1, batch.truth)) == pytest.approx(0, abs=1e-6)
+
+
+def test_total_is_the_weighted_sum(batch):
+    guide = network(prior="grid", teacher=True)
+    parts = loss(network(prior="grid"), batch, "encoder", guide)
+    expected = parts["image"] + 0.1 * parts["edges"] + 0.5 * parts["prior"]
+    assert float(parts["total"].detach()) == pytest.approx(float(expected.detach()))
+
+
+def test_first_image_is_the_classical_one(batch):
+    parts = loss(network(prior="none"), batch, None)
+    assert float(parts["image"].detach()) == pytest.approx(
+        float(charbonnier(batch.base, batch.truth))
+    )
+
+
+@pytest.mark.parametrize("source", ["encoder", "diffusion"])
+def test_student_learns_its_teacher_s_prior(batch, source):
+    model, guide = network(), network(teacher=True)
+    loss(model, batch, source, guide)["prior"].backward()
+    moved = {name.partition(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert moved == ({"encoder"} if source == "encoder" else {"encoder", "denoiser"})
+    assert all(p.grad is None for p in guide.parameters())
+
+
+def test_guide_is_not_trained():
+    objective = Objective(network(), network(teacher=True), WEIGHTS)
+    assert len(list(objective.parameters())) == len(list(network().parameters()))
+
+
+def test_teacher_sees_the_truth(batch):
+    model = network(teacher=True)
+    tokens = prior_of(model, batch, "truth", None)
+    other = Batch(batch.evidence, batch.scalars, batch.base, batch.truth.flip(-1))
+    assert not torch.equal(tokens, prior_of(model, other, "truth", None))
+
+
+def test_both_sources_are_drawn():
+    drawn = {choose_source(("encoder", "diffusion"), random_of(0, step)) for step in range(20)}
+    assert drawn == {"encoder", "diffusion"}
+    assert choose_source((), random_of(0, 0)) is None

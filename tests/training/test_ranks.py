@@ -1,0 +1,44 @@
+"""Several processes train one network."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from training_toys import SETTINGS
+
+from burst.checkpoint import read_card
+from burst.training.ranks import joined
+
+HERE = Path(__file__).parent
+
+
+def test_alone_without_torchrun():
+    with joined("cpu") as ranks:
+        assert (ranks.rank, ranks.count, ranks.first) == (0, 1, True)
+        assert ranks.agree(3.5) == 3.5
+
+
+def test_two_processes_end_with_the_same_weights(collection, tmp_path):
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    program = [
+        str(HERE / "trained_by_two.py"),
+        str(collection.folder.parent),
+        str(tmp_path / "run"),
+    ]
+    settings = [*SETTINGS, "training.steps=4", "training.check_every=2"]
+    done = subprocess.run(
+        [*words, *program, *settings],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    digests = dict(re.findall(r"rank (\d) of 2: (\w+)", done.stdout))
+    assert digests["0"] == digests["1"]
+    assert read_card(tmp_path / "run/network.safetensors").training["batch"] == 4

@@ -126,7 +126,7 @@ def _ablation(args: argparse.Namespace) -> None:
     """Change one thing at a time."""
     from burst.measure.ablation import Ablation
 
-    ablation = Ablation(args.pipeline, tuple(args.set))
+    ablation = Ablation.of(args.pipeline, tuple(args.set))
     settings = load(args.pipeline, args.set).to_toml()
     _measure(args, settings, _plan(args).cases(), ablation.measure)
 

@@ -40,6 +40,12 @@ VARIANTS = (
     Variant("deconvolve: twice the prior", ("deconvolve.strength=2",)),
     Variant("deconvolve: left out", image=lambda burst: burst.merged),
 )
+OF_NETWORK = (
+    Variant("fuse: left out", without=("fuse",)),
+    Variant("fuse: prior by the encoder", ("fuse.prior=encoder",)),
+    Variant("fuse: prior by diffusion", ("fuse.prior=diffusion",)),
+    Variant("fuse: without the ensemble", ("fuse.ensemble=false",)),
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,12 @@ class Ablation:
     pipeline: str
     assignments: tuple[str, ...] = ()
     variants: Sequence[Variant] = VARIANTS
+
+    @classmethod
+    def of(cls, pipeline: str, assignments: tuple[str, ...] = ()) -> Ablation:
+        """Return the ablation with all variants that fit the pipeline's stages."""
+        stages = {step.name for step in load(pipeline, assignments).steps}
+        return cls(pipeline, assignments, VARIANTS + (OF_NETWORK if "fuse" in stages else ()))
 
     def measure(self, case: Case) -> Record:
         """Simulate a case and score every variant on it."""

@@ -2,7 +2,8 @@
 
 The fair oracle knows each frame's displacement, less the mean over the frames, which no stack
 holds; it averages the aligned frames and divides by the true mean PSF, Wiener's way, with the
-noise-to-signal ratio that scores best. The full oracle knows the mean displacement as well.
+noise-to-signal ratio that scores best. Defects are mended and the bias of a clipped black is taken
+out as for ours, with the noise as measured. The full oracle knows the mean displacement as well.
 """
 
 from __future__ import annotations
@@ -14,25 +15,27 @@ from torch.nn import functional
 
 from burst.data.simulate import Truth
 from burst.measure.scores import score
+from burst.ops.noise import lowest_linear, undo_clipping
 from burst.ops.psf import transfer_function
 from burst.ops.registration import aligned_mean, recentre
 from burst.ops.warp import compose
+from burst.records import Burst
 
 RATIOS = tuple(10 ** (-4 + 0.25 * i) for i in range(13))  # noise to signal, 1e-4 to 0.1
 MARGINS = 2  # mirrored around the image, in reaches of the PSF, so that the borders do not ring
 
 
-def fair_oracle(linear: torch.Tensor, truth: Truth) -> torch.Tensor:
-    """Return the image [h, w] of frames [n, h, w] as restored without the mean displacement."""
-    return _restore(linear, recentre(compose(truth.flow, truth.row_motion)), truth)
+def fair_oracle(burst: Burst, truth: Truth) -> torch.Tensor:
+    """Return the image [h, w] of a burst as restored without the mean displacement."""
+    return _restore(burst, recentre(compose(truth.flow, truth.row_motion)), truth)
 
 
-def full_oracle(linear: torch.Tensor, truth: Truth) -> torch.Tensor:
-    """Return the image [h, w] of frames [n, h, w] as restored with all displacements known."""
-    return _restore(linear, compose(truth.flow, truth.row_motion), truth)
+def full_oracle(burst: Burst, truth: Truth) -> torch.Tensor:
+    """Return the image [h, w] of a burst as restored with all displacements known."""
+    return _restore(burst, compose(truth.flow, truth.row_motion), truth)
 
 
-ORACLES: dict[str, Callable[[torch.Tensor, Truth], torch.Tensor]] = {
+ORACLES: dict[str, Callable[[Burst, Truth], torch.Tensor]] = {
     "oracle": fair_oracle,
     "oracle with mean displacement": full_oracle,
 }
@@ -54,8 +57,12 @@ def wiener(blurred: torch.Tensor, psf: torch.Tensor, ratio: float) -> torch.Tens
     return image[margin : margin + h, margin : margin + w].contiguous()
 
 
-def _restore(linear: torch.Tensor, displacement: torch.Tensor, truth: Truth) -> torch.Tensor:
-    merged = aligned_mean(linear, displacement, torch.ones(len(linear)))
+def _restore(burst: Burst, displacement: torch.Tensor, truth: Truth) -> torch.Tensor:
+    linear, noise = burst.linear, burst.noise
+    assert linear is not None
+    assert noise is not None
+    mean = aligned_mean(linear, displacement, torch.ones(len(linear)))
+    merged = undo_clipping(mean, noise, lowest_linear(burst.stack.sensor))
     psf = truth.psf.mean(0)
     images = [wiener(merged, psf, ratio) for ratio in RATIOS]
     return max(images, key=lambda image: score(image, truth.scene).psnr)

@@ -42,6 +42,7 @@ TITLES = {
     "ablation": "What each stage is worth",
     "scaling": "Cost over frames and pixels",
     "boards": "Words on real boards",
+    "soak": "Broken stacks and killed batches",
     "quick": "Quick suite",
 }
 PEERS = "How each peer is installed stands in [peers.md](peers.md)."

@@ -77,8 +77,8 @@ def draw_scaling(records: Sequence[Record], path: Path) -> None:
         values = [r["case"]["frames"] * r["case"]["size"] ** 2 / 1e6 for r in group]
         seconds.plot(values, [r["seconds"] for r in group], "o-", color=colour, label=label)
         memory.plot(values, [r["peak"] / MIB for r in group], "o-", color=colour, label=label)
-    seconds.set(ylabel="seconds", xlabel="million values", xscale="log", yscale="log")
-    memory.set(ylabel="peak MiB", xlabel="million values", xscale="log", yscale="log")
+    for axes, what in ((seconds, "seconds"), (memory, "peak MiB")):
+        axes.set(ylabel=what, xlabel="million values", xlim=(0, None), ylim=(0, None))
     seconds.legend(frameon=False)
     _save(figure, path)
 

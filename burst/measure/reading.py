@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from burst.measure.baselines import plain_mean
 from burst.measure.boards import measure_boards
 from burst.measure.peers import Peer
 from burst.measure.results import Record
-from burst.measure.synthetic import OURS, image_of
+from burst.measure.synthetic import CLASSICAL, NETWORK, OURS, image_of
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack
 
@@ -38,9 +39,17 @@ class BoardBench:
 
     def measure(self, board: Board) -> Record:
         """Restore a board by every method and return what can be read of each."""
-        methods = {"mean": plain_mean, **self.peers, OURS: self._restore}
+        methods = {"mean": plain_mean, **self.peers}
+        for name, pipeline in self._ours().items():
+            methods[name] = partial(_restore, pipeline)
         rows = measure_boards([Path(board.folder)], methods, lambda message: None)
         return {"rows": [asdict(row) for row in rows]}
 
-    def _restore(self, stack: Stack) -> torch.Tensor:
-        return image_of(self.pipeline.run(Burst(stack)))
+    def _ours(self) -> dict[str, Pipeline]:
+        names = [step.name for step in self.pipeline.steps]
+        without = {CLASSICAL: self.pipeline.before(NETWORK)} if NETWORK in names else {}
+        return {**without, OURS: self.pipeline}
+
+
+def _restore(pipeline: Pipeline, stack: Stack) -> torch.Tensor:
+    return image_of(pipeline.run(Burst(stack)))

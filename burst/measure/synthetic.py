@@ -25,6 +25,8 @@ from burst.pipeline import Pipeline, run_step
 from burst.records import Burst, Stack
 
 OURS = "burst"
+CLASSICAL = "burst without network"
+NETWORK = "fuse"
 NOTHING = ""  # the name under which the burst stands before any stage
 
 
@@ -71,10 +73,11 @@ class Bench:
             except PeerError as error:
                 # The page says so; the others still have their figures.
                 methods[name] = {"failed": str(error)}
-        ours = image_of(trace.after[trace.last])
-        methods[OURS] = figures(ours, trace.cost[trace.last], simulated, layout)
+        for name, stage in ours_of(trace).items():
+            image = image_of(trace.after[stage])
+            methods[name] = figures(image, trace.cost[stage], simulated, layout)
         for name, oracle in ORACLES.items():
-            add(name, partial(oracle, linear_frames(trace), simulated.truth))
+            add(name, partial(oracle, trace.after["noise"], simulated.truth))
         return {"methods": methods, "stages": stage_figures(stages_of(trace), simulated)}
 
     def measure_stages(self, case: Case) -> Record:
@@ -95,6 +98,13 @@ def run_traced(pipeline: Pipeline, stack: Stack) -> Trace:
     return Trace(after, cost)
 
 
+def ours_of(trace: Trace) -> dict[str, str]:
+    """Return our methods by name, each with the stage whose image it is."""
+    stages = list(trace.after)
+    without = {CLASSICAL: stages[-2]} if stages[-1] == NETWORK else {}
+    return {**without, OURS: stages[-1]}
+
+
 def figures(image: torch.Tensor, cost: Cost, simulated: Simulated, layout: Layout | None) -> Record:
     """Return scores, bits (of a coded target) and cost of one result [h, w]."""
     found: Record = asdict(score(image, simulated.truth.scene))
@@ -110,13 +120,6 @@ def figures(image: torch.Tensor, cost: Cost, simulated: Simulated, layout: Layou
 def stages_of(trace: Trace) -> dict[str, Burst]:
     """Return the burst after each stage, the untouched one left out."""
     return {name: burst for name, burst in trace.after.items() if name != NOTHING}
-
-
-def linear_frames(trace: Trace) -> torch.Tensor:
-    """Return the frames [n, h, w] as the oracles take them: defects mended, like ours."""
-    linear = trace.after[trace.last].linear
-    assert linear is not None
-    return linear
 
 
 def image_of(burst: Burst) -> torch.Tensor:

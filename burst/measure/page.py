@@ -21,7 +21,8 @@ on this page is typed by hand.
 truth. One sub-pixel shift, one gain and one offset are fitted to the truth, for every method
 alike, and a border of 8 px is left out. "PSNR without warp" is taken after a smooth warp against
 the truth is removed as well (registered in windows of 8 px and wider, too wide to repair detail):
-the mean displacement over the frames is known to no method, and says nothing of sharpness.
+the mean displacement over the frames is known to no method, and says nothing of sharpness. MTF50,
+in cycles per pixel, is where half of the truth's modulation is left, taken from the same image.
 
 **The gap.** 0 % is the plain mean of all frames, 100 % the fair oracle: the true displacements
 less their mean over the frames, the mean of the aligned frames, and a Wiener filter with the true

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from burst.ops.color import linear_to_display
-from burst.ops.metrics import psnr, ssim
+from burst.ops.metrics import mtf50, psnr, ssim
 from burst.ops.registration import global_shifts, gradient, remove_warp
 from burst.ops.warp import warp
 from burst.records import StackError
@@ -28,11 +28,12 @@ LARGEST_SHIFT = 8.0  # px; a phase correlation that says more has found somethin
 
 @dataclass(frozen=True)
 class Scores:
-    """PSNR (dB), PSNR (dB) without a smooth warp, and SSIM of one image."""
+    """PSNR (dB), PSNR (dB) without a smooth warp, SSIM, and MTF50 (cycles per pixel)."""
 
     psnr: float
     psnr_without_warp: float
     ssim: float
+    mtf50: float
 
 
 def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
@@ -50,6 +51,7 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
         psnr=psnr(cut(fitted), inside),
         psnr_without_warp=psnr(cut(straight), inside),
         ssim=ssim(cut(fitted), inside),
+        mtf50=mtf50(cut(straight), inside),
     )
 
 

@@ -73,14 +73,14 @@ def _synthetic(records: Sequence[Record]) -> str:
 
 def _score_table(records: Sequence[Record]) -> str:
     head = (
-        "method", "PSNR dB", "gap closed", "PSNR without warp", "gap closed", "SSIM", "seconds",
-        "peak MiB",
+        "method", "PSNR dB", "gap closed", "PSNR without warp", "gap closed", "SSIM", "MTF50",
+        "seconds", "peak MiB",
     )  # fmt: skip
     rows = []
     for method in records[0]["methods"]:
-        plain, straight, ssim, seconds = (
+        plain, straight, ssim, mtf50, seconds = (
             mean_of(records, method, figure)
-            for figure in ("psnr", "psnr_without_warp", "ssim", "seconds")
+            for figure in ("psnr", "psnr_without_warp", "ssim", "mtf50", "seconds")
         )
         rows.append(
             [
@@ -90,6 +90,7 @@ def _score_table(records: Sequence[Record]) -> str:
                 f"{straight:.2f}",
                 f"{gap_closed(records, method, 'psnr_without_warp'):.0f} %",
                 f"{ssim:.3f}",
+                f"{mtf50:.3f}",
                 f"{seconds:.1f}",
                 _peak(records, method),
             ]

@@ -15,7 +15,8 @@ def folder(tmp_path):
     """Return a folder with the results of two suites."""
     case = {"image": "photos/a.png", "level": "low", "seed": 0, "frames": 100, "size": 271}
     method = {
-        "psnr": 20.0, "psnr_without_warp": 21.0, "ssim": 0.5, "seconds": 1.0, "peak": None,
+        "psnr": 20.0, "psnr_without_warp": 21.0, "ssim": 0.5, "mtf50": 0.2,
+        "seconds": 1.0, "peak": None,
     }  # fmt: skip
     methods = dict.fromkeys(("mean", "burst"), method)
     methods["oracle"] = {**method, "psnr": 25.0, "psnr_without_warp": 26.0}

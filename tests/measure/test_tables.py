@@ -13,6 +13,7 @@ def figures(psnr, **more):
         "psnr": psnr,
         "psnr_without_warp": psnr + 1,
         "ssim": 0.8,
+        "mtf50": 0.2,
         "seconds": 2.0,
         "peak": 2**20,
     }
@@ -36,7 +37,7 @@ def test_gap_is_between_mean_and_oracle(records):
 def test_score_table_has_a_row_for_each_method(records):
     text = tables("synthetic", records)
     assert "### low: 2 images" in text
-    assert "| burst | 26.00 | 75 % | 27.00 | 75 % | 0.800 | 2.0 | 1 |" in text
+    assert "| burst | 26.00 | 75 % | 27.00 | 75 % | 0.800 | 0.200 | 2.0 | 1 |" in text
 
 
 def test_coded_targets_get_their_own_table(records):

@@ -1,27 +1,39 @@
-"""Simulate a stack through turbulent air, with the truth beside it."""
+"""Simulate a stack, through turbulent air or by a rolling shutter, with the truth beside it."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
 from burst.data.scenes import SCENES, read_scene
 from burst.files.folder import TRUTH_SUFFIX
+from burst.files.sidecar import sidecar_text
 from burst.machine import DEVICES, resolve_device
-from burst.records import MINIMUM_FRAMES, Stack
+from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
 
 if TYPE_CHECKING:
+    from burst.data.shutters import Scene
     from burst.data.simulate import Truth
 
 LOG = logging.getLogger("burst")
 
 SMALLEST = 16
+FRAMES, SHUTTER_FRAMES = 100, 6
+SIZE = 271
+LEVEL = "medium"
+BLACK, WHITE = 256, 4095  # DN
+# What only a moving scene has, with its defaults; `None` where they depend on the rest.
+MOVING = {
+    "video": None, "video_rate": None, "readout_ratio": 1.0, "exposure": None,
+    "frame_rate": 30.0, "speed": 8.0, "light": 1.0,
+}  # fmt: skip
+GLOBAL_RESET_EXPOSURE = 0.25  # of the frame time; the other shutters' is 0
+
 TRUTH = ("scene", "flow", "row_motion", "psf", "hot", "row_offset")
 
 
@@ -32,23 +44,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the scene: a file, or one of {', '.join(SCENES)} (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--level", default="medium", help="how hard: low, medium, high, very-high (default: medium)"
+        "--level", default=LEVEL, help="how hard: low, medium, high, very-high (default: medium)"
     )
-    parser.add_argument("--frames", type=positive, default=100, help="default: %(default)s")
     parser.add_argument(
-        "--size", type=positive, default=271, help="rows and columns (default: 271)"
+        "--frames", type=positive, help=f"default: {FRAMES}; with --shutter {SHUTTER_FRAMES}"
+    )
+    parser.add_argument(
+        "--size", type=positive, help=f"rows and columns (default: {SIZE}, or all of a video)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
     parser.add_argument(
-        "--out", required=True, metavar="FILE.npy",
-        help="the stack; its sensor goes to FILE.toml and the truth to FILE.truth.npz",
+        "--out", required=True, metavar="FILE.npy|DIR",
+        help="the stack; its sensor goes to FILE.toml and the truth to FILE.truth.npz;"
+        " with --shutter a folder",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
+    _add_shutter(parser.add_argument_group("a moving scene, in clear air"))
+
+
+def _add_shutter(group: argparse._ArgumentGroup) -> None:
+    kinds = [str(kind) for kind in Shutter if kind is not Shutter.GLOBAL]
+    group.add_argument("--shutter", choices=kinds, help="simulate this shutter, and nine truths")
+    group.add_argument(
+        "--readout-ratio", type=float, metavar="R", help="readout over frame time (default: 1)"
+    )
+    group.add_argument(
+        "--exposure", type=float, metavar="E",
+        help=f"of a row, over frame time (default: 0; global_reset {GLOBAL_RESET_EXPOSURE})",
+    )  # fmt: skip
+    group.add_argument("--frame-rate", type=float, metavar="HZ", help="default: 30")
+    group.add_argument(
+        "--speed", type=float, metavar="PX", help="motion of a still per frame (default: 8)"
+    )
+    group.add_argument(
+        "--light", type=float, metavar="L",
+        help="how bright the scene's white is; 1 just saturates the sensor (default: 1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--video", metavar="FILE", help="a high-speed video as the scene, in place of --image"
+    )
+    group.add_argument(
+        "--video-rate", type=float, metavar="HZ",
+        help="frames a second at which it was taken, where the file states another",
+    )  # fmt: skip
 
 
 def execute(args: argparse.Namespace) -> int:
     """Simulate and write one stack; print its paths."""
+    if args.shutter:
+        return _execute_shutter(args)
     out = _check(args)
     import torch
 
@@ -58,10 +103,11 @@ def execute(args: argparse.Namespace) -> int:
     conditions = find_level(args.level).point()
     generator = torch.Generator(resolve_device(args.device)).manual_seed(args.seed)
     scene = read_scene(args.image)
-    simulated = simulate(scene, conditions, generator, args.frames, (args.size, args.size))
+    frames, size = args.frames or FRAMES, args.size or SIZE
+    simulated = simulate(scene, conditions, generator, frames, (size, size))
     for path in _write(out, simulated.stack, simulated.truth):
         print(path)
-    LOG.info("%s: %d frames, level %s", out, args.frames, args.level)
+    LOG.info("%s: %d frames, level %s", out, frames, args.level)
     return Exit.DONE
 
 
@@ -70,12 +116,108 @@ def _check(args: argparse.Namespace) -> Path:
     out = Path(args.out)
     if out.suffix != ".npy":
         raise ConfigError(f"--out {out}: expected a name that ends in .npy.")
-    if args.size < SMALLEST or args.frames < MINIMUM_FRAMES:
+    for name in MOVING:
+        if getattr(args, name) is not None:
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option}: expected --shutter with it, found none. Pass both.")
+    _check_amount(args)
+    return out
+
+
+def _check_amount(args: argparse.Namespace) -> None:
+    frames, size = args.frames or FRAMES, args.size or SIZE
+    if size < SMALLEST or frames < MINIMUM_FRAMES:
         raise ConfigError(
-            f"--size {args.size} --frames {args.frames}: expected at least {SMALLEST} pixels"
+            f"--size {size} --frames {frames}: expected at least {SMALLEST} pixels"
             f" and {MINIMUM_FRAMES} frames."
         )
-    return out
+
+
+def _execute_shutter(args: argparse.Namespace) -> int:
+    """Simulate and write one sequence of a moving scene; print its paths."""
+    _settle_shutter(args)
+    import torch
+
+    from burst.data.levels import find_level
+    from burst.data.shutters import simulate_shutter
+    from burst.files.layouts.written import write_sequence
+
+    conditions = find_level(args.level).point()
+    scene = _footage(args) if args.video else _layers(args, conditions.vibration)
+    frame_time = 1 / args.frame_rate
+    noise = NoiseModel(
+        shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
+    )
+    sensor = Sensor(
+        black_level=BLACK,
+        white_level=WHITE,
+        noise=noise,
+        shutter=Shutter(args.shutter),
+        exposure_time=args.exposure * frame_time,
+        row_time=args.readout_ratio * frame_time / scene.size[0],
+        frame_time=frame_time,
+    )
+    generator = torch.Generator().manual_seed(args.seed)
+    sequence = simulate_shutter(scene, sensor, args.frames or SHUTTER_FRAMES, generator, args.light)
+    for path in write_sequence(Path(args.out), sequence):
+        print(path)
+    LOG.info("%s: %d frames, %d truths", args.out, sequence.count, len(sequence.truths))
+    return Exit.DONE
+
+
+def _settle_shutter(args: argparse.Namespace) -> None:
+    """Fill in what was not said; ConfigError for numbers that no camera has."""
+    _check_amount(args)
+    if args.device == "cuda":
+        raise ConfigError("--device cuda: expected cpu or auto with --shutter. Leave it out.")
+    if args.video_rate is not None and not args.video:
+        raise ConfigError("--video-rate: expected --video with it, found none. Pass both.")
+    if args.speed is not None and args.video:
+        raise ConfigError("--speed: expected a still that moves, found --video. Pass one of them.")
+    reset = args.shutter == Shutter.GLOBAL_RESET
+    defaults = {**MOVING, "exposure": GLOBAL_RESET_EXPOSURE if reset else 0.0}
+    for name, default in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+    for name in ("readout_ratio", "exposure", "speed", "light", "frame_rate", "video_rate"):
+        value = getattr(args, name)
+        least = "above 0" if name.endswith("rate") or (reset and name == "exposure") else "from 0"
+        if value is None or (0 <= value < float("inf") and (value or least == "from 0")):
+            continue
+        option = name.replace("_", "-")
+        raise ConfigError(f"--{option} {value:g}: expected a number {least} on. Correct it.")
+
+
+def _layers(args: argparse.Namespace, shake: float) -> Scene:
+    """Return a still that moves, with an object before it."""
+    from burst.data.shutters import draw_layers
+
+    size = args.size or SIZE
+    speed = args.speed * args.frame_rate
+    return draw_layers(read_scene(args.image), (size, size), speed, shake, args.seed)
+
+
+def _footage(args: argparse.Namespace) -> Scene:
+    """Return a video as a scene, as far as the frames need it, or the middle of it."""
+    import math
+
+    from burst.data.shutters import Footage
+    from burst.files.gray import frame_luminance
+    from burst.files.video import decode_video
+
+    path = Path(args.video)
+    _, sensor = decode_video(path, frame_luminance, 1)
+    rate = args.video_rate or 1 / sensor.frame_time
+    last = (args.frames or SHUTTER_FRAMES) + args.readout_ratio + args.exposure
+    frames, sensor = decode_video(path, frame_luminance, math.ceil(last / args.frame_rate * rate))
+    if args.size:
+        top, left = ((side - args.size) // 2 for side in frames.shape[1:])
+        if min(top, left) < 0:
+            raise ConfigError(
+                f"--size {args.size}: expected at most {min(frames.shape[1:])} pixels of {path}."
+            )
+        frames = frames[:, top : top + args.size, left : left + args.size]
+    return Footage(frames, sensor, rate)
 
 
 def _write(out: Path, stack: Stack, truth: Truth) -> list[Path]:
@@ -87,20 +229,10 @@ def _write(out: Path, stack: Stack, truth: Truth) -> list[Path]:
     sidecar, beside = out.with_suffix(".toml"), out.with_suffix(TRUTH_SUFFIX)
     with atomic_write(out) as part:
         np.save(part, stack.frames)
-    write_text(sidecar, _as_sidecar(stack))
+    write_text(sidecar, sidecar_text(stack.sensor, stack.scan))
     arrays = {name: getattr(truth, name).cpu().numpy() for name in TRUTH}
     write_npz(beside, arrays)
     return [out, sidecar, beside]
-
-
-def _as_sidecar(stack: Stack) -> str:
-    import tomli_w
-
-    table: dict[str, Any] = {k: v for k, v in asdict(stack.sensor).items() if v is not None}
-    table["shutter"] = str(stack.sensor.shutter)
-    if stack.scan is not None and (stack.scan < 0).any():
-        table["scan"] = stack.scan.tolist()
-    return tomli_w.dumps(table)
 
 
 if __name__ == "__main__":

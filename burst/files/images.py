@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +30,15 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
         frame = _decode(path)[0] if index else first
         check_alike(path, frame, first)
         frames[index] = frame
-    if frames.dtype != np.uint8:
-        return frames, Sensor()
-    display = paths[0].suffix.lower() in _DISPLAY_SUFFIXES
-    return frames, Sensor(white_level=255, transfer="srgb" if display else "linear")
+    return frames, sensor_of(frames.dtype, paths[0].suffix)
+
+
+def sensor_of(dtype: np.dtype[Any], suffix: str) -> Sensor:
+    """Return what the type of pixels and of file say of the sensor."""
+    if dtype != np.uint8:
+        return Sensor()
+    display = suffix.lower() in _DISPLAY_SUFFIXES
+    return Sensor(white_level=255, transfer="srgb" if display else "linear")
 
 
 def check_alike(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
@@ -44,8 +50,8 @@ def check_alike(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
         )
 
 
-def _decode(path: Path) -> tuple[np.ndarray, bool]:
-    """Return the grey pixels [h, w] as they are stored, and whether they were in colour."""
+def decode_image(path: Path) -> np.ndarray:
+    """Return pixels [h, w], [h, w, 3] or [h, w, 4] (blue first); StackError if there are none."""
     import cv2
 
     quiet_opencv()
@@ -54,7 +60,13 @@ def _decode(path: Path) -> tuple[np.ndarray, bool]:
         image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
         if image is None:
             raise StackError(f"{path}: expected an image, found data that is none. {_ADVICE}")
-        pixels = np.asarray(image)
+        return np.asarray(image)
+
+
+def _decode(path: Path) -> tuple[np.ndarray, bool]:
+    """Return the grey pixels [h, w] as they are stored, and whether they were in colour."""
+    pixels = decode_image(path)
+    with explained(path, "an image", _ADVICE):
         return frame_luminance(pixels), pixels.ndim == 3
 
 

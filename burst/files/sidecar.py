@@ -1,4 +1,4 @@
-"""Read `<stem>.toml`, in which a person says what the file of the frames does not."""
+"""Read and write `<stem>.toml`, in which a person says what the file of the frames does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,17 @@ def read_sidecar(path: Path) -> Sidecar:
     values = {key: _parse(path, key, value) for key, value in table.items()}
     scan = values.pop("scan", None)
     return Sidecar(str(path), values, scan)
+
+
+def sidecar_text(sensor: Sensor, scan: np.ndarray | None) -> str:
+    """Return the sidecar that says all of a sensor, and the scan [n] where it is not all down."""
+    import tomli_w
+
+    table: dict[str, Any] = {k: v for k, v in asdict(sensor).items() if v is not None}
+    table["shutter"] = str(sensor.shutter)
+    if scan is not None and (scan < 0).any():
+        table["scan"] = scan.tolist()
+    return tomli_w.dumps(table)
 
 
 def _parse(path: Path, key: str, value: Any) -> Any:

@@ -1,0 +1,92 @@
+"""List the sequences of a rolling-shutter set, in whatever published layout it is."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from burst.files.folder import visible_entries
+from burst.files.layouts import loose, rscd_lmdb, written
+from burst.files.layouts.folders import LAYOUTS
+from burst.files.layouts.listing import Listed
+from burst.records import StackError
+
+AUTO = "auto"
+DEEPEST = 4  # folders below the one that is listed: set, split, town, sequence
+
+_Find = Callable[[Path, list[Path]], list[Any]]
+# In the order in which they are asked; frames alone are what no other layout takes.
+_FINDERS: dict[str, _Find] = {
+    written.NAME: written.find_written,
+    rscd_lmdb.NAME: rscd_lmdb.find_lmdb,
+    **{layout.name: partial(layout.find, layout) for layout in LAYOUTS},
+    loose.NAME: loose.find_loose,
+}
+LOOKS = {
+    written.NAME: written.LOOKS,
+    rscd_lmdb.NAME: rscd_lmdb.LOOKS,
+    **{layout.name: layout.looks for layout in LAYOUTS},
+    loose.NAME: loose.LOOKS,
+}
+
+
+def list_sequences(place: Path, layout: str = AUTO) -> list[Listed]:
+    """Return the sequences of a folder, or of one file, without reading their frames.
+
+    "auto" recognises the layout; frames alone count where nothing else is found. StackError says
+    what was expected, and what is missing from a layout that was recognised.
+    """
+    if layout not in (AUTO, *_FINDERS):
+        close = difflib.get_close_matches(layout, _FINDERS, n=1)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        raise StackError(f"layout: expected auto, {', '.join(_FINDERS)}, found '{layout}'.{hint}")
+    if not os.path.exists(place):
+        raise StackError(f"{place}: expected a folder or file, found nothing there. Check it.")
+    for names in _attempts(layout):
+        found = _search(place, names)
+        if found:
+            return [replace(one, name=_relative(one.name, place)) for one in found]
+    raise StackError(f"{place}: expected {_expected(layout)}, found none. Check the path.")
+
+
+def _attempts(layout: str) -> list[list[str]]:
+    """Return which layouts to look for, one group after the other."""
+    if layout != AUTO:
+        return [[layout]]
+    return [[name for name in _FINDERS if name != loose.NAME], [loose.NAME]]
+
+
+def _search(place: Path, names: list[str]) -> list[Any]:
+    if not place.is_dir():
+        return loose.find_loose_file(place) if loose.NAME in names else []
+    return list(_descend(place, names, DEEPEST))
+
+
+def _descend(folder: Path, names: list[str], depth: int) -> Iterator[Any]:
+    """Yield the sequences of a folder or, where it has none itself, of those below it."""
+    entries = visible_entries(folder)
+    for name in names:
+        found = _FINDERS[name](folder, entries)
+        if found:
+            yield from found
+            return
+    for below in entries if depth else []:
+        if below.is_dir():
+            yield from _descend(below, names, depth - 1)
+
+
+def _relative(name: str, place: Path) -> str:
+    """Return a sequence's path from the folder that was listed, or the folder's own name."""
+    relative = os.path.relpath(name, place) if name.startswith(str(place)) else name
+    return Path(os.path.abspath(place)).name if relative == "." else Path(relative).as_posix()
+
+
+def _expected(layout: str) -> str:
+    if layout != AUTO:
+        return f"the layout {layout} ({LOOKS[layout]})"
+    return "a rolling-shutter set, a video or a folder of frames"

@@ -1,0 +1,79 @@
+"""The layout of our own: frames and `stack.toml` as any stack, truths in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burst.files.check import explained
+from burst.files.folder import frames_in
+from burst.files.layouts.listing import Listing, Timing, TruthFile
+from burst.files.sequence import Sequence
+from burst.files.sidecar import sidecar_text
+from burst.files.write import WriteError
+from burst.records import StackError
+
+NAME = "simulated"
+LOOKS = "<n>.png, stack.toml and truth/<k>.png with truth/truth.toml"
+
+TRUTH = "truth"
+TABLE = "truth.toml"
+_ADVICE = "Simulate it again."
+
+
+def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
+    """Write a sequence of whole frames (no masks, no flow); the folder is there whole or not.
+
+    StackError if something else is there already; WriteError for whatever the disk refuses.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StackError(f"{folder}: expected an empty place, found files. Choose another --out.")
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        (part / TRUTH).mkdir(parents=True)
+        _write_images(part, sequence.frames)
+        _write_images(part / TRUTH, sequence.truths)
+        (part / TRUTH / TABLE).write_text(_table(sequence), "utf-8")
+        (part / "stack.toml").write_text(sidecar_text(sequence.sensor, sequence.scan), "utf-8")
+        os.replace(part, folder)
+    except OSError as error:
+        raise WriteError(
+            f"{folder}: expected to write it, found '{error.strerror or error}'."
+            " Free some space, or choose a folder of your own by --out."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return [folder, folder / "stack.toml", folder / TRUTH]
+
+
+def find_written(folder: Path, entries: list[Path]) -> list[Listing]:
+    """Return the sequence of a folder that `write_sequence` wrote; none if it is another."""
+    table = folder / TRUTH / TABLE
+    if folder / TRUTH not in entries or not table.is_file():
+        return []
+    with explained(table, "frame = [...] and share = [...], one of each truth", _ADVICE):
+        told: dict[str, Any] = tomllib.loads(table.read_text("utf-8"))
+        frames, shares = map(int, told["frame"]), map(float, told["share"])
+        paths = frames_in(folder / TRUTH)
+        files = [TruthFile(*t) for t in zip(paths, frames, shares, strict=True)]
+    return [Listing(str(folder), NAME, folder, tuple(frames_in(folder)), Timing(), tuple(files))]
+
+
+def _write_images(folder: Path, images: np.ndarray) -> None:
+    import cv2
+
+    for index, image in enumerate(images):
+        pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+        (folder / f"{index:05d}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
+def _table(sequence: Sequence) -> str:
+    import tomli_w
+
+    frames, shares = sequence.truth_frame.astype(int), sequence.truth_share.astype(float)
+    return tomli_w.dumps({"frame": frames.tolist(), "share": shares.tolist()})

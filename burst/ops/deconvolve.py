@@ -47,7 +47,7 @@ def deconvolve(
     image = padded
     for i in range(iterations):
         if i in LEARNING_ROUNDS:
-            learned = strength / max(float(gradients.norm(dim=0).mean()), least_scale)
+            learned = strength / max(float(_length(gradients).mean()), least_scale)
             memory *= rate / learned  # the multiplier of the split is in units of the rate
             rate = learned
         target = gradients + memory
@@ -64,8 +64,13 @@ def deconvolve(
 
 def _shrink(vectors: torch.Tensor, threshold: float) -> torch.Tensor:
     """Shorten vectors [2, h, w] by a threshold."""
-    length: torch.Tensor = torch.linalg.vector_norm(vectors, dim=0).clamp(min=1e-12)
+    length = _length(vectors).clamp(min=1e-12)
     return vectors * ((length - threshold).clamp(min=0) / length)
+
+
+def _length(vectors: torch.Tensor) -> torch.Tensor:
+    """Return the lengths [h, w] of vectors [2, h, w]; a norm over the first axis is slow."""
+    return (vectors[0].square() + vectors[1].square()).sqrt()
 
 
 def _differences(size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:

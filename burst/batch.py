@@ -25,7 +25,7 @@ RECORD = "batch.json"  # in the folder of all results: how each stack of a batch
 SECONDS_TO_CLEAN_UP = 10
 
 # What `files.write` and `report.write` call a result until it is whole; the number is the process.
-LEFTOVER = re.compile(r"\.(restored|pipeline|report|report\.json|report\.html)\.\d+(\.\w+)?")
+LEFTOVER = re.compile(r"\.(restored(-\d+)?|pipeline|report|report\.json|report\.html)\.\d+(\.\w+)?")
 
 
 @dataclass(frozen=True)

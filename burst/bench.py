@@ -63,8 +63,8 @@ def execute(args: argparse.Namespace) -> int:
 def _add_stacks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--images", nargs="+", default=[], metavar="DIR",
-        help="folders of images to simulate from, or of boards to read"
-        " (default: images that scikit-image carries)",
+        help="folders of images to simulate from, of boards to read, or of"
+        " rolling-shutter sequences (default: images that scikit-image carries)",
     )  # fmt: skip
     group.add_argument("--levels", nargs="+", choices=LEVELS, default=LEVELS, help="default: all")
     group.add_argument(
@@ -94,7 +94,7 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Find what is wrong with the settings before hours of measuring begin."""
-    load(args.pipeline, args.set)
+    load("rolling" if args.suite == "shutter" else args.pipeline, args.set)
     if args.size < SMALLEST or args.frames < 2:
         raise ConfigError(
             f"--size {args.size} --frames {args.frames}: expected at least {SMALLEST} pixels"
@@ -175,6 +175,18 @@ def _boards(args: argparse.Namespace) -> None:
     _measure(args, settings, [Board(folder) for folder in args.images], bench.measure)
 
 
+def _shutter(args: argparse.Namespace) -> None:
+    """Restore what rolling shutters recorded: --images are folders of sequences with truths."""
+    from burst.measure.rolling import ShutterBench, moments_in
+
+    if not args.images:
+        raise ConfigError(
+            "--suite shutter: expected folders of sequences, found none. Pass --images."
+        )
+    bench = ShutterBench(load, tuple(args.set))
+    _measure(args, load("rolling", args.set).to_toml(), moments_in(args.images), bench.measure)
+
+
 def _gallery(args: argparse.Namespace) -> None:
     """Draw a sheet of pictures for each level, in DIR."""
     from burst.measure.gallery import draw_sheet
@@ -193,6 +205,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "scaling": _scaling,
     "soak": _soak,
     "boards": _boards,
+    "shutter": _shutter,
     "gallery": _gallery,
 }
 

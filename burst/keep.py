@@ -110,6 +110,8 @@ def stack_digest(stack: Stack) -> str:
     digest.update(np.asarray(stack.scan).tobytes())
     for frame in stack.frames:
         digest.update(np.ascontiguousarray(frame).tobytes())
+    if stack.colour is not None:
+        digest.update(np.ascontiguousarray(stack.colour).tobytes())
     return digest.hexdigest()
 
 

@@ -59,6 +59,11 @@ class Pipeline:
     title: str
     steps: tuple[Step, ...]
 
+    @property
+    def colour(self) -> bool:
+        """Whether a stage takes the colours of a stack, and says so by `COLOUR = True`."""
+        return any(getattr(step.stage, "COLOUR", False) for step in self.steps)
+
     def before(self, name: str) -> Pipeline:
         """Return the steps that come before the named one."""
         return replace(self, steps=self.steps[: self._index(name)])

@@ -113,7 +113,8 @@ class Sensor:
 class Stack:
     """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be).
 
-    `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top.
+    `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top. `colour`
+    [n, h, w, 3] (red first) is what `frames` are the luminance of, where that was asked for.
     """
 
     frames: np.ndarray
@@ -121,6 +122,7 @@ class Stack:
     name: str = "stack"
     source: str = ""
     scan: np.ndarray | None = None
+    colour: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.frames.shape
@@ -138,6 +140,11 @@ class Stack:
         if scan.shape != (shape[0],) or not np.isin(scan, (-1, 1)).all():
             raise StackError(
                 f"{self.source or self.name}: expected scan to hold {shape[0]} values of +1 or -1."
+            )
+        if self.colour is not None and self.colour.shape != (*shape, 3):
+            raise StackError(
+                f"{self.source or self.name}: expected colour {(*shape, 3)}, found"
+                f" {self.colour.shape}."
             )
         object.__setattr__(self, "scan", scan)
 
@@ -248,7 +255,8 @@ class Burst:
     psf             [n, k, k], blur of each aligned frame
     merged          [h, w] linear, aligned and averaged, still blurred; from `deconvolve` on
                     without outliers
-    image           [h, w] linear, the result so far
+    image           [h, w] linear, the result so far; from `unroll` [t, h, w] if it is of several
+                    instants, and [..., 3, h, w] if the stack has colour
     """
 
     stack: Stack

@@ -16,7 +16,7 @@ from einops import rearrange
 from burst import __version__
 from burst.config import ConfigError
 from burst.files.read import ReadOptions, read_stack
-from burst.files.write import write_results, write_text
+from burst.files.write import write_instants, write_results, write_text
 from burst.keep import Keeper, step_keys
 from burst.machine import check_memory, seed_all, set_up
 from burst.pipeline import Pipeline, Step, load
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("burst")
 
-IMAGES = ("restored.npy", "restored.tif", "restored.png")
+PICTURE = "restored.png"
+IMAGES = ("restored.npy", "restored.tif", PICTURE)
+FILM, INSTANTS = "restored.mp4", "restored-*.png"  # in place of one picture
 SETTINGS = "pipeline.toml"
 OUTPUTS = (*IMAGES, "report.json", "report.html", SETTINGS)
 ERROR_LOG = "error.log"
@@ -75,14 +77,14 @@ def restore(job: Job, watch: Watch) -> Result:
     StackError, ConfigError, CheckpointError or OSError say what is wrong with input or output.
     """
     pipeline = job.load_pipeline()
-    stack = read_stack(job.path, job.reading)
+    stack = read_stack(job.path, replace(job.reading, colour=pipeline.colour))
     keys = step_keys(pipeline, stack, job.seed)
     provenance = _describe(job, pipeline, keys)
     earlier = _earlier(job.folder)
     if (
         job.resume
         and earlier.get("fingerprint") == provenance.fingerprint
-        and _complete(job.folder)
+        and _complete(job.folder, earlier)
     ):
         return Result(_outputs(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
     _check_folder(job, earlier, provenance)
@@ -101,7 +103,8 @@ class _Run:
         self.job, self.pipeline, self.watch = job, pipeline, watch
 
     def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None]:
-        """Return the last burst and the image (h, w) or (h, w, 3); None if no stage made one.
+        """Return the last burst and the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
+        several instants; None if no stage made one.
 
         The four planes of a colour mosaic are restored one by one; the burst is that of the first
         green one.
@@ -109,7 +112,7 @@ class _Run:
         folder = self.job.folder / STAGES
         if stack.sensor.cfa == "mono":
             burst = self._burst(stack, folder)
-            return burst, None if burst.image is None else burst.image.cpu().numpy()
+            return burst, None if burst.image is None else _colour_last(burst.image, stack)
         from burst.ops.bayer import PLANE_NAMES, split_planes
 
         images = []
@@ -142,8 +145,20 @@ class _Run:
         return rest.run(burst, finish)
 
 
+def _is_sequence(burst: Burst) -> bool:
+    """Tell whether the image of a burst is of several instants."""
+    assert burst.image is not None
+    return burst.image.ndim > (2 if burst.stack.colour is None else 3)
+
+
+def _colour_last(image: torch.Tensor, stack: Stack) -> np.ndarray:
+    pixels = image.cpu().numpy()
+    return pixels if stack.colour is None else rearrange(pixels, "... c h w -> ... h w c")
+
+
 def _join(images: Sequence[torch.Tensor | None], cfa: str) -> np.ndarray | None:
-    """Return the colour image (h, w, 3) of the four planes [h/2, w/2]; None if any is missing."""
+    """Return the colour image (h, w, 3) of the four planes [h/2, w/2], or (t, h, w, 3) of planes
+    [t, h/2, w/2]; None if any is missing."""
     import torch
 
     from burst.ops.bayer import demosaic, planes_to_mosaic
@@ -151,8 +166,12 @@ def _join(images: Sequence[torch.Tensor | None], cfa: str) -> np.ndarray | None:
     planes = [image for image in images if image is not None]
     if len(planes) < len(images):
         return None
-    colour = demosaic(planes_to_mosaic(torch.stack(planes), cfa), cfa)
-    return rearrange(colour.cpu().numpy(), "c h w -> h w c")
+    mosaics = planes_to_mosaic(torch.stack(planes, dim=-3), cfa)
+    if mosaics.ndim == 3:
+        colour = torch.stack([demosaic(mosaic, cfa) for mosaic in mosaics])
+    else:
+        colour = demosaic(mosaics, cfa)
+    return rearrange(colour.cpu().numpy(), "... c h w -> ... h w c")
 
 
 def _describe(job: Job, pipeline: Pipeline, keys: dict[str, str]) -> Provenance:
@@ -190,8 +209,10 @@ def _earlier(folder: Path) -> dict[str, Any]:
     return report if isinstance(report, dict) else {}
 
 
-def _complete(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in OUTPUTS)
+def _complete(folder: Path, earlier: dict[str, Any]) -> bool:
+    """Tell whether all is there: what every run writes, and what the report names."""
+    names = {*(name for name in OUTPUTS if name != PICTURE), *earlier.get("outputs", ())}
+    return all((folder / name).is_file() for name in names)
 
 
 def _check_folder(job: Job, earlier: dict[str, Any], provenance: Provenance) -> None:
@@ -208,14 +229,15 @@ def _check_folder(job: Job, earlier: dict[str, Any], provenance: Provenance) -> 
 
 def _write(job: Job, burst: Burst, image: np.ndarray | None, provenance: Provenance) -> None:
     """Write all results; without an image, an earlier one goes, as it is no longer true."""
-    if image is None:
-        for name in IMAGES:
-            (job.folder / name).unlink(missing_ok=True)
-    else:
-        write_results(job.folder, image, burst.stack.sensor, provenance)
+    several = image is not None and _is_sequence(burst)
+    write = write_instants if several else write_results
+    new = [] if image is None else write(job.folder, image, burst.stack.sensor, provenance)
+    for path in set(_images(job.folder)) - set(new):
+        path.unlink()
+    shown = image[len(image) // 2] if image is not None and several else image
     write_text(job.folder / SETTINGS, _again(job) + provenance.pipeline)
     (job.folder / ERROR_LOG).unlink(missing_ok=True)
-    write_report(job.folder, burst, provenance, image)
+    write_report(job.folder, burst, provenance, shown)
 
 
 def _again(job: Job) -> str:
@@ -232,5 +254,12 @@ def _again(job: Job) -> str:
 
 
 def _outputs(folder: Path) -> tuple[Path, ...]:
-    written = (folder / name for name in OUTPUTS)
-    return (*filter(Path.is_file, written), *sorted((folder / STAGES).rglob("*.npz")))
+    written = (folder / name for name in OUTPUTS if name not in IMAGES)
+    kept = sorted((folder / STAGES).rglob("*.npz"))
+    return (*_images(folder), *filter(Path.is_file, written), *kept)
+
+
+def _images(folder: Path) -> list[Path]:
+    """Return the images in a folder: those of one instant, and those of several."""
+    named = [folder / name for name in (*IMAGES, FILM)]
+    return [*filter(Path.is_file, named), *sorted(folder.glob(INSTANTS))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,14 +23,20 @@ from burst.files.npy import Axis, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.records import Sensor, Stack, StackError
 
+_log = logging.getLogger("burst")
+
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user says of a stack, over sidecar and file: levels in DN, order of the axes."""
+    """What the user says of a stack, over sidecar and file: levels in DN, order of the axes.
+
+    `colour` asks for the colours beside their luminance, where images or a video have them.
+    """
 
     black_level: float | None = None
     white_level: float | None = None
     axis: Axis | None = None
+    colour: bool = False
 
 
 def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
@@ -42,7 +49,26 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     frames = check.to_dn(where, frames)
     check.check_levels(where, frames, sensor)
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else path.stem
-    return Stack(frames, sensor, name=name, source=where, scan=scan)
+    colour = _read_colour(path) if options.colour else None
+    if colour is not None:
+        _log.info("%s: its colours are kept and follow the luminance.", path)
+    return Stack(frames, sensor, name=name, source=where, scan=scan, colour=colour)
+
+
+def _read_colour(path: Path) -> np.ndarray | None:
+    """Return the colours [n, h, w, 3] (red first) of images or a video; None for all else."""
+    from burst.files.images import decode_image
+    from burst.files.video import decode_video
+
+    if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
+        return decode_video(path, lambda frame: np.ascontiguousarray(frame[..., ::-1]))[0]
+    paths = frames_in(path) if path.is_dir() else []
+    if not paths or paths[0].suffix.lower() not in IMAGE_SUFFIXES:
+        return None
+    images = [decode_image(each) for each in paths]
+    if any(image.ndim != 3 for image in images):
+        return None
+    return np.stack([image[..., 2::-1] for image in images])
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:

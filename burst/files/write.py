@@ -19,6 +19,8 @@ from burst.records import Provenance, Sensor
 
 PROVENANCE_KEYWORD = "provenance"
 
+FILM_RATE = 25.0  # images a second: a film to look at runs slower than what it shows
+
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -56,17 +58,39 @@ def write_results(
     (16 bit) are made linear, png (16 bit) is made for a display, colour with its white balance.
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
-    encoded = sensor.transfer == "srgb"
-    linear = (_curve("display_to_linear", image) if encoded else image).astype(np.float32)
-    display = image if encoded else _curve("linear_to_display", _balance(linear, sensor))
+    linear, display = _both_curves(image, sensor)
     paths = [folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".png")]
     with atomic_write(paths[0]) as part:
         np.save(part, linear)
     with atomic_write(paths[1]) as part:
-        _write_tiff(part, _to_16_bits(linear), note)
+        _write_tiff(part, _to_16_bits(linear), note, image.ndim == 3)
     with atomic_write(paths[2]) as part:
         part.write_bytes(encode_png(_to_16_bits(display), PROVENANCE_KEYWORD, note))
     return paths
+
+
+def write_instants(
+    folder: Path, images: np.ndarray, sensor: Sensor, provenance: Provenance
+) -> list[Path]:
+    """Write images [t, h, w] or [t, h, w, 3] of several instants; return the files.
+
+    As `write_results` does, with all instants in restored.npy and in the pages of restored.tif, a
+    restored-<k>.png of each, and restored.mp4 (8 bit) to look at.
+    """
+    note = json.dumps(asdict(provenance), sort_keys=True)
+    linear, display = _both_curves(images, sensor)
+    arrays, pages, film = (folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".mp4"))
+    with atomic_write(arrays) as part:
+        np.save(part, linear)
+    with atomic_write(pages) as part:
+        _write_tiff(part, _to_16_bits(linear), note, images.ndim == 4)
+    paths = [folder / f"restored-{k:03d}.png" for k in range(len(images))]
+    for path, image in zip(paths, display, strict=True):
+        with atomic_write(path) as part:
+            part.write_bytes(encode_png(_to_16_bits(image), PROVENANCE_KEYWORD, note))
+    with atomic_write(film) as part:
+        _write_film(part, display)
+    return [arrays, pages, film, *paths]
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -84,6 +108,14 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, "utf-8")
 
 
+def _both_curves(image: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image of any shape linear (float32) and as a display shows it."""
+    encoded = sensor.transfer == "srgb"
+    linear = (_curve("display_to_linear", image) if encoded else image).astype(np.float32)
+    display = image if encoded else _curve("linear_to_display", _balance(linear, sensor))
+    return linear, display
+
+
 def _curve(
     name: Literal["display_to_linear", "linear_to_display"], image: np.ndarray
 ) -> np.ndarray:
@@ -99,8 +131,9 @@ def _curve(
 
 
 def _balance(linear: np.ndarray, sensor: Sensor) -> np.ndarray:
-    """Multiply the colours of an image [h, w, 3] by their gains; grey stays."""
-    return linear * np.asarray(sensor.white_balance, np.float32) if linear.ndim == 3 else linear
+    """Multiply the colours of an image [..., 3] by their gains; grey stays."""
+    gains = np.asarray(sensor.white_balance, np.float32)
+    return linear * gains if linear.shape[-1] == 3 else linear
 
 
 def _to_16_bits(image: np.ndarray) -> np.ndarray:
@@ -108,10 +141,28 @@ def _to_16_bits(image: np.ndarray) -> np.ndarray:
     return scaled.astype(np.uint16)
 
 
-def _write_tiff(path: Path, image: np.ndarray, note: str) -> None:
+def _write_film(path: Path, images: np.ndarray) -> None:
+    """Write images [t, h, w] or [t, h, w, 3], encoded for a display, as MPEG-4."""
+    import cv2
+
+    height, width = images.shape[1:3]
+    # MPEG-4 knows no odd sides.
+    size = (width + width % 2, height + height % 2)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FILM_RATE, size)
+    if not writer.isOpened():
+        raise OSError("no encoder of MPEG-4 in OpenCV")
+    for image in images:
+        pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+        bgr = pixels[..., ::-1] if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        padding = ((0, size[1] - height), (0, size[0] - width), (0, 0))
+        writer.write(np.pad(bgr, padding, mode="edge"))
+    writer.release()
+
+
+def _write_tiff(path: Path, image: np.ndarray, note: str, colour: bool) -> None:
     import tifffile
 
-    photometric = "rgb" if image.ndim == 3 else "minisblack"
+    photometric = "rgb" if colour else "minisblack"
     tifffile.imwrite(path, image, photometric=photometric, description=note, metadata=None)
 
 

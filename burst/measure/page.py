@@ -43,10 +43,18 @@ TITLES = {
     "ablation": "What each stage is worth",
     "scaling": "Cost over frames and pixels",
     "boards": "Words on real boards",
+    "shutter": "Rolling shutters",
     "soak": "Broken stacks and killed batches",
     "quick": "Quick suite",
 }
-PEERS = "How each peer is installed stands in [peers.md](peers.md)."
+NOTES = {
+    "synthetic": "How each peer is installed stands in [peers.md](peers.md).",
+    "shutter": (
+        "Scored as the literature does: display-encoded, nothing fitted; border 20 px; thirds of"
+        " the rows. Seconds are those of one image with all matching, on the threads named above."
+        ' "frame" is the frame as it was read; "DIS, constant velocity" the simplest solver.'
+    ),
+}
 
 
 def write_page(page: Path, folder: Path) -> None:
@@ -70,8 +78,8 @@ def _section(suite: str, title: str, results: Record, page: Path) -> str:
         plot = page.with_name(f"{page.stem}-{suite}.svg")
         PLOTS[suite](records, plot)
         parts.append(f"![{title}]({plot.name})")
-    if suite == "synthetic":
-        parts.append(PEERS)
+    if suite in NOTES:
+        parts.append(NOTES[suite])
     return "\n\n".join([*parts, tables(suite, records)]) + "\n"
 
 

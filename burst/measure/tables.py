@@ -203,6 +203,46 @@ def _soak(records: Sequence[Record]) -> str:
     return markdown(head, rows)
 
 
+def _shutter(records: Sequence[Record]) -> str:
+    """Return a table of means for each share of the readout, then PSNR of each sequence."""
+    parts = []
+    for share in sorted({record["share"] for record in records}):
+        group = [record for record in records if record["share"] == share]
+        where = {0.0: "first row", 0.5: "middle row", 1.0: "last row"}.get(share, f"{share:.2f}")
+        parts.append(f"### At the time of the {where}: {len(group)} images\n\n{_of_moments(group)}")
+    return "\n\n".join([*parts, f"### By sequence\n\n{_by_sequence(records)}"])
+
+
+def _of_moments(records: Sequence[Record]) -> str:
+    figures = {
+        "psnr": "PSNR dB", "psnr_inside": "without border", "psnr_top": "top third",
+        "psnr_middle": "middle", "psnr_bottom": "bottom", "psnr_masked": "masked",
+        "ssim": "SSIM", "mse": "MSE", "seconds": "seconds",
+    }  # fmt: skip
+    known = {k: v for k, v in figures.items() if k in records[0]["methods"][OURS]}
+    digits = {"ssim": 3, "mse": 0}
+    methods = [name for name in records[0]["methods"] if all(name in r["methods"] for r in records)]
+    rows = [
+        [name, *(f"{mean_of(records, name, k):.{digits.get(k, 2)}f}" for k in known)]
+        for name in methods
+    ]
+    return markdown(["method", *known.values()], rows)
+
+
+def _by_sequence(records: Sequence[Record]) -> str:
+    names = dict.fromkeys(r["case"]["sequence"] for r in records)
+    methods = dict.fromkeys(name for r in records for name in r["methods"])
+    rows = []
+    for sequence in names:
+        group = [r for r in records if r["case"]["sequence"] == sequence]
+        ratios = {f"{r['readout_ratio']:.3g}" for r in group}
+        cells = [
+            f"{mean_of([r for r in group if m in r['methods']], m, 'psnr'):.2f}" for m in methods
+        ]
+        rows.append([sequence, ", ".join(sorted(ratios)), str(len(group)), *cells])
+    return markdown(["sequence", "readout ratio", "images", *(f"{m}, dB" for m in methods)], rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "synthetic": _synthetic,
     "stages": _stages,
@@ -211,4 +251,5 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "scaling": _scaling,
     "soak": _soak,
     "boards": _boards,
+    "shutter": _shutter,
 }

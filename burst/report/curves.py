@@ -87,6 +87,27 @@ def draw_structure(burst: Burst) -> Drawing | None:
     )
 
 
+def draw_readout(burst: Burst) -> Drawing | None:
+    """Draw how well each readout ratio fits the motion, where it was estimated."""
+    numbers = burst.report.numbers("unroll")
+    found = series(_table(numbers, "readout"), "ratio", "misfit")
+    if found is None:
+        return None
+    ratio, misfit = found
+    best, (low, high) = numbers["readout_ratio"], numbers["readout_range"]
+    figure, (axes,) = new_axes()
+    axes.axvspan(low, high, color=GRID)
+    axes.axvline(best, color=INK, linewidth=0.8, linestyle="--")
+    axes.plot(ratio, misfit, color=ACCENT)
+    axes.set(xlabel="readout / frame time", ylabel="misfit (px)")
+    axes.set_ylim(bottom=0)
+    words = (
+        f"A readout of {best:.3f} frame times makes the motion smoothest;"
+        f" {low:.2f} to {high:.2f} fit nearly as well."
+    )
+    return Drawing("readout", "Readout", words, f"Misfit over the readout ratio. {words}", figure)
+
+
 def draw_psf(burst: Burst) -> Drawing | None:
     """Draw the weighted mean PSF as an image, and its sections through the centre."""
     if burst.psf is None:

@@ -56,6 +56,7 @@ def draw_plots(burst: Burst) -> list[dict[str, str]]:
         motion.draw_displacement,
         curves.draw_structure,
         curves.draw_psf,
+        curves.draw_readout,
     )
     with rc_context(STYLE):
         drawings = [drawing for paint in painters if (drawing := paint(burst))]

@@ -15,7 +15,14 @@ import tifffile
 import torch
 
 from burst.files.png import read_text
-from burst.files.write import WriteError, atomic_write, write_npz, write_results, write_text
+from burst.files.write import (
+    WriteError,
+    atomic_write,
+    write_instants,
+    write_npz,
+    write_results,
+    write_text,
+)
 from burst.ops import color
 from burst.records import Provenance, Sensor
 
@@ -153,3 +160,28 @@ def test_a_folder_where_the_file_should_be_is_explained(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="Is a directory"):
         write_text(tmp_path / "a.txt", "hello")
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("image", [GRAY, COLOR], ids=["gray", "colour"])
+def test_several_instants_are_pages_pictures_and_a_film(tmp_path: Path, image: np.ndarray) -> None:
+    images = np.stack([image, image[::-1]])
+    paths = write_instants(tmp_path / "out", images, Sensor(), PROVENANCE)
+    names = [f"restored{end}" for end in (".npy", ".tif", ".mp4", "-000.png", "-001.png")]
+    assert [path.name for path in paths] == names
+    np.testing.assert_array_equal(np.load(paths[0]), images)
+    assert tifffile.imread(paths[1]).shape == images.shape
+    second = cv2.imread(str(paths[4]), cv2.IMREAD_UNCHANGED)
+    second = second if image.ndim == 2 else second[..., ::-1]
+    np.testing.assert_allclose(second / 65535, linear_to_display(images[1]), atol=1e-5)
+    film = cv2.VideoCapture(str(paths[2]))
+    assert (film.get(cv2.CAP_PROP_FRAME_COUNT), film.get(cv2.CAP_PROP_FRAME_WIDTH)) == (2, 20)
+    assert film.read()[0]
+
+
+def test_a_film_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    images = np.stack([GRAY[:, :19], GRAY[::-1, :19]])
+    films = [
+        write_instants(tmp_path / name, images, Sensor(), PROVENANCE)[2].read_bytes()
+        for name in ("one", "two")
+    ]
+    assert films[0] == films[1]

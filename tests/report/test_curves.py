@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from burst.records import Burst, Report, Stack
-from burst.report.curves import draw_noise, draw_psf, draw_scores, draw_structure
+from burst.report.curves import (
+    draw_noise,
+    draw_psf,
+    draw_readout,
+    draw_scores,
+    draw_structure,
+)
 from burst.report.style import Drawing
 
 
@@ -44,7 +50,19 @@ def test_the_width_of_a_gaussian_psf_is_stated(burst: Burst) -> None:
     assert f"{width:.1f} px wide" in drawing.caption
 
 
-@pytest.mark.parametrize("draw", [draw_scores, draw_noise, draw_structure, draw_psf])
+def test_the_readout_is_drawn_with_what_fits_nearly_as_well(burst: Burst) -> None:
+    report = burst.report.begin("unroll", {}).note(
+        readout_ratio=0.42,
+        readout_range=[0.4, 0.45],
+        readout={"ratio": [0.35, 0.4, 0.45], "misfit": [0.3, 0.1, 0.2]},
+    )
+    drawing = draw_readout(replace(burst, report=report))
+    assert drawing is not None
+    assert "0.420 frame times" in drawing.caption
+    assert "0.40 to 0.45" in drawing.caption
+
+
+@pytest.mark.parametrize("draw", [draw_scores, draw_noise, draw_structure, draw_psf, draw_readout])
 def test_what_is_not_known_is_not_drawn(
     stack: Stack, draw: Callable[[Burst], Drawing | None]
 ) -> None:

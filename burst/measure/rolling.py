@@ -1,0 +1,172 @@
+"""Sequences of a rolling shutter through every method, against what a global shutter saw.
+
+Figures as the literature takes them: of display-encoded images, nothing fitted, every truth alike;
+whole, without a border of 20 px, by thirds of the rows, and within the mask where a set has masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from burst.files.layouts.find import list_sequences
+from burst.files.sequence import Sequence as Recorded
+from burst.measure.cost import measured
+from burst.measure.results import Record
+from burst.ops.metrics import psnr, ssim
+from burst.ops.warp import invert, pixel_grid, warp
+from burst.pipeline import Pipeline
+from burst.records import Burst, Shutter, Stack, StackError
+
+OURS, BASELINE, UNTOUCHED = "burst", "DIS, constant velocity", "frame"
+WINDOW = 4  # frames about a truth that the methods are given
+BORDER = 20  # px
+THIRDS = ("top", "middle", "bottom")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One truth of one sequence below a folder."""
+
+    folder: str
+    sequence: str
+    truth: int
+
+    @property
+    def name(self) -> str:
+        """The sequence and the number of its truth."""
+        return f"{self.sequence}, truth {self.truth}"
+
+
+@dataclass(frozen=True)
+class ShutterBench:
+    """What is compared: our pipelines, by shutter, beside a baseline and the frame itself."""
+
+    pipelines: Callable[[str, Sequence[str]], Pipeline]
+    assignments: tuple[str, ...] = ()
+
+    def measure(self, moment: Moment) -> Record:
+        """Restore one moment by every method and return the figures of each."""
+        recorded = _read(moment)
+        frame, share = int(recorded.truth_frame[0]), float(recorded.truth_share[0])
+        stack = recorded.luminance()
+        if recorded.frames.ndim == 4:
+            stack = replace(stack, colour=recorded.frames)
+        methods: dict[str, Callable[[], torch.Tensor]] = {
+            UNTOUCHED: partial(_frame, stack, frame),
+            OURS: partial(self._restore, stack, frame, share),
+        }
+        if stack.sensor.shutter is Shutter.ROLLING:
+            methods[BASELINE] = partial(constant_velocity, stack, frame, share)
+        found: Record = {}
+        for name, work in methods.items():
+            image, cost = measured(work)
+            found[name] = {**figures(image, recorded), **asdict(cost)}
+        return {"methods": found, "share": share, "readout_ratio": recorded.readout_ratio}
+
+    def _restore(self, stack: Stack, frame: int, share: float) -> torch.Tensor:
+        said = [f"unroll.frame={frame}", f"unroll.instants=[{share}]", *self.assignments]
+        image = self.pipelines(str(stack.sensor.shutter), said).run(Burst(stack)).image
+        assert image is not None
+        return image
+
+
+def moments_in(folders: Sequence[str]) -> list[Moment]:
+    """Return every truth of every sequence in folders; StackError if there is none."""
+    found = [
+        Moment(folder, listed.name, index)
+        for folder in folders
+        for listed in list_sequences(Path(folder))
+        for index in range(len(listed.read().truth_frame))
+    ]
+    if not found:
+        raise StackError(
+            f"--images {' '.join(folders)}: expected sequences with truths, found none."
+        )
+    return found
+
+
+def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
+    """Return the image [h, w] or [3, h, w] of a moment by what most would write first.
+
+    OpenCV's DIS flow to the next frame (from the last one, to the one before), each pixel's
+    velocity taken as constant, and the frame warped by the displacement that follows, inverted by
+    fixed point.
+    """
+    import cv2
+
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    other = frame + 1 if frame + 1 < stack.count else frame - 1
+    scale = 255 / stack.sensor.white_level
+    first, second = ((stack.frames[k] * scale).astype(np.uint8) for k in (frame, other))
+    found = search.calc(first, second, None)  # type: ignore[call-overload]
+    flow = rearrange(torch.from_numpy(found), "h w xy -> xy h w")
+    ratio, height = stack.sensor.readout_ratio(stack.height), stack.height
+    _, y = pixel_grid(flow)
+    velocity = flow / (other - frame + ratio * flow[1] / height)
+    displacement = invert(-(velocity * ratio * (share - y / height))[None], iterations=8)
+    planes = _frame(stack, frame)
+    stacked = planes if planes.ndim == 3 else planes[None]
+    return warp(stacked, displacement.expand(len(stacked), -1, -1, -1)).reshape(planes.shape)
+
+
+def figures(image: torch.Tensor, recorded: Recorded) -> Record:
+    """Return the figures of an image [h, w] or [3, h, w] against the one truth of a sequence."""
+    white = recorded.sensor.white_level
+    truth = _planes(recorded.truths[0], white)
+    image = image.clamp(0, 1) if image.ndim == 3 else image.clamp(0, 1)[None]
+    inside = (slice(None), slice(BORDER, -BORDER), slice(BORDER, -BORDER))
+    found: Record = {
+        "psnr": psnr(image, truth),
+        "psnr_inside": psnr(image[inside], truth[inside]),
+        "ssim": float(np.mean([ssim(a, b) for a, b in zip(image, truth, strict=True)])),
+        "mse": float((255 * (image - truth)).square().mean()),
+    }
+    parts = zip(image.tensor_split(3, dim=1), truth.tensor_split(3, dim=1), strict=True)
+    found.update({f"psnr_{name}": psnr(*part) for name, part in zip(THIRDS, parts, strict=True)})
+    if recorded.masks is not None:
+        counts = torch.from_numpy(recorded.masks[0])
+        found["psnr_masked"] = psnr(image[:, counts], truth[:, counts])
+    return found
+
+
+def _read(moment: Moment) -> Recorded:
+    """Return the frames about one truth, and that truth alone."""
+    listed = {one.name: one for one in list_sequences(Path(moment.folder))}[moment.sequence]
+    whole = listed.read()
+    frame = int(whole.truth_frame[moment.truth])
+    if whole.sensor.shutter is Shutter.DUAL_REVERSED:
+        start, stop = frame, frame + 2
+    else:
+        start = max(0, min(frame - 1, whole.count - WINDOW))
+        stop = min(start + WINDOW, whole.count)
+    kept = slice(moment.truth, moment.truth + 1)
+    return replace(
+        whole,
+        frames=whole.frames[start:stop],
+        scan=whole.scan[start:stop],
+        truths=whole.truths[kept],
+        truth_frame=whole.truth_frame[kept] - start,
+        truth_share=whole.truth_share[kept],
+        masks=None if whole.masks is None else whole.masks[kept],
+        flow=None,
+    )
+
+
+def _frame(stack: Stack, frame: int) -> torch.Tensor:
+    if stack.colour is not None:
+        return _planes(stack.colour[frame], stack.sensor.white_level)
+    return _planes(stack.frames[frame], stack.sensor.white_level)[0]
+
+
+def _planes(image: np.ndarray, white: float) -> torch.Tensor:
+    """Return planes [c, h, w] of an image [h, w] or [h, w, c] in DN; white is 1."""
+    planes = image[None] if image.ndim == 2 else rearrange(image, "h w c -> c h w")
+    return torch.from_numpy(planes.astype(np.float32)) / white

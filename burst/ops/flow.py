@@ -1,0 +1,135 @@
+"""Dense motion between two frames, how far to trust it, and what stands where it fails.
+
+Flow is [2, h, w] px, channel 0 to the right and 1 down, from a pixel of the first frame to where it
+is seen in the second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch.nn import functional
+
+from burst.ops.warp import pixel_grid, warp
+
+PERCENTILES = (0.1, 99.9)  # of all frames, spread over the 8 bits that DIS takes
+LOOSE = 2.0, 0.01  # px and share of the motion by which forth and back may disagree
+BOX = 9  # px, over which two frames are correlated
+ALIKE = 0.7, 0.95  # correlation at which two patches begin to be, and surely are, the same
+GRAIN = 2.0  # of 255; texture below it says nothing
+
+
+@dataclass(frozen=True)
+class Match:
+    """Motion from one frame to another and back, each [2, h, w] px with its trust [h, w], 0..1."""
+
+    forth: torch.Tensor
+    back: torch.Tensor
+    forth_trust: torch.Tensor
+    back_trust: torch.Tensor
+
+    def reversed(self) -> Match:
+        """Return the same match seen from the other frame."""
+        return Match(self.back, self.forth, self.back_trust, self.forth_trust)
+
+
+def to_bytes(frames: torch.Tensor) -> np.ndarray:
+    """Return frames [n, h, w] spread over 8 bits, all in the same way."""
+    values = frames.cpu().numpy()
+    low, high = np.percentile(values[:, ::4, ::4], PERCENTILES)
+    scale = 255 / max(float(high - low), 1e-6)
+    return np.asarray(((values - low) * scale).clip(0, 255), np.uint8)
+
+
+def match(first: np.ndarray, second: np.ndarray) -> Match:
+    """Return the motion between two frames [h, w] uint8, by dense inverse search both ways.
+
+    A pixel is trusted where the way there and back closes. It is trusted as well where the two
+    patches look alike, as long as the pixel it leads to is not better matched by another: then it
+    is that one's way back which fails.
+    """
+    frames = torch.from_numpy(np.stack([first, second]).astype(np.float32))
+    flows = torch.stack(
+        [_dense_inverse_search(a, b) for a, b in ((first, second), (second, first))]
+    )
+    there = _inside(flows)
+    others = flows.flip(0)
+    round_trip = flows + _at(others, flows)
+    allowed = LOOSE[0] + LOOSE[1] * flows.norm(dim=1)
+    closed = there * torch.exp(-((round_trip.norm(dim=1) / allowed) ** 2))
+    low, high = ALIKE
+    alike = _correlation(frames, warp(frames.flip(0), flows, mode="bilinear"))
+    alike = there * ((alike - low) / (high - low)).clamp(0, 1)
+    taken = warp(closed.flip(0), flows, mode="bilinear")
+    trust = torch.maximum(closed, alike * (1 - taken))
+    return Match(flows[0], flows[1], trust[0], trust[1])
+
+
+def follow(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Return the flow [2, h, w] of two flows, one after the other."""
+    return first + _at(second[None], first[None])[0]
+
+
+def fill(field: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
+    """Replace a field [c, h, w] where its trust [h, w] is low by what is trusted around it.
+
+    Averages weighted by trust are taken over ever larger cells, and come back from the smallest
+    cells in which something is known (pull and push, Gortler et al., SIGGRAPH 1996).
+    """
+    return _pull_push(field[None], trust[None, None])[0]
+
+
+def _pull_push(field: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
+    if min(field.shape[-2:]) <= 2:
+        weight = trust.sum((2, 3), keepdim=True).clamp(min=1e-9)
+        return ((field * trust).sum((2, 3), keepdim=True) / weight).expand_as(field)
+    known = _halve(trust)
+    coarse = _pull_push(_halve(field * trust) / known.clamp(min=1e-6), (2 * known).clamp(max=1))
+    around = functional.interpolate(
+        coarse, size=field.shape[-2:], mode="bilinear", align_corners=False
+    )
+    return torch.lerp(around, field, trust)
+
+
+def _halve(field: torch.Tensor) -> torch.Tensor:
+    return functional.avg_pool2d(field, 4, 2, padding=1, ceil_mode=True, count_include_pad=False)
+
+
+def _dense_inverse_search(first: np.ndarray, second: np.ndarray) -> torch.Tensor:
+    import cv2
+
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    # A flow passed in, even of zeros, would compete at every scale.
+    flow = search.calc(first, second, None)  # type: ignore[call-overload]
+    return rearrange(torch.from_numpy(flow), "h w xy -> xy h w").contiguous().cpu()
+
+
+def _at(fields: torch.Tensor, flows: torch.Tensor) -> torch.Tensor:
+    """Return fields [n, 2, h, w] where flows [n, 2, h, w] lead to."""
+    return torch.stack([warp(fields[:, i], flows, mode="bilinear") for i in (0, 1)], dim=1)
+
+
+def _inside(flows: torch.Tensor) -> torch.Tensor:
+    """Return [n, h, w], 1 where flows [n, 2, h, w] lead to a place within the frame, else 0."""
+    height, width = flows.shape[-2:]
+    x, y = pixel_grid(flows)
+    x, y = x + flows[:, 0], y + flows[:, 1]
+    return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(flows)
+
+
+def _correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Return the correlation [n, h, w] of patches of frames [n, h, w] of 0..255."""
+
+    def mean(values: torch.Tensor) -> torch.Tensor:
+        return functional.avg_pool2d(
+            values[:, None], BOX, 1, padding=BOX // 2, count_include_pad=False
+        )[:, 0]
+
+    middle, other = mean(first), mean(second)
+    variances = [mean(f * f) - m * m for f, m in ((first, middle), (second, other))]
+    spread = ((variances[0] + GRAIN**2) * (variances[1] + GRAIN**2)).clamp(min=GRAIN**4).sqrt()
+    return (mean(first * second) - middle * other) / spread

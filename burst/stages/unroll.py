@@ -1,0 +1,279 @@
+"""Make images of single instants, as a global shutter takes them, from frames that rolled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from burst.records import Shutter, StackError
+
+if TYPE_CHECKING:
+    import torch
+
+    from burst.ops.flow import Match
+    from burst.ops.instants import Recording
+    from burst.ops.readout import Readout
+    from burst.ops.unroll import Clock
+    from burst.records import Burst, Report, Stack
+
+NEEDS = ("stack",)
+GIVES = ("image",)
+COLOUR = True  # takes `stack.colour` where the frames were in colour
+
+AUTO, PAIRED = "auto", "dual_reversed"
+MIDDLE = -1  # of the frames
+WIDEST_RANGE = 0.2  # of readout ratios that fit alike; wider ones tell nothing
+LEAST_TRUSTED = 0.5  # share of the pixels
+
+Share = Annotated[float, Field(ge=-1, le=2)]
+
+
+def _is_ratio(value: float | str) -> float | str:
+    if value != AUTO and not (isinstance(value, float) and 0 < value <= 1):
+        raise ValueError("expected auto or a number above 0 and at most 1, in frame times")
+    return value
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which shutter, and which instants.
+
+    instants       shares of the readout of `frame`: 0 is its first row, 0.5 its middle, 1 its last
+    frame          its number; -1 is the frame in the middle
+    video          images a frame time over the whole recording, instead of `instants`; 0 is none
+    readout_ratio  readout in frame times; "auto" is what the stack says, or else what its motion
+                   says
+    order          degree of the motion: 1 constant velocity, 2 acceleration, 3 through four
+                   frames; 0 is the highest that the frames allow
+    """
+
+    shutter: Literal["rolling", "dual_reversed"] = "rolling"
+    instants: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.5,)
+    frame: Annotated[int, Field(ge=-1)] = MIDDLE
+    video: Annotated[int, Field(ge=0)] = 0
+    readout_ratio: Annotated[float | str, AfterValidator(_is_ratio)] = AUTO
+    order: Annotated[int, Field(ge=0, le=3)] = 0
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with the image [h, w] of one instant or [t, h, w] of several; of a stack in
+    colour [3, h, w] or [t, 3, h, w]."""
+    import torch
+
+    device = torch.get_default_device()
+    # Dense inverse search is OpenCV's, and the rest takes no longer than copying would.
+    with torch.device("cpu"):
+        _check(burst.stack, config)
+        image, report = _unroll(burst.stack, config, burst.report)
+    return replace(burst, image=image.to(device), report=report)
+
+
+def _unroll(stack: Stack, config: Config, report: Report) -> tuple[torch.Tensor, Report]:
+    import torch
+
+    from burst.ops.flow import to_bytes
+    from burst.ops.instants import Recording, growth, image_at, with_offset
+
+    grey = to_bytes(_luminance(stack))
+    paired = config.shutter == PAIRED
+    matches = _match(grey, paired)
+    ratio, report = _readout_ratio(stack, config, matches, report)
+    times = _clock(stack, config, ratio)
+    order = 1 if paired else min(config.order or 3, stack.count - 1)
+    frames = torch.from_numpy(grey).float()
+    recording = Recording(frames, matches, times, order, paired)
+    if paired:
+        for first in range(0, stack.count, 2):
+            recording = with_offset(recording, first)
+        report = report.note(offset=recording.times.offset[1::2].tolist())
+    elif stack.count == 2 and config.order == 0:
+        recording = replace(recording, gain=growth(recording))
+        report = report.note(velocity_growth=recording.gain)
+    instants = _instants(recording, config)
+    planes = _planes_of(stack)
+    images = torch.stack([image_at(recording, planes, instant) for instant in instants])
+    report = _note(report, recording, instants)
+    several = config.video or len(instants) > 1
+    image = images if stack.colour is not None else images[:, 0]
+    return image if several else image[0], report
+
+
+def _check(stack: Stack, config: Config) -> None:
+    """Raise StackError for a stack that is not of this shutter."""
+    where = stack.source or stack.name
+    other = {"rolling": Shutter.DUAL_REVERSED, "dual_reversed": Shutter.ROLLING}[config.shutter]
+    if stack.sensor.shutter in (other, Shutter.GLOBAL_RESET):
+        raise StackError(
+            f"{where}: expected the shutter to be {config.shutter}, as the pipeline says, found"
+            f" {stack.sensor.shutter}. Pass --pipeline {other}, or correct the sidecar."
+        )
+    if config.frame >= stack.count:
+        raise StackError(
+            f"{where}: expected unroll.frame to be one of 0..{stack.count - 1}, found"
+            f" {config.frame}."
+        )
+    assert stack.scan is not None
+    if config.shutter != PAIRED and len(set(stack.scan.tolist())) > 1:
+        raise StackError(
+            f"{where}: expected frames all read in one direction, found scan"
+            f" {stack.scan.tolist()[:8]}. Pass --pipeline dual_reversed if they are pairs."
+        )
+    if config.shutter == PAIRED:
+        pairs = stack.scan[: stack.count // 2 * 2].reshape(-1, 2)
+        if stack.count % 2 or (pairs[:, 0] == pairs[:, 1]).any():
+            raise StackError(
+                f"{where}: expected pairs of frames read in opposite directions, found"
+                f" {stack.count} frames with scan {stack.scan.tolist()[:8]}. Say so in a sidecar:"
+                " scan = [1, -1], the order of the files."
+            )
+        if config.video:
+            raise StackError(
+                f"{where}: expected unroll.instants for a dual reversed pair, found unroll.video ="
+                f" {config.video}. Pass --set unroll.instants=[0,0.5,1]."
+            )
+
+
+def _luminance(stack: Stack) -> torch.Tensor:
+    """Return frames [n, h, w] encoded for a display, where dark and bright count alike."""
+    from burst.ops.color import linear_to_display
+    from burst.ops.noise import to_linear
+
+    sensor = stack.sensor
+    frames = to_linear(stack.frames, float(sensor.black_levels[0]), sensor.white_level)
+    return frames if sensor.transfer == "srgb" else linear_to_display(frames)
+
+
+def _planes_of(stack: Stack) -> Callable[[int], torch.Tensor]:
+    """Return a function that gives a frame's planes [c, h, w], black 0 and white 1."""
+    from einops import rearrange
+
+    from burst.ops.noise import to_linear
+
+    black, white = float(stack.sensor.black_levels[0]), stack.sensor.white_level
+
+    def planes(frame: int) -> torch.Tensor:
+        if stack.colour is None:
+            return to_linear(stack.frames[frame : frame + 1], black, white)
+        return to_linear(rearrange(stack.colour[frame], "h w c -> c h w"), black, white)
+
+    return planes
+
+
+def _match(grey: object, paired: bool) -> dict[tuple[int, int], Match]:
+    import numpy as np
+
+    from burst.ops.flow import match
+
+    frames = np.asarray(grey)
+    firsts = range(0, len(frames) - 1, 2 if paired else 1)
+    return {(k, k + 1): match(frames[k], frames[k + 1]) for k in firsts}
+
+
+def _readout_ratio(
+    stack: Stack, config: Config, matches: dict[tuple[int, int], Match], report: Report
+) -> tuple[float, Report]:
+    """Return the readout in frame times and note where it came from; StackError where nothing
+    tells."""
+    where = stack.source or stack.name
+    if config.shutter == PAIRED:
+        # All that happens, happens within the readout: it is the unit of time.
+        return 1.0, report
+    if isinstance(config.readout_ratio, float):
+        known = config.readout_ratio
+        return known, report.note(readout_ratio=known, readout_from="unroll.readout_ratio")
+    stated = stack.sensor.readout_ratio(stack.height)
+    if stated > 1.0001:
+        raise StackError(
+            f"{where}: expected {stack.height} rows to be read within frame_time"
+            f" {stack.sensor.frame_time:g} s, found row_time {stack.sensor.row_time:g} s."
+            " Correct the sidecar, or pass --set unroll.readout_ratio=0.8 or what it is."
+        )
+    if stated > 0:
+        return stated, report.note(readout_ratio=stated, readout_from="row_time and frame_time")
+    found = _measure(where, stack, matches)
+    report = report.note(
+        readout_ratio=found.ratio,
+        readout_from="the motion",
+        readout_range=[found.low, found.high],
+        readout={"ratio": found.ratios, "misfit": found.misfits},
+    )
+    return found.ratio, report.warn(
+        f"The readout ratio was estimated as {found.ratio:.3f} ({found.low:.2f} to"
+        f" {found.high:.2f}). Set unroll.readout_ratio if you know it."
+    )
+
+
+def _measure(where: str, stack: Stack, matches: dict[tuple[int, int], Match]) -> Readout:
+    import torch
+
+    from burst.ops.readout import FEWEST_PAIRS, measure_readout
+
+    remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."
+    if len(matches) < FEWEST_PAIRS:
+        raise StackError(
+            f"{where}: expected to be told how long the readout takes, or at least"
+            f" {FEWEST_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
+        )
+    flows = [m.forth for m in matches.values()]
+    trusts = [m.forth_trust for m in matches.values()]
+    assert stack.scan is not None
+    if stack.scan[0] < 0:
+        # Read upwards it is the mirrored scene that is read downwards.
+        mirror = torch.tensor([1.0, -1.0])[:, None, None]
+        flows, trusts = [f.flip(1) * mirror for f in flows], [t.flip(0) for t in trusts]
+    found = measure_readout(flows, trusts)
+    if found.high - found.low > WIDEST_RANGE:
+        raise StackError(
+            f"{where}: expected motion that tells the readout ratio, found that"
+            f" {found.low:.2f} to {found.high:.2f} fit alike.{remedy}"
+        )
+    return found
+
+
+def _clock(stack: Stack, config: Config, ratio: float) -> Clock:
+    from burst.ops.unroll import clock
+
+    sensor = replace(
+        stack.sensor,
+        shutter=Shutter(config.shutter),
+        frame_time=1.0,
+        row_time=ratio / stack.height,
+        exposure_time=0.0,  # shifts all rows alike
+    )
+    assert stack.scan is not None
+    return clock(sensor, stack.height, stack.scan)
+
+
+def _instants(recording: Recording, config: Config) -> list[float]:
+    """Return the times of the images, in frame times."""
+    height, count = recording.frames.shape[1], len(recording.frames)
+    if config.video:
+        first, last = (recording.times.instant(k, 0.5, height) for k in (0, count - 1))
+        images = round((last - first) * config.video)
+        return [first + k / config.video for k in range(images + 1)]
+    frame = count // 2 if config.frame == MIDDLE else config.frame
+    return [recording.times.instant(frame, share, height) for share in config.instants]
+
+
+def _note(report: Report, recording: Recording, instants: list[float]) -> Report:
+    import torch
+
+    trusted = float(
+        torch.stack([m.forth_trust for m in recording.matches.values()]).gt(0.5).float().mean()
+    )
+    moved = torch.stack([m.forth for m in recording.matches.values()])
+    report = report.note(
+        instants=instants,
+        order=recording.order,
+        trusted=trusted,
+        displacement_rms=float(moved.square().mean().sqrt()),
+    )
+    if trusted < LEAST_TRUSTED:
+        return report.warn(
+            f"Only {trusted:.0%} of the pixels were found again in the next frame; the motion of"
+            " the others is taken from around them."
+        )
+    return report

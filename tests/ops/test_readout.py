@@ -1,0 +1,64 @@
+"""The readout is told by motion that changes, and by no other."""
+
+import numpy as np
+import pytest
+import torch
+
+from burst.ops.readout import RATIOS, measure_readout
+
+H, W = 160, 24
+
+
+def flows(ratio: float, frames: int, swing: float, near: float = 0.0) -> list[torch.Tensor]:
+    """Return flows [2, h, w] between frames of a camera that swings by `swing` px; the bottom
+    row's scene is `near` times closer than the top's."""
+    draw = np.random.default_rng(0)
+    rates, phases = draw.uniform(0.1, 0.3, 3), draw.uniform(0, 6.28, (3, 2))
+
+    def place(time: np.ndarray) -> np.ndarray:
+        turns = 2 * np.pi * rates[:, None] * time[:, None, None] + phases
+        return np.array([10.0, 2.0]) * time[:, None] + swing * np.sin(turns).sum(1)
+
+    row, found = np.arange(H), []
+    for i in range(frames - 1):
+        begin = i + ratio * row / H
+        moved = place(begin + 1) - place(begin)
+        for _ in range(6):
+            moved = place(begin + 1 + ratio * moved[:, 1] / H) - place(begin)
+        moved[:, 0] *= 1 + near * row / H
+        noise = 0.1 * draw.standard_normal((2, H, W))
+        found.append(torch.from_numpy(moved.T[:, :, None] + noise).float())
+    return found
+
+
+def measured(given: list[torch.Tensor]):
+    return measure_readout(given, [torch.ones(H, W)] * len(given))
+
+
+@pytest.mark.parametrize("ratio", [0.25, 0.425, 0.8])
+@pytest.mark.parametrize("near", [0.0, 0.2])
+def test_the_ratio_is_found_whatever_the_depth(ratio, near):
+    found = measured(flows(ratio, 10, swing=6.0, near=near))
+    assert found.ratio == pytest.approx(ratio, abs=0.03)
+    assert found.low <= found.ratio <= found.high
+    assert len(found.misfits) == len(found.ratios) == len(RATIOS)
+
+
+def test_even_motion_fits_every_ratio():
+    found = measured(flows(0.5, 8, swing=0.0))
+    assert found.high - found.low > 0.5
+
+
+def test_what_is_not_trusted_does_not_count():
+    given = flows(0.425, 10, swing=6.0)
+    trusts = [torch.ones(H, W) for _ in given]
+    for flow, trust in zip(given, trusts, strict=True):
+        flow[:, :, :8], trust[:, :8] = 50.0, 0.0
+    assert measure_readout(given, trusts).ratio == pytest.approx(0.425, abs=0.03)
+
+
+def test_bands_without_trust_are_left_out():
+    given = flows(0.425, 10, swing=6.0)
+    trust = torch.ones(H, W)
+    trust[:30] = 0.0
+    assert measure_readout(given, [trust] * 9).ratio == pytest.approx(0.425, abs=0.05)

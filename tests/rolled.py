@@ -1,0 +1,55 @@
+"""Small rolling-shutter recordings that several tests share; each is made once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from simulated import camera_scene
+
+from burst.data.shutters import Drift, Layers, simulate_shutter
+from burst.files.sequence import Sequence
+from burst.ops.color import linear_to_display
+from burst.records import Sensor, Shutter
+
+SIZE = (128, 160)
+FRAME_TIME = 0.04  # s
+
+
+@lru_cache(maxsize=16)
+def recording(
+    shutter: Shutter = Shutter.ROLLING,
+    frames: int = 2,
+    ratio: float = 0.8,
+    speed: float = 200.0,
+    swing: float = 0.0,
+    object_speed: float = 0.0,
+) -> Sequence:
+    """Return frames of the camera man: the camera pans at `speed` px/s and swings by `swing` px
+    in 0.3 s; with `object_speed` (px/s) a disc of the mirrored scene moves before him."""
+    still = linear_to_display(camera_scene())
+    y, x = torch.meshgrid(torch.arange(512.0) - 256, torch.arange(512.0) - 256, indexing="ij")
+    cover = ((x**2 + y**2).sqrt() < 30).float() if object_speed else torch.zeros(512, 512)
+    layers = Layers(
+        background=still,
+        object=still.flip(0),
+        cover=cover,
+        camera_path=Drift((speed, speed / 5), (swing, 0.0), 0.3),
+        object_path=Drift((object_speed, 0.0)),
+        size=SIZE,
+    )
+    sensor = Sensor(
+        white_level=255,
+        shutter=shutter,
+        frame_time=FRAME_TIME,
+        row_time=ratio * FRAME_TIME / SIZE[0],
+        transfer="srgb",
+    )
+    return simulate_shutter(layers, sensor, frames)
+
+
+def truth(sequence: Sequence, frame: int, share: float) -> torch.Tensor:
+    """Return the truth [h, w] of a share of a frame's readout, white 1."""
+    moments = zip(sequence.truth_frame, sequence.truth_share, strict=True)
+    index = next(i for i, (f, s) in enumerate(moments) if f == frame and abs(s - share) < 1e-6)
+    return torch.from_numpy(sequence.truths[index] / 255).float()

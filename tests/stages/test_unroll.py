@@ -1,0 +1,185 @@
+"""Images of single instants come out of frames that rolled, and wrong use is told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from rolled import FRAME_TIME, recording, truth
+
+from burst.config import ConfigError
+from burst.ops.metrics import psnr
+from burst.pipeline import load, run_step
+from burst.records import Burst, Sensor, Shutter, Stack, StackError
+
+INSIDE = (..., slice(16, -16), slice(24, -24))
+
+
+def unroll(stack: Stack, *settings: str, pipeline: str = "rolling") -> Burst:
+    """Run the pipeline with settings of its only stage."""
+    step = load(pipeline, [f"unroll.{text}" for text in settings]).steps[0]
+    return run_step(step, Burst(stack))
+
+
+def score(image: torch.Tensor, wanted: torch.Tensor) -> float:
+    return psnr(image[INSIDE], wanted[INSIDE])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_an_instant_is_what_a_global_shutter_saw(share):
+    sequence = recording()
+    image = unroll(sequence.luminance(), f"instants=[{share}]", "frame=1").image
+    wanted = truth(sequence, 1, share)
+    rolled = torch.from_numpy(sequence.frames[1] / 255).float()
+    assert image.shape == wanted.shape
+    assert score(image, wanted) > score(rolled, wanted) + 6
+
+
+def test_a_still_scene_stays_as_it_is():
+    sequence = recording(speed=0.0)
+    image = unroll(sequence.luminance()).image
+    np.testing.assert_allclose(image, sequence.frames[0] / 255, atol=0.01)
+
+
+def test_several_instants_are_those_of_each():
+    stack = recording().luminance()
+    together = unroll(stack, "instants=[0.0,1.0]").image
+    alone = unroll(stack, "instants=[1.0]").image
+    assert together.shape == (2, 128, 160)
+    assert torch.equal(together[1], alone)
+
+
+def test_a_video_has_so_many_images_a_frame_time():
+    burst = unroll(recording(frames=3).luminance(), "video=2")
+    assert burst.image.shape == (5, 128, 160)
+    instants = burst.report.numbers("unroll")["instants"]
+    np.testing.assert_allclose(np.diff(instants), 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("frames", "order"), [(3, 2), (5, 3)])
+def test_more_frames_follow_a_swinging_camera(frames, order):
+    sequence = recording(frames=frames, swing=12.0)
+    middle = frames // 2
+    wanted = truth(sequence, middle, 1.0)
+    scores = [
+        score(
+            unroll(
+                sequence.luminance(), "instants=[1.0]", f"frame={middle}", f"order={degree}"
+            ).image,
+            wanted,
+        )
+        for degree in (1, order)
+    ]
+    assert scores[1] > scores[0] + 1
+
+
+def test_an_object_moves_before_a_still_scene():
+    sequence = recording(speed=0.0, object_speed=350.0)
+    image = unroll(sequence.luminance(), "frame=1").image
+    wanted = truth(sequence, 1, 0.5)
+    rolled = torch.from_numpy(sequence.frames[1] / 255).float()
+    assert score(image, wanted) > score(rolled, wanted) + 3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_dual_reversed_pair_meets_in_one_instant(share):
+    sequence = recording(Shutter.DUAL_REVERSED)
+    burst = unroll(sequence.luminance(), f"instants=[{share}]", pipeline="dual_reversed")
+    wanted = truth(sequence, 0, share)
+    first = torch.from_numpy(sequence.frames[0] / 255).float()
+    assert score(burst.image, wanted) > max(24, score(first, wanted) + 3 * (share != 0.5))
+    assert np.abs(burst.report.numbers("unroll")["offset"]).max() < 0.3
+
+
+def test_the_offset_of_a_rig_is_found_and_undone():
+    sequence = recording(Shutter.DUAL_REVERSED)
+    frames = sequence.frames.copy()
+    frames[1] = np.roll(frames[1], (2, -3), (0, 1))
+    burst = unroll(replace(sequence, frames=frames).luminance(), pipeline="dual_reversed")
+    assert burst.report.numbers("unroll")["offset"][0] == pytest.approx([-3, 2], abs=0.3)
+    assert score(burst.image, truth(sequence, 0, 0.5)) > 24
+
+
+def test_colours_move_as_their_luminance():
+    sequence = recording()
+    colour = np.stack([sequence.frames, sequence.frames // 2, 255 - sequence.frames], axis=-1)
+    grey = unroll(sequence.luminance()).image
+    image = unroll(replace(sequence.luminance(), colour=colour)).image
+    assert image.shape == (3, 128, 160)
+    torch.testing.assert_close(image[0], grey, atol=0.02, rtol=0)
+    torch.testing.assert_close(image[2], 1 - grey, atol=0.02, rtol=0)
+
+
+def test_the_readout_ratio_is_told_by_the_motion_where_nobody_says():
+    sequence = recording(frames=8, swing=20.0, ratio=0.6)
+    told = unroll(sequence.with_readout_ratio(0.0).luminance())
+    numbers = told.report.numbers("unroll")
+    assert numbers["readout_ratio"] == pytest.approx(0.6, abs=0.08)
+    assert len(numbers["readout"]["ratio"]) == len(numbers["readout"]["misfit"])
+    assert "was estimated" in told.report.warnings[0]
+
+
+def test_frames_read_upwards_are_the_mirrored_scene_read_downwards():
+    sequence = recording(frames=8, swing=20.0, ratio=0.6)
+    upside_down = replace(sequence, frames=sequence.frames[:, ::-1].copy(), scan=-sequence.scan)
+    for given in (sequence, upside_down):
+        told = unroll(given.with_readout_ratio(0.0).luminance(), "frame=4", "instants=[0.25]")
+        image = told.image.flip(0) if given is upside_down else told.image
+        assert told.report.numbers("unroll")["readout_ratio"] == pytest.approx(0.6, abs=0.08)
+        assert score(image, truth(sequence, 4, 0.25)) > 28
+
+
+def test_the_stack_has_the_word_on_its_readout_unless_it_is_set():
+    stack = recording().luminance()
+    for settings, ratio in (((), 0.8), (("readout_ratio=0.5",), 0.5)):
+        numbers = unroll(stack, *settings).report.numbers("unroll")
+        assert numbers["readout_ratio"] == pytest.approx(ratio)
+
+
+def test_the_same_input_gives_the_same_bytes():
+    stack = recording().luminance()
+    assert torch.equal(unroll(stack).image, unroll(stack).image)
+
+
+@pytest.mark.parametrize("ratio", ["0", "1.2", "-0.5", "fast"])
+def test_an_impossible_ratio_is_refused(ratio):
+    with pytest.raises(ConfigError, match="above 0 and at most 1"):
+        load("rolling", [f"unroll.readout_ratio={ratio}"])
+
+
+def with_sensor(**changes: object) -> Stack:
+    stack = recording().luminance()
+    return replace(stack, sensor=replace(stack.sensor, **changes))
+
+
+@pytest.mark.parametrize(
+    ("stack", "pipeline", "message"),
+    [
+        (with_sensor(row_time=1.2 * FRAME_TIME / 128), "rolling", "within frame_time"),
+        (with_sensor(row_time=0.0), "rolling", "at least 6 frames"),
+        (replace(with_sensor(), scan=np.array([1, -1])), "rolling", "one direction"),
+        (with_sensor(shutter=Shutter.GLOBAL_RESET), "rolling", "found global_reset"),
+        (with_sensor(shutter=Shutter.GLOBAL), "dual_reversed", "opposite directions"),
+        (with_sensor(), "dual_reversed", "Pass --pipeline rolling"),
+        (with_sensor(shutter=Shutter.DUAL_REVERSED), "rolling", "Pass --pipeline dual_reversed"),
+    ],
+)
+def test_the_wrong_stack_is_told(stack, pipeline, message):
+    with pytest.raises(StackError, match=message):
+        unroll(stack, pipeline=pipeline)
+
+
+def test_uniform_motion_does_not_tell_the_readout():
+    stack = recording(frames=6).with_readout_ratio(0.0).luminance()
+    with pytest.raises(StackError, match="fit alike"):
+        unroll(stack)
+
+
+def test_a_frame_that_is_not_there_is_told():
+    with pytest.raises(StackError, match=r"0\.\.1"):
+        unroll(recording().luminance(), "frame=2")
+
+
+def test_colour_of_another_size_is_refused():
+    with pytest.raises(StackError, match="expected colour"):
+        Stack(np.zeros((2, 8, 9), np.uint16), Sensor(), colour=np.zeros((2, 8, 8, 3), np.uint8))

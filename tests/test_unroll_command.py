@@ -1,0 +1,149 @@
+"""`burst run --pipeline rolling` from files to files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from jsonschema import validate
+from rolled import recording
+
+from burst.__main__ import main
+from burst.files.layouts.written import write_sequence
+from burst.files.read import ReadOptions, read_stack
+from burst.records import Shutter
+from burst.report.summary import SCHEMA_FILE
+
+ONE = {"restored.npy", "restored.tif", "restored.png"}
+SEVERAL = {"restored.npy", "restored.tif", "restored.mp4", "restored-000.png", "restored-001.png"}
+ALWAYS = {"report.json", "report.html", "pipeline.toml"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of two rolling frames, with their sidecar and truths."""
+    write_sequence(tmp_path / "pan", recording())
+    return tmp_path / "pan"
+
+
+def run(stack: Path, *words: str, pipeline: str = "rolling") -> int:
+    always = ["--threads", "1", "--device", "cpu", "--out", str(stack.parent / "out")]
+    return main(["run", "--stack", str(stack), "--pipeline", pipeline, *always, *words])
+
+
+def written(stack: Path) -> set[str]:
+    return {path.name for path in (stack.parent / "out" / stack.name).iterdir()}
+
+
+def test_one_instant_has_the_names_of_any_result(folder):
+    assert run(folder) == 0
+    assert written(folder) == ONE | ALWAYS
+    report = json.loads((folder.parent / "out/pan/report.json").read_text("utf-8"))
+    validate(report, json.loads(SCHEMA_FILE.read_text("utf-8")))
+    assert set(report["outputs"]) == ONE | ALWAYS
+
+
+def test_several_instants_are_a_sequence_and_take_the_place_of_one(folder, capsys):
+    run(folder)
+    capsys.readouterr()
+    assert run(folder, "--set", "unroll.instants=[0.0,1.0]") == 0
+    assert written(folder) == SEVERAL | ALWAYS
+    assert {Path(line).name for line in capsys.readouterr().out.split()} == SEVERAL | ALWAYS
+    assert np.load(folder.parent / "out/pan/restored.npy").shape == (2, 128, 160)
+    run(folder)
+    assert written(folder) == ONE | ALWAYS
+
+
+def test_a_sequence_that_is_done_is_not_done_again(folder, capsys):
+    words = ("--set", "unroll.instants=[0.0,1.0]", "--resume")
+    run(folder, *words)
+    run(folder, *words)
+    assert "skipped" in capsys.readouterr().err
+    (folder.parent / "out/pan/restored-001.png").unlink()
+    run(folder, *words)
+    assert "restored-001.png" in written(folder)
+
+
+def in_colour(folder: Path) -> None:
+    for path in sorted(folder.glob("*.png")):
+        grey = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), np.stack([grey // 4, grey // 2, grey], axis=-1))
+
+
+def test_colour_frames_give_a_colour_image(folder):
+    in_colour(folder)
+    assert run(folder) == 0
+    image = np.load(folder.parent / "out/pan/restored.npy")
+    assert image.shape == (128, 160, 3)
+    assert image[..., 0].mean() > image[..., 1].mean() > image[..., 2].mean()
+    picture = cv2.imread(str(folder.parent / "out/pan/restored.png"), cv2.IMREAD_UNCHANGED)
+    assert picture[..., 2].mean() > picture[..., 0].mean()
+
+
+def test_colour_is_read_where_it_is_asked_for(folder):
+    assert read_stack(folder, ReadOptions(colour=True)).colour is None
+    in_colour(folder)
+    assert read_stack(folder).colour is None
+    colour = read_stack(folder, ReadOptions(colour=True)).colour
+    assert colour.shape == (2, 128, 160, 3)
+    assert colour[..., 0].mean() > colour[..., 2].mean()
+
+
+@pytest.mark.parametrize(
+    ("words", "pipeline", "code", "message"),
+    [
+        (("--set", "unroll.readout_ratio=0"), "rolling", 2, "above 0 and at most 1"),
+        (("--set", "unroll.readout_ratio=1.5"), "rolling", 2, "above 0 and at most 1"),
+        (("--set", "unroll.instants=[]"), "rolling", 2, "instants"),
+        ((), "dual_reversed", 3, "Pass --pipeline rolling"),
+    ],
+)
+def test_wrong_use_is_a_sentence(folder, capsys, words, pipeline, code, message):
+    assert run(folder, *words, pipeline=pipeline) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("shape", [(2, 16, 16), (2, 17, 90), (6, 16, 40)])
+def test_small_frames_of_noise_or_of_nothing_give_an_image(tmp_path, shape):
+    noise = np.random.default_rng(0).integers(100, 4000, shape, np.uint16)
+    for name, frames in (("noise", noise), ("flat", np.full(shape, 900, np.uint16))):
+        np.save(tmp_path / f"{name}.npy", frames)
+        stack = tmp_path / f"{name}.npy"
+        words = ("--axis", "frames-first", "--set", "unroll.readout_ratio=1")
+        assert run(stack, *words) == 0
+        image = np.load(tmp_path / "out" / name / "restored.npy")
+        assert image.shape == shape[1:]
+        assert np.isfinite(image).all()
+
+
+def test_a_mosaic_becomes_colour_images_of_every_instant(tmp_path):
+    frames = np.random.default_rng(0).integers(500, 3000, (2, 64, 80), np.uint16)
+    np.save(tmp_path / "raw.npy", frames)
+    (tmp_path / "raw.toml").write_text(
+        'cfa = "RGGB"\nshutter = "rolling"\nrow_time = 1e-4\nframe_time = 0.02\n'
+    )
+    words = ("--axis", "frames-first", "--set", "unroll.instants=[0.0,1.0]")
+    assert run(tmp_path / "raw.npy", *words) == 0
+    assert np.load(tmp_path / "out/raw/restored.npy").shape == (2, 64, 80, 3)
+    assert (tmp_path / "out/raw/restored-001.png").is_file()
+
+
+def test_a_single_frame_is_refused(folder, capsys):
+    (folder / "00001.png").unlink()
+    assert run(folder) == 3
+    assert "at least 2 frames" in capsys.readouterr().err
+
+
+def test_a_pair_read_in_one_direction_is_refused(tmp_path, capsys):
+    write_sequence(tmp_path / "pair", recording(Shutter.DUAL_REVERSED))
+    sidecar = tmp_path / "pair/stack.toml"
+    text = sidecar.read_text("utf-8")
+    assert "-1" in text
+    sidecar.write_text(text.replace("-1", "1"), "utf-8")
+    assert run(tmp_path / "pair", pipeline="dual_reversed") == 3
+    assert "opposite directions" in capsys.readouterr().err

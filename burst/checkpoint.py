@@ -141,7 +141,7 @@ def save(path: Path, state: Mapping[str, torch.Tensor], card: Card, half: bool =
     header = {key: json.dumps(value, sort_keys=True) for key, value in asdict(card).items()}
     with atomic_write(path) as part:
         part.write_bytes(_in_order(serialise(weights, {"format": FORMAT, **header})))
-    write_text(path.with_suffix(".md"), card_text(card))
+    write_text(path.with_suffix(".md"), card_text(read_card(path)))
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> Loaded:

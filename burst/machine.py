@@ -13,7 +13,7 @@ from burst.records import Stack, StackError
 DEVICES = ("auto", "cpu", "cuda")
 
 # Peak memory of a run over the pixels of its stack, as `burst bench --suite scaling` finds it.
-BYTES_PER_PIXEL = 50
+BYTES_PER_PIXEL = 60
 
 # Of malloc.h; values are C ints.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

@@ -156,7 +156,7 @@ def test_the_same_weights_and_card_give_the_same_bytes(folder):
 
 def test_the_card_is_written_beside_the_weights(folder):
     path = write_checkpoint(folder)
-    assert path.with_suffix(".md").read_text() == card_text(tiny_card())
+    assert path.with_suffix(".md").read_text() == card_text(read_card(path))
     assert sorted(p.name for p in folder.iterdir()) == ["tiny.md", "tiny.safetensors"]
 
 

@@ -207,12 +207,15 @@ def _work(connection: Connection, quiet: bool) -> None:
 def _end_with_parent() -> None:
     """Wait for the end of the parent, and end as it would have ended us.
 
-    A batch that was killed could else be repeated while its workers still write.
+    A batch that was killed could else be repeated while its workers still write. An interrupt can
+    be lost, in a callback that lets no error out; the last signal cannot.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_CLEAN_UP)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _remove_leftovers(folder: Path) -> None:

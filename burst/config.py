@@ -39,17 +39,25 @@ def search_path(folder: str, variable: str | None = None) -> list[Path]:
 
 def find_pipeline(name: str) -> Path:
     """Return the file of a pipeline given by path or by name; ConfigError if there is none."""
+    return find_settings("pipeline", name, "pipelines")
+
+
+def find_settings(kind: str, name: str, folder: str) -> Path:
+    """Return the TOML file of a kind ("pipeline") given by path, or by name in a searched folder.
+
+    ConfigError lists the known names.
+    """
     if name.endswith(".toml") or "/" in name:
         if Path(name).is_file():
             return Path(name)
-        raise ConfigError(f"{name}: expected a pipeline file, found none there.")
-    places = search_path("pipelines")
-    for folder in places:
-        if (folder / f"{name}.toml").is_file():
-            return folder / f"{name}.toml"
-    known = sorted({f.stem for folder in places for f in folder.glob("*.toml")})
+        raise ConfigError(f"{name}: expected the file of a {kind}, found none there.")
+    places = search_path(folder)
+    for place in places:
+        if (place / f"{name}.toml").is_file():
+            return place / f"{name}.toml"
+    known = sorted({path.stem for place in places for path in place.glob("*.toml")})
     raise ConfigError(
-        f"--pipeline {name}: expected one of {', '.join(known) or 'none found'}"
+        f"--{kind} {name}: expected one of {', '.join(known) or 'none found'}"
         f" or the path of a .toml file.{did_you_mean(name, known)}"
     )
 

@@ -6,14 +6,13 @@ import argparse
 import json
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from burst import __version__, checkpoint
 from burst.card import card_text
 from burst.command import Exit, main_of
 from burst.config import search_path
-from burst.machine import available_memory, cpu_count
+from burst.machine import available_memory, cpu_count, library_version
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia", "rawpy")
 
@@ -40,7 +39,7 @@ def _facts() -> dict[str, Any]:
     return {
         "burst": __version__,
         "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: library_version(name) for name in LIBRARIES},
         "device": _device(),
         "processors": cpu_count(),
         "free memory": _gigabytes(available_memory()),
@@ -60,14 +59,6 @@ def _card(name: str) -> str:
 def _checkpoint_facts(name: str) -> dict[str, Any]:
     path = checkpoint.find(name)
     return {"file": str(path), "sha256": checkpoint.digest(path), **checkpoint.inspect(path)}
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        # conda-forge ships OpenCV under another name.
-        return "unknown"
 
 
 def _device() -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from burst.config import ConfigError
@@ -112,3 +114,23 @@ def _container_memory() -> int | None:
         # Not in a container.
         return None
     return None if limit == "max" else max(0, int(limit) - int(used))
+
+
+def processor() -> str:
+    """Return the name of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        # No such file outside Linux.
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def library_version(library: str) -> str:
+    """Return the version of an installed package."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        # conda-forge ships OpenCV under another name.
+        return "unknown"

@@ -23,7 +23,8 @@ from burst.data.scenes import read_scene
 from burst.data.simulate import PSF_SIZE, simulate
 from burst.data.targets import draw_target
 from burst.files.write import atomic_write
-from burst.ops.registration import global_shifts, remove_warp
+from burst.ops.registration import remove_warp
+from burst.ops.shifts import small_shift
 from burst.pipeline import Pipeline, load
 from burst.prepare import Preparation, encode, prepare
 from burst.records import Burst, Level
@@ -32,7 +33,7 @@ NETWORK = "fuse"  # the stage whose work is learnt; samples end before it
 LEAST_CONTRAST = 0.02  # std, linear; a view of plain sky teaches nothing
 MOST_VIEWS = 8
 HOLD_OUT_EVERY = 10  # one scene in so many is never learnt from
-LARGEST_SHIFT = 8.0  # px; a correlation that says more has found something else
+LARGEST_SHIFT = 8.0  # px of the truth against the result
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -106,9 +107,7 @@ def sample_of(key: Key, burst: Burst, scene: torch.Tensor) -> Sample:
     assert burst.level is not None
     evidence = prepare(burst, Preparation())
     truth = encode(scene, evidence.scale)
-    shift = global_shifts(torch.stack([evidence.base, truth]), key=0)[1]
-    if float(shift.abs().max()) > LARGEST_SHIFT:
-        shift = torch.zeros_like(shift)
+    shift = small_shift(truth, evidence.base, LARGEST_SHIFT)
     straight = remove_warp(truth, evidence.base, shift)
     return Sample(key, evidence.planes, evidence.scalars, evidence.base, straight, burst.level)
 

@@ -9,11 +9,11 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from burst.files.write import write_text
+from burst.machine import library_version, processor
 
 Record = dict[str, Any]
 
@@ -110,28 +110,11 @@ def code_digest() -> str:
 def describe_machine(threads: int) -> Record:
     """Return what a reader must know to compare seconds: processor, cores, versions, date."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": threads,
         "system": platform.system(),
         "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: library_version(name) for name in LIBRARIES},
         "date": date.today().isoformat(),
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        # conda-forge ships OpenCV under another name.
-        return "unknown"

@@ -17,13 +17,14 @@ import torch
 
 from burst.ops.color import linear_to_display
 from burst.ops.metrics import mtf50, psnr, ssim
-from burst.ops.registration import global_shifts, gradient, remove_warp
+from burst.ops.registration import gradient, remove_warp
+from burst.ops.shifts import small_shift
 from burst.ops.warp import warp
 from burst.records import StackError
 
 BORDER = 8  # px
 STEPS = 5  # Gauss-Newton; the shift is known to a fraction of a pixel from the start
-LARGEST_SHIFT = 8.0  # px; a phase correlation that says more has found something else
+LARGEST_SHIFT = 8.0  # px of an image against the truth
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def cut(image: torch.Tensor) -> torch.Tensor:
 
 def fit(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Return image [h, w] with the shift, gain and offset that bring it closest to truth [h, w]."""
-    shift = _first_shift(image, truth)
+    shift = small_shift(image, truth, LARGEST_SHIFT)
     constant = torch.ones_like(truth)
     slopes = gradient(truth)
     for _ in range(STEPS):
@@ -74,11 +75,6 @@ def fit(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     moved = _shifted(image, shift)
     gain, offset = _solve([moved, constant], truth)
     return gain * moved + offset
-
-
-def _first_shift(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    shift = global_shifts(torch.stack([truth, image]), key=0)[1]
-    return shift if float(shift.abs().max()) <= LARGEST_SHIFT else torch.zeros_like(shift)
 
 
 def _shifted(image: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:

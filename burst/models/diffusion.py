@@ -51,12 +51,6 @@ def kept_signal(steps: int) -> list[float]:
     return kept
 
 
-def diffuse(prior: torch.Tensor, noise: torch.Tensor, steps: int) -> torch.Tensor:
-    """Return the prior after all steps of the forward process, which is nearly noise."""
-    last = kept_signal(steps)[-1]
-    return math.sqrt(last) * prior + math.sqrt(1 - last) * noise
-
-
 def sample(
     predict: Predict, condition: torch.Tensor, noisy: torch.Tensor, steps: int
 ) -> torch.Tensor:

@@ -25,9 +25,6 @@ from burst.records import NoiseModel
 
 CELL = 4
 FRAMES_AT_ONCE = 10
-SHIFT_BINNING, SHORTEST_BINNED = 2, 128  # px
-LOW_PASS = 0.08  # cycles per pixel of the frame
-CLEAR_PEAK = 9.0  # standard deviations; noise alone reaches 6
 RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
 
 
@@ -45,54 +42,6 @@ FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
 WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))  # too wide to repair detail
 
 
-def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
-    """Return the shift [n, 2] of each frame [n, h, w] against frame `key`, by phase correlation.
-
-    First with frame `key` itself, which finds any drift, then with the mean of frames so shifted,
-    which is less noisy. A shift that does not stand out of the correlation's noise is none.
-    """
-    # Only low frequencies are correlated, so a quarter of the pixels says as much as all.
-    binning = SHIFT_BINNING if min(frames.shape[-2:]) >= SHORTEST_BINNED else 1
-    frames = _bin(frames, binning)
-    shifts, clear = _correlate(frames, frames[key], LOW_PASS * binning)
-    shifts = shifts * clear[:, None]
-    for _ in range(2):
-        shifts = shifts - shifts.median(0).values
-        flow = rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, *frames.shape[-2:])
-        mean = aligned_mean(frames, flow, torch.ones_like(shifts[:, 0]))
-        better, clear = _correlate(frames, mean, LOW_PASS * binning)
-        shifts = torch.where(clear[:, None], better, shifts)
-    return (shifts - shifts[key]) * binning
-
-
-def _correlate(
-    frames: torch.Tensor, reference: torch.Tensor, low_pass: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shifts [n, 2] of frames [n, h, w] against a reference [h, w], and which are clear.
-
-    Frequencies count up to about `low_pass` cycles per pixel: noise rules the high ones.
-    """
-    h, w = reference.shape
-    window = torch.outer(torch.hann_window(h), torch.hann_window(w)).to(frames)
-    fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)
-    band = torch.exp(-((fx**2 + fy**2) / low_pass**2)).to(frames)
-
-    def spectrum(chunk: torch.Tensor) -> torch.Tensor:
-        transformed: torch.Tensor = torch.fft.rfft2(
-            (chunk - chunk.mean((1, 2), keepdim=True)) * window
-        )
-        return transformed
-
-    target = spectrum(reference[None]).conj()
-    shifts, clear = [], []
-    for chunk in frames.split(FRAMES_AT_ONCE):
-        cross = spectrum(chunk) * target
-        correlation = torch.fft.irfft2(cross / (cross.abs() + 1e-12) * band, s=(h, w))
-        clear.append(correlation.amax((1, 2)) > CLEAR_PEAK * correlation.flatten(1).std(1))
-        shifts.append(_peaks(correlation))
-    return torch.cat(shifts), torch.cat(clear)
-
-
 def register(
     frames: torch.Tensor,
     noise: NoiseModel,
@@ -108,8 +57,8 @@ def register(
     """
     misfit = math.nan
     for scale in scales:
-        binned = _bin(frames, scale.binning)
-        fixed = None if reference is None else _bin(reference[None], scale.binning)[0]
+        binned = bin_frames(frames, scale.binning)
+        fixed = None if reference is None else bin_frames(reference[None], scale.binning)[0]
         grid = _grid(binned)
         local = _resize_cells(cells, grid) / scale.binning
         read = NoiseModel(noise.shot / scale.binning**2, noise.read / scale.binning**2)
@@ -168,6 +117,19 @@ def aligned_mean(frames: torch.Tensor, flow: torch.Tensor, weights: torch.Tensor
         chosen = slice(i, i + FRAMES_AT_ONCE)
         total += (weights[chosen, None, None] * warp(frames[chosen], flow[chosen])).sum(0)
     return total / weights.sum()
+
+
+def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
+    """Average frames [n, h, w] over overlapping squares, a factor apart and twice as wide.
+
+    The overlap keeps fine stripes from beating with the grid, which would seem to move wrongly.
+    What does not fill a bin is cut off.
+    """
+    if factor == 1:
+        return frames
+    margin = factor // 2
+    padded = functional.pad(frames[:, None], (margin,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, 2 * factor, factor)[:, 0]
 
 
 def _round(
@@ -250,19 +212,6 @@ def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     return gaussian_blur2d(maps, (reach, reach), (sigma, sigma), border_type="replicate")
 
 
-def _bin(frames: torch.Tensor, factor: int) -> torch.Tensor:
-    """Average frames [n, h, w] over overlapping squares, a factor apart and twice as wide.
-
-    The overlap keeps fine stripes from beating with the grid, which would seem to move wrongly.
-    What does not fill a bin is cut off.
-    """
-    if factor == 1:
-        return frames
-    margin = factor // 2
-    padded = functional.pad(frames[:, None], (margin,) * 4, mode="replicate")
-    return functional.avg_pool2d(padded, 2 * factor, factor)[:, 0]
-
-
 def _bin_cells(maps: torch.Tensor) -> torch.Tensor:
     """Average maps [n, c, h, w] over cells; the last cells may be partly filled."""
     return functional.avg_pool2d(maps, CELL, ceil_mode=True, count_include_pad=False)
@@ -282,22 +231,3 @@ def _resize_cells(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     if cells.shape[-2:] == grid:
         return cells
     return functional.interpolate(cells, size=grid, mode="bilinear", align_corners=False)
-
-
-def _peaks(correlation: torch.Tensor) -> torch.Tensor:
-    """Return the sub-pixel place [n, 2] (dx, dy) of the maximum of each map [n, h, w], wrapped."""
-    n, h, w = correlation.shape
-    best = correlation.flatten(1).argmax(1)
-    y, x = best // w, best % w
-    i = torch.arange(n, device=correlation.device)
-
-    def parabola(left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        curvature = left - 2 * middle + right
-        return torch.where(curvature < 0, 0.5 * (left - right) / curvature, 0.0).clamp(-0.5, 0.5)
-
-    middle = correlation[i, y, x]
-    dx = parabola(correlation[i, y, (x - 1) % w], middle, correlation[i, y, (x + 1) % w])
-    dy = parabola(correlation[i, (y - 1) % h, x], middle, correlation[i, (y + 1) % h, x])
-    wrapped_x = torch.where(x > w // 2, x - w, x)
-    wrapped_y = torch.where(y > h // 2, y - h, y)
-    return torch.stack([wrapped_x + dx, wrapped_y + dy], dim=1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean, median
-from urllib.parse import quote
+
+from burst.report.template import fill
 
 TEMPLATE = "overview.html.j2"
 
@@ -33,20 +33,8 @@ class Row:
 
 def render_overview(title: str, version: str, rows: Sequence[Row]) -> str:
     """Return the page as text; failed stacks come first, as somebody has to look at them."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["link"] = quote
     ordered = sorted(rows, key=lambda row: not row.failure)
-    return environment.get_template(TEMPLATE).render(
-        title=title, version=version, facts=overview_facts(rows), rows=ordered
-    )
+    return fill(TEMPLATE, title=title, version=version, facts=overview_facts(rows), rows=ordered)
 
 
 def overview_facts(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burst.records import Burst
 from burst.report.pictures import scene_pictures
 from burst.report.style import STYLE, to_svg
+from burst.report.template import fill
 from burst.report.words import facts, origin_rows, sensor_rows, table_rows
 
 if TYPE_CHECKING:
@@ -22,16 +22,8 @@ def render(summary: Mapping[str, Any], burst: Burst, shown: np.ndarray | None = 
 
     `summary` is what `report.json` holds; `shown` see `write_report`.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return fill(
+        TEMPLATE,
         summary=summary,
         facts=facts(summary),
         pictures=scene_pictures(burst, shown),

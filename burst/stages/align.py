@@ -32,13 +32,14 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the frames so aligned, and its level."""
     from burst.ops import registration as ops
+    from burst.ops.shifts import global_shifts
 
     linear, noise, weights = burst.linear, burst.noise, burst.weights
     assert linear is not None
     assert noise is not None
     assert weights is not None
     key = int(weights.argmax())
-    shifts = ops.global_shifts(linear, key)
+    shifts = global_shifts(linear, key)
     cells = _coarse(linear, noise, shifts, key, config)
     cells, misfit = ops.register(linear, noise, cells, ops.FINE)
     flow = ops.recentre(ops.expand(cells, (linear.shape[1], linear.shape[2])))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from burst.config import ConfigError, build, did_you_mean, read_toml, search_path
+from burst.config import ConfigError, build, did_you_mean, find_settings, read_toml
 from burst.records import StackError
 
 FOLDER = "submissions/challenges"
@@ -83,19 +83,7 @@ class Challenge:
 
 def find_challenge(name: str) -> Path:
     """Return the file of a challenge given by path or by name; ConfigError if there is none."""
-    if name.endswith(".toml") or "/" in name:
-        if Path(name).is_file():
-            return Path(name)
-        raise ConfigError(f"{name}: expected the file of a challenge, found none there.")
-    places = search_path(FOLDER)
-    for folder in places:
-        if (folder / f"{name}.toml").is_file():
-            return folder / f"{name}.toml"
-    known = sorted({path.stem for folder in places for path in folder.glob("*.toml")})
-    raise ConfigError(
-        f"--challenge {name}: expected one of {', '.join(known) or 'none found'}"
-        f" or the path of a .toml file.{did_you_mean(name, known)}"
-    )
+    return find_settings("challenge", name, FOLDER)
 
 
 def read_challenge(path: Path) -> Challenge:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from burst.files.read import ReadOptions
+from burst.machine import library_version, processor
 from burst.submission.challenge import SubmissionError
 
 NAME = "manifest.json"
@@ -92,9 +92,9 @@ def this_machine(device: str, threads: int) -> Machine:
     return Machine(
         device=device,
         threads=threads,
-        processor=_processor(),
+        processor=processor(),
         python=platform.python_version(),
-        libraries={name: _version(name) for name in LIBRARIES},
+        libraries={name: library_version(name) for name in LIBRARIES},
     )
 
 
@@ -108,21 +108,3 @@ def _flat(machine: Machine) -> dict[str, Any]:
     table = asdict(machine)
     libraries: dict[str, str] = table.pop("libraries")
     return {**table, **{name: libraries.get(name, "none") for name in LIBRARIES}}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        # No such file outside Linux.
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        # conda-forge ships OpenCV under another name.
-        return "unknown"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -14,9 +13,9 @@ from burst.config import (
     PipelineText,
     build,
     did_you_mean,
+    find_settings,
     override,
     read_toml,
-    search_path,
 )
 from burst.models.spec import RestorerSpec
 
@@ -94,7 +93,7 @@ def load_recipe(name: str, assignments: Sequence[str] = ()) -> Recipe:
     from burst.data.samples import Making
     from burst.prepare import Preparation
 
-    path = find_recipe(name)
+    path = find_settings("recipe", name, FOLDER)
     tables = read_toml(path)
     title = tables.pop("title", path.stem)
     for key in tables:
@@ -116,23 +115,6 @@ def load_recipe(name: str, assignments: Sequence[str] = ()) -> Recipe:
         build(Training, tables.get("training", {}), f"{path} [training]"),
     )
     return _checked(recipe, str(path))
-
-
-def find_recipe(name: str) -> Path:
-    """Return the file of a recipe given by path or by name; ConfigError lists the known."""
-    if name.endswith(".toml") or "/" in name:
-        if Path(name).is_file():
-            return Path(name)
-        raise ConfigError(f"--recipe {name}: expected a recipe, found no file there.")
-    places = search_path(FOLDER)
-    for folder in places:
-        if (folder / f"{name}.toml").is_file():
-            return folder / f"{name}.toml"
-    known = sorted({f.stem for folder in places for f in folder.glob("*.toml")})
-    raise ConfigError(
-        f"--recipe {name}: expected one of {', '.join(known) or 'none found'}"
-        f" or the path of a .toml file.{did_you_mean(name, known)}"
-    )
 
 
 def choose_levels(name: str) -> tuple[str, ...]:

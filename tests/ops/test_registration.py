@@ -13,13 +13,13 @@ from burst.ops.registration import (
     cells_of,
     difference_variance,
     expand,
-    global_shifts,
     gradient,
     pixel_weight,
     recentre,
     register,
     smooth,
 )
+from burst.ops.shifts import global_shifts
 from burst.ops.warp import invert, warp
 from burst.records import NoiseModel
 

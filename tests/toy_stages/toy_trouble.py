@@ -1,4 +1,4 @@
-"""Fail, stall or die, as told, for stacks of a certain name."""
+"""Fail, stall (also deaf to a request to end) or die, as told, for stacks of a certain name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GIVES = ()
 
 @dataclass(frozen=True)
 class Config:
-    kind: Literal["fail", "stall", "die", "none"] = "none"
+    kind: Literal["fail", "stall", "deafen", "die", "none"] = "none"
     name: str = ""
 
 
@@ -25,8 +25,10 @@ def run(burst: Burst, config: Config) -> Burst:
         return burst
     if config.kind == "fail":
         raise RuntimeError("the lens cap\nwas on")
-    if config.kind == "stall":
-        time.sleep(60)
+    if config.kind == "deafen":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if config.kind in ("stall", "deafen"):
+        time.sleep(600)
     if config.kind == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     return burst

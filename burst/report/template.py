@@ -1,0 +1,22 @@
+"""Fill in a page's template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+
+def fill(template: str, **values: Any) -> str:
+    """Return a page as text; StrictUndefined where the template asks for what is not given."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["link"] = quote
+    return environment.get_template(template).render(**values)

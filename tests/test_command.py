@@ -71,6 +71,15 @@ def test_exit_5_for_a_missing_checkpoint(tmp_path):
     assert "checkpoint none-such: expected one of" in missing.stderr
 
 
+@pytest.fixture
+def answered_interrupt():
+    """Let Ctrl-C reach what is started: in the background of a shell it is ignored from above."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("answered_interrupt")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_exit_130_when_interrupted(tmp_path, toy, number, jobs):

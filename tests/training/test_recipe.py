@@ -43,7 +43,7 @@ def test_network_takes_as_many_planes_as_are_prepared():
         ("student", "network.prior='gird'", "[network] prior: expected"),
         ("student", "samples.frames=[1, 3]", "greater than or equal to 2"),
         ("student", 'preparation.evidence=["mergd"]', "expected some of merged"),
-        ("missing/none.toml", "", "found no file there"),
+        ("missing/none.toml", "", "the file of a recipe, found none there"),
     ],
 )
 def test_mistake_is_explained(name, assignment, message):

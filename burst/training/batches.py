@@ -14,17 +14,20 @@ from burst.data.samples import Key, Sample
 from burst.prepare import EVIDENCE, SCALARS, Preparation
 from burst.training.recipe import BORDER
 
+LEAST_ERROR = 1e-3  # encoded; a flat scene is not worth more
 LOOK_AGAIN = 15.0  # seconds after which new samples are looked for
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Evidence [b, e, h, w], scalars [b, s], base and truth [b, 1, h, w], all encoded."""
+    """Evidence [b, e, h, w], scalars [b, s], base and truth [b, 1, h, w], all encoded; error
+    [b, 1, 1, 1] is the mean absolute one of the whole classical result."""
 
     evidence: torch.Tensor
     scalars: torch.Tensor
     base: torch.Tensor
     truth: torch.Tensor
+    error: torch.Tensor
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Pool:
     preparation: Preparation
     device: str
     samples: dict[Key, Sample] = field(default_factory=dict)
+    errors: dict[Key, torch.Tensor] = field(default_factory=dict)
     looked: float = -LOOK_AGAIN
 
     def __post_init__(self) -> None:
@@ -58,6 +62,7 @@ class Pool:
             sample.scalars[self.scalars][None],
             sample.base[None, None],
             sample.truth[None, None],
+            self.errors[key],
         )
 
     def refresh(self) -> None:
@@ -67,7 +72,8 @@ class Pool:
             return
         for key in self.collection.present(self.keys):
             if key not in self.samples:
-                self.samples[key] = self.collection.load(key, self.device)
+                self.samples[key] = sample = self.collection.load(key, self.device)
+                self.errors[key] = base_error(sample)
         self.looked = time.monotonic()
 
     def _crop(
@@ -88,7 +94,15 @@ class Pool:
         )
         images = torch.rot90(images, int(turns * 4), (1, 2))
         images = images.flip(2) if flip < 0.5 else images
-        return images[:-2], sample.scalars[self.scalars], images[-2:-1], images[-1:]
+        scalars, error = sample.scalars[self.scalars], self.errors[sample.key][0]
+        return images[:-2], scalars, images[-2:-1], images[-1:], error
+
+
+def base_error(sample: Sample) -> torch.Tensor:
+    """Return the mean absolute error [1, 1, 1, 1] of a classical result, its border left out."""
+    inside = (slice(BORDER, -BORDER),) * 2
+    error = (sample.base - sample.truth)[inside].abs().mean()
+    return error.clamp(min=LEAST_ERROR).reshape(1, 1, 1, 1)
 
 
 def random_of(seed: int, step: int, rank: int = 0) -> torch.Generator:

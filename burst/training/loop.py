@@ -142,7 +142,8 @@ class Trainer:
         self, batch: Batch, source: str | None, generator: torch.Generator
     ) -> dict[str, torch.Tensor]:
         on_gpu = self.ranks.device.startswith("cuda")
-        with torch.autocast("cuda" if on_gpu else "cpu", torch.bfloat16, enabled=on_gpu):
+        half = on_gpu or self.settings.bfloat16
+        with torch.autocast("cuda" if on_gpu else "cpu", torch.bfloat16, enabled=half):
             parts: dict[str, torch.Tensor] = self.objective(batch, source, generator)
         return parts
 

@@ -1,4 +1,8 @@
-"""What a network is to make small; images are encoded."""
+"""What a network is to make small; images are encoded.
+
+Errors count in units of the classical result's, so that a photograph, of which little is wrong,
+counts as much as a page of text: what is asked for is a gain in dB, on every image.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +41,10 @@ class Objective(nn.Module):
         """Return the loss, "total", and its parts; the prior's statistics come along."""
         tokens = prior_of(self.model, batch, source, generator)
         output = batch.base + self.model(batch.evidence, batch.scalars, tokens)
-        parts = {"image": charbonnier(output, batch.truth)}
+        parts = {"image": charbonnier(output, batch.truth, batch.error)}
         total = parts["image"]
         if self.weights.edges:
-            parts["edges"] = edge_error(output, batch.truth)
+            parts["edges"] = edge_error(output, batch.truth, batch.error)
             total = total + self.weights.edges * parts["edges"]
         if tokens is not None:
             parts.update(prior_mean=tokens.mean(), prior_std=tokens.std())
@@ -68,15 +72,18 @@ def choose_source(sources: tuple[Source, ...], generator: torch.Generator) -> So
     return sources[int(torch.randint(len(sources), (), generator=generator))]
 
 
-def charbonnier(output: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Return the mean of sqrt(error^2 + epsilon^2), less its smallest value, epsilon."""
+def charbonnier(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+    """Return the mean of sqrt(error^2 + epsilon^2), less its smallest value, epsilon.
+
+    Images are [b, c, h, w]; unit [b, 1, 1, 1] is the error that counts as 1.
+    """
     error = (output - truth).float()
-    return ((error.square() + EPSILON**2).sqrt() - EPSILON).mean()
+    return (((error.square() + EPSILON**2).sqrt() - EPSILON) / unit).mean()
 
 
-def edge_error(output: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Return the mean error of the differences between neighbouring pixels [b, c, h, w]."""
-    error = (output - truth).float()
+def edge_error(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+    """Return the mean error of the differences between neighbouring pixels, as `charbonnier`."""
+    error = (output - truth).float() / unit
     return (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()) / 2
 
 

@@ -58,6 +58,19 @@ def test_chosen_planes_and_scalars_come_in_their_order():
     assert float(batch.scalars[0, 0]) == SCALARS.index("frames")
 
 
+def test_error_is_the_whole_classical_result_s():
+    shelf = Shelf()
+    wrong = shelf.sample.base.clone()
+    wrong[8:24, 8:40] += 0.5
+    wrong[0] += 100
+    shelf.sample = replace(shelf.sample, base=wrong, truth=shelf.sample.base)
+    pool = Pool(shelf, [KEY], Preparation(), "cpu")
+    batch = pool.draw(4, 16, random_of(0, 0))
+    assert batch.error.shape == (4, 1, 1, 1)
+    assert torch.equal(batch.error, torch.full((4, 1, 1, 1), 0.25))
+    assert torch.equal(pool.whole(KEY).error, batch.error[:1])
+
+
 def test_border_is_left_out():
     batch = draw(count=64)
     rows = (batch.base / 48).floor()

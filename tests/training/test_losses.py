@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -26,7 +28,8 @@ WEIGHTS = Weights(edges=0.1, prior=0.5)
 def batch():
     generator = torch.Generator().manual_seed(0)
     shapes = ((2, 2, 32, 32), (2, 3), (2, 1, 32, 32), (2, 1, 32, 32))
-    return Batch(*(torch.rand(shape, generator=generator) for shape in shapes))
+    images = (torch.rand(shape, generator=generator) for shape in shapes)
+    return Batch(*images, error=torch.ones(2, 1, 1, 1))
 
 
 def network(**fields):
@@ -39,16 +42,26 @@ def loss(model, batch, source, guide=None):
 
 
 def test_no_error_is_no_loss(batch):
-    assert float(charbonnier(batch.truth, batch.truth)) == pytest.approx(0, abs=1e-9)
-    assert float(edge_error(batch.truth, batch.truth)) == 0
+    assert float(charbonnier(batch.truth, batch.truth, batch.error)) == pytest.approx(0, abs=1e-9)
+    assert float(edge_error(batch.truth, batch.truth, batch.error)) == 0
 
 
 def test_charbonnier_is_the_mean_error_where_it_is_large(batch):
-    assert float(charbonnier(batch.truth + 1, batch.truth)) == pytest.approx(1, abs=2e-3)
+    loss = charbonnier(batch.truth + 1, batch.truth, batch.error)
+    assert float(loss) == pytest.approx(1, abs=2e-3)
+
+
+def test_errors_count_in_units_of_the_classical_one_s(batch):
+    units = torch.tensor([0.1, 0.4]).reshape(2, 1, 1, 1)
+    wrong = batch.truth + units
+    assert float(charbonnier(wrong, batch.truth, units)) == pytest.approx(1, abs=0.02)
+    edges = edge_error(wrong * 2, batch.truth, units), edge_error(wrong * 2, batch.truth, 2 * units)
+    assert float(edges[0]) == pytest.approx(2 * float(edges[1]))
 
 
 def test_offset_is_no_error_of_edges(batch):
-    assert float(edge_error(batch.truth + 1, batch.truth)) == pytest.approx(0, abs=1e-6)
+    loss = edge_error(batch.truth + 1, batch.truth, batch.error)
+    assert float(loss) == pytest.approx(0, abs=1e-6)
 
 
 def test_total_is_the_weighted_sum(batch):
@@ -61,7 +74,7 @@ def test_total_is_the_weighted_sum(batch):
 def test_first_image_is_the_classical_one(batch):
     parts = loss(network(prior="none"), batch, None)
     assert float(parts["image"].detach()) == pytest.approx(
-        float(charbonnier(batch.base, batch.truth))
+        float(charbonnier(batch.base, batch.truth, batch.error))
     )
 
 
@@ -82,7 +95,7 @@ def test_guide_is_not_trained():
 def test_teacher_sees_the_truth(batch):
     model = network(teacher=True)
     tokens = prior_of(model, batch, "truth", None)
-    other = Batch(batch.evidence, batch.scalars, batch.base, batch.truth.flip(-1))
+    other = replace(batch, truth=batch.truth.flip(-1))
     assert not torch.equal(tokens, prior_of(model, other, "truth", None))
 
 

@@ -164,6 +164,15 @@ def _soak(args: argparse.Namespace) -> None:
     _measure(args, settings, soak_cases(args.seed), Wear(words).measure)
 
 
+def _submit(args: argparse.Namespace) -> None:
+    """Time whole submissions of coded targets, the final of 192 stacks among them."""
+    from burst.measure.submitting import Submitting, entries
+
+    words = ["--pipeline", args.pipeline, *(w for s in args.set for w in ("--set", s))]
+    settings = load(args.pipeline, args.set).to_toml()
+    _measure(args, settings, entries(args.seed), Submitting(words).measure)
+
+
 def _boards(args: argparse.Namespace) -> None:
     """Read real text boards: --images are their folders."""
     from burst.measure.reading import Board, BoardBench
@@ -203,6 +212,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "stages": _stages,
     "ablation": _ablation,
     "scaling": _scaling,
+    "submit": _submit,
     "soak": _soak,
     "boards": _boards,
     "shutter": _shutter,
@@ -227,8 +237,8 @@ def _measure(
     from burst.measure.results import Book
     from burst.measure.tables import tables
 
-    if args.suite != "scaling":
-        # Its own processes measure; this one stays small.
+    if args.suite not in ("scaling", "submit"):
+        # Processes of their own are measured there; this one stays small.
         set_up("cpu", args.threads)
     path = Path(args.out) / f"{args.suite}.json"
     book = Book(path, args.suite, settings, args.threads)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LOOK_EVERY = 0.5  # seconds
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
@@ -56,6 +59,36 @@ def resident() -> int | None:
     if trim is not None:
         trim(0)
     return _status("VmRSS")
+
+
+def watch_memory(process: subprocess.Popen[bytes]) -> list[int]:
+    """Wait for the leader of a session; return the bytes of all its processes, seen twice a second.
+
+    Nothing where the system does not tell.
+    """
+    seen = []
+    while process.poll() is None:
+        seen.append(session_memory(process.pid))
+        time.sleep(LOOK_EVERY)
+    return [held for held in seen if held is not None]
+
+
+def session_memory(leader: int) -> int | None:
+    """Return the bytes that all processes of a session hold, what they share counted once.
+
+    None where the system does not tell.
+    """
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(folder.name)) != leader:
+                continue
+            lines = (folder / "smaps_rollup").read_text("ascii").splitlines()
+        except OSError:
+            # It has ended, or is another user's.
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total or None
 
 
 def _reset_peak() -> bool:

@@ -44,11 +44,18 @@ TITLES = {
     "scaling": "Cost over frames and pixels",
     "boards": "Words on real boards",
     "shutter": "Rolling shutters",
+    "submit": "A challenge in one command",
     "soak": "Broken stacks and killed batches",
     "quick": "Quick suite",
 }
 NOTES = {
     "synthetic": "How each peer is installed stands in [peers.md](peers.md).",
+    "submit": (
+        "`burst submit` from a folder of simulated stacks of coded targets to a zip that"
+        " `burst submit --check` finds no fault with: seconds and memory are those of the whole"
+        " command and all its processes, each with one thread; bits are read from the images in the"
+        " zip."
+    ),
     "shutter": (
         "Scored as the literature does: display-encoded, nothing fitted; border 20 px; thirds of"
         " the rows. Seconds are those of one image with all matching, on the threads named above."

@@ -12,10 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.suites import Case, simulate_case
 
@@ -59,10 +61,10 @@ class Wear:
             stacks, calm, worn = (Path(folder) / name for name in ("stacks", "calm", "worn"))
             broken = write_stacks(stacks, case)
             started = time.perf_counter()
-            expected = self._finish(stacks, calm, case.jobs)
+            expected, held = self._finish(stacks, calm, case.jobs)
             seconds = time.perf_counter() - started
             kills = self._kill(stacks, worn, case, seconds)
-            found = self._finish(stacks, worn, case.jobs)
+            found, _ = self._finish(stacks, worn, case.jobs)
             return {
                 "kills": kills,
                 "seconds": seconds,
@@ -71,15 +73,22 @@ class Wear:
                 "unexpected": [n for n in expected if bool(expected[n]) != (n in broken)],
                 "lost": [n for n in expected if bool(found.get(n)) != bool(expected[n])],
                 "different": _differences(calm, worn),
+                "memory": thirds(held),
                 "reasons": {name: expected[name] for name in sorted(broken)},
             }
 
-    def _finish(self, stacks: Path, out: Path, jobs: int) -> dict[str, str]:
-        """Run to the end; return the message of each stack by name, empty where it was restored."""
+    def _finish(self, stacks: Path, out: Path, jobs: int) -> tuple[dict[str, str], list[int]]:
+        """Run to the end; return the message of each stack by name, empty where it was restored,
+        and the memory (bytes) that was held."""
         command = [*self._command(stacks, out, jobs), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        rows = json.loads(done.stdout)["stacks"]
-        return {Path(row["stack"]).stem: row["message"] for row in rows}
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(
+                command, stdout=said, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            held = watch_memory(process)
+            said.seek(0)
+            rows = json.load(said)["stacks"]
+        return {Path(row["stack"]).stem: row["message"] for row in rows}, held
 
     def _kill(self, stacks: Path, out: Path, case: Soak, seconds: float) -> int:
         """Start the batch again and again, and kill it at random moments; return how often."""
@@ -105,6 +114,13 @@ class Wear:
         words = ["--stack", str(stacks), "--out", str(out), "--jobs", str(jobs)]
         options = ["--threads", str(jobs), "--device", "cpu", "--resume", "--quiet"]
         return [sys.executable, "-m", "burst", "run", *words, *options, *self.pipeline]
+
+
+def thirds(held: Sequence[int]) -> list[int]:
+    """Return the most that was held in each third of a time, where that is known."""
+    cuts = [round(i * len(held) / 3) for i in range(4)]
+    parts = [held[a:b] for a, b in pairwise(cuts)]
+    return [max(part) for part in parts if part]
 
 
 def write_stacks(folder: Path, case: Soak) -> set[str]:

@@ -95,13 +95,14 @@ def simulate_case(case: Case) -> tuple[Simulated, Layout | None]:
 
     text = f"{case.seed} {case.level} {case.label}"
     generator = torch.Generator().manual_seed(zlib.crc32(text.encode()))
-    scene, layout = _scene(case)
+    scene, layout = draw_scene(case)
     conditions = find_level(case.level).point()
     simulated = simulate(scene, conditions, generator, case.frames, (case.size, case.size))
     return simulated, layout
 
 
-def _scene(case: Case) -> tuple[torch.Tensor, Layout | None]:
+def draw_scene(case: Case) -> tuple[torch.Tensor, Layout | None]:
+    """Return the scene [h, w] of a case, linear; a coded target comes with its layout."""
     if not case.is_target:
         return read_scene(case.image), None
     import torch

@@ -191,13 +191,37 @@ def _boards(records: Sequence[Record]) -> str:
     return board_table(TypeAdapter(list[BoardRow]).validate_python(rows))
 
 
+def _submit(records: Sequence[Record]) -> str:
+    """Return what each submission took and how many bits of its images can be read."""
+    levels = list(records[0]["bits"])
+    head = ["submission", "seconds", "stacks a minute", "peak MiB", *(f"{n}, bits" for n in levels)]
+    rows = []
+    for r in records:
+        case, count = r["case"], r["case"]["per_level"] * len(levels)
+        rows.append(
+            [
+                f"{case['challenge']}: {count} stacks, {case['jobs']} at a time",
+                f"{r['seconds']:.0f}",
+                f"{60 * count / r['seconds']:.1f}",
+                "unknown" if r["peak"] is None else f"{r['peak'] / MIB:.0f}",
+                *(f"{100 * r['bits'][level]:.2f} %" for level in levels),
+            ]
+        )
+    return markdown(head, rows)
+
+
 def _soak(records: Sequence[Record]) -> str:
-    """Return what the kills did to each batch; the last three columns should be 0."""
+    """Return what the kills did to each batch; the last three counts should be 0.
+
+    Memory is the peak of all processes in the first, second and last third of the time.
+    """
     head = ["batch", "kills", "restored", "broken", "unexpected", "lost", "files that differ"]
+    head.append("peak MiB by thirds of the time")
     rows = [
         [f"{r['case']['stacks']} stacks"]
         + [str(r[name]) for name in ("kills", "restored", "broken")]
         + [str(len(r[name])) for name in ("unexpected", "lost", "different")]
+        + [", ".join(f"{held / MIB:.0f}" for held in r["memory"]) or "unknown"]
         for r in records
     ]
     return markdown(head, rows)
@@ -249,6 +273,7 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "ablation": _ablation,
     "quick": _quick,
     "scaling": _scaling,
+    "submit": _submit,
     "soak": _soak,
     "boards": _boards,
     "shutter": _shutter,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from toys import command, write_pipeline
 
-from burst.measure.soak import BREAK, Soak, Wear, soak_cases, write_stacks
+from burst.measure.soak import BREAK, Soak, Wear, soak_cases, thirds, write_stacks
 from burst.measure.tables import tables
 
 CASE = Soak(stacks=10, kills=2, jobs=2, frames=8, size=32, seed=0)
@@ -52,4 +52,6 @@ def test_suite_breaks_one_stack_in_ten(tmp_path):
 def test_table_counts_what_differs():
     record = {"case": {"stacks": 9}, "kills": 3, "restored": 8, "broken": 1}
     lists = {"unexpected": [], "lost": ["a"], "different": ["b/restored.npy", "c/restored.npy"]}
-    assert tables("soak", [{**record, **lists}]).endswith("| 9 stacks | 3 | 8 | 1 | 0 | 1 | 2 |")
+    held = {"memory": thirds([2**20 * x for x in (1, 2, 7, 4, 5, 3)])}
+    row = tables("soak", [{**record, **lists, **held}]).splitlines()[-1]
+    assert row == "| 9 stacks | 3 | 8 | 1 | 0 | 1 | 2 | 2, 7, 5 |"

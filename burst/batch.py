@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from burst.command import Exit, explain, interrupt, start_logging
+from burst.machine import end_with_parent
 from burst.restore import STAGES, Job, Result, Watch, restore
 
 LOG = logging.getLogger("burst")
@@ -190,7 +190,8 @@ def _work(connection: Connection, quiet: bool) -> None:
     """Be a worker process until there is no more work."""
     start_logging(quiet)
     signal.signal(signal.SIGTERM, interrupt)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # A batch that was killed could else be repeated while its workers still write.
+    end_with_parent(SECONDS_TO_CLEAN_UP)
     try:
         while True:
             connection.send(attempt(connection.recv(), log_stage))
@@ -202,20 +203,6 @@ def _work(connection: Connection, quiet: bool) -> None:
     finally:
         # The work is done or given up; the rest of the exit is not to be disturbed.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _end_with_parent() -> None:
-    """Wait for the end of the parent, and end as it would have ended us.
-
-    A batch that was killed could else be repeated while its workers still write. An interrupt can
-    be lost, in a callback that lets no error out; the last signal cannot.
-    """
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(SECONDS_TO_CLEAN_UP)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _remove_leftovers(folder: Path) -> None:

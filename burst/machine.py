@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import platform
+import signal
+import threading
+import time
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from burst.config import ConfigError
@@ -114,6 +119,24 @@ def _container_memory() -> int | None:
         # Not in a container.
         return None
     return None if limit == "max" else max(0, int(limit) - int(used))
+
+
+def end_with_parent(patience: float) -> None:
+    """Have this process, started by `multiprocessing`, end when the one that started it ends.
+
+    It is asked to, and after `patience` seconds it is made to: an interrupt can be lost in a
+    callback that lets no error out.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(patience)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def processor() -> str:

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 
 from burst.data.collection import Collection
 from burst.data.samples import Key
-from burst.machine import set_up
+from burst.machine import end_with_parent, set_up
 
 NICENESS = 10
 POLL = 1.0  # seconds
@@ -81,6 +81,7 @@ class Workers:
 def _work(collection: Collection, keys: Sequence[Key]) -> None:
     # Ctrl-C is the parent's business, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(POLL)
     os.nice(NICENESS)
     set_up("cpu", 1)
     for _ in collection.fill(keys):

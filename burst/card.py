@@ -10,9 +10,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from burst.models.spec import RestorerSpec
-from burst.prepare import Preparation
+from burst.preparation import Kind, Preparation
 from burst.records import Level
 
+CORRECTS: dict[Kind, str] = {
+    "turbulence": "what the classical stages restored of a stack of raw frames",
+    "rolling": "images of single instants that geometry made of frames of a rolling shutter",
+    "dual_reversed": "images of single instants that geometry made of dual reversed pairs",
+    "global_reset": "frames of a global reset, whose rows are exposed for different times",
+}
 LEAST_NOISE, LEAST_DISPLACEMENT = 1e-4, 0.05  # linear, px; less is all the same
 
 
@@ -111,7 +117,7 @@ def card_text(card: Card) -> str:
         (
             f"# {card.name}",
             "",
-            "Corrects what the classical stages restored of a stack of raw frames."
+            f"Corrects {CORRECTS[card.preparation.kind]}."
             + (" A teacher: it needs the truth." if card.spec.teacher else ""),
             "",
             *_table("Made for", made_for),

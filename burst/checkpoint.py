@@ -13,7 +13,7 @@ from burst.card import Card, LevelRange, card_text
 from burst.config import ConfigError, build, did_you_mean, search_path
 from burst.files.write import atomic_write, write_text
 from burst.models.spec import RestorerSpec
-from burst.prepare import Preparation
+from burst.preparation import Kind, Preparation
 from burst.records import Level
 
 if TYPE_CHECKING:
@@ -25,6 +25,13 @@ FOLDER = "checkpoints"
 VARIABLE = "BURST_CHECKPOINTS"
 SUFFIX = ".safetensors"
 FORMAT = "burst-checkpoint-1"
+# The pipelines that do the same without a network.
+WITHOUT: dict[Kind, str] = {
+    "turbulence": "classical",
+    "rolling": "rolling_geometry",
+    "dual_reversed": "dual_reversed_geometry",
+    "global_reset": "global_reset_geometry",
+}
 AUTO = "auto"  # instead of a name: the checkpoint that fits the stack
 
 
@@ -88,13 +95,19 @@ def candidates(name: str) -> list[Path]:
 def choose(level: Level) -> Path:
     """Return the checkpoint with the narrowest range that holds a stack, else the nearest one.
 
-    Teachers are left out. `doubt` says whether the stack lies outside.
+    Teachers are left out, and networks for shutters, which are named. `doubt` says whether the
+    stack lies outside.
     """
     cards = {path: read_card(path) for path in candidates(AUTO)}
-    students = {path: card for path, card in cards.items() if not card.spec.teacher}
+    students = {
+        path: card
+        for path, card in cards.items()
+        if not card.spec.teacher and card.preparation.kind == "turbulence"
+    }
     if not students:
         raise CheckpointError(
-            f"checkpoints: expected one that works without the truth, found {len(cards)} teachers."
+            f"checkpoints: expected one for turbulence that works without the truth, found"
+            f" {len(cards)} others."
         )
 
     def fitness(path: Path) -> tuple[float, float]:
@@ -111,7 +124,8 @@ def doubt(card: Card, level: Level) -> str | None:
     return (
         f"This stack has noise {level.noise:.2g} at mid grey and displacements of"
         f" {level.displacement:.2g} px; '{card.name}' was trained on {quiet:.2g} to {loud:.2g} and"
-        f" {calm:.2g} to {wild:.2g} px. The result may be worse than that of --pipeline classical."
+        f" {calm:.2g} to {wild:.2g} px. The result may be worse than that of --pipeline"
+        f" {WITHOUT[card.preparation.kind]}."
     )
 
 

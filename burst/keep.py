@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 
 from burst.files.write import write_npz
 from burst.pipeline import Pipeline, Step
-from burst.records import FIELDS, Burst, Entry, Level, NoiseModel, Report, Stack
+from burst.records import FIELDS, Burst, Entry, Level, NoiseModel, Report, Stack, Views
 
 LOG = logging.getLogger("burst")
 META = "meta"
@@ -43,6 +43,9 @@ class Keeper:
                 continue
             if name in RECORDS:
                 records[name] = asdict(value)
+            elif isinstance(value, Views):
+                for part in fields(Views):
+                    arrays[f"{name}.{part.name}"] = getattr(value, part.name).cpu().numpy()
             else:
                 arrays[name] = value.detach().cpu().numpy()
         entry = asdict(after.report.entries[-1])
@@ -137,10 +140,13 @@ def _read(path: Path, device: str) -> _Kept:
 
     with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         meta = json.loads(str(kept[META]))
-        fields: dict[str, Any] = {
+        known: dict[str, Any] = {
             name: torch.from_numpy(kept[name]).to(device) for name in kept.files if name != META
         }
-    fields.update({name: RECORDS[name](**value) for name, value in meta["records"].items()})
+    views = {name: known.pop(name) for name in list(known) if name.startswith("views.")}
+    if views:
+        known["views"] = Views(**{name.partition(".")[2]: value for name, value in views.items()})
+    known.update({name: RECORDS[name](**value) for name, value in meta["records"].items()})
     entry = meta["entry"]
     warnings: Sequence[str] = entry.pop("warnings")
-    return _Kept(meta["key"], Entry(**entry, warnings=tuple(warnings)), fields)
+    return _Kept(meta["key"], Entry(**entry, warnings=tuple(warnings)), known)

@@ -11,15 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from burst.preparation import GROUPS, SCALARS, STANDARD, Preparation, standardise
 from burst.records import Burst
 
 if TYPE_CHECKING:
     import torch
 
-# The aligned frames' mean and what was made of it; means of frames grouped tile by tile by their
-# sharpness; and, in encoded units, how far frames differ beyond noise and the mean's own noise.
-GROUPS = ("sharp", "middle", "dull", "lucky")
-EVIDENCE = ("merged", "restored", "soft", "hard", *GROUPS, "spread", "noise")
 STRENGTHS = {"soft": 3.0, "hard": 0.3}  # of the prior, in units of the restored image's
 ITERATIONS = 16  # half of them already show where the two differ
 
@@ -27,43 +24,6 @@ TOE = 0.02  # of the scale: below it the curve is a line
 WHITE = 0.995  # this quantile of the merged image becomes 1
 LEAST_SCALE = 1e-3
 LARGEST_SPREAD = 0.5
-
-# Natural logarithms of what was measured of the whole stack, as (middle, spread) over all levels.
-STANDARD = {
-    "noise": (-5.0, 1.0),  # std of the merged image's noise, encoded
-    "shot": (-6.5, 1.6),
-    "read": (-10.0, 2.5),
-    "frames": (3.9, 0.5),  # that would average noise as well
-    "psf_sigma": (0.3, 0.4),  # px
-    "displacement": (0.0, 0.7),  # px rms
-    "row_motion": (-1.5, 0.8),  # px rms within a frame
-    "misfit": (0.5, 0.6),  # variance that alignment leaves, in noise
-    "strength": (1.0, 0.7),  # D/r0
-}
-SCALARS = tuple(STANDARD)
-LEAST = 1e-7
-FARTHEST = 4.0  # standardised
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """The planes and scalars that a network was trained with, in their order."""
-
-    evidence: tuple[str, ...] = EVIDENCE
-    scalars: tuple[str, ...] = SCALARS
-
-    def __post_init__(self) -> None:
-        for name, chosen, known in (
-            ("evidence", self.evidence, EVIDENCE),
-            ("scalars", self.scalars, SCALARS),
-        ):
-            unknown = [item for item in chosen if item not in known]
-            if unknown or len(set(chosen)) != len(chosen):
-                raise ValueError(
-                    f"{name}: expected some of {', '.join(known)}, each once, found {chosen}."
-                )
-        if not self.evidence:
-            raise ValueError("evidence: expected at least one plane, found none.")
 
 
 @dataclass(frozen=True)
@@ -83,7 +43,7 @@ def prepare(burst: Burst, preparation: Preparation) -> Evidence:
 
     assert burst.merged is not None
     assert burst.image is not None
-    scale = _scale(burst.merged)
+    scale = scale_of(burst.merged)
     planes = _Planes(burst, scale, preparation.evidence)
     scalars = measured_scalars(burst, scale)
     return Evidence(
@@ -130,23 +90,17 @@ def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
         "misfit": burst.report.numbers("align").get("misfit"),
         "strength": burst.report.numbers("blur").get("d_over_r0_of_motion"),
     }
-    return {name: _standardise(found[name], *STANDARD[name]) for name in SCALARS}
-
-
-def _standardise(value: float | None, middle: float, spread: float) -> float:
-    if value is None or not math.isfinite(value):
-        return 0.0
-    standard = (math.log(max(value, LEAST)) - middle) / spread
-    return min(max(standard, -FARTHEST), FARTHEST)
+    return {name: standardise(found[name], *STANDARD[name]) for name in SCALARS}
 
 
 def _span() -> float:
     return math.sqrt(1 + TOE) - math.sqrt(TOE)
 
 
-def _scale(merged: torch.Tensor) -> float:
-    rank = max(1, math.ceil(WHITE * merged.numel()))
-    return max(float(merged.flatten().kthvalue(rank).values), LEAST_SCALE)
+def scale_of(linear: torch.Tensor) -> float:
+    """Return the linear value of an image that is to be encoded as 1."""
+    rank = max(1, math.ceil(WHITE * linear.numel()))
+    return max(float(linear.flatten().kthvalue(rank).values), LEAST_SCALE)
 
 
 def _mean_slope(burst: Burst, scale: float) -> float:

@@ -241,6 +241,26 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Views:
+    """What each of k frames alone shows of t instants, the closest frame first; half precision.
+
+    images    [t, k, c, h, w], in the units of the image that was made of them
+    later     [t, k, h, w] how long after the instant a point was seen, in frame times
+    trust     [t, k, h, w] how surely it is the point that is seen, and nothing before it; 0..1
+    velocity  [t, 2, h, w] by how far the points move, px a frame time
+    exposure  [h] for how long a row was exposed, in frame times; 0 is not known
+
+    For a dual reversed pair the readout takes the place of the frame time.
+    """
+
+    images: torch.Tensor
+    later: torch.Tensor
+    trust: torch.Tensor
+    velocity: torch.Tensor
+    exposure: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Burst:
     """What is known of a stack so far; a field that no stage has filled is None.
 
@@ -257,6 +277,7 @@ class Burst:
                     without outliers
     image           [h, w] linear, the result so far; from `unroll` [t, h, w] if it is of several
                     instants, and [..., 3, h, w] if the stack has colour
+    views           what the frames alone show of the instants of `image`
     """
 
     stack: Stack
@@ -270,6 +291,7 @@ class Burst:
     psf: torch.Tensor | None = None
     merged: torch.Tensor | None = None
     image: torch.Tensor | None = None
+    views: Views | None = None
     report: Report = Report()
 
 

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="override one setting of the recipe, such as training.steps=500; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--noise-level", default="all", metavar="LEVEL",
-        help="low, medium, high, very-high, or all (default: %(default)s)",
+        "--noise-level", nargs="+", default=["all"], metavar="LEVEL",
+        help="some of low, medium, high, very-high, or all (default: all)",
     )  # fmt: skip
     parser.add_argument(
         "--parent", metavar="RUN|CHECKPOINT",

@@ -12,7 +12,7 @@ from burst.checkpoint import save
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.pipeline import load
-from burst.prepare import Preparation
+from burst.preparation import Preparation
 
 TINY = RestorerSpec(evidence=2, scalars=1, width=4, depths=(1, 1), prior_width=8)
 PREPARATION = Preparation(("merged", "restored"), ("noise",))

@@ -12,7 +12,7 @@ from burst.card import Card, LevelRange, card_text
 from burst.checkpoint import load, save
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
-from burst.prepare import Preparation
+from burst.preparation import Preparation
 from burst.training.graph import GraphError, write_graph
 
 INPUTS = Preparation(("merged", "restored"), ("frames", "noise"))

@@ -7,12 +7,9 @@ import torch
 from simulated import after, rms, truth_of
 
 from burst.ops.metrics import psnr
+from burst.preparation import EVIDENCE, SCALARS, STANDARD, Preparation
 from burst.prepare import (
-    EVIDENCE,
     LARGEST_SPREAD,
-    SCALARS,
-    STANDARD,
-    Preparation,
     decode,
     encode,
     group_shares,

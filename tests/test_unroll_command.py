@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "pan"
 
 
-def run(stack: Path, *words: str, pipeline: str = "rolling") -> int:
+def run(stack: Path, *words: str, pipeline: str = "rolling_geometry") -> int:
     always = ["--threads", "1", "--device", "cpu", "--out", str(stack.parent / "out")]
     return main(["run", "--stack", str(stack), "--pipeline", pipeline, *always, *words])
 

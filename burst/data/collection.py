@@ -27,6 +27,7 @@ from burst.data.samples import (
     stages_before_network,
 )
 from burst.data.scenes import SCENES, list_scenes
+from burst.data.shutter_samples import ShutterMaking, make_shutter_sample
 from burst.files.write import write_text
 
 LOG = logging.getLogger("burst")
@@ -34,10 +35,16 @@ LOG = logging.getLogger("burst")
 SUFFIX = ".safetensors"
 # The source that decides a sample's numbers, beside the stages that are run.
 NUMERICS = (
-    "data/augment.py", "data/levels.py", "data/samples.py", "data/scenes.py", "data/simulate.py",
-    "data/targets.py", "ops", "prepare.py", "records.py",
+    "data/augment.py", "data/levels.py", "data/samples.py", "data/scenes.py", "ops",
+    "preparation.py", "prepare.py", "records.py",
+)  # fmt: skip
+NUMERICS_OF_STACKS = ("data/simulate.py", "data/targets.py")
+NUMERICS_OF_SHUTTERS = (
+    "data/shutters.py", "data/shutter_samples.py", "files/sequence.py", "prepare_shutter.py",
 )  # fmt: skip
 DIGITS = 12  # of the hash, in the folder's name
+
+AnyMaking = Making | ShutterMaking
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Collection:
     """Where the samples of one making are kept, and the scenes they are made from."""
 
     folder: Path
-    making: Making
+    making: AnyMaking
     scenes: list[list[str]]
 
     def path(self, key: Key) -> Path:
@@ -70,15 +77,16 @@ class Collection:
             with _claim(path) as ours:
                 # Another process may have finished it between the two looks.
                 if ours and not path.is_file():
-                    save_sample(path, make_sample(key, self.making, self.scenes))
+                    save_sample(path, _make(key, self.making, self.scenes))
                     yield key
 
 
-def open_collection(place: Path, making: Making, folders: list[str]) -> Collection:
+def open_collection(place: Path, making: AnyMaking, folders: list[str]) -> Collection:
     """Return the collection under `place` that holds samples so made from folders of scenes."""
     scenes = list_scenes(folders)
     pipeline = stages_before_network(making.pipeline)
     stages = [f"stages/{step.name}.py" for step in pipeline.steps]
+    own = NUMERICS_OF_STACKS if isinstance(making, Making) else NUMERICS_OF_SHUTTERS
     files = [[Path(scene) for scene in folder if scene not in SCENES] for folder in scenes]
     account = {
         "making": asdict(making),
@@ -86,7 +94,7 @@ def open_collection(place: Path, making: Making, folders: list[str]) -> Collecti
         "levels": _digest_files([_levels_file()]),
         "scenes": [_digest_files(folder) for folder in files],
         "named scenes": [s for folder in scenes for s in folder if s in SCENES],
-        "code": code_digest(Path(__file__).parents[1], [*NUMERICS, *stages]),
+        "code": code_digest(Path(__file__).parents[1], [*NUMERICS, *own, *stages]),
     }
     text = json.dumps(account, indent=1, sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
@@ -120,6 +128,12 @@ def code_digest(package: Path, parts: Iterable[str]) -> str:
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(f"{path.relative_to(package)}\n{_essence(path)}\0".encode())
     return digest.hexdigest()
+
+
+def _make(key: Key, making: AnyMaking, scenes: list[list[str]]) -> Sample:
+    if isinstance(making, Making):
+        return make_sample(key, making, scenes)
+    return make_shutter_sample(key, making, scenes)
 
 
 def _essence(path: Path) -> str:

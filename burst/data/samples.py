@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -26,10 +27,11 @@ from burst.files.write import atomic_write
 from burst.ops.registration import remove_warp
 from burst.ops.shifts import small_shift
 from burst.pipeline import Pipeline, load
-from burst.prepare import Preparation, encode, prepare
+from burst.preparation import Preparation
+from burst.prepare import encode, prepare
 from burst.records import Burst, Level
 
-NETWORK = "fuse"  # the stage whose work is learnt; samples end before it
+NETWORKS = ("fuse", "correct")  # the stages whose work is learnt; samples end before them
 LEAST_CONTRAST = 0.02  # std, linear; a view of plain sky teaches nothing
 MOST_VIEWS = 8
 HOLD_OUT_EVERY = 10  # one scene in so many is never learnt from
@@ -42,6 +44,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Making:
     """How samples are made; `targets` is the share of coded targets, `exposure` that of white."""
 
+    kind: Literal["turbulence"] = "turbulence"
     size: Annotated[int, Field(ge=64)] = 224
     frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (20, 100)
     targets: Share = 0.1
@@ -80,17 +83,17 @@ class Sample:
     level: Level
 
 
-def stages_before_network(name: str) -> Pipeline:
+def stages_before_network(name: str, assignments: Sequence[str] = ()) -> Pipeline:
     """Return the steps of a pipeline up to the network, or all where it has none."""
-    pipeline = load(name)
-    named = any(step.name == NETWORK for step in pipeline.steps)
-    return pipeline.before(NETWORK) if named else pipeline
+    pipeline = load(name, assignments)
+    named = [step.name for step in pipeline.steps if step.name in NETWORKS]
+    return pipeline.before(named[0]) if named else pipeline
 
 
 def make_sample(key: Key, making: Making, scenes: list[list[str]]) -> Sample:
     """Make the sample of a key from folders of scenes; key, making and scenes decide it wholly."""
-    generator = torch.Generator().manual_seed(_seed(making.seed, key.name))
-    scenes = [_split(folder, key.held_out) for folder in scenes]
+    generator = torch.Generator().manual_seed(seed_of(making.seed, key.name))
+    scenes = [held_apart(folder, key.held_out) for folder in scenes]
     scene = _draw_scene(making, scenes, generator) * _between(making.exposure, generator)
     conditions = find_level(key.noise_level).draw(generator)
     fewest, most = making.frames
@@ -156,13 +159,14 @@ def _draw_scene(
     return view
 
 
-def _split(folder: list[str], held_out: bool) -> list[str]:
+def held_apart(folder: list[str], held_out: bool) -> list[str]:
     """Return the scenes of a folder that are to be learnt from, or the others; all of a few."""
     chosen = [s for i, s in enumerate(folder, start=1) if (i % HOLD_OUT_EVERY == 0) == held_out]
     return chosen or folder
 
 
-def _seed(seed: int, name: str) -> int:
+def seed_of(seed: int, name: str) -> int:
+    """Return the seed of the sample of a name."""
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7])
 
 

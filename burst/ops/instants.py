@@ -16,6 +16,8 @@ from burst.ops.unroll import (
     carry,
     choose,
     elapsed,
+    open_to_view,
+    reaches,
     sample,
     strangeness,
     trajectory,
@@ -74,10 +76,23 @@ def _trust_at(trust: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     return warp(trust[None], flow[None], mode="bilinear")[0]
 
 
+@dataclass(frozen=True)
+class Instant:
+    """The image [c, h, w] of an instant, and what each of k frames alone says of it, the closest
+    first: its image [k, c, h, w], how long after the instant [k, h, w] a point was seen, how surely
+    [k, h, w] it is the point that is seen; and the points' velocity [2, h, w] px a frame time."""
+
+    image: torch.Tensor
+    images: torch.Tensor
+    later: torch.Tensor
+    trust: torch.Tensor
+    velocity: torch.Tensor
+
+
 def image_at(
     recording: Recording, planes: Callable[[int], torch.Tensor], instant: float
-) -> torch.Tensor:
-    """Return the image [c, h, w] of an instant; `planes` gives a frame's planes [c, h, w].
+) -> Instant:
+    """Return the image of an instant; `planes` gives a frame's planes [c, h, w].
 
     Every frame that sees the instant proposes trajectories; each pixel takes those by which the
     frames agree best. All frames are then sampled once, from what was recorded, and averaged by
@@ -89,8 +104,15 @@ def image_at(
     carried = [carry(motions[k], times, k, instant) for k in seen_by]
     motion = choose(carried, recording.frames, times, seen_by, instant)
     views = [view(motion, times, k, instant) for k in seen_by]
-    images = [sample(planes(k), v) for k, v in zip(seen_by, views, strict=True)]
-    return blend(images, views, _hidden(recording, motion, motions, views))
+    images = torch.stack([sample(planes(k), v) for k, v in zip(seen_by, views, strict=True)])
+    opened = open_to_view(images, torch.stack(_hidden(recording, motion, motions, views)))
+    return Instant(
+        blend(images, views, opened),
+        images,
+        torch.stack([seen.later for seen in views]),
+        opened * torch.stack([reaches(seen) for seen in views]),
+        motion[0],
+    )
 
 
 def growth(recording: Recording) -> float:

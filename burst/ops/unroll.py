@@ -138,7 +138,12 @@ def view(motion: torch.Tensor, times: Clock, frame: int, instant: float) -> View
     height, width = motion.shape[-2:]
     across, down = x + displacement[0], y + displacement[1]
     there = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
-    return View(displacement, later, (there + 1e-4) / (later.square() + NEAR))
+    return View(displacement, later, (there + 1e-4) * closeness(later))
+
+
+def closeness(later: torch.Tensor) -> torch.Tensor:
+    """Return how much what was seen so much later (frame times, any shape) counts."""
+    return 1 / (later.square() + NEAR)
 
 
 def sample(planes: torch.Tensor, seen: View, mode: str = "bicubic") -> torch.Tensor:
@@ -178,19 +183,21 @@ def strangeness(seen: View, motion: torch.Tensor, own: torch.Tensor) -> torch.Te
     return torch.Tensor((found - motion[0]).norm(dim=0) / allowed)
 
 
-def blend(
-    images: Sequence[torch.Tensor], views: Sequence[View], hidden: Sequence[torch.Tensor]
-) -> torch.Tensor:
-    """Return the weighted mean [c, h, w] of images [c, h, w] of 0..1.
+def open_to_view(images: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """Return how surely [k, h, w] nothing hides a point in images [k, c, h, w] of 0..1: 1 surely.
 
-    Where images differ, those lose weight in which the point is hidden [h, w].
+    Where images differ, those are doubted in which the point may be hidden [k, h, w].
     """
-    stacked = torch.stack(list(images))
-    apart = (stacked.amax(0) - stacked.amin(0)).mean(0)
+    apart = (images.amax(0) - images.amin(0)).mean(0)
     differ = (_boxed(apart, NARROW) / DIFFERENT).square().clamp(max=1)
-    open_to_view = torch.exp(-differ * torch.stack(list(hidden)).square())
-    weights = torch.stack([seen.weight for seen in views]) * (open_to_view + 1e-3)
-    return (stacked * (weights / weights.sum(0))[:, None]).sum(0)
+    return torch.exp(-differ * hidden.square())
+
+
+def blend(images: torch.Tensor, views: Sequence[View], opened: torch.Tensor) -> torch.Tensor:
+    """Return the mean [c, h, w] of images [k, c, h, w], weighted by how close in time they were
+    seen and by how surely [k, h, w] nothing hides the point."""
+    weights = torch.stack([seen.weight for seen in views]) * (opened + 1e-3)
+    return (images * (weights / weights.sum(0))[:, None]).sum(0)
 
 
 def _disagreement(
@@ -209,11 +216,12 @@ def _disagreement(
     for image, other in zip(images[1:], views[1:], strict=True):
         total += other.weight * _boxed((image - images[0]).abs().clamp(max=MOST), BOX)
         weights += other.weight
-    seen = _reaches(views[0]) * torch.stack([_reaches(v) for v in views[1:]]).amax(0)
+    seen = reaches(views[0]) * torch.stack([reaches(v) for v in views[1:]]).amax(0)
     return torch.where(seen > 0, total / weights, UNSEEN)
 
 
-def _reaches(seen: View) -> torch.Tensor:
+def reaches(seen: View) -> torch.Tensor:
+    """Return where [h, w] a view lies within its frame, 1 there and 0 beyond."""
     return (seen.weight * (seen.later.square() + NEAR) > 0.5).float()
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
 if TYPE_CHECKING:
-    from burst.checkpoint import Loaded
-    from burst.records import Burst, Report
+    from burst.records import Burst
 
 NEEDS = (
     "linear", "noise", "weights", "tile_sharpness", "flow", "level", "psf", "merged", "image",
 )  # fmt: skip
 GIVES = ("image",)
-
-Prior = Literal["encoder", "diffusion", "none"]
 
 
 def _names_a_network(checkpoint: str) -> str:
@@ -57,6 +52,7 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst import checkpoint
+    from burst.network import other_stages, source_of
     from burst.prepare import prepare, restore
 
     assert burst.level is not None
@@ -66,7 +62,7 @@ def run(burst: Burst, config: Config) -> Burst:
     else:
         path = checkpoint.find(config.checkpoint)
     loaded = checkpoint.load(path, burst.image.device)
-    source = _source(path, loaded, config)
+    source = source_of(path, loaded, ("turbulence",), config.prior)
     evidence = prepare(burst, loaded.card.preparation)
     with torch.no_grad():
         residual = loaded.model.predict(
@@ -81,46 +77,6 @@ def run(burst: Burst, config: Config) -> Burst:
         prior=source,
         correction_rms=float(residual.square().mean().sqrt()),
     )
-    for doubt in (checkpoint.doubt(loaded.card, burst.level), _other_stages(report, loaded)):
+    for doubt in (checkpoint.doubt(loaded.card, burst.level), other_stages(report, loaded)):
         report = report.warn(doubt) if doubt else report
     return replace(burst, image=restore(evidence.base + residual, evidence), report=report)
-
-
-def _source(path: Path, loaded: Loaded, config: Config) -> Prior:
-    """Return where the prior comes from; CheckpointError where this network cannot do that."""
-    from burst.checkpoint import CheckpointError
-
-    card = loaded.card
-    if card.spec.teacher or card.spec.channels != 1:
-        raise CheckpointError(
-            f"{path}: expected a network for one channel that does without the truth, found"
-            f" {'a teacher' if card.spec.teacher else f'{card.spec.channels} channels'}."
-        )
-    wanted: Any = card.priors[0] if config.prior == "auto" else config.prior
-    if wanted not in card.priors:
-        raise CheckpointError(
-            f"{path}: expected a prior from {' or '.join(card.priors)}, found fuse.prior ="
-            f" '{wanted}'."
-        )
-    source: Prior = wanted
-    return source
-
-
-def _other_stages(report: Report, loaded: Loaded) -> str | None:
-    """Return a warning where the stages so far are not those that the network was trained on."""
-    trained = tomllib.loads(loaded.card.pipeline)
-    names = [entry.stage for entry in report.entries[:-1]]
-    if names != trained.get("stages", []):
-        return (
-            f"'{loaded.card.name}' was trained on the stages {', '.join(trained.get('stages', []))}"
-            f" but comes after {', '.join(names)}."
-        )
-    for entry in report.entries[:-1]:
-        for key, value in trained.get(entry.stage, {}).items():
-            found = json.loads(json.dumps(entry.settings.get(key)))
-            if found != value:
-                return (
-                    f"'{loaded.card.name}' was trained with {entry.stage}.{key} = {value},"
-                    f" not {found}."
-                )
-    return None

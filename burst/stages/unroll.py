@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from burst.records import Shutter, StackError
+from burst.records import Shutter, StackError, Views
 
 if TYPE_CHECKING:
     import torch
 
     from burst.ops.flow import Match
-    from burst.ops.instants import Recording
+    from burst.ops.instants import Instant, Recording
     from burst.ops.readout import Readout
     from burst.ops.unroll import Clock
     from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
-GIVES = ("image",)
+GIVES = ("image", "views")
 COLOUR = True  # takes `stack.colour` where the frames were in colour
 
 AUTO, PAIRED = "auto", "dual_reversed"
@@ -67,11 +67,17 @@ def run(burst: Burst, config: Config) -> Burst:
     # Dense inverse search is OpenCV's, and the rest takes no longer than copying would.
     with torch.device("cpu"):
         _check(burst.stack, config)
-        image, report = _unroll(burst.stack, config, burst.report)
-    return replace(burst, image=image.to(device), report=report)
+        instants, report = _unroll(burst.stack, config, burst.report)
+        image = torch.stack([one.image for one in instants])
+        views = _views(instants, burst.stack, config)
+    image = image if burst.stack.colour is not None else image[:, 0]
+    several = config.video or len(image) > 1
+    return replace(
+        burst, image=(image if several else image[0]).to(device), views=views, report=report
+    )
 
 
-def _unroll(stack: Stack, config: Config, report: Report) -> tuple[torch.Tensor, Report]:
+def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant], Report]:
     import torch
 
     from burst.ops.flow import to_bytes
@@ -94,11 +100,37 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[torch.Tensor,
         report = report.note(velocity_growth=recording.gain)
     instants = _instants(recording, config)
     planes = _planes_of(stack)
-    images = torch.stack([image_at(recording, planes, instant) for instant in instants])
-    report = _note(report, recording, instants)
-    several = config.video or len(instants) > 1
-    image = images if stack.colour is not None else images[:, 0]
-    return image if several else image[0], report
+    made = [image_at(recording, planes, instant) for instant in instants]
+    return made, _note(report, recording, instants)
+
+
+def _views(instants: list[Instant], stack: Stack, config: Config) -> Views:
+    """Return what the frames alone show. An instant beyond the last frame but one is seen by fewer
+    frames than others; what is missing is trusted nowhere."""
+    import torch
+    from torch.nn import functional
+
+    most = max(len(one.images) for one in instants)
+
+    def joined(name: str) -> torch.Tensor:
+        parts = [getattr(one, name) for one in instants]
+        missing = [most - len(part) for part in parts]
+        padded = [
+            functional.pad(part, (0, 0) * (part.ndim - 1) + (0, more))
+            for part, more in zip(parts, missing, strict=True)
+        ]
+        return torch.stack(padded).half()
+
+    sensor = stack.sensor
+    unit = sensor.row_time * stack.height if config.shutter == PAIRED else sensor.frame_time
+    exposure = sensor.exposure_time / unit if unit else 0.0
+    return Views(
+        joined("images"),
+        joined("later"),
+        joined("trust"),
+        torch.stack([one.velocity for one in instants]).half(),
+        torch.full((stack.height,), exposure),
+    )
 
 
 def _check(stack: Stack, config: Config) -> None:
@@ -266,6 +298,7 @@ def _note(report: Report, recording: Recording, instants: list[float]) -> Report
     )
     moved = torch.stack([m.forth for m in recording.matches.values()])
     report = report.note(
+        shutter=str(PAIRED if recording.paired else "rolling"),
         instants=instants,
         order=recording.order,
         trusted=trusted,

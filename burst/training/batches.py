@@ -11,7 +11,7 @@ import torch
 
 from burst.data.collection import Collection
 from burst.data.samples import Key, Sample
-from burst.prepare import EVIDENCE, SCALARS, Preparation
+from burst.preparation import Preparation, evidence_of, scalars_of
 from burst.training.recipe import BORDER
 
 LEAST_ERROR = 1e-3  # encoded; a flat scene is not worth more
@@ -43,8 +43,9 @@ class Pool:
     looked: float = -LOOK_AGAIN
 
     def __post_init__(self) -> None:
-        self.evidence = [EVIDENCE.index(name) for name in self.preparation.evidence]
-        self.scalars = [SCALARS.index(name) for name in self.preparation.scalars]
+        planes, scalars = (of(self.preparation.kind) for of in (evidence_of, scalars_of))
+        self.evidence = [planes.index(name) for name in self.preparation.evidence]
+        self.scalars = [scalars.index(name) for name in self.preparation.scalars]
 
     def draw(self, count: int, side: int, generator: torch.Generator) -> Batch:
         """Draw crops of `side` px, each in one of the eight ways to lay down a square."""

@@ -20,8 +20,8 @@ from burst.config import (
 from burst.models.spec import RestorerSpec
 
 if TYPE_CHECKING:
-    from burst.data.samples import Making
-    from burst.prepare import Preparation
+    from burst.data.collection import AnyMaking
+    from burst.preparation import Preparation
 
 FOLDER = "pipelines/training"
 TABLES = ("network", "preparation", "samples", "training")
@@ -77,7 +77,7 @@ class Recipe:
     title: str
     network: RestorerSpec | None
     preparation: Preparation
-    samples: Making
+    samples: AnyMaking
     training: Training
 
     def tables(self) -> dict[str, Any]:
@@ -93,9 +93,6 @@ class Recipe:
 
 def load_recipe(name: str, assignments: Sequence[str] = ()) -> Recipe:
     """Load a recipe by name or path, with `table.key=value` overrides; ConfigError if unfit."""
-    from burst.data.samples import Making
-    from burst.prepare import Preparation
-
     path = find_settings("recipe", name, FOLDER)
     tables = read_toml(path)
     title = tables.pop("title", path.stem)
@@ -108,29 +105,31 @@ def load_recipe(name: str, assignments: Sequence[str] = ()) -> Recipe:
     tables = dict(
         override(PipelineText(str(path), str(title), TABLES, tables), assignments).settings
     )
-    preparation = build(Preparation, tables.get("preparation", {}), f"{path} [preparation]")
+    making = _making(tables.get("samples", {}), f"{path} [samples]")
+    preparation = _preparation(making, tables.get("preparation", {}), f"{path} [preparation]")
     recipe = Recipe(
         path.stem,
         str(title),
         _network(tables, preparation, f"{path} [network]"),
         preparation,
-        build(Making, tables.get("samples", {}), f"{path} [samples]"),
+        making,
         build(Training, tables.get("training", {}), f"{path} [training]"),
     )
     return _checked(recipe, str(path))
 
 
-def choose_levels(name: str) -> tuple[str, ...]:
+def choose_levels(names: Sequence[str]) -> tuple[str, ...]:
     """Return the noise levels that `--noise-level` means; ConfigError lists those there are."""
     from burst.data.levels import read_levels
 
     levels = tuple(read_levels())
-    if name not in (*levels, ALL_LEVELS):
-        raise ConfigError(
-            f"--noise-level {name}: expected {ALL_LEVELS} or one of {', '.join(levels)}."
-            f"{did_you_mean(name, levels)}"
-        )
-    return levels if name == ALL_LEVELS else (name,)
+    for name in names:
+        if name not in (*levels, ALL_LEVELS):
+            raise ConfigError(
+                f"--noise-level {name}: expected {ALL_LEVELS} or some of {', '.join(levels)}."
+                f"{did_you_mean(name, levels)}"
+            )
+    return tuple(level for level in levels if ALL_LEVELS in names or level in names)
 
 
 def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) -> Recipe:
@@ -146,6 +145,25 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
             f" found {spec} from {preparation}. Train the parent with the same settings."
         )
     return recipe
+
+
+def _making(table: Mapping[str, Any], where: str) -> AnyMaking:
+    """Return how samples are made; their kind says which settings there are."""
+    from burst.data.samples import Making
+    from burst.data.shutter_samples import ShutterMaking
+
+    if table.get("kind", "turbulence") == "turbulence":
+        return build(Making, table, where)
+    return build(ShutterMaking, table, where)
+
+
+def _preparation(making: AnyMaking, table: Mapping[str, Any], where: str) -> Preparation:
+    """Return which planes and scalars are taken, all of the samples' kind unless it is said."""
+    from burst.preparation import Preparation, evidence_of, scalars_of
+
+    kind = making.kind
+    known = {"evidence": evidence_of(kind), "scalars": scalars_of(kind)}
+    return build(Preparation, {**known, **table, "kind": kind}, where)
 
 
 def _network(

@@ -13,7 +13,7 @@ import torch
 
 from burst.data import collection as module
 from burst.data.collection import code_digest, keys_of, open_collection
-from burst.data.samples import Key, Making, Sample, _split
+from burst.data.samples import Key, Making, Sample, held_apart
 from burst.records import Level
 
 SMALL = Making(size=64, frames=(4, 6), pipeline="classical")
@@ -113,10 +113,10 @@ def test_code_counts_and_comments_do_not(tmp_path):
 
 def test_held_out_scenes_are_never_learnt_from():
     folder = [str(i) for i in range(25)]
-    learnt, held_out = _split(folder, False), _split(folder, True)
+    learnt, held_out = held_apart(folder, False), held_apart(folder, True)
     assert sorted(learnt + held_out, key=int) == folder
     assert len(held_out) == 2
-    assert _split(["one"], True) == ["one"]
+    assert held_apart(["one"], True) == ["one"]
 
 
 def test_name_of_a_key():

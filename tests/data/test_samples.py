@@ -22,7 +22,8 @@ from burst.files.read import read_stack
 from burst.ops.metrics import psnr
 from burst.ops.warp import warp
 from burst.pipeline import load
-from burst.prepare import EVIDENCE, SCALARS, Preparation, encode, prepare
+from burst.preparation import EVIDENCE, SCALARS, Preparation
+from burst.prepare import encode, prepare
 from burst.records import Burst
 from burst.simulate import _write as write_stack
 

@@ -58,5 +58,5 @@ def test_an_offset_is_told_from_motion():
 def test_every_plane_is_moved_alike():
     known = of(recording())
     plane = known.frames[:, None] / 255
-    image = image_at(known, lambda k: torch.cat([plane[k], 1 - plane[k]]), 0.5)
+    image = image_at(known, lambda k: torch.cat([plane[k], 1 - plane[k]]), 0.5).image
     torch.testing.assert_close(image[1], 1 - image[0], atol=1e-4, rtol=0)

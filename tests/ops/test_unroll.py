@@ -12,6 +12,7 @@ from burst.ops.unroll import (
     choose,
     clock,
     elapsed,
+    open_to_view,
     position,
     trajectory,
     view,
@@ -115,8 +116,9 @@ def test_the_trajectory_by_which_frames_agree_is_chosen():
 
 
 def test_where_images_differ_the_hidden_one_is_left_out():
-    images = [everywhere(0.2), everywhere(0.8)]
+    images = torch.stack([everywhere(0.2), everywhere(0.8)])
     views = [View(everywhere(0, 0), everywhere(0)[0], everywhere(1)[0])] * 2
     nothing, surely = torch.zeros(H, W), torch.full((H, W), 3.0)
-    assert rms(blend(images, views, [nothing, nothing]) - 0.5) < 1e-5
-    assert rms(blend(images, views, [nothing, surely]) - 0.2) < 2e-3
+    for hidden, mean in ((nothing, 0.5), (surely, 0.2)):
+        opened = open_to_view(images, torch.stack([nothing, hidden]))
+        assert rms(blend(images, views, opened) - mean) < 2e-3

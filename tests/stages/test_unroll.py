@@ -15,7 +15,7 @@ from burst.records import Burst, Sensor, Shutter, Stack, StackError
 INSIDE = (..., slice(16, -16), slice(24, -24))
 
 
-def unroll(stack: Stack, *settings: str, pipeline: str = "rolling") -> Burst:
+def unroll(stack: Stack, *settings: str, pipeline: str = "rolling_geometry") -> Burst:
     """Run the pipeline with settings of its only stage."""
     step = load(pipeline, [f"unroll.{text}" for text in settings]).steps[0]
     return run_step(step, Burst(stack))
@@ -144,7 +144,7 @@ def test_the_same_input_gives_the_same_bytes():
 @pytest.mark.parametrize("ratio", ["0", "1.2", "-0.5", "fast"])
 def test_an_impossible_ratio_is_refused(ratio):
     with pytest.raises(ConfigError, match="above 0 and at most 1"):
-        load("rolling", [f"unroll.readout_ratio={ratio}"])
+        load("rolling_geometry", [f"unroll.readout_ratio={ratio}"])
 
 
 def with_sensor(**changes: object) -> Stack:

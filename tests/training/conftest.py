@@ -10,7 +10,7 @@ import torch
 from training_toys import LEVELS, SETTINGS, SMALL
 
 from burst.data.collection import keys_of, open_collection
-from burst.prepare import Preparation
+from burst.preparation import Preparation
 from burst.training.batches import Pool
 from burst.training.order import Order
 from burst.training.recipe import load_recipe

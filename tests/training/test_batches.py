@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from burst.data.samples import Key, Sample
-from burst.prepare import EVIDENCE, SCALARS, Preparation
+from burst.preparation import EVIDENCE, SCALARS, Preparation
 from burst.records import Level
 from burst.training.batches import Pool, random_of
 

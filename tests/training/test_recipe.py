@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from burst.config import ConfigError
-from burst.prepare import EVIDENCE, SCALARS
+from burst.preparation import evidence_of, scalars_of
 from burst.training.recipe import choose_levels, load_recipe, with_parent
 
 SHIPPED = sorted(p.stem for p in (Path(__file__).parents[2] / "pipelines/training").glob("*.toml"))
@@ -19,7 +19,10 @@ def test_shipped_recipe_loads(name):
     recipe = load_recipe(name)
     assert recipe.title.startswith(name)
     if recipe.network:
-        assert (recipe.network.evidence, recipe.network.scalars) == (len(EVIDENCE), len(SCALARS))
+        kind = recipe.samples.kind
+        planes = (len(evidence_of(kind)), len(scalars_of(kind)))
+        assert (recipe.network.evidence, recipe.network.scalars) == planes
+        assert recipe.preparation.kind == kind
 
 
 def test_setting_is_overridden():
@@ -60,10 +63,10 @@ def test_unknown_table_is_explained(tmp_path):
 
 
 def test_all_means_every_level():
-    assert choose_levels("all") == ("low", "medium", "high", "very-high")
-    assert choose_levels("high") == ("high",)
+    assert choose_levels(["all"]) == ("low", "medium", "high", "very-high")
+    assert choose_levels(["high", "low"]) == ("low", "high")
     with pytest.raises(ConfigError, match="Did you mean 'medium'"):
-        choose_levels("medum")
+        choose_levels(["low", "medum"])
 
 
 def test_parent_gives_the_network():

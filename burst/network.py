@@ -1,0 +1,61 @@
+"""What the stages that end in a network have in common: which prior, and does it fit the stages."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from burst.checkpoint import CheckpointError, Loaded
+from burst.preparation import Kind
+from burst.records import Report
+
+Prior = Literal["encoder", "diffusion", "none"]
+
+# Settings that say what is made of a recording, not how well.
+CHOICES = {"unroll": ("instants", "frame", "video", "readout_ratio")}
+
+
+def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) -> Prior:
+    """Return where the prior comes from; CheckpointError where this network cannot do that, or is
+    for another kind of measurement."""
+    card = loaded.card
+    if card.preparation.kind not in kinds:
+        raise CheckpointError(
+            f"{path}: expected a network for {' or '.join(kinds)}, found one for"
+            f" {card.preparation.kind}. Name another checkpoint."
+        )
+    if card.spec.teacher or card.spec.channels != 1:
+        raise CheckpointError(
+            f"{path}: expected a network for one channel that does without the truth, found"
+            f" {'a teacher' if card.spec.teacher else f'{card.spec.channels} channels'}."
+        )
+    prior: Any = card.priors[0] if wanted == "auto" else wanted
+    if prior not in card.priors:
+        raise CheckpointError(
+            f"{path}: expected a prior from {' or '.join(card.priors)}, found prior ="
+            f" '{prior}' in the settings of the stage."
+        )
+    source: Prior = prior
+    return source
+
+
+def other_stages(report: Report, loaded: Loaded) -> str | None:
+    """Return a warning where the stages so far are not those that the network was trained on."""
+    trained = tomllib.loads(loaded.card.pipeline)
+    names = [entry.stage for entry in report.entries[:-1]]
+    if names != trained.get("stages", []):
+        return (
+            f"'{loaded.card.name}' was trained on the stages {', '.join(trained.get('stages', []))}"
+            f" but comes after {', '.join(names)}."
+        )
+    for entry in report.entries[:-1]:
+        for key, value in trained.get(entry.stage, {}).items():
+            found = json.loads(json.dumps(entry.settings.get(key)))
+            if found != value and key not in CHOICES.get(entry.stage, ()):
+                return (
+                    f"'{loaded.card.name}' was trained with {entry.stage}.{key} = {value},"
+                    f" not {found}."
+                )
+    return None

@@ -1,0 +1,76 @@
+"""Take out by a network what is left of distortion, blur and noise in images of instants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from burst.preparation import Kind
+    from burst.records import Burst
+
+NEEDS = ("noise", "image", "views")
+GIVES = ("image", "level")
+COLOUR = True  # takes `image` [..., 3, h, w] of a stack in colour
+
+KINDS: tuple[Kind, ...] = ("rolling", "dual_reversed", "global_reset")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which network, and how it is used.
+
+    checkpoint  name or path
+    prior       where the network's prior comes from; "auto" is the card's first
+    ensemble    correct each image in all 8 turned and mirrored ways and average
+    """
+
+    checkpoint: str
+    prior: Literal["auto", "encoder", "diffusion", "none"] = "auto"
+    ensemble: bool = False
+
+
+def files(config: Config) -> list[Path]:
+    """Return the checkpoint; CheckpointError where there is none."""
+    from burst.checkpoint import find
+
+    return [find(config.checkpoint)]
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with the corrected images."""
+    import torch
+
+    from burst import checkpoint
+    from burst.network import other_stages, source_of
+    from burst.prepare_shutter import level_of, prepare_shutter, restore_shutter
+
+    assert burst.image is not None
+    path = checkpoint.find(config.checkpoint)
+    loaded = checkpoint.load(path, burst.image.device)
+    shutter: Kind = burst.report.numbers("unroll")["shutter"]
+    source = source_of(path, loaded, (shutter,), config.prior)
+    corrected, square = [], 0.0
+    # One after another: a recording has many instants, and each three colours.
+    for evidence in prepare_shutter(burst, loaded.card.preparation):
+        with torch.no_grad():
+            residual = loaded.model.predict(
+                evidence.planes[None],
+                evidence.scalars[None],
+                None if source == "none" else source,
+                config.ensemble,
+            )[0, 0]
+        corrected.append(restore_shutter(evidence.base + residual, evidence, burst.stack.sensor))
+        square += float(residual.square().mean())
+    level = level_of(burst)
+    report = burst.report.note(
+        checkpoint=checkpoint.name_of(path),
+        checkpoint_sha256=loaded.sha256,
+        prior=source,
+        correction_rms=(square / len(corrected)) ** 0.5,
+    )
+    for doubt in (checkpoint.doubt(loaded.card, level), other_stages(report, loaded)):
+        report = report.warn(doubt) if doubt else report
+    image = torch.stack(corrected).reshape(burst.image.shape)
+    return replace(burst, image=image, level=level, report=report)

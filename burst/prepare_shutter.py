@@ -73,7 +73,7 @@ def measured_scalars(burst: Burst) -> dict[str, float]:
     found = {
         "readout_ratio": burst.report.numbers("unroll").get("readout_ratio"),
         "exposure": exposure or None,
-        "displacement": level.displacement,
+        "displacement": level.displacement or None,
         "noise": level.noise,
         "frames": burst.stack.count,
     }
@@ -135,15 +135,20 @@ def _blur(burst: Burst, base: torch.Tensor, instant: int) -> dict[str, torch.Ten
 
 def _noise(burst: Burst, image: torch.Tensor, instant: int, scale: float) -> torch.Tensor:
     """Return the std [h, w] of the noise of an image, encoded."""
+    from burst.ops.color import linear_to_display
     from burst.ops.unroll import closeness
 
     assert burst.views is not None
     assert burst.noise is not None
-    light = _to_light(burst.stack.sensor)
+    sensor, gain = burst.stack.sensor, burst.views.gain.to(image)[:, None]
+    light = _to_light(sensor)
     weights = closeness(burst.views.later[instant].to(image))
     weights = weights * (burst.views.trust[instant].to(image) + 1e-3)
     share = weights / weights.sum(0)
-    variance = burst.noise.shot * image.clamp(min=0) + burst.noise.read
+    recorded = light(image) * gain
+    if sensor.transfer == "srgb":
+        recorded = linear_to_display(recorded)
+    variance = burst.noise.shot * recorded.clamp(min=0) + burst.noise.read
     std = (variance * share.square().sum(0)).sqrt()
-    spread = encode(light(image + std), scale) - encode(light(image - std), scale)
-    return (spread / 2).clamp(max=LARGEST_NOISE)
+    spread = [encode(light(recorded + side * std) / gain, scale) for side in (1, -1)]
+    return ((spread[0] - spread[1]) / 2).clamp(max=LARGEST_NOISE)

@@ -100,6 +100,11 @@ class Sensor:
         """The black level of every site: one for mono, else as many as were given."""
         return self.black_level if isinstance(self.black_level, tuple) else (self.black_level,)
 
+    @property
+    def fewest_frames(self) -> int:
+        """How many frames make a stack; the rows of a global reset are made alike in one."""
+        return 1 if self.shutter is Shutter.GLOBAL_RESET else MINIMUM_FRAMES
+
     def readout_time(self, height: int) -> float:
         """Return the seconds between the first and the last row's start of readout."""
         return (height - 1) * self.row_time
@@ -131,9 +136,9 @@ class Stack:
                 f"{self.source or self.name}: expected frames (n, h, w) of uint16,"
                 f" found {shape} of {self.frames.dtype}."
             )
-        if shape[0] < MINIMUM_FRAMES:
+        if shape[0] < self.sensor.fewest_frames:
             raise StackError(
-                f"{self.source or self.name}: expected at least {MINIMUM_FRAMES} frames,"
+                f"{self.source or self.name}: expected at least {self.sensor.fewest_frames} frames,"
                 f" found {shape[0]}. A single frame has nothing to be merged with."
             )
         scan = np.ones(shape[0], np.int8) if self.scan is None else np.asarray(self.scan, np.int8)
@@ -249,8 +254,9 @@ class Views:
     trust     [t, k, h, w] how surely it is the point that is seen, and nothing before it; 0..1
     velocity  [t, 2, h, w] by how far the points move, px a frame time
     exposure  [h] for how long a row was exposed, in frame times; 0 is not known
+    gain      [h] what a row gathered more of light than in `exposure_time`, and was divided by
 
-    For a dual reversed pair the readout takes the place of the frame time.
+    The frame time of a dual reversed pair is its readout.
     """
 
     images: torch.Tensor
@@ -258,6 +264,7 @@ class Views:
     trust: torch.Tensor
     velocity: torch.Tensor
     exposure: torch.Tensor
+    gain: torch.Tensor
 
 
 @dataclass(frozen=True)

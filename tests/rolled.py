@@ -27,17 +27,7 @@ def recording(
 ) -> Sequence:
     """Return frames of the camera man: the camera pans at `speed` px/s and swings by `swing` px
     in 0.3 s; with `object_speed` (px/s) a disc of the mirrored scene moves before him."""
-    still = linear_to_display(camera_scene())
-    y, x = torch.meshgrid(torch.arange(512.0) - 256, torch.arange(512.0) - 256, indexing="ij")
-    cover = ((x**2 + y**2).sqrt() < 30).float() if object_speed else torch.zeros(512, 512)
-    layers = Layers(
-        background=still,
-        object=still.flip(0),
-        cover=cover,
-        camera_path=Drift((speed, speed / 5), (swing, 0.0), 0.3),
-        object_path=Drift((object_speed, 0.0)),
-        size=SIZE,
-    )
+    layers = _layers(speed, swing, object_speed)
     sensor = Sensor(
         white_level=255,
         shutter=shutter,
@@ -48,8 +38,36 @@ def recording(
     return simulate_shutter(layers, sensor, frames)
 
 
+@lru_cache(maxsize=16)
+def reset_recording(frames: int) -> Sequence:
+    """Return linear frames of a pan at 100 px/s after a global reset: the last row is exposed six
+    times as long as the first."""
+    sensor = Sensor(
+        white_level=4000,
+        shutter=Shutter.GLOBAL_RESET,
+        frame_time=FRAME_TIME,
+        exposure_time=0.1 * FRAME_TIME,
+        row_time=0.5 * FRAME_TIME / SIZE[0],
+    )
+    return simulate_shutter(_layers(100.0, 0.0, 0.0), sensor, frames, light=0.15)
+
+
+def _layers(speed: float, swing: float, object_speed: float) -> Layers:
+    still = linear_to_display(camera_scene())
+    y, x = torch.meshgrid(torch.arange(512.0) - 256, torch.arange(512.0) - 256, indexing="ij")
+    cover = ((x**2 + y**2).sqrt() < 30).float() if object_speed else torch.zeros(512, 512)
+    return Layers(
+        background=still,
+        object=still.flip(0),
+        cover=cover,
+        camera_path=Drift((speed, speed / 5), (swing, 0.0), 0.3),
+        object_path=Drift((object_speed, 0.0)),
+        size=SIZE,
+    )
+
+
 def truth(sequence: Sequence, frame: int, share: float) -> torch.Tensor:
     """Return the truth [h, w] of a share of a frame's readout, white 1."""
     moments = zip(sequence.truth_frame, sequence.truth_share, strict=True)
     index = next(i for i, (f, s) in enumerate(moments) if f == frame and abs(s - share) < 1e-6)
-    return torch.from_numpy(sequence.truths[index] / 255).float()
+    return torch.from_numpy(sequence.truths[index] / sequence.sensor.white_level).float()

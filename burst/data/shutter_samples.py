@@ -32,7 +32,7 @@ WHITE, VIDEO_WHITE = 4095, 255  # DN
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Speed = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=2)]
+Count = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)

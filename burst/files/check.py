@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from burst.records import MINIMUM_FRAMES, Sensor, StackError
+from burst.records import Sensor, StackError
 
 MINIMUM_SIDE = 16
 SATURATED_FRACTION = 0.99
@@ -53,21 +53,25 @@ def naming(where: object) -> Iterator[None]:
 
 
 def check_shape(where: str, shape: tuple[int, ...]) -> None:
-    """Raise StackError unless a shape is (n, h, w) with enough frames of enough pixels."""
+    """Raise StackError unless a shape is (n, h, w) with enough pixels."""
     if len(shape) != 3:
         raise StackError(
             f"{where}: expected three axes (n, h, w), found {len(shape)} of shape {shape}."
             " Pass a stack of grey or raw mosaic frames."
         )
-    if shape[0] < MINIMUM_FRAMES:
-        raise StackError(
-            f"{where}: expected at least {MINIMUM_FRAMES} frames, found {shape[0]}. Pass the whole"
-            " burst; of single files, pass the folder that holds them."
-        )
     if min(shape[1:]) < MINIMUM_SIDE:
         raise StackError(
             f"{where}: expected frames of at least {MINIMUM_SIDE} x {MINIMUM_SIDE} pixels, found"
             f" {shape[1]} x {shape[2]}. Pass larger frames, or --axis if the axes are mixed up."
+        )
+
+
+def check_count(where: str, count: int, sensor: Sensor) -> None:
+    """Raise StackError where there are fewer frames than this shutter needs."""
+    if count < sensor.fewest_frames:
+        raise StackError(
+            f"{where}: expected at least {sensor.fewest_frames} frames, found {count}. Pass the"
+            " whole burst; of single files, pass the folder that holds them."
         )
 
 

@@ -46,6 +46,7 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     frames, sensor = _read(path, options.axis)
     check.check_shape(where, frames.shape)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
+    check.check_count(where, frames.shape[0], sensor)
     frames = check.to_dn(where, frames)
     check.check_levels(where, frames, sensor)
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else path.stem

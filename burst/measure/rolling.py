@@ -19,14 +19,19 @@ from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.cost import measured
 from burst.measure.results import Record
+from burst.ops.color import linear_to_display
+from burst.ops.flow import match, to_bytes
 from burst.ops.metrics import psnr, ssim
+from burst.ops.noise import to_linear
 from burst.ops.warp import invert, pixel_grid, warp
 from burst.pipeline import Pipeline
-from burst.records import Burst, Shutter, Stack, StackError
+from burst.records import Burst, Sensor, Shutter, Stack, StackError
 
 OURS, BASELINE, UNTOUCHED = "burst", "DIS, constant velocity", "frame"
+GEOMETRY = "burst without network"
 WINDOW = 4  # frames about a truth that the methods are given
 BORDER = 20  # px
+SURE = 0.5  # trust
 THIRDS = ("top", "middle", "bottom")
 
 
@@ -46,7 +51,8 @@ class Moment:
 
 @dataclass(frozen=True)
 class ShutterBench:
-    """What is compared: our pipelines, by shutter, beside a baseline and the frame itself."""
+    """What is compared: our pipelines, by shutter and name, with and without a network, beside a
+    baseline and the frame itself."""
 
     pipelines: Callable[[str, Sequence[str]], Pipeline]
     assignments: tuple[str, ...] = ()
@@ -60,7 +66,8 @@ class ShutterBench:
             stack = replace(stack, colour=recorded.frames)
         methods: dict[str, Callable[[], torch.Tensor]] = {
             UNTOUCHED: partial(_frame, stack, frame),
-            OURS: partial(self._restore, stack, frame, share),
+            GEOMETRY: partial(self._restore, stack, frame, share, "_geometry"),
+            OURS: partial(self._restore, stack, frame, share, ""),
         }
         if stack.sensor.shutter is Shutter.ROLLING:
             methods[BASELINE] = partial(constant_velocity, stack, frame, share)
@@ -70,9 +77,11 @@ class ShutterBench:
             found[name] = {**figures(image, recorded), **asdict(cost)}
         return {"methods": found, "share": share, "readout_ratio": recorded.readout_ratio}
 
-    def _restore(self, stack: Stack, frame: int, share: float) -> torch.Tensor:
-        said = [f"unroll.frame={frame}", f"unroll.instants=[{share}]", *self.assignments]
-        image = self.pipelines(str(stack.sensor.shutter), said).run(Burst(stack)).image
+    def _restore(self, stack: Stack, frame: int, share: float, suffix: str) -> torch.Tensor:
+        moment = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
+        common = [text for text in self.assignments if text.startswith("unroll.")]
+        said = [*moment, *(common if suffix else self.assignments)]
+        image = self.pipelines(f"{stack.sensor.shutter}{suffix}", said).run(Burst(stack)).image
         assert image is not None
         return image
 
@@ -119,15 +128,16 @@ def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
 
 def figures(image: torch.Tensor, recorded: Recorded) -> Record:
     """Return the figures of an image [h, w] or [3, h, w] against the one truth of a sequence."""
-    white = recorded.sensor.white_level
-    truth = _planes(recorded.truths[0], white)
-    image = image.clamp(0, 1) if image.ndim == 3 else image.clamp(0, 1)[None]
+    sensor = recorded.sensor
+    truth = _shown(_planes(recorded.truths[0], sensor), sensor)
+    image = _shown(image if image.ndim == 3 else image[None], sensor)
     inside = (slice(None), slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     found: Record = {
         "psnr": psnr(image, truth),
         "psnr_inside": psnr(image[inside], truth[inside]),
         "ssim": float(np.mean([ssim(a, b) for a, b in zip(image, truth, strict=True)])),
         "mse": float((255 * (image - truth)).square().mean()),
+        "row_displacement": row_displacement(image[inside].mean(0), truth[inside].mean(0)),
     }
     parts = zip(image.tensor_split(3, dim=1), truth.tensor_split(3, dim=1), strict=True)
     found.update({f"psnr_{name}": psnr(*part) for name, part in zip(THIRDS, parts, strict=True)})
@@ -135,6 +145,15 @@ def figures(image: torch.Tensor, recorded: Recorded) -> Record:
         counts = torch.from_numpy(recorded.masks[0])
         found["psnr_masked"] = psnr(image[:, counts], truth[:, counts])
     return found
+
+
+def row_displacement(image: torch.Tensor, truth: torch.Tensor) -> float:
+    """Return by how much (px rms) the rows of an image [h, w] are displaced against the truth: the
+    median over the row of the motion that is trusted."""
+    found = match(*to_bytes(torch.stack([truth, image])))
+    unsure = found.forth_trust < SURE
+    rows = found.forth.masked_fill(unsure, torch.nan).nanmedian(dim=2).values
+    return float(rows.square().sum(0).nanmean().sqrt())
 
 
 def _read(moment: Moment) -> Recorded:
@@ -162,11 +181,16 @@ def _read(moment: Moment) -> Recorded:
 
 def _frame(stack: Stack, frame: int) -> torch.Tensor:
     if stack.colour is not None:
-        return _planes(stack.colour[frame], stack.sensor.white_level)
-    return _planes(stack.frames[frame], stack.sensor.white_level)[0]
+        return _planes(stack.colour[frame], stack.sensor)
+    return _planes(stack.frames[frame], stack.sensor)[0]
 
 
-def _planes(image: np.ndarray, white: float) -> torch.Tensor:
-    """Return planes [c, h, w] of an image [h, w] or [h, w, c] in DN; white is 1."""
+def _planes(image: np.ndarray, sensor: Sensor) -> torch.Tensor:
+    """Return planes [c, h, w] of an image [h, w] or [h, w, c] in DN; black is 0 and white 1."""
     planes = image[None] if image.ndim == 2 else rearrange(image, "h w c -> c h w")
-    return torch.from_numpy(planes.astype(np.float32)) / white
+    return to_linear(planes, float(sensor.black_levels[0]), sensor.white_level)
+
+
+def _shown(planes: torch.Tensor, sensor: Sensor) -> torch.Tensor:
+    """Return planes of any shape as a display shows them."""
+    return planes.clamp(0, 1) if sensor.transfer == "srgb" else linear_to_display(planes)

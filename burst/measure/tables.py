@@ -241,7 +241,8 @@ def _of_moments(records: Sequence[Record]) -> str:
     figures = {
         "psnr": "PSNR dB", "psnr_inside": "without border", "psnr_top": "top third",
         "psnr_middle": "middle", "psnr_bottom": "bottom", "psnr_masked": "masked",
-        "ssim": "SSIM", "mse": "MSE", "seconds": "seconds",
+        "ssim": "SSIM", "mse": "MSE", "row_displacement": "rows displaced by, px",
+        "seconds": "seconds",
     }  # fmt: skip
     known = {k: v for k, v in figures.items() if k in records[0]["methods"][OURS]}
     digits = {"ssim": 3, "mse": 0}

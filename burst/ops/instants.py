@@ -42,7 +42,8 @@ class Recording:
     """Frames [n, h, w] (luminance, 0..255), the matches known of pairs of them, and their times.
 
     `order` is the degree of the trajectories; where frames are `paired`, 2i and 2i + 1 are of the
-    same moment and read in opposite directions. `gain` is the growth of a lone pair's velocity.
+    same moment and read in opposite directions. `gain` is the growth of a lone pair's velocity,
+    `usable` [n, h, w] where pixels tell of the scene; None is everywhere.
     """
 
     frames: torch.Tensor
@@ -51,6 +52,7 @@ class Recording:
     order: int
     paired: bool = False
     gain: float = 0.0
+    usable: torch.Tensor | None = None
 
     def flow(self, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the flow [2, h, w] from one frame to another, through those between, and its
@@ -99,6 +101,8 @@ def image_at(
     how close in time they saw the pixel, without those in which something hides it.
     """
     times = recording.times
+    if not recording.matches:
+        return _frame_alone(recording, planes(0), instant)
     seen_by = _frames_near(recording, instant)
     motions = {k: _motion(recording, k, instant) for k in seen_by}
     carried = [carry(motions[k], times, k, instant) for k in seen_by]
@@ -106,6 +110,12 @@ def image_at(
     views = [view(motion, times, k, instant) for k in seen_by]
     images = torch.stack([sample(planes(k), v) for k, v in zip(seen_by, views, strict=True)])
     opened = open_to_view(images, torch.stack(_hidden(recording, motion, motions, views)))
+    if recording.usable is not None:
+        usable = [
+            sample(recording.usable[k : k + 1], v, "bilinear")[0]
+            for k, v in zip(seen_by, views, strict=True)
+        ]
+        opened = opened * torch.stack(usable).clamp(0, 1)
     return Instant(
         blend(images, views, opened),
         images,
@@ -113,6 +123,15 @@ def image_at(
         opened * torch.stack([reaches(seen) for seen in views]),
         motion[0],
     )
+
+
+def _frame_alone(recording: Recording, image: torch.Tensor, instant: float) -> Instant:
+    """Return what one frame [c, h, w] alone says of an instant: itself, as if nothing moved."""
+    _, y = pixel_grid(image)
+    later = (recording.times.at(0, y) - instant).expand(image.shape[-2:])
+    usable = torch.ones_like(later) if recording.usable is None else recording.usable[0]
+    still = torch.zeros(2, *image.shape[-2:])
+    return Instant(image, image[None], later[None], usable[None], still)
 
 
 def growth(recording: Recording) -> float:

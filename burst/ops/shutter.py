@@ -29,6 +29,17 @@ def exposure_window(
     return begin + delay, begin + delay + sensor.exposure_time
 
 
+def row_gain(sensor: Sensor, height: int, scan: np.ndarray) -> torch.Tensor:
+    """Return how many times the light of `exposure_time` each row gathers [n, h], float32.
+
+    1 for all shutters but a global reset, which needs an `exposure_time` above 0.
+    """
+    begin, end = exposure_window(sensor, height, scan)
+    if sensor.shutter is not Shutter.GLOBAL_RESET:
+        return torch.ones(begin.shape)
+    return ((end - begin) / sensor.exposure_time).float()
+
+
 def _readout_order(height: int, scan: np.ndarray) -> torch.Tensor:
     """Return [n, h]: the place of every row in the order of readout."""
     row = torch.arange(height, dtype=torch.float64)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from burst.records import Shutter, StackError, Views
+from burst.records import MINIMUM_FRAMES, Shutter, StackError
 
 if TYPE_CHECKING:
-    import torch
-
     from burst.ops.flow import Match
     from burst.ops.instants import Instant, Recording
     from burst.ops.readout import Readout
@@ -23,7 +20,7 @@ NEEDS = ("stack",)
 GIVES = ("image", "views")
 COLOUR = True  # takes `stack.colour` where the frames were in colour
 
-AUTO, PAIRED = "auto", "dual_reversed"
+AUTO, PAIRED, RESET = "auto", "dual_reversed", "global_reset"
 MIDDLE = -1  # of the frames
 WIDEST_RANGE = 0.2  # of readout ratios that fit alike; wider ones tell nothing
 LEAST_TRUSTED = 0.5  # share of the pixels
@@ -50,7 +47,7 @@ class Config:
                    frames; 0 is the highest that the frames allow
     """
 
-    shutter: Literal["rolling", "dual_reversed"] = "rolling"
+    shutter: Literal["rolling", "dual_reversed", "global_reset"] = "rolling"
     instants: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.5,)
     frame: Annotated[int, Field(ge=-1)] = MIDDLE
     video: Annotated[int, Field(ge=0)] = 0
@@ -63,13 +60,16 @@ def run(burst: Burst, config: Config) -> Burst:
     colour [3, h, w] or [t, 3, h, w]."""
     import torch
 
+    from burst.ops.views import views_of
+
     device = torch.get_default_device()
     # Dense inverse search is OpenCV's, and the rest takes no longer than copying would.
     with torch.device("cpu"):
         _check(burst.stack, config)
-        instants, report = _unroll(burst.stack, config, burst.report)
+        stack = _of_shutter(burst.stack, config)
+        instants, report = _unroll(stack, config, burst.report)
         image = torch.stack([one.image for one in instants])
-        views = _views(instants, burst.stack, config)
+        views = views_of(instants, stack)
     image = image if burst.stack.colour is not None else image[:, 0]
     several = config.video or len(image) > 1
     return replace(
@@ -77,20 +77,26 @@ def run(burst: Burst, config: Config) -> Burst:
     )
 
 
+def _of_shutter(stack: Stack, config: Config) -> Stack:
+    """Return the stack as one of the shutter that the pipeline says."""
+    return replace(stack, sensor=replace(stack.sensor, shutter=Shutter(config.shutter)))
+
+
 def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant], Report]:
     import torch
 
     from burst.ops.flow import to_bytes
     from burst.ops.instants import Recording, growth, image_at, with_offset
+    from burst.ops.light import luminance, planes_of, unclipped
 
-    grey = to_bytes(_luminance(stack))
+    grey = to_bytes(luminance(stack))
     paired = config.shutter == PAIRED
     matches = _match(grey, paired)
     ratio, report = _readout_ratio(stack, config, matches, report)
     times = _clock(stack, config, ratio)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
     frames = torch.from_numpy(grey).float()
-    recording = Recording(frames, matches, times, order, paired)
+    recording = Recording(frames, matches, times, order, paired, usable=unclipped(stack))
     if paired:
         for first in range(0, stack.count, 2):
             recording = with_offset(recording, first)
@@ -99,48 +105,30 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
         recording = replace(recording, gain=growth(recording))
         report = report.note(velocity_growth=recording.gain)
     instants = _instants(recording, config)
-    planes = _planes_of(stack)
+    planes = planes_of(stack)
     made = [image_at(recording, planes, instant) for instant in instants]
-    return made, _note(report, recording, instants)
-
-
-def _views(instants: list[Instant], stack: Stack, config: Config) -> Views:
-    """Return what the frames alone show. An instant beyond the last frame but one is seen by fewer
-    frames than others; what is missing is trusted nowhere."""
-    import torch
-    from torch.nn import functional
-
-    most = max(len(one.images) for one in instants)
-
-    def joined(name: str) -> torch.Tensor:
-        parts = [getattr(one, name) for one in instants]
-        missing = [most - len(part) for part in parts]
-        padded = [
-            functional.pad(part, (0, 0) * (part.ndim - 1) + (0, more))
-            for part, more in zip(parts, missing, strict=True)
-        ]
-        return torch.stack(padded).half()
-
-    sensor = stack.sensor
-    unit = sensor.row_time * stack.height if config.shutter == PAIRED else sensor.frame_time
-    exposure = sensor.exposure_time / unit if unit else 0.0
-    return Views(
-        joined("images"),
-        joined("later"),
-        joined("trust"),
-        torch.stack([one.velocity for one in instants]).half(),
-        torch.full((stack.height,), exposure),
-    )
+    return made, _note(report.note(shutter=config.shutter), recording, instants)
 
 
 def _check(stack: Stack, config: Config) -> None:
     """Raise StackError for a stack that is not of this shutter."""
     where = stack.source or stack.name
-    other = {"rolling": Shutter.DUAL_REVERSED, "dual_reversed": Shutter.ROLLING}[config.shutter]
-    if stack.sensor.shutter in (other, Shutter.GLOBAL_RESET):
+    sensor = stack.sensor
+    if sensor.shutter not in (Shutter.GLOBAL, config.shutter):
         raise StackError(
             f"{where}: expected the shutter to be {config.shutter}, as the pipeline says, found"
-            f" {stack.sensor.shutter}. Pass --pipeline {other}, or correct the sidecar."
+            f" {sensor.shutter}. Pass --pipeline {sensor.shutter}, or correct the sidecar."
+        )
+    if config.shutter == RESET and not (sensor.exposure_time and sensor.row_time):
+        raise StackError(
+            f"{where}: expected to be told how long the rows of a global reset are exposed, found"
+            f" exposure_time {sensor.exposure_time:g} s and row_time {sensor.row_time:g} s. Say"
+            " both in a sidecar."
+        )
+    if config.shutter != RESET and stack.count < MINIMUM_FRAMES:
+        raise StackError(
+            f"{where}: expected at least {MINIMUM_FRAMES} frames, found {stack.count}. One frame"
+            " does not show how things move."
         )
     if config.frame >= stack.count:
         raise StackError(
@@ -166,32 +154,6 @@ def _check(stack: Stack, config: Config) -> None:
                 f"{where}: expected unroll.instants for a dual reversed pair, found unroll.video ="
                 f" {config.video}. Pass --set unroll.instants=[0,0.5,1]."
             )
-
-
-def _luminance(stack: Stack) -> torch.Tensor:
-    """Return frames [n, h, w] encoded for a display, where dark and bright count alike."""
-    from burst.ops.color import linear_to_display
-    from burst.ops.noise import to_linear
-
-    sensor = stack.sensor
-    frames = to_linear(stack.frames, float(sensor.black_levels[0]), sensor.white_level)
-    return frames if sensor.transfer == "srgb" else linear_to_display(frames)
-
-
-def _planes_of(stack: Stack) -> Callable[[int], torch.Tensor]:
-    """Return a function that gives a frame's planes [c, h, w], black 0 and white 1."""
-    from einops import rearrange
-
-    from burst.ops.noise import to_linear
-
-    black, white = float(stack.sensor.black_levels[0]), stack.sensor.white_level
-
-    def planes(frame: int) -> torch.Tensor:
-        if stack.colour is None:
-            return to_linear(stack.frames[frame : frame + 1], black, white)
-        return to_linear(rearrange(stack.colour[frame], "h w c -> c h w"), black, white)
-
-    return planes
 
 
 def _match(grey: object, paired: bool) -> dict[tuple[int, int], Match]:
@@ -293,12 +255,12 @@ def _instants(recording: Recording, config: Config) -> list[float]:
 def _note(report: Report, recording: Recording, instants: list[float]) -> Report:
     import torch
 
-    trusted = float(
-        torch.stack([m.forth_trust for m in recording.matches.values()]).gt(0.5).float().mean()
-    )
-    moved = torch.stack([m.forth for m in recording.matches.values()])
+    found = recording.matches.values()
+    trusted, moved = 1.0, torch.zeros(1)
+    if found:
+        trusted = float(torch.stack([m.forth_trust for m in found]).gt(0.5).float().mean())
+        moved = torch.stack([m.forth for m in found])
     report = report.note(
-        shutter=str(PAIRED if recording.paired else "rolling"),
         instants=instants,
         order=recording.order,
         trusted=trusted,

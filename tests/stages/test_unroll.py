@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from rolled import FRAME_TIME, recording, truth
+from rolled import FRAME_TIME, recording, reset_recording, truth
 
 from burst.config import ConfigError
 from burst.ops.metrics import psnr
@@ -84,7 +84,7 @@ def test_an_object_moves_before_a_still_scene():
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_dual_reversed_pair_meets_in_one_instant(share):
     sequence = recording(Shutter.DUAL_REVERSED)
-    burst = unroll(sequence.luminance(), f"instants=[{share}]", pipeline="dual_reversed")
+    burst = unroll(sequence.luminance(), f"instants=[{share}]", pipeline="dual_reversed_geometry")
     wanted = truth(sequence, 0, share)
     first = torch.from_numpy(sequence.frames[0] / 255).float()
     assert score(burst.image, wanted) > max(24, score(first, wanted) + 3 * (share != 0.5))
@@ -95,7 +95,7 @@ def test_the_offset_of_a_rig_is_found_and_undone():
     sequence = recording(Shutter.DUAL_REVERSED)
     frames = sequence.frames.copy()
     frames[1] = np.roll(frames[1], (2, -3), (0, 1))
-    burst = unroll(replace(sequence, frames=frames).luminance(), pipeline="dual_reversed")
+    burst = unroll(replace(sequence, frames=frames).luminance(), pipeline="dual_reversed_geometry")
     assert burst.report.numbers("unroll")["offset"][0] == pytest.approx([-3, 2], abs=0.3)
     assert score(burst.image, truth(sequence, 0, 0.5)) > 24
 
@@ -166,7 +166,7 @@ def with_sensor(**changes: object) -> Stack:
 )
 def test_the_wrong_stack_is_told(stack, pipeline, message):
     with pytest.raises(StackError, match=message):
-        unroll(stack, pipeline=pipeline)
+        unroll(stack, pipeline=f"{pipeline}_geometry")
 
 
 def test_uniform_motion_does_not_tell_the_readout():
@@ -183,3 +183,53 @@ def test_a_frame_that_is_not_there_is_told():
 def test_colour_of_another_size_is_refused():
     with pytest.raises(StackError, match="expected colour"):
         Stack(np.zeros((2, 8, 9), np.uint16), Sensor(), colour=np.zeros((2, 8, 8, 3), np.uint8))
+
+
+def reset(frames: int, share: float = 0.5) -> tuple[Stack, torch.Tensor]:
+    """Return frames of a global reset, and the truth of a share of one's readout."""
+    sequence = reset_recording(frames)
+    return sequence.luminance(), truth(sequence, frames // 2, share)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_rows_of_a_global_reset_are_made_alike(frames):
+    stack, wanted = reset(frames)
+    burst = unroll(stack, pipeline="global_reset_geometry")
+    recorded = torch.from_numpy(stack.frames[frames // 2] / 4000).float()
+    assert score(burst.image, wanted) > score(recorded, wanted) + 12
+    assert float(burst.views.gain[-1]) == pytest.approx(1 + 0.5 / 0.1 * 127 / 128, rel=1e-3)
+    torch.testing.assert_close(burst.views.exposure, 0.1 * burst.views.gain)
+
+
+def test_more_frames_straighten_what_slants():
+    scores = []
+    for frames in (1, 2):
+        stack, wanted = reset(frames, 1.0)
+        image = unroll(stack, "instants=[1.0]", pipeline="global_reset_geometry").image
+        scores.append(score(image, wanted))
+    assert scores[1] > scores[0] + 0.5
+
+
+def test_a_global_reset_has_to_say_its_times():
+    stack, _ = reset(1)
+    stack = replace(stack, sensor=replace(stack.sensor, exposure_time=0.0))
+    with pytest.raises(StackError, match="Say both in a sidecar"):
+        unroll(stack, pipeline="global_reset_geometry")
+
+
+def test_what_frames_show_alone_is_handed_on():
+    views = unroll(recording(frames=3).luminance(), "instants=[0.0,0.5]").views
+    assert views.images.shape == (2, 3, 1, 128, 160)
+    assert views.later.shape == views.trust.shape == (2, 3, 128, 160)
+    assert views.velocity.shape == (2, 2, 128, 160)
+    across = views.velocity[1, 0, 40:-40, 40:-40].float().median()
+    assert float(across) == pytest.approx(200 * FRAME_TIME, rel=0.1)
+    # The rows of a frame are seen one after another.
+    assert (views.later[0, 0].float().diff(dim=0) > 0).float().mean() > 0.9
+
+
+def test_instants_at_the_end_are_seen_by_fewer_frames():
+    views = unroll(recording(frames=3).luminance(), "video=1").views
+    assert views.images.shape[:2] == (3, 3)
+    assert not views.trust[0, 2].any()
+    assert views.trust[1, 2].any()

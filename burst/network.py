@@ -26,7 +26,9 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
             f"{path}: expected a network for {' or '.join(kinds)}, found one for"
             f" {card.preparation.kind}. Name another checkpoint."
         )
-    if card.spec.teacher or card.spec.channels != 1:
+    # A network that has learnt from pairs alone says a velocity beside the image.
+    channels = (1, 3) if card.preparation.kind == "dual_reversed" else (1,)
+    if card.spec.teacher or card.spec.channels not in channels:
         raise CheckpointError(
             f"{path}: expected a network for one channel that does without the truth, found"
             f" {'a teacher' if card.spec.teacher else f'{card.spec.channels} channels'}."

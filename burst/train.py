@@ -15,6 +15,8 @@ from burst.machine import DEVICES, cpu_count, resolve_device, set_up
 if TYPE_CHECKING:
     from burst.training.recipe import Recipe
 
+RECORDED = "recorded"  # in place of a noise level, which nobody knows
+
 LOG = logging.getLogger("burst")
 
 
@@ -22,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `burst train`."""
     parser.add_argument(
         "--recipe", default="student", metavar="NAME|FILE",
-        help="what is trained and how: teacher, student, plain, finetune, diffir"
-        " (default: %(default)s)",
+        help="what is trained and how: teacher, student, plain, finetune, diffir,"
+        " rolling, global_reset, dual_reversed, dual_reversed_twin (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE",
@@ -47,11 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Make samples, and train on them; print the path of the trained network."""
-    from burst.training.recipe import choose_levels, load_recipe
+    from burst.training.recipe import choose_levels, load_recipe, with_pairs
 
     if not (args.out or args.prepare_only):
         raise ConfigError("--out: expected the folder of the run, found none.")
     recipe, levels = load_recipe(args.recipe, args.set), choose_levels(args.noise_level)
+    if args.pairs:
+        recipe, levels = with_pairs(recipe), (RECORDED,)
     # The default device stays the CPU, where random numbers come from on every machine.
     set_up("cpu", args.threads or cpu_count())
     from burst.training.loop import TrainingError
@@ -72,6 +76,11 @@ def _add_samples(group: argparse._ArgumentGroup) -> None:
         "--images", nargs="+", default=[], metavar="DIR",
         help="folders of images to simulate from; each folder is drawn from equally often"
         " (default: images that scikit-image carries)",
+    )  # fmt: skip
+    group.add_argument(
+        "--pairs", nargs="+", default=[], metavar="DIR",
+        help="folders of recorded dual reversed pairs to learn from, in place of images;"
+        " nothing else is needed",
     )  # fmt: skip
     group.add_argument(
         "--samples", default="runs/samples", metavar="DIR",
@@ -99,11 +108,12 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
     from burst.data.collection import open_collection
     from burst.training.order import Order, carry_out
 
+    folders = args.pairs or args.images
     order = Order(
         recipe=recipe,
         levels=levels,
-        collection=open_collection(Path(args.samples), recipe.samples, args.images),
-        images=tuple(args.images),
+        collection=open_collection(Path(args.samples), recipe.samples, folders),
+        images=tuple(folders),
         folder=Path(args.out),
         parent=args.parent,
         resume=args.resume,
@@ -118,7 +128,8 @@ def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) 
     from burst.data.collection import keys_of, open_collection
     from burst.training.workers import Workers
 
-    collection = open_collection(Path(args.samples), recipe.samples, args.images)
+    folders = args.pairs or args.images
+    collection = open_collection(Path(args.samples), recipe.samples, folders)
     keys = keys_of(levels, args.prepare_only, recipe.training.held_out)
     there = len(collection.present(keys))
     LOG.info("%s: %d of %d samples are there", collection.folder, there, len(keys))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import cv2
 import pytest
 import torch
+from rolled import recording
 from toys import TOY_STAGES
 
 import burst.stages
+from burst.records import Shutter
 
 
 @pytest.fixture
@@ -23,3 +27,14 @@ def as_many_threads_as_before() -> Iterator[None]:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def pair_folder(tmp_path: Path) -> Path:
+    """Return a folder of two recorded dual reversed pairs, and nothing else."""
+    frames = recording(Shutter.DUAL_REVERSED, frames=4).frames
+    (tmp_path / "pairs").mkdir()
+    for k, frame in enumerate(frames):
+        name = f"{k // 2}_{'b2t' if k % 2 else 't2b'}.png"
+        cv2.imwrite(str(tmp_path / "pairs" / name), frame)
+    return tmp_path / "pairs"

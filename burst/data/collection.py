@@ -15,12 +15,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from burst.config import search_path
+from burst.data.pairs import (
+    list_pairs,
+    load_pair_sample,
+    make_pair_sample,
+    save_pair_sample,
+)
 from burst.data.samples import (
     Key,
     Making,
-    Sample,
     load_sample,
     make_sample,
     save_sample,
@@ -40,7 +46,8 @@ NUMERICS = (
 )  # fmt: skip
 NUMERICS_OF_STACKS = ("data/simulate.py", "data/targets.py")
 NUMERICS_OF_SHUTTERS = (
-    "data/shutters.py", "data/shutter_samples.py", "files/sequence.py", "prepare_shutter.py",
+    "data/pairs.py", "data/shutters.py", "data/shutter_samples.py", "files/sequence.py",
+    "prepare_shutter.py",
 )  # fmt: skip
 DIGITS = 12  # of the hash, in the folder's name
 
@@ -64,9 +71,9 @@ class Collection:
         known = {path.name for path in self.folder.glob(f"*{SUFFIX}")}
         return [key for key in keys if f"{key.name}{SUFFIX}" in known]
 
-    def load(self, key: Key, device: str = "cpu") -> Sample:
-        """Read a sample that is there."""
-        return load_sample(self.path(key), device)
+    def load(self, key: Key, device: str = "cpu") -> Any:
+        """Read a sample that is there: a `Sample`, or a `PairSample` where there is no truth."""
+        return (load_sample if self.making.truth else load_pair_sample)(self.path(key), device)
 
     def fill(self, keys: Iterable[Key]) -> Iterator[Key]:
         """Make what is missing and nobody else is making; yield each key that was made."""
@@ -77,17 +84,20 @@ class Collection:
             with _claim(path) as ours:
                 # Another process may have finished it between the two looks.
                 if ours and not path.is_file():
-                    save_sample(path, _make(key, self.making, self.scenes))
+                    _make(path, key, self.making, self.scenes)
                     yield key
 
 
 def open_collection(place: Path, making: AnyMaking, folders: list[str]) -> Collection:
     """Return the collection under `place` that holds samples so made from folders of scenes."""
-    scenes = list_scenes(folders)
+    recorded = isinstance(making, ShutterMaking) and making.recorded
+    scenes = [list_pairs(folder) for folder in folders] if recorded else list_scenes(folders)
     pipeline = stages_before_network(making.pipeline)
     stages = [f"stages/{step.name}.py" for step in pipeline.steps]
     own = NUMERICS_OF_STACKS if isinstance(making, Making) else NUMERICS_OF_SHUTTERS
     files = [[Path(scene) for scene in folder if scene not in SCENES] for folder in scenes]
+    if recorded:
+        files = [[p for p in sorted(Path(f).rglob("*")) if p.is_file()] for f in folders]
     account = {
         "making": asdict(making),
         "pipeline": pipeline.to_toml(),
@@ -130,10 +140,14 @@ def code_digest(package: Path, parts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _make(key: Key, making: AnyMaking, scenes: list[list[str]]) -> Sample:
+def _make(path: Path, key: Key, making: AnyMaking, scenes: list[list[str]]) -> None:
+    """Make a sample and write it."""
     if isinstance(making, Making):
-        return make_sample(key, making, scenes)
-    return make_shutter_sample(key, making, scenes)
+        save_sample(path, make_sample(key, making, scenes))
+    elif making.truth:
+        save_sample(path, make_shutter_sample(key, making, scenes))
+    else:
+        save_pair_sample(path, make_pair_sample(key, making, scenes))
 
 
 def _essence(path: Path) -> str:

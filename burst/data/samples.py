@@ -45,6 +45,7 @@ class Making:
     """How samples are made; `targets` is the share of coded targets, `exposure` that of white."""
 
     kind: Literal["turbulence"] = "turbulence"
+    truth: Literal[True] = True
     size: Annotated[int, Field(ge=64)] = 224
     frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (20, 100)
     targets: Share = 0.1

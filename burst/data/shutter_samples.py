@@ -46,6 +46,8 @@ class ShutterMaking:
     light          of white that a scene's white makes
     video          share of the samples that are stored in 8 bit, encoded for a display
     clean          share without noise
+    truth          whether a sample has one; dual reversed pairs may be learnt from without
+    recorded       whether samples are made of recorded pairs, in place of moving stills
     """
 
     kind: Literal["rolling", "dual_reversed", "global_reset"]
@@ -58,29 +60,42 @@ class ShutterMaking:
     light: tuple[Share, Share] = (0.5, 1.0)
     video: Share = 0.5
     clean: Share = 0.3
+    truth: bool = True
+    recorded: bool = False
     pipeline: str = "rolling"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not self.truth and self.kind != "dual_reversed":
+            raise ValueError(
+                f"truth: expected true for {self.kind}; dual reversed pairs alone do without."
+            )
+        if self.recorded and self.truth:
+            raise ValueError("recorded: expected truth = false with it, found true.")
 
-class _Draws:
+
+class Draws:
     """Random numbers of one sample."""
 
     def __init__(self, seed: int) -> None:
         self.generator = torch.Generator().manual_seed(seed)
 
     def share(self) -> float:
+        """Return a number from 0 to 1."""
         return float(torch.rand((), generator=self.generator))
 
     def between(self, bounds: tuple[float, float]) -> float:
+        """Return a number between two others."""
         return bounds[0] + self.share() * (bounds[1] - bounds[0])
 
     def whole(self, bounds: tuple[int, int]) -> int:
+        """Return a whole number, both bounds included."""
         return int(torch.randint(bounds[0], bounds[1] + 1, (), generator=self.generator))
 
 
 def make_shutter_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -> Sample:
     """Make the sample of a key from folders of scenes; key, making and scenes decide it wholly."""
-    draws = _Draws(seed_of(making.seed, f"{making.kind} {key.name}"))
+    draws = Draws(seed_of(making.seed, f"{making.kind} {key.name}"))
     sequence = record(key, making, scenes, draws)
     wanted = draws.whole((0, len(sequence.truths) - 1))
     frame, share = int(sequence.truth_frame[wanted]), float(sequence.truth_share[wanted])
@@ -105,7 +120,7 @@ def sample_of_instant(
     return Sample(key, evidence.planes, evidence.scalars, evidence.base, wanted, level_of(burst))
 
 
-def record(key: Key, making: ShutterMaking, scenes: list[list[str]], draws: _Draws) -> Sequence:
+def record(key: Key, making: ShutterMaking, scenes: list[list[str]], draws: Draws) -> Sequence:
     """Return a recording of a moving still, with its truths."""
     conditions = find_level(key.noise_level).draw(draws.generator)
     speed = math.exp(draws.between((math.log(making.speed[0]), math.log(making.speed[1]))))
@@ -149,7 +164,7 @@ def as_video(sequence: Sequence) -> Sequence:
 
 
 def _draw_still(
-    key: Key, making: ShutterMaking, scenes: list[list[str]], side: int, draws: _Draws
+    key: Key, making: ShutterMaking, scenes: list[list[str]], side: int, draws: Draws
 ) -> torch.Tensor:
     """Return a view [h, w], linear, of an image; folders are equally likely."""
     folder = held_apart(scenes[draws.whole((0, len(scenes) - 1))], key.held_out)

@@ -40,6 +40,11 @@ def row_gain(sensor: Sensor, height: int, scan: np.ndarray) -> torch.Tensor:
     return ((end - begin) / sensor.exposure_time).float()
 
 
+def readout_share(height: int, scan: np.ndarray) -> torch.Tensor:
+    """Return at which share [n, h] of a frame's readout each row is read, float32."""
+    return (_readout_order(height, scan) / (height - 1)).float()
+
+
 def _readout_order(height: int, scan: np.ndarray) -> torch.Tensor:
     """Return [n, h]: the place of every row in the order of readout."""
     row = torch.arange(height, dtype=torch.float64)

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -38,8 +39,7 @@ class Pool:
     keys: Sequence[Key]
     preparation: Preparation
     device: str
-    samples: dict[Key, Sample] = field(default_factory=dict)
-    errors: dict[Key, torch.Tensor] = field(default_factory=dict)
+    samples: dict[Key, Any] = field(default_factory=dict)  # `Sample`, or `PairSample`
     looked: float = -LOOK_AGAIN
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class Pool:
             sample.scalars[self.scalars][None],
             sample.base[None, None],
             sample.truth[None, None],
-            self.errors[key],
+            base_error(sample)[None],
         )
 
     def refresh(self) -> None:
@@ -73,8 +73,7 @@ class Pool:
             return
         for key in self.collection.present(self.keys):
             if key not in self.samples:
-                self.samples[key] = sample = self.collection.load(key, self.device)
-                self.errors[key] = base_error(sample)
+                self.samples[key] = self.collection.load(key, self.device)
         self.looked = time.monotonic()
 
     def _crop(
@@ -95,15 +94,15 @@ class Pool:
         )
         images = torch.rot90(images, int(turns * 4), (1, 2))
         images = images.flip(2) if flip < 0.5 else images
-        scalars, error = sample.scalars[self.scalars], self.errors[sample.key][0]
-        return images[:-2], scalars, images[-2:-1], images[-1:], error
+        scalars = sample.scalars[self.scalars]
+        return images[:-2], scalars, images[-2:-1], images[-1:], base_error(sample)
 
 
 def base_error(sample: Sample) -> torch.Tensor:
-    """Return the mean absolute error [1, 1, 1, 1] of a classical result, its border left out."""
+    """Return the mean absolute error [1, 1, 1] of a classical result, its border left out."""
     inside = (slice(BORDER, -BORDER),) * 2
     error = (sample.base - sample.truth)[inside].abs().mean()
-    return error.clamp(min=LEAST_ERROR).reshape(1, 1, 1, 1)
+    return error.clamp(min=LEAST_ERROR).reshape(1, 1, 1)
 
 
 def random_of(seed: int, step: int, rank: int = 0) -> torch.Generator:

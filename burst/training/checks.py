@@ -12,6 +12,7 @@ from burst.models.restorer import Restorer, Source
 from burst.ops.metrics import psnr
 from burst.training.batches import Pool
 from burst.training.losses import prior_of
+from burst.training.pairs import PairBatch, cycle_psnr, stills_of
 from burst.training.recipe import BORDER
 
 BASE = "classical"  # the image that the network corrects
@@ -20,7 +21,10 @@ PLAIN = "network"  # what it becomes without a prior
 
 @dataclass(frozen=True)
 class Seen:
-    """One sample through one source of priors: images [h, w] encoded, tokens [b, t, d] or None."""
+    """One sample through one source of priors: images [h, w] encoded, tokens [b, t, d] or None.
+
+    Of a pair it is the image at the row in the middle; what was read stands for the truth.
+    """
 
     key: Key
     source: str
@@ -28,6 +32,7 @@ class Seen:
     output: torch.Tensor
     truth: torch.Tensor
     tokens: torch.Tensor | None
+    psnr: float
 
 
 @torch.no_grad()
@@ -35,13 +40,16 @@ def check(
     model: Restorer, pool: Pool, keys: Sequence[Key], show: Callable[[Seen], None]
 ) -> dict[str, dict[str, float]]:
     """Return the mean PSNR (dB, encoded, border left out) of the classical image and of each
-    source's, level by level; `show` is given the first sample of every level."""
+    source's, level by level; `show` is given the first sample of every level.
+
+    Pairs have no truth: what is rendered of them is held against what was read.
+    """
     figures: dict[str, dict[str, list[float]]] = {}
     for key in keys:
         level = figures.setdefault(key.noise_level, {})
         first = not level
         for seen in _restored(model, pool, key):
-            level.setdefault(seen.source, []).append(_psnr(seen.output, seen.truth))
+            level.setdefault(seen.source, []).append(seen.psnr)
             if first and seen.source != BASE:
                 show(seen)
     return {
@@ -61,14 +69,29 @@ def mean_gain(scores: dict[str, dict[str, float]]) -> float:
 
 def _restored(model: Restorer, pool: Pool, key: Key) -> list[Seen]:
     batch = pool.whole(key)
-    base, truth = batch.base[0, 0], batch.truth[0, 0]
     sources: tuple[Source | None, ...] = model.sources or (None,)
-    found = [Seen(key, BASE, base, base, truth, None)]
+    if isinstance(batch, PairBatch):
+        return _rendered(model, key, batch, sources)
+    base, truth = batch.base[0, 0], batch.truth[0, 0]
+    found = [Seen(key, BASE, base, base, truth, None, _psnr(base, truth))]
     for source in sources:
         tokens = prior_of(model, batch, source, None)
         output = base + model(batch.evidence, batch.scalars, tokens)[0, 0]
-        found.append(Seen(key, source or PLAIN, base, output, truth, tokens))
+        figure = _psnr(output, truth)
+        found.append(Seen(key, source or PLAIN, base, output, truth, tokens, figure))
     return found
+
+
+def _rendered(
+    model: Restorer, key: Key, batch: PairBatch, sources: tuple[Source | None, ...]
+) -> list[Seen]:
+    made = {BASE: (batch.base, batch.velocity)}
+    made.update({source or PLAIN: stills_of(model, batch, source, None) for source in sources})
+    base, read = batch.base[0, 1], batch.frames[0, 0]
+    return [
+        Seen(key, name, base, images[0, 1], read, None, cycle_psnr(images, velocity, batch))
+        for name, (images, velocity) in made.items()
+    ]
 
 
 def _psnr(image: torch.Tensor, truth: torch.Tensor) -> float:

@@ -16,6 +16,7 @@ from burst.training.board import Board
 from burst.training.checks import Seen, check, mean_gain
 from burst.training.helpers import TICKS, make_average, make_scheduler
 from burst.training.losses import Objective, Weights, as_numbers, choose_source
+from burst.training.pairs import CycleObjective, PairBatch, PairPool
 from burst.training.ranks import Ranks
 from burst.training.recipe import Training
 from burst.training.run import Run, State
@@ -60,7 +61,8 @@ class Trainer:
             self.model.parameters(), s.rate, betas=(0.9, 0.99), weight_decay=s.decay
         )
         self.scheduler = make_scheduler(self.optimizer, s.warm_up)
-        objective = Objective(self.model, self.guide, Weights(s.edges, s.prior))
+        kind = CycleObjective if isinstance(self.pool, PairPool) else Objective
+        objective = kind(self.model, self.guide, Weights(s.edges, s.prior))
         self.objective: nn.Module = self.ranks.wrap(objective)
         self.told = self.saved = time.monotonic()
 
@@ -139,7 +141,7 @@ class Trainer:
         return parts
 
     def _loss(
-        self, batch: Batch, source: str | None, generator: torch.Generator
+        self, batch: Batch | PairBatch, source: str | None, generator: torch.Generator
     ) -> dict[str, torch.Tensor]:
         on_gpu = self.ranks.device.startswith("cuda")
         half = on_gpu or self.settings.bfloat16

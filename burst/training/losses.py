@@ -72,10 +72,12 @@ def choose_source(sources: tuple[Source, ...], generator: torch.Generator) -> So
     return sources[int(torch.randint(len(sources), (), generator=generator))]
 
 
-def charbonnier(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+def charbonnier(
+    output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor | float = 1.0
+) -> torch.Tensor:
     """Return the mean of sqrt(error^2 + epsilon^2), less its smallest value, epsilon.
 
-    Images are [b, c, h, w]; unit [b, 1, 1, 1] is the error that counts as 1.
+    Images are [b, c, h, w]; unit, [b, 1, 1, 1] or a number, is the error that counts as 1.
     """
     error = (output - truth).float()
     return (((error.square() + EPSILON**2).sqrt() - EPSILON) / unit).mean()

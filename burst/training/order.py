@@ -22,6 +22,7 @@ from burst.models.spec import RestorerSpec
 from burst.records import Level
 from burst.training.batches import Pool
 from burst.training.loop import Trainer
+from burst.training.pairs import MARGIN, PairPool
 from burst.training.ranks import Ranks, joined
 from burst.training.recipe import Recipe, with_parent
 from burst.training.run import NETWORK, Run, State, network_of
@@ -92,8 +93,9 @@ def _trainer(
     workers = Workers(order.collection, keys)
     if ranks.first:
         workers.start(order.workers)
+    of_pairs = not order.recipe.samples.truth
     pool, held_out = (
-        Pool(
+        (PairPool if of_pairs else Pool)(
             order.collection,
             [key for key in keys if key.held_out == held_out],
             order.recipe.preparation,
@@ -102,7 +104,10 @@ def _trainer(
         for held_out in (False, True)
     )
     model = make_network(network, settings.seed, parent).to(ranks.device)
-    guide = parent.model.to(ranks.device) if parent and parent.card.spec.teacher else None
+    taught = parent is not None and (of_pairs or parent.card.spec.teacher)
+    guide = parent.model.to(ranks.device) if parent and taught else None
+    if isinstance(pool, PairPool) and guide:
+        pool.margin = MARGIN
     trainer = Trainer(model, guide, settings, pool, held_out, workers, run, ranks, tell)
     if state:
         trainer.restore(state)

@@ -28,6 +28,7 @@ TABLES = ("network", "preparation", "samples", "training")
 ALL_LEVELS = "all"
 # px at each side of a sample, where frames do not overlap: neither learnt nor scored
 BORDER = 8
+PAIR_CHANNELS = 3  # image and velocity, where pairs are learnt from without a truth
 
 Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -132,6 +133,18 @@ def choose_levels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(level for level in levels if ALL_LEVELS in names or level in names)
 
 
+def with_pairs(recipe: Recipe) -> Recipe:
+    """Return a recipe that learns from recorded pairs; ConfigError where it needs a truth."""
+    from burst.data.shutter_samples import ShutterMaking
+
+    if not isinstance(recipe.samples, ShutterMaking) or recipe.samples.truth:
+        raise ConfigError(
+            f"--pairs: expected a recipe that learns without a truth, found '{recipe.name}'."
+            " Pass --recipe dual_reversed."
+        )
+    return replace(recipe, samples=replace(recipe.samples, recorded=True))
+
+
 def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) -> Recipe:
     """Return a recipe that goes on with its parent's network, where it has none of its own.
 
@@ -177,6 +190,12 @@ def _network(
 
 def _checked(recipe: Recipe, where: str) -> Recipe:
     size, crop = recipe.samples.size, recipe.training.crop
+    wanted = 1 if recipe.samples.truth else PAIR_CHANNELS
+    if recipe.network and recipe.network.channels != wanted:
+        raise ConfigError(
+            f"{where} [network] channels: expected {wanted} with samples.truth ="
+            f" {str(recipe.samples.truth).lower()}, found {recipe.network.channels}."
+        )
     if crop > size - 2 * BORDER:
         raise ConfigError(
             f"{where} [training] crop: expected at most {size - 2 * BORDER}, the size of the"

@@ -1,0 +1,197 @@
+"""Learn from dual reversed pairs alone: what is made of them must show what they have read.
+
+The network gives an image and a correction of the velocity at the start of the readout, at the time
+of a row, and at its end. Both frames are rendered from them, whole and split at that row (Shang et
+al., ICCV 2023). In a second stage a frozen teacher that sees more around a crop teaches its border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from einops import rearrange, repeat
+from torch import nn
+
+from burst.data.pairs import PairSample
+from burst.data.samples import Key
+from burst.models.restorer import Restorer, Source
+from burst.ops.rerender import Still, rerender
+from burst.training.batches import Pool
+from burst.training.losses import EPSILON, Weights, charbonnier
+
+MARGIN = 32  # px that a teacher sees around what its student does
+LARGEST_CORRECTION = 8.0  # px a readout, of velocity for an output of 1
+SMOOTH = 0.1  # weight of the total variation of the velocity's correction
+TAUGHT = 1.0  # weight of the error against the teacher
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Evidence [b, 3, e, h, w] of three instants, scalars [b, s], base [b, 3, h, w]; velocity
+    [b, 3, 2, h, w], frames and times [b, 2, h, w], offset [b, 2, 2], instants [b, 3]."""
+
+    evidence: torch.Tensor
+    scalars: torch.Tensor
+    base: torch.Tensor
+    velocity: torch.Tensor
+    frames: torch.Tensor
+    times: torch.Tensor
+    offset: torch.Tensor
+    instants: torch.Tensor
+
+    def without(self, margin: int) -> PairBatch:
+        """Return the batch with so much cut off at every side."""
+        inside = (..., slice(margin, -margin), slice(margin, -margin))
+        maps = ("evidence", "base", "velocity", "frames", "times")
+        return replace(self, **{name: getattr(self, name)[inside] for name in maps})
+
+
+class PairPool(Pool):
+    """Crops of pairs. Columns may be mirrored; rows have their times and are left as they are."""
+
+    margin: int = 0
+
+    def draw(self, count: int, side: int, generator: torch.Generator) -> PairBatch:  # type: ignore[override]
+        """Draw crops of `side` px, and `margin` more on each side."""
+        self.refresh()
+        known = [self.samples[key] for key in self.keys if key in self.samples]
+        return _joined([self._window(known, side, generator) for _ in range(count)])
+
+    def whole(self, key: Key) -> PairBatch:  # type: ignore[override]
+        """Return a whole sample as a batch of one."""
+        self.refresh()
+        return _joined([self._batched(self.samples[key])])
+
+    def _window(
+        self, known: Sequence[PairSample], side: int, generator: torch.Generator
+    ) -> PairBatch:
+        which, row, column, flip = torch.rand(4, generator=generator).tolist()
+        one = self._batched(known[int(which * len(known))])
+        height, width = one.base.shape[-2:]
+        side = min(side + 2 * self.margin, height, width)
+        top, left = int(row * (height - side + 1)), int(column * (width - side + 1))
+        inside = (..., slice(top, top + side), slice(left, left + side))
+        maps = ("evidence", "base", "velocity", "frames", "times")
+        cut = replace(one, **{name: getattr(one, name)[inside] for name in maps})
+        return _mirrored(cut) if flip < 0.5 else cut
+
+    def _batched(self, sample: PairSample) -> PairBatch:
+        return PairBatch(
+            sample.planes[:, self.evidence],
+            sample.scalars[self.scalars],
+            sample.base,
+            sample.velocity,
+            sample.frames,
+            sample.times,
+            sample.offset,
+            sample.instants,
+        )
+
+
+class CycleObjective(nn.Module):
+    """A network with the loss of what it makes of pairs against the pairs themselves."""
+
+    def __init__(self, model: Restorer, teacher: Restorer | None, weights: Weights) -> None:
+        super().__init__()
+        self.model, self.weights = model, weights
+        self.teachers = [teacher] if teacher else []
+
+    def forward(
+        self, batch: PairBatch, source: Source | None, generator: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Return the loss, "total", and its parts."""
+        whole = batch
+        if self.teachers:
+            batch = batch.without(MARGIN)
+        images, corrected = stills_of(self.model, batch, source, generator)
+        errors = [charbonnier_where(*pair) for pair in rendered(images, corrected, batch)]
+        parts = {
+            "image": torch.stack(errors).mean(),
+            "smooth": variation(corrected - batch.velocity),
+        }
+        total = parts["image"] + SMOOTH * parts["smooth"]
+        for teacher in self.teachers:
+            with torch.no_grad():
+                wanted, _ = stills_of(teacher, whole, source, None)
+            inside = wanted[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+            parts["taught"] = charbonnier(images, inside)
+            total = total + TAUGHT * parts["taught"]
+        return {"total": total, **parts}
+
+
+def stills_of(
+    model: Restorer, batch: PairBatch, source: Source | None, generator: torch.Generator | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images [b, 3, h, w] and velocities [b, 3, 2, h, w] as a network makes them."""
+    evidence = rearrange(batch.evidence, "b t e h w -> (b t) e h w")
+    scalars = repeat(batch.scalars, "b s -> (b t) s", t=batch.base.shape[1])
+    tokens = None
+    if source is not None:
+        tokens = model.prior(evidence, scalars, source, None, generator)
+    output = rearrange(
+        model(evidence, scalars, tokens), "(b t) c h w -> b t c h w", t=batch.base.shape[1]
+    )
+    return batch.base + output[:, :, 0], batch.velocity + LARGEST_CORRECTION * output[:, :, 1:]
+
+
+def rendered(
+    images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch
+) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Return what was rendered, what was read, and where it counts, each [b, h, w]: both frames,
+    whole and split at the row of the middle instant."""
+    first, middle, last = (Still(images[:, t], velocity[:, t]) for t in range(3))
+    at = batch.instants[:, 1]
+    one, found = torch.ones_like(at), []
+    for k in (0, 1):
+        frame, time, offset = batch.frames[:, k], batch.times[:, k], batch.offset[:, k]
+        whole, there = rerender(first, last, time, one, offset)
+        found.append((whole, frame, there))
+        split = at[:, None, None]
+        early = time <= split
+        before, there_before = rerender(first, middle, (time / split).clamp(max=1), at, offset)
+        share = ((time - split) / (1 - split)).clamp(min=0)
+        after, there_after = rerender(middle, last, share, 1 - at, offset)
+        halves = torch.where(early, before, after), torch.where(early, there_before, there_after)
+        found.append((halves[0], frame, halves[1]))
+    return found
+
+
+@torch.no_grad()
+def cycle_psnr(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) -> float:
+    """Return the PSNR (dB, encoded) of what is rendered against what was read."""
+    errors = [
+        (((made - read) * there).square().sum() / there.sum().clamp(min=1))
+        for made, read, there in rendered(images, velocity, batch)
+    ]
+    return float(-10 * torch.stack(errors).mean().clamp(min=1e-10).log10())
+
+
+def charbonnier_where(
+    output: torch.Tensor, wanted: torch.Tensor, there: torch.Tensor
+) -> torch.Tensor:
+    """Return the mean of sqrt(error^2 + epsilon^2) - epsilon where it counts."""
+    error = (output - wanted).float()
+    each = (error.square() + EPSILON**2).sqrt() - EPSILON
+    return (each * there).sum() / there.sum().clamp(min=1)
+
+
+def variation(fields: torch.Tensor) -> torch.Tensor:
+    """Return the total variation of fields [..., h, w], a mean over their pixels, of white a px."""
+    across, down = fields.diff(dim=-1).abs().mean(), fields.diff(dim=-2).abs().mean()
+    return (across + down) / LARGEST_CORRECTION
+
+
+def _joined(parts: Sequence[PairBatch]) -> PairBatch:
+    names = tuple(PairBatch.__dataclass_fields__)
+    return PairBatch(*(torch.stack([getattr(part, name) for part in parts]) for name in names))
+
+
+def _mirrored(one: PairBatch) -> PairBatch:
+    """Mirror the columns of one sample: what moves to the right then moves to the left."""
+    maps = ("evidence", "base", "velocity", "frames", "times")
+    flipped = {name: getattr(one, name).flip(-1) for name in maps}
+    sign = torch.tensor([-1.0, 1.0]).to(one.velocity)
+    flipped["velocity"] = flipped["velocity"] * sign[:, None, None]
+    return replace(one, **flipped, offset=one.offset * sign)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from jsonschema import validate
-from rolled import recording
+from rolled import recording, reset_recording
 
 from burst.__main__ import main
 from burst.files.layouts.written import write_sequence
@@ -95,10 +95,10 @@ def test_colour_is_read_where_it_is_asked_for(folder):
 @pytest.mark.parametrize(
     ("words", "pipeline", "code", "message"),
     [
-        (("--set", "unroll.readout_ratio=0"), "rolling", 2, "above 0 and at most 1"),
-        (("--set", "unroll.readout_ratio=1.5"), "rolling", 2, "above 0 and at most 1"),
-        (("--set", "unroll.instants=[]"), "rolling", 2, "instants"),
-        ((), "dual_reversed", 3, "Pass --pipeline rolling"),
+        (("--set", "unroll.readout_ratio=0"), "rolling_geometry", 2, "above 0 and at most 1"),
+        (("--set", "unroll.readout_ratio=1.5"), "rolling_geometry", 2, "above 0 and at most 1"),
+        (("--set", "unroll.instants=[]"), "rolling_geometry", 2, "instants"),
+        ((), "dual_reversed_geometry", 3, "Pass --pipeline rolling"),
     ],
 )
 def test_wrong_use_is_a_sentence(folder, capsys, words, pipeline, code, message):
@@ -145,5 +145,15 @@ def test_a_pair_read_in_one_direction_is_refused(tmp_path, capsys):
     text = sidecar.read_text("utf-8")
     assert "-1" in text
     sidecar.write_text(text.replace("-1", "1"), "utf-8")
-    assert run(tmp_path / "pair", pipeline="dual_reversed") == 3
+    assert run(tmp_path / "pair", pipeline="dual_reversed_geometry") == 3
     assert "opposite directions" in capsys.readouterr().err
+
+
+def test_one_frame_of_a_global_reset_is_enough(tmp_path):
+    write_sequence(tmp_path / "reset", reset_recording(1))
+    assert run(tmp_path / "reset", pipeline="global_reset_geometry") == 0
+    image = np.load(tmp_path / "out/reset/restored.npy")
+    recorded = reset_recording(1).frames[0] / 4000
+    assert image.shape == (128, 160)
+    # The last row gathered six times the light of the first.
+    np.testing.assert_allclose(image[-1], recorded[-1] / 5.96, rtol=1e-2, atol=1e-3)

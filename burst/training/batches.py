@@ -82,8 +82,10 @@ class Pool:
         which, row, column, turns, flip = torch.rand(5, generator=generator).tolist()
         sample = known[int(which * len(known))]
         h, w = sample.base.shape
-        top = BORDER + int(row * (h - side - 2 * BORDER + 1))
-        left = BORDER + int(column * (w - side - 2 * BORDER + 1))
+        # Instants are wanted up to the edge; stacks are cut where their frames do not overlap.
+        border = BORDER if self.preparation.kind == "turbulence" else 0
+        top = border + int(row * (h - side - 2 * border + 1))
+        left = border + int(column * (w - side - 2 * border + 1))
         inside = (..., slice(top, top + side), slice(left, left + side))
         images = torch.cat(
             [

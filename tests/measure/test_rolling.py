@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from burst.__main__ import main
 from burst.files.layouts.written import write_sequence
 from burst.measure.rolling import (
     BASELINE,
+    GEOMETRY,
     OURS,
     UNTOUCHED,
     Moment,
@@ -20,10 +22,16 @@ from burst.measure.rolling import (
     constant_velocity,
     figures,
     moments_in,
+    row_displacement,
 )
 from burst.measure.tables import tables
-from burst.pipeline import load
+from burst.pipeline import Pipeline, load
 from burst.records import Shutter, StackError
+
+
+def without_network(name: str, said: Sequence[str]) -> Pipeline:
+    """Load the geometry in place of what needs a checkpoint."""
+    return load(name if name.endswith("_geometry") else f"{name}_geometry", said)
 
 
 @pytest.fixture
@@ -47,10 +55,12 @@ def test_a_folder_without_truths_is_told(tmp_path):
 
 
 def test_both_solvers_are_better_than_the_frame(folder):
-    record = ShutterBench(load).measure(Moment(folder, "pan", 13))
+    record = ShutterBench(without_network).measure(Moment(folder, "pan", 13))
     inside = {name: found["psnr_inside"] for name, found in record["methods"].items()}
     assert inside[BASELINE] > inside[UNTOUCHED] + 4
-    assert inside[OURS] > inside[BASELINE]
+    assert inside[OURS] == inside[GEOMETRY] > inside[BASELINE]
+    slanted, straight = (record["methods"][n]["row_displacement"] for n in (UNTOUCHED, OURS))
+    assert straight < 0.5 < slanted
     text = tables("shutter", [{**record, "case": {"sequence": "pan"}}])
     assert "### At the time of the middle row: 1 images" in text
     assert "| pan | 0.8 | 1 |" in text
@@ -58,8 +68,8 @@ def test_both_solvers_are_better_than_the_frame(folder):
 
 def test_a_dual_reversed_pair_has_no_neighbour_to_flow_to(tmp_path):
     write_sequence(tmp_path / "pair", recording(Shutter.DUAL_REVERSED))
-    record = ShutterBench(load).measure(Moment(str(tmp_path), "pair", 4))
-    assert set(record["methods"]) == {OURS, UNTOUCHED}
+    record = ShutterBench(without_network).measure(Moment(str(tmp_path), "pair", 4))
+    assert set(record["methods"]) == {OURS, GEOMETRY, UNTOUCHED}
 
 
 def test_the_plain_solver_is_given_colour_too():
@@ -109,3 +119,37 @@ def test_the_suite_is_run_and_written(tmp_path, capsys):
 def test_the_suite_needs_folders(tmp_path, capsys):
     assert main(["bench", "--suite", "shutter", "--out", str(tmp_path)]) == 2
     assert "Pass --images" in capsys.readouterr().err
+
+
+def test_displaced_rows_are_told_apart_from_blurred_ones():
+    image = torch.from_numpy(recording().frames[0] / 255).float()
+    slanted = image.clone()
+    for row in range(128):
+        slanted[row] = torch.roll(image[row], round(row / 32))
+    blurred = (image + torch.roll(image, 1, 1) + torch.roll(image, -1, 1)) / 3
+    assert row_displacement(slanted, image) == pytest.approx(2.3, abs=0.5)
+    assert row_displacement(blurred, image) < 0.3
+
+
+def test_settings_of_the_network_are_kept_from_the_geometry(folder):
+    asked = {}
+
+    def pipelines(name: str, said: Sequence[str]) -> Pipeline:
+        asked[name] = list(said)
+        return without_network(name, [text for text in said if text.startswith("unroll.")])
+
+    settings = ("unroll.order=1", "correct.ensemble=true")
+    ShutterBench(pipelines, settings).measure(Moment(folder, "pan", 13))
+    assert asked["rolling"][2:] == list(settings)
+    assert asked["rolling_geometry"][2:] == ["unroll.order=1"]
+
+
+def test_raw_frames_are_shown_without_their_black():
+    whole = recording()
+    sensor = replace(whole.sensor, transfer="linear", black_level=20.0)
+    one = replace(
+        whole, sensor=sensor, truths=whole.truths[:1], truth_frame=whole.truth_frame[:1],
+        truth_share=whole.truth_share[:1],
+    )  # fmt: skip
+    truth = (torch.from_numpy(one.truths[0].astype(np.float32)) - 20) / 235
+    assert figures(truth, one)["psnr"] > 60

@@ -106,7 +106,7 @@ def _row(folder: Path) -> Row:
         level=nearest_level(summary),
         noise=level["noise"],
         displacement=level["displacement"],
-        psnr=_psnr(folder, Path(summary["stack"]["source"])),
+        psnr=_psnr(folder, summary),
         seconds=sum(stage["seconds"] or 0.0 for stage in summary["stages"]),
         warnings=summary["warnings"],
     )
@@ -128,8 +128,15 @@ def _pictures(folder: Path) -> dict[str, str]:
     return {name: f"{PICTURES}/{path.name}" for name, path in places.items() if path.is_file()}
 
 
-def _psnr(folder: Path, source: Path) -> float | None:
-    """Return the PSNR (dB) of a result whose stack has its truth beside it; else None."""
+def _psnr(folder: Path, summary: dict[str, Any]) -> float | None:
+    """Return the PSNR (dB) of a result whose stack has its truth beside it; else None.
+
+    Of images of instants it is the mean that the report states.
+    """
+    stated = [s["psnr"] for s in summary.get("truth") or [] if s["psnr"] is not None]
+    if stated:
+        return sum(stated) / len(stated)
+    source = Path(summary["stack"]["source"])
     truth, restored = source.with_suffix(TRUTH_SUFFIX), folder / "restored.npy"
     if not (truth.is_file() and restored.is_file()):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,15 @@ from einops import rearrange
 
 from burst import __version__
 from burst.config import ConfigError
+from burst.files.layouts.listing import read_images_alike
+from burst.files.layouts.written import truths_beside
 from burst.files.read import ReadOptions, read_stack
 from burst.files.write import write_instants, write_results, write_text
 from burst.keep import Keeper, step_keys
 from burst.machine import check_memory, seed_all, set_up
 from burst.pipeline import Pipeline, Step, load
-from burst.records import Burst, Provenance, Stack
+from burst.records import Burst, Provenance, Stack, StackError
+from burst.report.instants import Instants, frame_image, from_dn
 from burst.report.write import JSON_NAME, write_report
 
 if TYPE_CHECKING:
@@ -237,7 +240,32 @@ def _write(job: Job, burst: Burst, image: np.ndarray | None, provenance: Provena
     shown = image[len(image) // 2] if image is not None and several else image
     write_text(job.folder / SETTINGS, _again(job) + provenance.pipeline)
     (job.folder / ERROR_LOG).unlink(missing_ok=True)
-    write_report(job.folder, burst, provenance, shown)
+    write_report(job.folder, burst, provenance, shown, _instants(job, burst, image, several))
+
+
+def _instants(job: Job, burst: Burst, image: np.ndarray | None, several: bool) -> Instants | None:
+    """Return the images of instants with the truths beside the stack; None where rows are not
+    told apart in time."""
+    if image is None or "instants" not in burst.report.numbers("unroll"):
+        return None
+    instants = Instants(burst, image if several else image[None])
+    try:
+        return replace(instants, truths=dict(_truths(job.path, instants)))
+    except StackError as error:
+        # The truth is only looked at; the image does not need it.
+        LOG.warning("%s", error)
+        return instants
+
+
+def _truths(folder: Path, instants: Instants) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield number and truth of every image whose truth lies beside the stack."""
+    size = frame_image(instants.burst, 0).shape
+    for told in truths_beside(folder):
+        number = instants.image_of(told.frame, told.share)
+        if number is not None:
+            truth = read_images_alike([told.path])[0]
+            if truth.shape == instants.images[number].shape == size:
+                yield number, from_dn(truth, instants.burst.stack.sensor)
 
 
 def _again(job: Job) -> str:

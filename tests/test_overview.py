@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -50,6 +51,17 @@ def test_every_stack_has_a_row(out, capsys):
         ("unknown", "unknown/report.html"),
     ]
     assert re.search(r'data-value="broken">broken</th>\n<td class="failure".*found', page)
+
+
+def test_psnr_of_instants_is_the_mean_that_the_report_states(out):
+    path = out / "unknown/report.json"
+    summary = json.loads(path.read_text("utf-8"))
+    known = [
+        {"instant": k / 2, "frame_psnr": 20.0, "psnr": psnr} for k, psnr in ((0, 30.0), (1, 35.0))
+    ]
+    summary["truth"] = [*known, {"instant": 1.0, "frame_psnr": 20.0, "psnr": None}]
+    path.write_text(json.dumps(summary), "utf-8")
+    assert "32.50 dB" in report(out)
 
 
 def test_psnr_is_known_where_the_truth_is(out):

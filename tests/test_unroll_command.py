@@ -157,3 +157,21 @@ def test_one_frame_of_a_global_reset_is_enough(tmp_path):
     assert image.shape == (128, 160)
     # The last row gathered six times the light of the first.
     np.testing.assert_allclose(image[-1], recorded[-1] / 5.96, rtol=1e-2, atol=1e-3)
+
+
+def test_the_truth_beside_a_stack_is_in_its_report(folder):
+    assert run(folder, "--set", "unroll.instants=[0.0,0.1,1.0]") == 0
+    report = json.loads((folder.parent / "out/pan/report.json").read_text("utf-8"))
+    validate(report, json.loads(SCHEMA_FILE.read_text("utf-8")))
+    known = [score["instant"] for score in report["truth"]]
+    assert known == [report["stages"][0]["numbers"]["instants"][k] for k in (0, 2)]
+    page = (folder.parent / "out/pan/report.html").read_text("utf-8")
+    assert page.count('role="img"') == 3  # the paths of rows, the motion, the scores
+    assert 'class="film"' in page
+
+
+def test_a_broken_truth_costs_no_image(folder, capsys):
+    (folder / "truth/truth.toml").write_text("frame = [0]\nshare = [0.5]\n", "utf-8")
+    assert run(folder) == 0
+    assert "truth.toml: expected frame = [...]" in capsys.readouterr().err
+    assert json.loads((folder.parent / "out/pan/report.json").read_text("utf-8"))["truth"] is None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from burst.ops.shutter import exposure_window
 from burst.ops.warp import invert, pixel_grid, warp
-from burst.records import Sensor
+from burst.records import Sensor, Shutter, Stack
 
 ROUNDS = 8  # of the fixed point: by how far a row is displaced depends on the row it lands on
 BOX = 21  # px, over which frames are compared
@@ -70,6 +70,19 @@ def clock(sensor: Sensor, height: int, scan: np.ndarray) -> Clock:
     middle = ((begin + end) / 2 / sensor.frame_time).float()
     pace = (middle[:, -1] - middle[:, 0]) / (height - 1)
     return Clock(middle[:, 0].cpu(), pace.cpu(), torch.zeros(len(scan), 2))
+
+
+def clock_of(stack: Stack, shutter: str, ratio: float) -> Clock:
+    """Return the clock of a stack under a shutter, whose readout takes `ratio` frame times."""
+    sensor = replace(
+        stack.sensor,
+        shutter=Shutter(shutter),
+        frame_time=1.0,
+        row_time=ratio / stack.height,
+        exposure_time=0.0,  # shifts all rows alike
+    )
+    assert stack.scan is not None
+    return clock(sensor, stack.height, stack.scan)
 
 
 def elapsed(flow: torch.Tensor, times: Clock, first: int, second: int) -> torch.Tensor:

@@ -69,10 +69,10 @@ def draw_displacement(burst: Burst) -> Drawing | None:
     rms = np.sqrt((local**2).mean((0, 1)))
     figure, (field, spread) = new_axes((1, 1))
     top = float(np.percentile(rms, 99.5)) or 1.0
-    _show_map(field, size[typical], 3 * top, step)
-    _draw_arrows(field, local[typical], step)
+    show_map(field, size[typical], 3 * top, step)
+    draw_arrows(field, local[typical], step)
     field.set_title(f"frame {frames[typical]}", color=MUTED, fontsize=10, loc="left")
-    shown = _show_map(spread, rms, top, step)
+    shown = show_map(spread, rms, top, step)
     spread.set_title("rms over the frames", color=MUTED, fontsize=10, loc="left")
     figure.colorbar(shown, ax=spread, label="px", shrink=0.8).outline.set_visible(False)
     words = (
@@ -124,7 +124,7 @@ def _local_flow(burst: Burst, frames: np.ndarray, step: int) -> np.ndarray:
     return np.asarray((flow - flow.mean((2, 3), keepdim=True)).numpy())
 
 
-def _show_map(axes: Axes, values: np.ndarray, top: float, step: int) -> AxesImage:
+def show_map(axes: Axes, values: np.ndarray, top: float, step: int) -> AxesImage:
     """Show a map [y, x] from 0 to `top` px, its axes in pixels of the frame."""
     h, w = values.shape
     axes.grid(visible=False)
@@ -132,12 +132,14 @@ def _show_map(axes: Axes, values: np.ndarray, top: float, step: int) -> AxesImag
     return axes.imshow(values, cmap=accent_map(), vmin=0, vmax=top, extent=extent)
 
 
-def _draw_arrows(axes: Axes, flow: np.ndarray, step: int) -> None:
+def draw_arrows(axes: Axes, flow: np.ndarray, step: int) -> None:
     """Draw a coarse grid of arrows over a map of flow [2, y, x]."""
     every = max(1, max(flow.shape[1:]) // ARROWS)
     start = every // 2
     y, x = np.mgrid[start : flow.shape[1] : every, start : flow.shape[2] : every]
     dx, dy = flow[:, start::every, start::every]
+    if not np.hypot(dx, dy).any():
+        return
     arrows = axes.quiver(x * step, y * step, dx, dy, color=INK, angles="xy", width=0.006)
     length = float(f"{np.hypot(dx, dy).max() or 1.0:.1g}")
     axes.quiverkey(arrows, 0.75, 1.06, length, f"{length:g} px", labelpos="E", color=INK)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from burst.records import Burst
-from burst.report.pictures import scene_pictures
+from burst.report.film import film_of
+from burst.report.pictures import ERROR_SHOWN, error_pictures, scene_pictures
 from burst.report.style import STYLE, to_svg
 from burst.report.template import fill
 from burst.report.words import facts, origin_rows, sensor_rows, table_rows
@@ -14,31 +15,41 @@ from burst.report.words import facts, origin_rows, sensor_rows, table_rows
 if TYPE_CHECKING:
     import numpy as np
 
+    from burst.report.instants import Instants
+
 TEMPLATE = "report.html.j2"
 
 
-def render(summary: Mapping[str, Any], burst: Burst, shown: np.ndarray | None = None) -> str:
+def render(
+    summary: Mapping[str, Any],
+    burst: Burst,
+    shown: np.ndarray | None = None,
+    instants: Instants | None = None,
+) -> str:
     """Return the page as text.
 
-    `summary` is what `report.json` holds; `shown` see `write_report`.
+    `summary` is what `report.json` holds; for `shown` and `instants` see `write_report`.
     """
     return fill(
         TEMPLATE,
         summary=summary,
         facts=facts(summary),
-        pictures=scene_pictures(burst, shown),
-        plots=draw_plots(burst),
+        pictures=scene_pictures(burst, shown, instants),
+        errors=error_pictures(instants) if instants else [],
+        error_shown=f"{ERROR_SHOWN:.0%}",
+        film=film_of(instants) if instants else None,
+        plots=draw_plots(burst, instants),
         stages=_stages(summary),
         origin=origin_rows(summary),
         sensor=sensor_rows(summary),
     )
 
 
-def draw_plots(burst: Burst) -> list[dict[str, str]]:
+def draw_plots(burst: Burst, instants: Instants | None = None) -> list[dict[str, str]]:
     """Return name, title, caption and SVG of every plot that the burst knows enough for."""
     from matplotlib import rc_context
 
-    from burst.report import curves, motion
+    from burst.report import curves, motion, rows
 
     painters = (
         curves.draw_scores,
@@ -52,6 +63,7 @@ def draw_plots(burst: Burst) -> list[dict[str, str]]:
     )
     with rc_context(STYLE):
         drawings = [drawing for paint in painters if (drawing := paint(burst))]
+        drawings += rows.draw_rows(instants) if instants else []
         return [
             {"name": d.name, "title": d.title, "caption": d.caption, "svg": to_svg(d)}
             for d in drawings

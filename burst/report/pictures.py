@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from burst.records import Burst, Sensor
+from burst.report.instants import Instants, as_displayed, frame_image, from_dn, grey, scores
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 LONGEST_SIDE = 1024  # px; larger frames are shown reduced
 LOSSLESS_PIXELS = 400 * 400  # noise does not compress: above this a page of PNGs nears 3 MB
 JPEG_QUALITY = 85
+ERROR_SHOWN = 0.2  # of white; larger errors are shown black and white
 DARKEST, BRIGHTEST = 0.2, 99.8  # percentiles of the result that are shown black and white
 
 
@@ -30,18 +32,46 @@ class Picture:
     height: int
 
 
-def scene_pictures(burst: Burst, shown: np.ndarray | None = None) -> list[Picture]:
-    """Return the scene as first frame, plain mean, aligned mean and result, as far as known.
+def scene_pictures(
+    burst: Burst, shown: np.ndarray | None = None, instants: Instants | None = None
+) -> list[Picture]:
+    """Return the scene as first frame, plain mean, aligned mean and result, as far as known; of
+    images of instants the frame or the pair closest to what is shown, the truth, and the result.
 
     All are shown with the black and white points of the last one, so that they can be compared.
     `shown` (h, w) or (h, w, 3), linear, takes the place of `burst.image`.
     """
-    known = _known_images(burst, shown)
-    black, white = _display_points(known[-1][2])
+    known = _known_images(burst, shown) if instants is None else _instant_images(instants)
+    black, white = display_points(known[-1][2])
     return [
         _picture(name, label, encode(image, black, white, burst.stack.sensor))
         for name, label, image in known
     ]
+
+
+def error_pictures(instants: Instants) -> list[Picture]:
+    """Return the errors of the frame and of the result, as displayed, grey where there are none;
+    nothing without truth."""
+    number, sensor = instants.shown, instants.burst.stack.sensor
+    truth = instants.truths.get(number)
+    if truth is None:
+        return []
+    first = instants.frame_of(number)
+    wanted = grey(as_displayed(truth, sensor))
+    score = scores(replace(instants, truths={number: truth}))[0]
+    pictures = []
+    for name, label, image in (
+        (
+            "frame-error",
+            f"Frame {first}: {score['frame_psnr']:.1f} dB",
+            frame_image(instants.burst, first),
+        ),
+        ("error", f"Restored: {score['psnr']:.1f} dB", instants.images[number]),
+    ):
+        error = grey(as_displayed(image, sensor)) - wanted
+        pixels = (0.5 + error / (2 * ERROR_SHOWN)).clip(0, 1) * 255
+        pictures.append(_picture(name, label, np.asarray(np.rint(pixels), np.uint8)))
+    return pictures
 
 
 def encode(image: np.ndarray, black: float, white: float, sensor: Sensor) -> np.ndarray:
@@ -67,21 +97,32 @@ def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str
     if burst.merged is not None:
         images.append(("merged", "Aligned mean", _array(burst.merged)))
     if shown is not None:
-        images.append(("restored", "Restored", _balanced(shown, burst)))
+        images.append(("restored", "Restored", balanced(shown, burst)))
     elif burst.image is not None:
         images.append(("restored", "Restored", _array(burst.image)))
     return images
 
 
+def _instant_images(instants: Instants) -> list[tuple[str, str, np.ndarray]]:
+    """Return name, label and image of the frame or the pair, the truth, and the result."""
+    burst, number = instants.burst, instants.shown
+    first = instants.frame_of(number)
+    images = [
+        (f"frame-{k}", f"Frame {k}", balanced(frame_image(burst, k), burst))
+        for k in range(first, first + 1 + instants.paired)
+    ]
+    if number in instants.truths:
+        images.append(("truth", "Truth", balanced(instants.truths[number], burst)))
+    return [*images, ("restored", "Restored", balanced(instants.images[number], burst))]
+
+
 def _first_frame(burst: Burst) -> np.ndarray:
     if burst.linear is not None:
         return _array(burst.linear[0])
-    sensor = burst.stack.sensor
-    black = float(np.mean(sensor.black_levels))
-    return np.asarray((burst.stack.frames[0] - black) / (sensor.white_level - black), np.float32)
+    return from_dn(burst.stack.frames[0], burst.stack.sensor)
 
 
-def _balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:
+def balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:
     """White-balance a colour picture; a grey one is left as it is."""
     gains = np.asarray(burst.stack.sensor.white_balance, np.float32)
     return np.asarray(shown * gains if shown.ndim == 3 else shown, np.float32)
@@ -91,7 +132,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return np.asarray(tensor.detach().float().cpu().numpy())
 
 
-def _display_points(image: np.ndarray) -> tuple[float, float]:
+def display_points(image: np.ndarray) -> tuple[float, float]:
     """Return the linear levels that are shown black and white: percentiles of an image."""
     finite = image[np.isfinite(image)]
     if not finite.size:
@@ -100,19 +141,30 @@ def _display_points(image: np.ndarray) -> tuple[float, float]:
     return float(black), float(max(white, black + 1e-6))
 
 
-def _picture(name: str, label: str, pixels: np.ndarray) -> Picture:
+def reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
+    """Return pixels (h, w) or (h, w, 3) uint8 with no side longer than `longest` px."""
     import cv2
 
-    scale = min(1.0, LONGEST_SIDE / max(pixels.shape[:2]))
-    if scale < 1:
-        size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    lossless = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
-    suffix, options = (
-        (".png", []) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    )
+    scale = min(1.0, longest / max(pixels.shape[:2]))
+    if scale == 1:
+        return pixels
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def data_uri(pixels: np.ndarray, suffix: str, quality: int = JPEG_QUALITY) -> str:
+    """Return pixels (h, w) or (h, w, 3) uint8 as .png or .jpg inside the page."""
+    import cv2
+
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else []
     in_file_order = pixels[..., ::-1] if pixels.ndim == 3 else pixels  # OpenCV writes B, G, R
     data = cv2.imencode(suffix, np.ascontiguousarray(in_file_order), options)[1].tobytes()
-    kind = "png" if lossless else "jpeg"
-    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    kind = "png" if suffix == ".png" else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _picture(name: str, label: str, pixels: np.ndarray) -> Picture:
+    pixels = reduced(pixels, LONGEST_SIDE)
+    lossless = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
+    uri = data_uri(pixels, ".png" if lossless else ".jpg")
     return Picture(name, label, uri, pixels.shape[1], pixels.shape[0])

@@ -12,18 +12,25 @@ from typing import Any
 import numpy as np
 
 from burst.records import Burst, Entry, Provenance, Sensor, Stack
+from burst.report.instants import Instants, scores
 
 SCHEMA_NAME = "burst-report-1"
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 
 
-def summarise(burst: Burst, provenance: Provenance, outputs: Sequence[str]) -> dict[str, Any]:
+def summarise(
+    burst: Burst,
+    provenance: Provenance,
+    outputs: Sequence[str],
+    instants: Instants | None = None,
+) -> dict[str, Any]:
     """Return the report of a run as plain JSON values; a number that is not finite is null."""
     summary = {
         "schema": SCHEMA_NAME,
         **asdict(provenance),
         "stack": _stack(burst.stack),
         "measured": _measured(burst),
+        "truth": scores(instants) if instants and instants.truths else None,
         "stages": [_stage(entry) for entry in burst.report.entries],
         "warnings": list(burst.report.warnings),
         "outputs": list(outputs),

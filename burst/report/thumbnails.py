@@ -10,11 +10,9 @@ import numpy as np
 LONGEST_SIDE = 160  # px
 JPEG_QUALITY = 80
 
-# How `report.html.j2` writes the first frame and the result; a page of one picture has neither.
+# How `report.html.j2` writes the first picture and the result; a page of one picture has neither.
 _PATTERNS = {
-    "before": re.compile(
-        r'<figure class="before" data-name="first"[^>]*><img src="data:image/\w+;base64,([^"]+)"'
-    ),
+    "before": re.compile(r'<figure class="before"[^>]*><img src="data:image/\w+;base64,([^"]+)"'),
     "after": re.compile(r'<figure class="after"><img src="data:image/\w+;base64,([^"]+)"'),
 }
 NAMES = tuple(_PATTERNS)

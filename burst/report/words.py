@@ -21,6 +21,12 @@ def facts(summary: Mapping[str, Any]) -> list[Row]:
         ("Turbulence D/r0", _at(numbers, "blur", "d_over_r0"), lambda x: f"{x:.2f}"),
         ("PSF width (std)", _at(numbers, "blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
         ("Effective frames", _at(numbers, "deconvolve", "effective_frames"), lambda x: f"{x:.0f}"),
+        (
+            "Readout",
+            _at(numbers, "unroll", "readout_ratio"),
+            lambda x: f"{x:.3g} of the frame time",
+        ),
+        ("PSNR", summary["truth"], _psnr),
         ("Time", sum(s["seconds"] or 0.0 for s in summary["stages"]), lambda x: f"{x:.1f} s"),
     ]
     return [(label, write(value)) for label, value, write in known if value is not None]
@@ -108,6 +114,15 @@ def _noise(summary: Mapping[str, Any]) -> float | None:
         return level["noise"]  # type: ignore[no-any-return]
     numbers = {s["stage"]: s["numbers"] for s in summary["stages"]}
     return _at(numbers, "noise", "mid_grey_std")
+
+
+def _psnr(truth: list[Mapping[str, float | None]]) -> str:
+    """Write the mean PSNR of frames and of images over all truths; null is no error at all."""
+    means = []
+    for name in ("frame_psnr", "psnr"):
+        known = [value for score in truth if (value := score[name]) is not None]
+        means.append(f"{sum(known) / len(known):.1f}" if known else "\N{INFINITY}")
+    return f"{means[0]} \N{RIGHTWARDS ARROW} {means[1]} dB"
 
 
 def _displacement(summary: Mapping[str, Any]) -> float | None:

@@ -12,27 +12,34 @@ from burst.records import Burst, Provenance
 if TYPE_CHECKING:
     import numpy as np
 
+    from burst.report.instants import Instants
+
 JSON_NAME = "report.json"
 HTML_NAME = "report.html"
 
 
 def write_report(
-    folder: Path, burst: Burst, provenance: Provenance, shown: np.ndarray | None = None
+    folder: Path,
+    burst: Burst,
+    provenance: Provenance,
+    shown: np.ndarray | None = None,
+    instants: Instants | None = None,
 ) -> list[Path]:
     """Write both files into `folder`, atomically, and return their paths.
 
     `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`:
     a colour stack is reported with the burst of one colour plane and the picture of all.
+    `instants` are the images of a rolling shutter's rows; `shown` is one of them.
     Whatever the run did not fill in leaves a section out. OSError where nothing can be written.
     """
     from burst.report.page import render
     from burst.report.summary import summarise
 
     folder.mkdir(parents=True, exist_ok=True)
-    summary = summarise(burst, provenance, _outputs(folder))
+    summary = summarise(burst, provenance, _outputs(folder), instants)
     texts = {
         JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n",
-        HTML_NAME: render(summary, burst, shown),
+        HTML_NAME: render(summary, burst, shown, instants),
     }
     for name, text in texts.items():
         _write_atomically(folder / name, text)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from burst.ops.flow import Match
     from burst.ops.instants import Instant, Recording
     from burst.ops.readout import Readout
-    from burst.ops.unroll import Clock
     from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
@@ -88,12 +87,13 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
     from burst.ops.flow import to_bytes
     from burst.ops.instants import Recording, growth, image_at, with_offset
     from burst.ops.light import luminance, planes_of, unclipped
+    from burst.ops.unroll import clock_of
 
     grey = to_bytes(luminance(stack))
     paired = config.shutter == PAIRED
     matches = _match(grey, paired)
     ratio, report = _readout_ratio(stack, config, matches, report)
-    times = _clock(stack, config, ratio)
+    times = clock_of(stack, config.shutter, ratio)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
     frames = torch.from_numpy(grey).float()
     recording = Recording(frames, matches, times, order, paired, usable=unclipped(stack))
@@ -225,20 +225,6 @@ def _measure(where: str, stack: Stack, matches: dict[tuple[int, int], Match]) ->
             f" {found.low:.2f} to {found.high:.2f} fit alike.{remedy}"
         )
     return found
-
-
-def _clock(stack: Stack, config: Config, ratio: float) -> Clock:
-    from burst.ops.unroll import clock
-
-    sensor = replace(
-        stack.sensor,
-        shutter=Shutter(config.shutter),
-        frame_time=1.0,
-        row_time=ratio / stack.height,
-        exposure_time=0.0,  # shifts all rows alike
-    )
-    assert stack.scan is not None
-    return clock(sensor, stack.height, stack.scan)
 
 
 def _instants(recording: Recording, config: Config) -> list[float]:

@@ -1,0 +1,46 @@
+"""A strip of small pictures that the page shows one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from burst.report.instants import Instants
+from burst.report.pictures import balanced, data_uri, display_points, encode, reduced
+
+LONGEST_SIDE = 360  # px
+MOST_IMAGES = 24  # the page stays small however long the video is
+JPEG_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Film:
+    """A strip of `count` pictures below one another, as a data URI; the size of one; words."""
+
+    uri: str
+    count: int
+    width: int
+    height: int
+    caption: str
+
+
+def film_of(instants: Instants) -> Film | None:
+    """Return the images of instants as a film, evenly chosen where they are many; None of one."""
+    images, burst = instants.images, instants.burst
+    if len(images) < 2:
+        return None
+    chosen = np.linspace(0, len(images) - 1, min(len(images), MOST_IMAGES)).round().astype(int)
+    levels = display_points(balanced(images[instants.shown], burst))
+    pictures = [
+        reduced(encode(balanced(images[k], burst), *levels, burst.stack.sensor), LONGEST_SIDE)
+        for k in chosen
+    ]
+    height, width = pictures[0].shape[:2]
+    times = instants.times
+    caption = (
+        f"{len(chosen)} of {len(images)} images, from {times[0]:.2f} to {times[-1]:.2f}"
+        f" {'readouts' if instants.paired else 'frame times'} after the first row, to and fro."
+    )
+    uri = data_uri(np.concatenate(pictures), ".jpg", JPEG_QUALITY)
+    return Film(uri, len(chosen), width, height, caption)

@@ -135,7 +135,7 @@ def _psnr(folder: Path, summary: dict[str, Any]) -> float | None:
     """
     stated = [s["psnr"] for s in summary.get("truth") or [] if s["psnr"] is not None]
     if stated:
-        return sum(stated) / len(stated)
+        return float(sum(stated) / len(stated))
     source = Path(summary["stack"]["source"])
     truth, restored = source.with_suffix(TRUTH_SUFFIX), folder / "restored.npy"
     if not (truth.is_file() and restored.is_file()):

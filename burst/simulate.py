@@ -186,6 +186,11 @@ def _settle_shutter(args: argparse.Namespace) -> None:
             continue
         option = name.replace("_", "-")
         raise ConfigError(f"--{option} {value:g}: expected a number {least} on. Correct it.")
+    if args.readout_ratio > 1:
+        raise ConfigError(
+            f"--readout-ratio {args.readout_ratio:g}: expected at most 1, as a sensor reads all"
+            " rows of a frame before those of the next. Correct it."
+        )
 
 
 def _layers(args: argparse.Namespace, shake: float) -> Scene:

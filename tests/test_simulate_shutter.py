@@ -82,6 +82,7 @@ def test_a_video_is_a_scene_at_the_rate_it_was_taken(simulate, film):
     ("words", "code", "message"),
     [
         (["--readout-ratio", "-1"], 2, "--readout-ratio -1: expected a number from 0 on"),
+        (["--readout-ratio", "1.5"], 2, "--readout-ratio 1.5: expected at most 1"),
         (["--frame-rate", "0"], 2, "--frame-rate 0: expected a number above 0"),
         (["--speed", "nan"], 2, "--speed nan: expected a number"),
         (["--video-rate", "300"], 2, "--video-rate: expected --video with it"),

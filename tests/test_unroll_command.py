@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -137,6 +138,29 @@ def test_a_single_frame_is_refused(folder, capsys):
     (folder / "00001.png").unlink()
     assert run(folder) == 3
     assert "at least 2 frames" in capsys.readouterr().err
+
+
+def test_frames_of_different_size_are_refused(folder, capsys):
+    path = str(folder / "00001.png")
+    cv2.imwrite(path, cv2.imread(path, cv2.IMREAD_UNCHANGED)[:100])
+    assert run(folder) == 3
+    assert "00001.png: expected a frame like the first, 128 x 160" in capsys.readouterr().err
+
+
+def test_a_readout_longer_than_the_frame_time_is_refused(folder, capsys):
+    sidecar = folder / "stack.toml"
+    text = re.sub(r"row_time = .*", "row_time = 0.001", sidecar.read_text("utf-8"))
+    sidecar.write_text(text, "utf-8")
+    assert run(folder) == 3
+    assert "expected 128 rows to be read within frame_time 0.04 s" in capsys.readouterr().err
+
+
+def test_a_pair_of_which_no_readout_is_known_is_refused(folder, capsys):
+    sidecar = folder / "stack.toml"
+    text = re.sub(r"row_time = .*", "row_time = 0.0", sidecar.read_text("utf-8"))
+    sidecar.write_text(text, "utf-8")
+    assert run(folder) == 3
+    assert "expected to be told how long the readout takes" in capsys.readouterr().err
 
 
 def test_a_pair_read_in_one_direction_is_refused(tmp_path, capsys):

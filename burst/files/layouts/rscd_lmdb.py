@@ -103,21 +103,25 @@ def _read_pixels(path: Path, number: int, window: range) -> np.ndarray:
             f"{path}: expected the package lmdb to read it, found none."
             " Install it by pip install 'burst[shutter]'."
         ) from error
-    images = np.empty((len(window), HEIGHT, WIDTH, 3), np.uint8)
     with explained(path, "an lmdb", _ADVICE):
         environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
         try:
             with environment.begin(buffers=True) as transaction:
+                # An index may promise more frames than there are, and than memory holds.
+                for frame in window:
+                    _pixels(path, transaction, number, frame)
+                images = np.empty((len(window), HEIGHT, WIDTH, 3), np.uint8)
                 for image, frame in zip(images, window, strict=True):
-                    key = f"{number:03d}_{frame:08d}"
-                    image[...] = _pixels(path, key, transaction.get(key.encode("ascii")))
+                    image[...] = _pixels(path, transaction, number, frame)
+                return images
         finally:
             environment.close()
-    return images
 
 
-def _pixels(path: Path, key: str, value: Any) -> np.ndarray:
-    """Return one image [480, 640, 3], red first, of the raw bytes blue first."""
+def _pixels(path: Path, transaction: Any, number: int, frame: int) -> np.ndarray:
+    """Return a view of one image [480, 640, 3], red first, of the raw bytes blue first."""
+    key = f"{number:03d}_{frame:08d}"
+    value = transaction.get(key.encode("ascii"))
     if value is None:
         raise StackError(f"{path}: expected the key '{key}', found none. {_ADVICE}")
     pixels = np.frombuffer(value, np.uint8)

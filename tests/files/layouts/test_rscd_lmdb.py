@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from burst.__main__ import main
 from burst.files.layouts.find import list_sequences
 from burst.records import StackError
 
@@ -118,3 +120,32 @@ def test_without_the_package_it_says_what_to_install(root: Path, monkeypatch) ->
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(StackError, match=r"Install it by pip install 'burst\[shutter\]'"):
         list_sequences(root)[0].read()
+
+
+def test_an_index_that_promises_too_much_takes_no_memory(root: Path) -> None:
+    promised = {0: {"seq": "012", "length": 10**9}, "length": 10**9, "num": 1}
+    write_index(root, promised)
+    with pytest.raises(StackError, match="expected the key '000_00000002'"):
+        list_sequences(root)[0].read()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rscd_valid", None, "expected the key '000_00000001', found none"),
+        ("rscd_info_valid.pkl", pickle.dumps(print), "which can run code. It was not opened"),
+    ],
+)
+def test_a_command_says_what_is_wrong(
+    root: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None, message: str
+) -> None:
+    if content is None:
+        shutil.rmtree(root / name)
+        write_lmdb(root / name, truth=False, skip="000_00000001")
+    else:
+        (root / name).write_bytes(content)
+    words = ["--images", str(root), "--out", str(root.parent / "out"), "--threads", "1"]
+    assert main(["bench", "--suite", "shutter", *words]) == 3
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

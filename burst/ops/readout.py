@@ -16,11 +16,14 @@ import torch
 
 FEWEST_PAIRS = 5  # a curve through fewer bends to any ratio
 BANDS = 16  # of rows
+CELLS = 8  # of a band
+ROUNDS = 10  # of reweighted least squares, towards the least sum of distances
+CLOSE, FAR = 0.5, 3.0  # px, and medians; what is further from most of a frame moves by itself
 RATIOS = np.arange(0.05, 1.0001, 0.025)
 KNOTS = 1.0  # a frame time; pieces of the curve
 DEGREE = 3
 SURE = 0.5  # trust
-ALIKE = 8  # bands that err alike, and count as one
+ALIKE = 8.0  # bands that err alike at least, and count as one
 LIKELY = 3.84  # twice the log likelihood ratio that 19 of 20 stay below
 
 
@@ -41,11 +44,13 @@ def measure_readout(flows: Sequence[torch.Tensor], trusts: Sequence[torch.Tensor
     trusts [h, w] allow."""
     moved = np.stack([_by_band(f, t) for f, t in zip(flows, trusts, strict=True)])
     height = flows[0].shape[1]
-    squares, freedom = zip(*(_misfit(moved, ratio, height) for ratio in RATIOS), strict=True)
-    misfits = np.sqrt(np.array(squares) / np.array(freedom))
+    left, freedom = zip(*(_misfit(moved, ratio, height) for ratio in RATIOS), strict=True)
+    squares = np.array([np.nansum(each**2) for each in left])
+    misfits = np.sqrt(squares / np.array(freedom))
     best = int(np.argmin(misfits))
     ratio = _vertex(RATIOS, misfits**2, best)
-    likely = (np.array(squares) / squares[best] - 1) * freedom[best] / ALIKE < LIKELY
+    independent = freedom[best] / _alike(left[best])
+    likely = (squares / max(squares[best], 1e-12) - 1) * independent < LIKELY
     return Readout(
         ratio=ratio,
         low=float(min(RATIOS[likely].min(), ratio)),
@@ -56,26 +61,62 @@ def measure_readout(flows: Sequence[torch.Tensor], trusts: Sequence[torch.Tensor
 
 
 def _by_band(flow: torch.Tensor, trust: torch.Tensor) -> np.ndarray:
-    """Return the median flow [bands, 2] px of bands of rows; NaN where nothing is trusted."""
-    medians = []
-    for moved, sure in zip(
-        flow.tensor_split(BANDS, dim=1), trust.tensor_split(BANDS, dim=0), strict=True
-    ):
-        points = moved[:, sure > SURE]
-        enough = points.shape[1] > moved.shape[2]
-        medians.append(points.median(1).values if enough else torch.full((2,), torch.nan))
-    return torch.stack(medians).double().cpu().numpy()
+    """Return the flow [bands, 2] px of the camera in bands of rows; NaN where nothing is trusted.
+
+    A band's cells have medians of their own. What most of the frame does is a parabola over the
+    rows; cells far from it are objects that move by themselves, and are left out.
+    """
+    cells = np.stack(
+        [
+            [_median(*cell) for cell in zip(_across(f), _across(t), strict=True)]
+            for f, t in zip(flow.tensor_split(BANDS, dim=1), trust.tensor_split(BANDS), strict=True)
+        ]
+    )
+    row = np.repeat(np.linspace(-1, 1, BANDS), CELLS)
+    known = np.isfinite(cells[..., 0]).ravel()
+    if known.sum() < BANDS:
+        return np.full((BANDS, 2), np.nan)
+    line = np.vander(row[known], 3)
+    moved = cells.reshape(-1, 2)[known]
+    weight = np.ones(len(moved))
+    for _ in range(ROUNDS):
+        scaled = line * weight[:, None]
+        answer = np.linalg.lstsq(scaled.T @ line, scaled.T @ moved, rcond=None)[0]
+        miss = np.linalg.norm(moved - line @ answer, axis=1)
+        weight = 1 / (miss + CLOSE)
+    away = np.full(known.shape, np.inf)
+    away[known] = miss
+    of_camera = (away < max(CLOSE, FAR * np.median(miss))).reshape(BANDS, CELLS)
+    return np.stack(
+        [
+            np.median(c[k], axis=0) if k.any() else np.full(2, np.nan)
+            for c, k in zip(cells, of_camera, strict=True)
+        ]
+    )
 
 
-def _misfit(moved: np.ndarray, ratio: float, height: int) -> tuple[float, float]:
-    """Return the sum of squares that a smooth velocity leaves of flows [pairs, bands, 2], and its
-    degrees of freedom."""
+def _across(values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the cells of a band [..., y, w]."""
+    return values.tensor_split(CELLS, dim=-1)
+
+
+def _median(moved: torch.Tensor, sure: torch.Tensor) -> np.ndarray:
+    """Return the median flow [2] px of a cell [2, y, x] where it is trusted; NaN if it is not."""
+    points = moved[:, sure > SURE]
+    enough = points.shape[1] > moved.shape[2]
+    median = points.median(1).values if enough else torch.full((2,), torch.nan)
+    return median.double().cpu().numpy()
+
+
+def _misfit(moved: np.ndarray, ratio: float, height: int) -> tuple[np.ndarray, float]:
+    """Return what a smooth velocity leaves [2, pairs, bands] of flows [pairs, bands, 2], NaN where
+    nothing is known, and its degrees of freedom."""
     from scipy.interpolate import BSpline
 
     pairs = len(moved)
     row = (np.arange(BANDS) + 0.5) / BANDS
     time = np.arange(pairs)[:, None] + ratio * row
-    left, freedom = 0.0, 0.0
+    left, freedom = np.full((2, pairs * BANDS), np.nan), 0.0
     # A way of some rows down takes that much longer.
     lasted = 1 + ratio * moved[..., 1] / height
     inner = np.arange(0, pairs - 1 + ratio + KNOTS, KNOTS)
@@ -87,9 +128,19 @@ def _misfit(moved: np.ndarray, ratio: float, height: int) -> tuple[float, float]
         known = np.isfinite(velocity)
         design = np.hstack([curve, band])[known]
         answer, _, rank, _ = np.linalg.lstsq(design, velocity[known], rcond=1e-8)
-        left += float(((design @ answer - velocity[known]) ** 2).sum())
+        left[axis, known] = design @ answer - velocity[known]
         freedom += max(float(known.sum() - rank), 1.0)
-    return left, freedom
+    return left.reshape(2, pairs, BANDS), freedom
+
+
+def _alike(left: np.ndarray) -> float:
+    """Return how many bands err alike, and count as one, by what a curve leaves [2, pairs, bands].
+
+    A shake that is too quick for the curve errs alike over many rows; noise over few.
+    """
+    together = float(np.nansum(left[..., 1:] * left[..., :-1]))
+    correlation = together / max(float(np.nansum(left**2)), 1e-12)
+    return max(ALIKE, (1 + correlation) / max(1 - correlation, 1e-3))
 
 
 def _vertex(x: np.ndarray, y: np.ndarray, best: int) -> float:

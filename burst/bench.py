@@ -94,7 +94,7 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Find what is wrong with the settings before hours of measuring begin."""
-    load("rolling" if args.suite == "shutter" else args.pipeline, args.set)
+    load("rolling" if args.suite in ("shutter", "instants") else args.pipeline, args.set)
     if args.size < SMALLEST or args.frames < 2:
         raise ConfigError(
             f"--size {args.size} --frames {args.frames}: expected at least {SMALLEST} pixels"
@@ -196,6 +196,16 @@ def _shutter(args: argparse.Namespace) -> None:
     _measure(args, load("rolling", args.set).to_toml(), moments_in(args.images), bench.measure)
 
 
+def _instants(args: argparse.Namespace) -> None:
+    """Restore simulated recordings at nine instants, and find readouts and offsets."""
+    from burst.measure.instants import InstantBench, recordings
+    from burst.measure.suites import choose_images
+
+    cases = recordings(choose_images(args.images, args.per_level), args.seed)
+    bench = InstantBench(load, tuple(args.set))
+    _measure(args, load("rolling", args.set).to_toml(), cases, bench.measure)
+
+
 def _gallery(args: argparse.Namespace) -> None:
     """Draw a sheet of pictures for each level, in DIR."""
     from burst.measure.gallery import draw_sheet
@@ -216,6 +226,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "soak": _soak,
     "boards": _boards,
     "shutter": _shutter,
+    "instants": _instants,
     "gallery": _gallery,
 }
 

@@ -45,6 +45,7 @@ TITLES = {
     "boards": "Words on real boards",
     "shutter": "Rolling shutters",
     "submit": "A challenge in one command",
+    "instants": "Rolling shutters, simulated",
     "soak": "Broken stacks and killed batches",
     "quick": "Quick suite",
 }
@@ -60,6 +61,11 @@ NOTES = {
         "Scored as the literature does: display-encoded, nothing fitted; border 20 px; thirds of"
         " the rows. Seconds are those of one image with all matching, on the threads named above."
         ' "frame" is the frame as it was read; "DIS, constant velocity" the simplest solver.'
+    ),
+    "instants": (
+        "A carried camera pans over stills with a disc before it that goes its own way (see"
+        " `burst/measure/instants.py`). Scored like the recorded sequences. The readout is told for"
+        " the images, and found without being told for the second table."
     ),
 }
 

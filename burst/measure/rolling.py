@@ -65,7 +65,7 @@ class ShutterBench:
         if recorded.frames.ndim == 4:
             stack = replace(stack, colour=recorded.frames)
         methods: dict[str, Callable[[], torch.Tensor]] = {
-            UNTOUCHED: partial(_frame, stack, frame),
+            UNTOUCHED: partial(frame_planes, stack, frame),
             GEOMETRY: partial(self._restore, stack, frame, share, "_geometry"),
             OURS: partial(self._restore, stack, frame, share, ""),
         }
@@ -121,7 +121,7 @@ def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
     _, y = pixel_grid(flow)
     velocity = flow / (other - frame + ratio * flow[1] / height)
     displacement = invert(-(velocity * ratio * (share - y / height))[None], iterations=8)
-    planes = _frame(stack, frame)
+    planes = frame_planes(stack, frame)
     stacked = planes if planes.ndim == 3 else planes[None]
     return warp(stacked, displacement.expand(len(stacked), -1, -1, -1)).reshape(planes.shape)
 
@@ -179,7 +179,8 @@ def _read(moment: Moment) -> Recorded:
     )
 
 
-def _frame(stack: Stack, frame: int) -> torch.Tensor:
+def frame_planes(stack: Stack, frame: int) -> torch.Tensor:
+    """Return a frame [h, w], or [3, h, w] where it is in colour, as it was read; white is 1."""
     if stack.colour is not None:
         return _planes(stack.colour[frame], stack.sensor)
     return _planes(stack.frames[frame], stack.sensor)[0]

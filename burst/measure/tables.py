@@ -10,6 +10,7 @@ from burst.measure.results import Record
 
 OURS, MEAN, ORACLE = "burst", "mean", "oracle"
 MIB = 2**20
+CLOSE = 0.03  # of a readout ratio
 
 Cells = Sequence[Sequence[str]]
 
@@ -268,6 +269,43 @@ def _by_sequence(records: Sequence[Record]) -> str:
     return markdown(["sequence", "readout ratio", "images", *(f"{m}, dB" for m in methods)], rows)
 
 
+def _instants(records: Sequence[Record]) -> str:
+    """Return PSNR at every instant, what was found of readouts, and of offsets."""
+    rows: list[Sequence[str]] = []
+    for kind in dict.fromkeys((r["case"]["shutter"], r["case"]["ratio"]) for r in records):
+        group = [r for r in records if (r["case"]["shutter"], r["case"]["ratio"]) == kind]
+        for method in ("frame", OURS):
+            columns = zip(*(r[method] for r in group), strict=True)
+            means = [sum(column) / len(group) for column in columns]
+            cells = (f"{mean:.1f}" for mean in (*means, sum(means) / len(means)))
+            rows.append([f"{kind[0]} {kind[1]:g}", str(len(group)), method, *cells])
+    shares = (f"{k / (len(means) - 1):.3g}" for k in range(len(means)))
+    head = ["shutter and readout ratio", "recordings", "image", *shares, "mean"]
+    offsets = [r["offset_error"] for r in records if "offset_error" in r] or [math.nan]
+    return "\n\n".join(
+        (
+            f"### PSNR in dB, at shares of the readout\n\n{markdown(head, rows)}",
+            f"### Readout ratio that the motion tells\n\n{_readouts(records)}",
+            f"The offset of the second camera of a pair was found to"
+            f" {sum(offsets) / len(offsets):.2f} px on average, {max(offsets):.2f} px at most.",
+        )
+    )
+
+
+def _readouts(records: Sequence[Record]) -> str:
+    rows: list[Sequence[str]] = []
+    for ratio in sorted({r["case"]["ratio"] for r in records if "readout" in r}):
+        group = [r for r in records if r["case"]["ratio"] == ratio and "readout" in r]
+        told = sorted(abs(r["readout"] / ratio - 1) for r in group if r["readout"] is not None)
+        close = str(sum(error <= CLOSE for error in told))
+        errors = (
+            [f"{e:.1%}" for e in (told[len(told) // 2], told[-1])] if told else ["none", "none"]
+        )
+        rows.append([f"{ratio:g}", str(len(group)), str(len(told)), close, *errors])
+    within = f"within {CLOSE:.0%}"
+    return markdown(["ratio", "recordings", "told", within, "median error", "largest"], rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "synthetic": _synthetic,
     "stages": _stages,
@@ -278,4 +316,5 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "soak": _soak,
     "boards": _boards,
     "shutter": _shutter,
+    "instants": _instants,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,7 @@ from burst.measure.rolling import (
     row_displacement,
 )
 from burst.measure.tables import tables
+from burst.ops.color import display_to_linear, linear_to_display
 from burst.pipeline import Pipeline, load
 from burst.records import Shutter, StackError
 
@@ -97,6 +99,77 @@ def test_figures_follow_the_conventions():
     assert found["psnr_bottom"] == pytest.approx(26.02, abs=0.01)  # a quarter off by 0.1
     assert found["psnr_masked"] < found["psnr_inside"] < 27
     assert found["mse"] == pytest.approx(255**2 * 10 ** (-found["psnr"] / 10), rel=1e-4)
+
+
+@pytest.fixture
+def one():
+    """Return a sequence of 12 bits above a black level, with one truth."""
+    whole = recording()
+    levels = {"black_level": 256.0, "white_level": 4095.0, "transfer": "linear"}
+    return replace(
+        whole,
+        sensor=replace(whole.sensor, **levels),
+        frames=(256 + 15 * whole.frames.astype(np.uint16)),
+        truths=(256 + 15 * whole.truths[:1].astype(np.uint16)),
+        truth_frame=whole.truth_frame[:1],
+        truth_share=whole.truth_share[:1],
+    )
+
+
+def true_image(sequence):
+    return torch.from_numpy((sequence.truths[0] - 256.0) / (4095 - 256)).float()
+
+
+def test_the_truth_scores_as_the_truth_whatever_its_levels(one):
+    found = figures(true_image(one), one)
+    assert (found["psnr"], found["ssim"]) == (np.inf, pytest.approx(1))
+    assert found["mse"] == 0
+
+
+def test_linear_light_is_scored_as_displayed(one):
+    image = linear_to_display(true_image(one))
+    shown = figures(display_to_linear((image - 0.02).clamp(0, 1)), one)
+    off = (image - (image - 0.02).clamp(0, 1)).square().mean()
+    assert shown["psnr"] == pytest.approx(-10 * np.log10(float(off)), abs=0.01)
+    assert shown["mse"] == pytest.approx(255**2 * float(off), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "spared"),
+    [
+        (slice(0, 20), slice(0, 160), ["psnr_inside", "psnr_middle", "psnr_bottom"]),
+        (slice(0, 128), slice(140, 160), ["psnr_inside"]),
+        (slice(43, 86), slice(0, 160), ["psnr_top", "psnr_bottom"]),
+        (slice(90, 100), slice(60, 80), ["psnr_top", "psnr_middle"]),
+    ],
+)
+def test_an_error_counts_where_it_is(one, rows, columns, spared):
+    image = true_image(one)
+    image[rows, columns] = 1 - image[rows, columns]
+    found = figures(image, one)
+    places = [f"psnr_{name}" for name in ("inside", "top", "middle", "bottom")]
+    assert [name for name in places if found[name] == np.inf] == spared
+
+
+def test_masks_of_a_set_are_told_apart_in_the_table(tmp_path, capsys):
+    whole = recording()
+    town = tmp_path / "carla/test/town/000"
+    town.mkdir(parents=True)
+    mask = np.zeros((128, 160), np.uint8)
+    mask[:, :100] = 255
+    for index, frame in enumerate(whole.frames):
+        truth = whole.truths[9 * index + 4].copy()
+        truth[:, 100:] = 255 - truth[:, 100:]  # what no method can know
+        named = {"rs": frame, "gs_m": truth, "gs_f": whole.truths[9 * index], "mask": mask}
+        for name, image in named.items():
+            cv2.imwrite(str(town / f"{index:04d}_{name}.png"), image)
+    words = ["--images", str(tmp_path / "carla"), "--out", str(tmp_path / "out")]
+    settings = ["--set", "unroll.readout_ratio=0.8", "--threads", "1", "--quiet"]
+    assert main(["bench", "--suite", "shutter", *words, *settings]) == 0
+    middle = capsys.readouterr().out.split("### At the time of the middle row")[1]
+    head, _, *rows = (line.split(" | ") for line in middle.split("\n\n")[1].splitlines())
+    ours = next(row for row in rows if row[0] == "| burst")
+    assert float(ours[head.index("masked")]) > 25 > float(ours[head.index("PSNR dB")]) + 3
 
 
 def test_the_suite_is_run_and_written(tmp_path, capsys):

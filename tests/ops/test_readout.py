@@ -62,3 +62,20 @@ def test_bands_without_trust_are_left_out():
     trust = torch.ones(H, W)
     trust[:30] = 0.0
     assert measure_readout(given, [trust] * 9).ratio == pytest.approx(0.425, abs=0.05)
+
+
+def test_an_object_that_moves_by_itself_does_not_count():
+    given = flows(0.425, 10, swing=6.0)
+    for k, flow in enumerate(given):
+        flow[0, 60:130, 4:15] += 8.0 * (-1) ** k
+    assert measured(given).ratio == pytest.approx(0.425, abs=0.03)
+
+
+def test_a_shake_between_the_frames_leaves_the_ratio_open():
+    given = flows(0.425, 12, swing=6.0)
+    turns = torch.arange(12)[:, None] + 0.425 * torch.arange(H) / H
+    shaken = sum((2 * torch.pi * f * turns + f).sin() for f in (0.9, 1.4, 1.7, 2.3))
+    for flow, here, there in zip(given, shaken[:-1], shaken[1:], strict=True):
+        flow[0] += (there - here)[:, None]
+    found = measured(given)
+    assert found.high - found.low > 0.2

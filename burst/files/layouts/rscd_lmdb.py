@@ -83,8 +83,9 @@ def _sequences(index: Path) -> dict[int, tuple[str, int]]:
     try:
         for key, value in info.items():
             if isinstance(key, int):
-                table[key] = (str(value["seq"]), int(value["length"]))
-        if len(table) != info["num"] or not all(count > 0 for _, count in table.values()):
+                table[key] = (value["seq"], value["length"])
+        of_kind = all(type(n) is str and type(count) is int for n, count in table.values())
+        if len(table) != info["num"] or not of_kind or min(c for _, c in table.values()) < 1:
             raise ValueError
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StackError(

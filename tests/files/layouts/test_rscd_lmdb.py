@@ -96,7 +96,14 @@ def test_no_frame_is_outside(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "info",
-    [[1, 2], {"num": 1}, {0: {"seq": "a"}, "num": 1}, {0: {"seq": "a", "length": 0}, "num": 1}],
+    [
+        [1, 2],
+        {"num": 1},
+        {0: {"seq": "a"}, "num": 1},
+        {0: {"seq": "a", "length": 0}, "num": 1},
+        {0: {"seq": "a", "length": float("inf")}, "num": 1},
+        {0: {"seq": ["a"], "length": 1}, "num": 1},
+    ],
 )
 def test_an_index_of_another_content_is_told(root: Path, info: object) -> None:
     write_index(root, info)

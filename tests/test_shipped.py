@@ -10,18 +10,23 @@ import torch
 from burst.card import card_text
 from burst.checkpoint import choose, load, name_of, read_card
 from burst.data.levels import find_level, read_levels
+from burst.data.scenes import read_scene
+from burst.data.shutters import draw_layers, simulate_shutter
 from burst.data.simulate import simulate
 from burst.data.targets import draw_target
 from burst.measure.scores import score
 from burst.ops.color import linear_to_display
+from burst.ops.metrics import psnr
 from burst.pipeline import load as load_pipeline
 from burst.pipeline import run_step
-from burst.records import Burst
+from burst.records import Burst, NoiseModel, Sensor, Shutter, Stack
 
 FOLDER = Path(__file__).parents[1] / "checkpoints"
 SHIPPED = sorted(FOLDER.glob("*.safetensors"))
 LARGEST = 16 * 2**20  # bytes
 LEVELS = tuple(read_levels())
+# Of a row, in frame times, by the shutter whose network is shipped.
+EXPOSURES = {"rolling": 0.3, "global_reset": 0.2}
 
 
 def restored(scene: torch.Tensor, level: str, seed: int = 0) -> tuple[Burst, Burst, torch.Tensor]:
@@ -32,6 +37,41 @@ def restored(scene: torch.Tensor, level: str, seed: int = 0) -> tuple[Burst, Bur
     network = pipeline.steps[-1]
     before = pipeline.before(network.name).run(Burst(simulated.stack))
     return before, run_step(network, before), simulated.truth.scene
+
+
+def recorded(kind: str, seed: int) -> tuple[Stack, torch.Tensor]:
+    """Return blurred and noisy frames of a shutter, and the truth of the middle of the readout."""
+    shutter = Shutter(kind)
+    sensor = Sensor(
+        white_level=4095,
+        noise=NoiseModel(1 / 2000, 1e-5),
+        shutter=shutter,
+        exposure_time=EXPOSURES[kind] / 30,
+        row_time=0.6 / 30 / 128,
+        frame_time=1 / 30,
+    )
+    scene = draw_layers(read_scene("camera"), (128, 128), 7.0 * 30, 0.0, seed)
+    light = 0.2 if shutter is Shutter.GLOBAL_RESET else 0.8
+    sequence = simulate_shutter(scene, sensor, 2, torch.Generator().manual_seed(seed), light)
+    frame = 0 if shutter is Shutter.DUAL_REVERSED else 1
+    moments = zip(sequence.truth_frame, sequence.truth_share, strict=True)
+    index = next(i for i, (f, share) in enumerate(moments) if f == frame and share == 0.5)
+    return sequence.luminance(), torch.from_numpy(sequence.truths[index] / 4095).float()
+
+
+@pytest.mark.parametrize("kind", EXPOSURES)
+def test_a_shutters_network_is_better_than_geometry(kind):
+    gains = []
+    for seed in range(3):
+        stack, truth = recorded(kind, seed)
+        pipeline = load_pipeline(kind)
+        before = pipeline.before("correct").run(Burst(stack))
+        after = run_step(pipeline.steps[-1], before)
+        assert not after.report.warnings
+        wanted = linear_to_display(truth)
+        scores = [psnr(linear_to_display(burst.image), wanted) for burst in (before, after)]
+        gains.append(scores[1] - scores[0])
+    assert sum(gains) / len(gains) > 0
 
 
 def test_every_level_has_its_network():

@@ -47,13 +47,18 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.prepare_shutter import level_of, prepare_shutter, restore_shutter
 
     assert burst.image is not None
+    assert burst.views is not None
+    views = burst.views
     path = checkpoint.find(config.checkpoint)
     loaded = checkpoint.load(path, burst.image.device)
     shutter: Kind = burst.report.numbers("unroll")["shutter"]
     source = source_of(path, loaded, (shutter,), config.prior)
+    # Where no frame looks there is nothing to correct: what geometry continued stays as it is.
+    seen = views.trust.amax(1).to(burst.image).repeat_interleave(views.images.shape[2], dim=0)
     corrected, square = [], 0.0
     # One after another: a recording has many instants, and each three colours.
-    for evidence in prepare_shutter(burst, loaded.card.preparation):
+    found = prepare_shutter(burst, loaded.card.preparation)
+    for evidence, where in zip(found, seen, strict=True):
         with torch.no_grad():
             residual = loaded.model.predict(
                 evidence.planes[None],
@@ -61,6 +66,7 @@ def run(burst: Burst, config: Config) -> Burst:
                 None if source == "none" else source,
                 config.ensemble,
             )[0, 0]
+        residual = where * residual
         corrected.append(restore_shutter(evidence.base + residual, evidence, burst.stack.sensor))
         square += float(residual.square().mean())
     level = level_of(burst)

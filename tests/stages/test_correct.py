@@ -68,6 +68,15 @@ def test_it_changes_the_image_and_says_the_level(folder):
     assert json.loads(json.dumps(numbers)) == numbers
 
 
+def test_where_no_frame_looks_nothing_is_corrected(folder):
+    before, after = run()
+    unseen = before.views.trust[0].amax(0) == 0
+    assert 0 < int(unseen.sum()) < unseen.numel() / 10
+    torch.testing.assert_close(
+        after.image[unseen], before.image.clamp(0, 1)[unseen], atol=1e-5, rtol=0
+    )
+
+
 def test_every_colour_of_every_instant_is_corrected_as_it_would_be_alone(folder):
     _, several = run("unroll.instants=[0.0,1.0]", colour=True)
     _, alone = run("unroll.instants=[1.0]", colour=True)

@@ -99,7 +99,7 @@ def test_colour_is_read_where_it_is_asked_for(folder):
         (("--set", "unroll.readout_ratio=0"), "rolling_geometry", 2, "above 0 and at most 1"),
         (("--set", "unroll.readout_ratio=1.5"), "rolling_geometry", 2, "above 0 and at most 1"),
         (("--set", "unroll.instants=[]"), "rolling_geometry", 2, "instants"),
-        ((), "dual_reversed_geometry", 3, "Pass --pipeline rolling"),
+        ((), "dual_reversed", 3, "Pass --pipeline rolling"),
     ],
 )
 def test_wrong_use_is_a_sentence(folder, capsys, words, pipeline, code, message):
@@ -169,7 +169,7 @@ def test_a_pair_read_in_one_direction_is_refused(tmp_path, capsys):
     text = sidecar.read_text("utf-8")
     assert "-1" in text
     sidecar.write_text(text.replace("-1", "1"), "utf-8")
-    assert run(tmp_path / "pair", pipeline="dual_reversed_geometry") == 3
+    assert run(tmp_path / "pair", pipeline="dual_reversed") == 3
     assert "opposite directions" in capsys.readouterr().err
 
 

@@ -66,9 +66,11 @@ class ShutterBench:
             stack = replace(stack, colour=recorded.frames)
         methods: dict[str, Callable[[], torch.Tensor]] = {
             UNTOUCHED: partial(frame_planes, stack, frame),
-            GEOMETRY: partial(self._restore, stack, frame, share, "_geometry"),
             OURS: partial(self._restore, stack, frame, share, ""),
         }
+        # Dual reversed pairs are restored without a network.
+        if stack.sensor.shutter is not Shutter.DUAL_REVERSED:
+            methods[GEOMETRY] = partial(self._restore, stack, frame, share, "_geometry")
         if stack.sensor.shutter is Shutter.ROLLING:
             methods[BASELINE] = partial(constant_velocity, stack, frame, share)
         found: Record = {}

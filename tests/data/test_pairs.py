@@ -25,7 +25,7 @@ from burst.preparation import SHUTTER_EVIDENCE
 from burst.records import Shutter, StackError
 
 MAKING = ShutterMaking(
-    kind="dual_reversed", size=64, frames=(1, 1), truth=False, pipeline="dual_reversed",
+    kind="dual_reversed", size=64, frames=(1, 1), truth=False, pipeline="dual_reversed_network",
     speed=(2.0, 6.0),
 )  # fmt: skip
 KEY = Key("low", 0)
@@ -45,7 +45,9 @@ def test_a_sample_has_three_instants_and_the_pair_that_was_read(tmp_path):
 
 
 def test_rows_are_read_in_opposite_order():
-    sample = sample_of_pair(KEY, "dual_reversed", recording(Shutter.DUAL_REVERSED).luminance(), 0.4)
+    sample = sample_of_pair(
+        KEY, "dual_reversed_network", recording(Shutter.DUAL_REVERSED).luminance(), 0.4
+    )
     assert sample.times[0, 0, 0] == sample.times[1, -1, 0] == 0
     assert sample.times[0, -1, 0] == sample.times[1, 0, 0] == 1
     assert sample.instants.tolist() == pytest.approx([0, 0.4, 1])

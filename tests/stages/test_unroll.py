@@ -84,7 +84,7 @@ def test_an_object_moves_before_a_still_scene():
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_dual_reversed_pair_meets_in_one_instant(share):
     sequence = recording(Shutter.DUAL_REVERSED)
-    burst = unroll(sequence.luminance(), f"instants=[{share}]", pipeline="dual_reversed_geometry")
+    burst = unroll(sequence.luminance(), f"instants=[{share}]", pipeline="dual_reversed")
     wanted = truth(sequence, 0, share)
     first = torch.from_numpy(sequence.frames[0] / 255).float()
     assert score(burst.image, wanted) > max(24, score(first, wanted) + 3 * (share != 0.5))
@@ -95,7 +95,7 @@ def test_the_offset_of_a_rig_is_found_and_undone():
     sequence = recording(Shutter.DUAL_REVERSED)
     frames = sequence.frames.copy()
     frames[1] = np.roll(frames[1], (2, -3), (0, 1))
-    burst = unroll(replace(sequence, frames=frames).luminance(), pipeline="dual_reversed_geometry")
+    burst = unroll(replace(sequence, frames=frames).luminance(), pipeline="dual_reversed")
     assert burst.report.numbers("unroll")["offset"][0] == pytest.approx([-3, 2], abs=0.3)
     assert score(burst.image, truth(sequence, 0, 0.5)) > 24
 

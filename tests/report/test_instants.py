@@ -32,7 +32,8 @@ def instants() -> Instants:
 def restored(shutter: Shutter) -> Instants:
     stack = recording(shutter).luminance()
     words = [f"unroll.instants={list(SHARES)}", "unroll.frame=0"]
-    burst = load(f"{shutter}_geometry", words).run(Burst(stack))
+    pipeline = {Shutter.ROLLING: "rolling_geometry"}.get(shutter, "dual_reversed")
+    burst = load(pipeline, words).run(Burst(stack))
     assert burst.image is not None
     truths = {k: truth(recording(shutter), 0, share).numpy() for k, share in enumerate(SHARES)}
     return Instants(burst, burst.image.numpy(), truths)

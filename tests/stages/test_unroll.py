@@ -155,18 +155,22 @@ def with_sensor(**changes: object) -> Stack:
 @pytest.mark.parametrize(
     ("stack", "pipeline", "message"),
     [
-        (with_sensor(row_time=1.2 * FRAME_TIME / 128), "rolling", "within frame_time"),
-        (with_sensor(row_time=0.0), "rolling", "at least 6 frames"),
-        (replace(with_sensor(), scan=np.array([1, -1])), "rolling", "one direction"),
-        (with_sensor(shutter=Shutter.GLOBAL_RESET), "rolling", "found global_reset"),
+        (with_sensor(row_time=1.2 * FRAME_TIME / 128), "rolling_geometry", "within frame_time"),
+        (with_sensor(row_time=0.0), "rolling_geometry", "at least 6 frames"),
+        (replace(with_sensor(), scan=np.array([1, -1])), "rolling_geometry", "one direction"),
+        (with_sensor(shutter=Shutter.GLOBAL_RESET), "rolling_geometry", "found global_reset"),
         (with_sensor(shutter=Shutter.GLOBAL), "dual_reversed", "opposite directions"),
         (with_sensor(), "dual_reversed", "Pass --pipeline rolling"),
-        (with_sensor(shutter=Shutter.DUAL_REVERSED), "rolling", "Pass --pipeline dual_reversed"),
+        (
+            with_sensor(shutter=Shutter.DUAL_REVERSED),
+            "rolling_geometry",
+            "Pass --pipeline dual_reversed",
+        ),
     ],
 )
 def test_the_wrong_stack_is_told(stack, pipeline, message):
     with pytest.raises(StackError, match=message):
-        unroll(stack, pipeline=f"{pipeline}_geometry")
+        unroll(stack, pipeline=pipeline)
 
 
 def test_uniform_motion_does_not_tell_the_readout():

@@ -270,7 +270,7 @@ def test_teachers_are_not_chosen(three):
     teacher = {"evidence": 2, "scalars": 1, "teacher": True}
     for name in ("mild", "hard", "all"):
         rewrite(three / f"{name}.safetensors", spec=teacher, priors=["truth"])
-    with pytest.raises(CheckpointError, match="works without the truth, found 3 teachers"):
+    with pytest.raises(CheckpointError, match="works without the truth, found 3 others"):
         choose(Level(0.05, 2))
 
 

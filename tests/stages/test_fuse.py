@@ -84,7 +84,7 @@ def test_the_prior_is_taken_from_where_it_was_asked_for(folder):
 
 def test_a_prior_that_the_network_does_not_have_is_refused(folder):
     write_checkpoint(folder, priors=("encoder",))
-    with pytest.raises(CheckpointError, match=r"a prior from encoder, found fuse\.prior = 'diff"):
+    with pytest.raises(CheckpointError, match="a prior from encoder, found prior = 'diff"):
         run(prior="diffusion")
 
 

@@ -18,15 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from burst.config import search_path
-from burst.data.pairs import (
-    list_pairs,
-    load_pair_sample,
-    make_pair_sample,
-    save_pair_sample,
-)
+from burst.data.pairs import PairSample, list_pairs, make_pair_sample
 from burst.data.samples import (
     Key,
     Making,
+    Sample,
     load_sample,
     make_sample,
     save_sample,
@@ -73,7 +69,8 @@ class Collection:
 
     def load(self, key: Key, device: str = "cpu") -> Any:
         """Read a sample that is there: a `Sample`, or a `PairSample` where there is no truth."""
-        return (load_sample if self.making.truth else load_pair_sample)(self.path(key), device)
+        kind = Sample if self.making.truth else PairSample
+        return load_sample(self.path(key), kind, device)
 
     def fill(self, keys: Iterable[Key]) -> Iterator[Key]:
         """Make what is missing and nobody else is making; yield each key that was made."""
@@ -147,7 +144,7 @@ def _make(path: Path, key: Key, making: AnyMaking, scenes: list[list[str]]) -> N
     elif making.truth:
         save_sample(path, make_shutter_sample(key, making, scenes))
     else:
-        save_pair_sample(path, make_pair_sample(key, making, scenes))
+        save_sample(path, make_pair_sample(key, making, scenes))
 
 
 def _essence(path: Path) -> str:

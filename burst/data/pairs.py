@@ -6,9 +6,8 @@ time and at the end of the readout must show, read row by row, what both cameras
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +16,6 @@ from burst.data.samples import Key, held_apart, seed_of, stages_before_network
 from burst.data.shutter_samples import Draws, ShutterMaking, record
 from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
-from burst.files.write import atomic_write
 from burst.ops.light import planes_of
 from burst.ops.shutter import readout_share
 from burst.preparation import Kind, Preparation, evidence_of, scalars_of
@@ -47,11 +45,6 @@ class PairSample:
     offset: torch.Tensor
     instants: torch.Tensor
     level: Level
-
-
-_TENSORS = (
-    "planes", "scalars", "base", "velocity", "frames", "times", "offset", "instants",
-)  # fmt: skip
 
 
 def make_pair_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -> PairSample:
@@ -93,26 +86,6 @@ def sample_of_pair(key: Key, pipeline: str, stack: Stack, middle: float) -> Pair
         instants=torch.tensor(instants),
         level=level_of(burst),
     )
-
-
-def save_pair_sample(path: Path, sample: PairSample) -> None:
-    """Write a sample; the name appears when the file is whole."""
-    from safetensors.torch import save_file
-
-    tensors = {name: getattr(sample, name).contiguous() for name in _TENSORS}
-    note = {"key": asdict(sample.key), "level": asdict(sample.level)}
-    with atomic_write(path) as part:
-        save_file(tensors, part, metadata={"sample": json.dumps(note)})
-
-
-def load_pair_sample(path: Path, device: str = "cpu") -> PairSample:
-    """Read a sample; on the CPU it is mapped."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt", device=device) as file:
-        note = json.loads(file.metadata()["sample"])
-        tensors = {name: file.get_tensor(name) for name in _TENSORS}
-    return PairSample(Key(**note["key"]), level=Level(**note["level"]), **tensors)
 
 
 def list_pairs(folder: str) -> list[str]:

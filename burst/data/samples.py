@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import Field
@@ -37,6 +37,7 @@ MOST_VIEWS = 8
 HOLD_OUT_EVERY = 10  # one scene in so many is never learnt from
 LARGEST_SHIFT = 8.0  # px of the truth against the result
 
+S = TypeVar("S")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -116,27 +117,25 @@ def sample_of(key: Key, burst: Burst, scene: torch.Tensor) -> Sample:
     return Sample(key, evidence.planes, evidence.scalars, evidence.base, straight, burst.level)
 
 
-def save_sample(path: Path, sample: Sample) -> None:
-    """Write a sample; the name appears when the file is whole."""
+def save_sample(path: Path, sample: Any) -> None:
+    """Write a sample, of whatever kind; the name appears when the file is whole."""
     from safetensors.torch import save_file
 
-    tensors = {name: getattr(sample, name).contiguous() for name in _TENSORS}
+    values = {f.name: getattr(sample, f.name) for f in fields(sample)}
+    tensors = {n: v.contiguous() for n, v in values.items() if isinstance(v, torch.Tensor)}
     note = {"key": asdict(sample.key), "level": asdict(sample.level)}
     with atomic_write(path) as part:
         save_file(tensors, part, metadata={"sample": json.dumps(note)})
 
 
-def load_sample(path: Path, device: str = "cpu") -> Sample:
-    """Read a sample; on the CPU it is mapped, so that only what is used takes memory."""
+def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
+    """Read a sample of a kind; on the CPU it is mapped, so that only what is used takes memory."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt", device=device) as file:
         note = json.loads(file.metadata()["sample"])
-        tensors = {name: file.get_tensor(name) for name in _TENSORS}
-    return Sample(Key(**note["key"]), level=Level(**note["level"]), **tensors)
-
-
-_TENSORS = ("planes", "scalars", "base", "truth")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return kind(key=Key(**note["key"]), level=Level(**note["level"]), **tensors)
 
 
 def _draw_scene(

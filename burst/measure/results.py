@@ -35,7 +35,7 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless"
 
 # What figures depend on, and the files among it that only show them.
 DECISIVE = ("records.py", "pipeline.py", "data", "ops", "stages", "measure")
-SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
+SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "shutter_tables.py", "tables.py")
 
 
 class Book:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -21,9 +22,12 @@ from burst.measure.results import Record
 from burst.measure.suites import TARGET, Case, draw_scene, simulate_case
 from burst.records import StackError
 
+LOG = logging.getLogger("burst")
+
 LEVELS = ("low", "medium", "high", "very-high")
 FRAMES, SIZE = 100, 271
 NAME = "bench"
+TELL_EVERY = 8  # stacks
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Submitting:
             write_targets(stacks, entry)
             where = ("--stacks", str(stacks), "--challenge", entry.challenge)
             shared = ("--jobs", str(entry.jobs), "--threads", str(entry.jobs), "--device", "cpu")
+            LOG.info("%s: restoring, packing and checking", entry.name)
             seconds, peak = _run(*where, "--name", NAME, "--out", str(out), *shared, *self.pipeline)
             submission = out / NAME / f"{NAME}.zip"
             _run(*where, "--check", str(submission))
@@ -88,7 +93,9 @@ def write_targets(folder: Path, entry: Entry) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context) as pool:
         paths = [folder / place for place in entry.cases()]
-        list(pool.map(_write, paths, entry.cases().values()))
+        for done, _ in enumerate(pool.map(_write, paths, entry.cases().values()), start=1):
+            if done % TELL_EVERY == 0:
+                LOG.info("%s: %d of %d simulated", entry.name, done, len(paths))
 
 
 def bits_right(submission: Path, entry: Entry) -> dict[str, float]:

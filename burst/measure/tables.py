@@ -10,7 +10,6 @@ from burst.measure.results import Record
 
 OURS, MEAN, ORACLE = "burst", "mean", "oracle"
 MIB = 2**20
-CLOSE = 0.03  # of a readout ratio
 
 Cells = Sequence[Sequence[str]]
 
@@ -229,81 +228,15 @@ def _soak(records: Sequence[Record]) -> str:
 
 
 def _shutter(records: Sequence[Record]) -> str:
-    """Return a table of means for each share of the readout, then PSNR of each sequence."""
-    parts = []
-    for share in sorted({record["share"] for record in records}):
-        group = [record for record in records if record["share"] == share]
-        where = {0.0: "first row", 0.5: "middle row", 1.0: "last row"}.get(share, f"{share:.2f}")
-        parts.append(f"### At the time of the {where}: {len(group)} images\n\n{_of_moments(group)}")
-    return "\n\n".join([*parts, f"### By sequence\n\n{_by_sequence(records)}"])
+    from burst.measure.shutter_tables import shutter_table
 
-
-def _of_moments(records: Sequence[Record]) -> str:
-    figures = {
-        "psnr": "PSNR dB", "psnr_inside": "without border", "psnr_top": "top third",
-        "psnr_middle": "middle", "psnr_bottom": "bottom", "psnr_masked": "masked",
-        "ssim": "SSIM", "mse": "MSE", "row_displacement": "rows displaced by, px",
-        "seconds": "seconds",
-    }  # fmt: skip
-    known = {k: v for k, v in figures.items() if k in records[0]["methods"][OURS]}
-    digits = {"ssim": 3, "mse": 0}
-    methods = [name for name in records[0]["methods"] if all(name in r["methods"] for r in records)]
-    rows = [
-        [name, *(f"{mean_of(records, name, k):.{digits.get(k, 2)}f}" for k in known)]
-        for name in methods
-    ]
-    return markdown(["method", *known.values()], rows)
-
-
-def _by_sequence(records: Sequence[Record]) -> str:
-    names = dict.fromkeys(r["case"]["sequence"] for r in records)
-    methods = dict.fromkeys(name for r in records for name in r["methods"])
-    rows = []
-    for sequence in names:
-        group = [r for r in records if r["case"]["sequence"] == sequence]
-        ratios = {f"{r['readout_ratio']:.3g}" for r in group}
-        cells = [
-            f"{mean_of([r for r in group if m in r['methods']], m, 'psnr'):.2f}" for m in methods
-        ]
-        rows.append([sequence, ", ".join(sorted(ratios)), str(len(group)), *cells])
-    return markdown(["sequence", "readout ratio", "images", *(f"{m}, dB" for m in methods)], rows)
+    return shutter_table(records)
 
 
 def _instants(records: Sequence[Record]) -> str:
-    """Return PSNR at every instant, what was found of readouts, and of offsets."""
-    rows: list[Sequence[str]] = []
-    for kind in dict.fromkeys((r["case"]["shutter"], r["case"]["ratio"]) for r in records):
-        group = [r for r in records if (r["case"]["shutter"], r["case"]["ratio"]) == kind]
-        for method in ("frame", OURS):
-            columns = zip(*(r[method] for r in group), strict=True)
-            means = [sum(column) / len(group) for column in columns]
-            cells = (f"{mean:.1f}" for mean in (*means, sum(means) / len(means)))
-            rows.append([f"{kind[0]} {kind[1]:g}", str(len(group)), method, *cells])
-    shares = (f"{k / (len(means) - 1):.3g}" for k in range(len(means)))
-    head = ["shutter and readout ratio", "recordings", "image", *shares, "mean"]
-    offsets = [r["offset_error"] for r in records if "offset_error" in r] or [math.nan]
-    return "\n\n".join(
-        (
-            f"### PSNR in dB, at shares of the readout\n\n{markdown(head, rows)}",
-            f"### Readout ratio that the motion tells\n\n{_readouts(records)}",
-            f"The offset of the second camera of a pair was found to"
-            f" {sum(offsets) / len(offsets):.2f} px on average, {max(offsets):.2f} px at most.",
-        )
-    )
+    from burst.measure.shutter_tables import instants_table
 
-
-def _readouts(records: Sequence[Record]) -> str:
-    rows: list[Sequence[str]] = []
-    for ratio in sorted({r["case"]["ratio"] for r in records if "readout" in r}):
-        group = [r for r in records if r["case"]["ratio"] == ratio and "readout" in r]
-        told = sorted(abs(r["readout"] / ratio - 1) for r in group if r["readout"] is not None)
-        close = str(sum(error <= CLOSE for error in told))
-        errors = (
-            [f"{e:.1%}" for e in (told[len(told) // 2], told[-1])] if told else ["none", "none"]
-        )
-        rows.append([f"{ratio:g}", str(len(group)), str(len(told)), close, *errors])
-    within = f"within {CLOSE:.0%}"
-    return markdown(["ratio", "recordings", "told", within, "median error", "largest"], rows)
+    return instants_table(records)
 
 
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {

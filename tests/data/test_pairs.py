@@ -12,13 +12,12 @@ from rolled import recording
 
 from burst.data.collection import keys_of, open_collection
 from burst.data.pairs import (
+    PairSample,
     list_pairs,
-    load_pair_sample,
     make_pair_sample,
     sample_of_pair,
-    save_pair_sample,
 )
-from burst.data.samples import Key
+from burst.data.samples import Key, load_sample, save_sample
 from burst.data.scenes import SCENES
 from burst.data.shutter_samples import ShutterMaking
 from burst.preparation import SHUTTER_EVIDENCE
@@ -38,8 +37,8 @@ def test_a_sample_has_three_instants_and_the_pair_that_was_read(tmp_path):
     assert sample.velocity.shape == (3, 2, 64, 64)
     assert sample.frames.shape == sample.times.shape == (2, 64, 64)
     assert not hasattr(sample, "truth")
-    save_pair_sample(tmp_path / "a.safetensors", sample)
-    found = load_pair_sample(tmp_path / "a.safetensors")
+    save_sample(tmp_path / "a.safetensors", sample)
+    found = load_sample(tmp_path / "a.safetensors", PairSample)
     assert found.key == KEY
     assert torch.equal(found.frames, sample.frames)
 

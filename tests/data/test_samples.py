@@ -11,6 +11,7 @@ from simulated import after, stack_of, truth_of
 from burst.data.samples import (
     Key,
     Making,
+    Sample,
     load_sample,
     make_sample,
     sample_of,
@@ -56,7 +57,7 @@ def test_key_decides_the_sample(sample):
 def test_file_holds_the_sample(sample, tmp_path):
     path = tmp_path / "a.safetensors"
     save_sample(path, sample)
-    found = load_sample(path)
+    found = load_sample(path, Sample)
     assert (found.key, found.level) == (sample.key, sample.level)
     for name in ("planes", "scalars", "base", "truth"):
         assert torch.equal(getattr(found, name), getattr(sample, name))

@@ -10,7 +10,7 @@ import torch
 from rolled import recording
 
 from burst.data.collection import open_collection
-from burst.data.samples import Key, load_sample, save_sample, stages_before_network
+from burst.data.samples import Key, Sample, load_sample, save_sample, stages_before_network
 from burst.data.scenes import SCENES
 from burst.data.shutter_samples import (
     ShutterMaking,
@@ -40,7 +40,7 @@ def test_a_sample_has_all_planes_and_scalars_and_a_file_holds_it(tmp_path):
     assert sample.base.shape == sample.truth.shape == (64, 64)
     assert all(part.isfinite().all() for part in (sample.planes, sample.scalars, sample.truth))
     save_sample(tmp_path / "a.safetensors", sample)
-    assert torch.equal(load_sample(tmp_path / "a.safetensors").planes, sample.planes)
+    assert torch.equal(load_sample(tmp_path / "a.safetensors", Sample).planes, sample.planes)
 
 
 def test_the_key_decides_the_sample():

@@ -94,7 +94,7 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Find what is wrong with the settings before hours of measuring begin."""
-    load("rolling" if args.suite in ("shutter", "instants") else args.pipeline, args.set)
+    load("rolling" if args.suite in ("shutter", "instants", "drawn") else args.pipeline, args.set)
     if args.size < SMALLEST or args.frames < 2:
         raise ConfigError(
             f"--size {args.size} --frames {args.frames}: expected at least {SMALLEST} pixels"
@@ -206,6 +206,17 @@ def _instants(args: argparse.Namespace) -> None:
     _measure(args, load("rolling", args.set).to_toml(), cases, bench.measure)
 
 
+def _drawn(args: argparse.Namespace) -> None:
+    """Hold networks of shutters against their geometry on recordings drawn like their samples."""
+    from burst.measure.drawn import drawn
+    from burst.measure.rolling import ShutterBench
+    from burst.measure.suites import choose_images
+
+    cases = drawn(choose_images(args.images, args.per_level), args.seed)
+    bench = ShutterBench(load, tuple(args.set))
+    _measure(args, load("rolling", args.set).to_toml(), cases, bench.measure)
+
+
 def _gallery(args: argparse.Namespace) -> None:
     """Draw a sheet of pictures for each level, in DIR."""
     from burst.measure.gallery import draw_sheet
@@ -227,6 +238,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "boards": _boards,
     "shutter": _shutter,
     "instants": _instants,
+    "drawn": _drawn,
     "gallery": _gallery,
 }
 

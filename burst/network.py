@@ -7,9 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from burst.checkpoint import CheckpointError, Loaded
+from burst.checkpoint import CheckpointError, Loaded, doubt, name_of
 from burst.preparation import Kind
-from burst.records import Report
+from burst.records import Level, Report
 
 Prior = Literal["encoder", "diffusion", "none"]
 
@@ -41,6 +41,22 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
         )
     source: Prior = prior
     return source
+
+
+def noted(
+    report: Report, path: Path, loaded: Loaded, prior: Prior, rms: float, level: Level
+) -> Report:
+    """Return a report that says which network corrected an image of this level, how, by how much
+    (rms, encoded), and what to doubt."""
+    report = report.note(
+        checkpoint=name_of(path),
+        checkpoint_sha256=loaded.sha256,
+        prior=prior,
+        correction_rms=rms,
+    )
+    for warning in (doubt(loaded.card, level), other_stages(report, loaded)):
+        report = report.warn(warning) if warning else report
+    return report
 
 
 def other_stages(report: Report, loaded: Loaded) -> str | None:

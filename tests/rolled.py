@@ -10,6 +10,7 @@ from simulated import camera_scene
 from burst.data.shutters import Drift, Layers, simulate_shutter
 from burst.files.sequence import Sequence
 from burst.ops.color import linear_to_display
+from burst.pipeline import Pipeline, load
 from burst.records import Sensor, Shutter
 
 SIZE = (128, 160)
@@ -71,3 +72,9 @@ def truth(sequence: Sequence, frame: int, share: float) -> torch.Tensor:
     moments = zip(sequence.truth_frame, sequence.truth_share, strict=True)
     index = next(i for i, (f, s) in enumerate(moments) if f == frame and abs(s - share) < 1e-6)
     return torch.from_numpy(sequence.truths[index] / sequence.sensor.white_level).float()
+
+
+def without_network(name: str, said: list[str]) -> Pipeline:
+    """Load the geometry in place of what needs a checkpoint."""
+    plain = name.endswith("_geometry") or name == "dual_reversed"
+    return load(name if plain else f"{name}_geometry", said)

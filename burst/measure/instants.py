@@ -21,7 +21,7 @@ from burst.data.scenes import read_scene
 from burst.data.shutters import TRUTHS, Drift, draw_layers, simulate_shutter
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
-from burst.measure.rolling import OURS, UNTOUCHED, figures, frame_planes
+from burst.measure.rolling import OURS, UNTOUCHED, figures, frame_planes, with_one_truth
 from burst.pipeline import Pipeline
 from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError
 
@@ -96,7 +96,7 @@ class InstantBench:
         read = frame_planes(burst.stack, frame).expand(TRUTHS, -1, -1)
         found: Record = {
             name: [
-                figures(images[k], _with_one_truth(recorded, first + k))["psnr"]
+                figures(images[k], with_one_truth(recorded, first + k))["psnr"]
                 for k in range(TRUTHS)
             ]
             for name, images in ((UNTOUCHED, read), (OURS, burst.image))
@@ -115,13 +115,3 @@ class InstantBench:
         except StackError:
             return {"readout": None}
         return {"readout": numbers["readout_ratio"], "range": numbers["readout_range"]}
-
-
-def _with_one_truth(recorded: Recorded, index: int) -> Recorded:
-    one = slice(index, index + 1)
-    return replace(
-        recorded,
-        truths=recorded.truths[one],
-        truth_frame=recorded.truth_frame[one],
-        truth_share=recorded.truth_share[one],
-    )

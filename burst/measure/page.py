@@ -45,6 +45,7 @@ TITLES = {
     "boards": "Words on real boards",
     "shutter": "Rolling shutters",
     "submit": "A challenge in one command",
+    "drawn": "Networks after the geometry of a shutter",
     "instants": "Rolling shutters, simulated",
     "soak": "Broken stacks and killed batches",
     "quick": "Quick suite",
@@ -61,6 +62,11 @@ NOTES = {
         "Scored as the literature does: display-encoded, nothing fitted; border 20 px; thirds of"
         " the rows. Seconds are those of one image with all matching, on the threads named above."
         ' "frame" is the frame as it was read; "DIS, constant velocity" the simplest solver.'
+    ),
+    "drawn": (
+        "Recordings drawn as those that networks learn from (see `burst/measure/drawn.py`), of"
+        " images and seeds that they never saw, at low and medium noise: sharp, blurred by 0.35 of"
+        " a frame time, with a global reset, and by two cameras. Scored like real sequences."
     ),
     "instants": (
         "A carried camera pans over stills with a disc before it that goes its own way (see"

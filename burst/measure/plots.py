@@ -14,6 +14,7 @@ from burst.measure.tables import MIB, OURS, by_level, is_target, mean_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox, Transform
 
 INK, MUTED, GRID, ACCENT = "#1d2125", "#70757a", "#dedcd6", "#0b7f88"
 STYLE: dict[Any, Any] = {
@@ -31,7 +32,10 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
 }
 ORACLE = "oracle"  # with what its name begins, it is a line: its seconds mean nothing
-ABOVE, BELOW = (5, 3), (5, -9)  # of a point, in points of print
+# Where a label may stand from its point, in points of print, the best place first; what is to the
+# left of a point ends there.
+AROUND_POINT = ((5, 3), (5, -8), (-5, 3), (-5, -8), (0, 8), (0, -13), (8, 12), (8, -17), (-8, 12))
+ON_LINE = ((2, 2), (2, -8))
 
 
 def draw_seconds(records: Sequence[Record], path: Path) -> None:
@@ -42,28 +46,63 @@ def draw_seconds(records: Sequence[Record], path: Path) -> None:
         _draw_methods(axes, group)
         axes.set(title=level, xscale="log", xlabel="seconds", ylabel="PSNR, dB")
         axes.margins(x=0.3, y=0.1)
+    # Where text stands is known once everything has its place.
+    figure.draw_without_rendering()
+    for axes, group in zip(panels, groups.values(), strict=True):
+        _label_methods(axes, group)
     _save(figure, path)
 
 
 def _draw_methods(axes: Axes, records: Sequence[Record]) -> None:
-    def seconds(method: str) -> float:
-        return mean_of(records, method, "seconds")
-
-    # Neighbours in time have their names on different sides.
-    for i, method in enumerate(sorted(records[0]["methods"], key=seconds)):
+    for method in records[0]["methods"]:
         psnr = mean_of(records, method, "psnr")
-        colour = ACCENT if method == OURS else MUTED
         if method.startswith(ORACLE):
             axes.axhline(psnr, color=INK, linewidth=0.8, linestyle="--")
-            place, offset = (0.0, psnr), (2, 2)
-            across = axes.get_yaxis_transform()
         else:
-            axes.plot(seconds(method), psnr, "o", color=colour)
-            place, offset = (seconds(method), psnr), BELOW if i % 2 else ABOVE
-            across = axes.transData
-        axes.annotate(
-            method, place, offset, xycoords=across, textcoords="offset points", color=colour, size=7
-        )
+            axes.plot(mean_of(records, method, "seconds"), psnr, "o", color=_colour(method))
+
+
+def _label_methods(axes: Axes, records: Sequence[Record]) -> None:
+    """Write the name of every method beside its point or on its line, where nothing stands yet."""
+    from matplotlib.transforms import Bbox
+
+    names = records[0]["methods"]
+    place = {m: (mean_of(records, m, "seconds"), mean_of(records, m, "psnr")) for m in names}
+    lines = sorted((m for m in names if m.startswith(ORACLE)), key=lambda m: -place[m][1])
+    points = sorted((m for m in names if m not in lines), key=place.__getitem__)
+    dots = axes.transData.transform([place[m] for m in points])
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in dots]
+    for method in lines:
+        at = (0.0, place[method][1])
+        taken.append(_write(axes, method, at, axes.get_yaxis_transform(), ON_LINE, taken))
+    for method in lines:
+        y = axes.transData.transform(place[method])[1]
+        taken.append(Bbox.from_extents(axes.bbox.x0, y, axes.bbox.x1, y + 0.5))
+    for method in points:
+        taken.append(_write(axes, method, place[method], axes.transData, AROUND_POINT, taken))
+
+
+def _write(
+    axes: Axes, method: str, place: tuple[float, float], across: Transform,
+    offsets: Sequence[tuple[float, float]], taken: Sequence[Bbox],
+) -> Bbox:  # fmt: skip
+    """Write a name at the first offset where it meets nothing, or else the last; return its box."""
+    for offset in offsets:
+        side = "left" if offset[0] > 0 else "right" if offset[0] < 0 else "center"
+        text = axes.annotate(
+            method, place, offset, xycoords=across, textcoords="offset points",
+            color=_colour(method), size=7, ha=side,
+        )  # fmt: skip
+        box = text.get_window_extent()
+        within = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
+        if offset == offsets[-1] or (within and not box.count_overlaps(taken)):
+            break
+        text.remove()
+    return box
+
+
+def _colour(method: str) -> str:
+    return ACCENT if method == OURS else MUTED
 
 
 def draw_scaling(records: Sequence[Record], path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -48,6 +49,32 @@ class Moment:
         """The sequence and the number of its truth."""
         return f"{self.sequence}, truth {self.truth}"
 
+    def read(self) -> Recorded:
+        """Return the frames about the truth, and that truth alone."""
+        listed = {one.name: one for one in list_sequences(Path(self.folder))}[self.sequence]
+        whole = listed.read()
+        frame = int(whole.truth_frame[self.truth])
+        if whole.sensor.shutter is Shutter.DUAL_REVERSED:
+            start, stop = frame, frame + 2
+        else:
+            start = max(0, min(frame - 1, whole.count - WINDOW))
+            stop = min(start + WINDOW, whole.count)
+        kept = with_one_truth(whole, self.truth)
+        return replace(
+            kept,
+            frames=whole.frames[start:stop],
+            scan=whole.scan[start:stop],
+            truth_frame=kept.truth_frame - start,
+            flow=None,
+        )
+
+
+class Recording(Protocol):
+    """Frames with one truth, wherever they come from."""
+
+    def read(self) -> Recorded:
+        """Return them."""
+
 
 @dataclass(frozen=True)
 class ShutterBench:
@@ -57,9 +84,9 @@ class ShutterBench:
     pipelines: Callable[[str, Sequence[str]], Pipeline]
     assignments: tuple[str, ...] = ()
 
-    def measure(self, moment: Moment) -> Record:
+    def measure(self, recording: Recording) -> Record:
         """Restore one moment by every method and return the figures of each."""
-        recorded = _read(moment)
+        recorded = recording.read()
         frame, share = int(recorded.truth_frame[0]), float(recorded.truth_share[0])
         stack = recorded.luminance()
         if recorded.frames.ndim == 4:
@@ -158,26 +185,15 @@ def row_displacement(image: torch.Tensor, truth: torch.Tensor) -> float:
     return float(rows.square().sum(0).nanmean().sqrt())
 
 
-def _read(moment: Moment) -> Recorded:
-    """Return the frames about one truth, and that truth alone."""
-    listed = {one.name: one for one in list_sequences(Path(moment.folder))}[moment.sequence]
-    whole = listed.read()
-    frame = int(whole.truth_frame[moment.truth])
-    if whole.sensor.shutter is Shutter.DUAL_REVERSED:
-        start, stop = frame, frame + 2
-    else:
-        start = max(0, min(frame - 1, whole.count - WINDOW))
-        stop = min(start + WINDOW, whole.count)
-    kept = slice(moment.truth, moment.truth + 1)
+def with_one_truth(recorded: Recorded, index: int) -> Recorded:
+    """Return a recording with one of its truths alone."""
+    one = slice(index, index + 1)
     return replace(
-        whole,
-        frames=whole.frames[start:stop],
-        scan=whole.scan[start:stop],
-        truths=whole.truths[kept],
-        truth_frame=whole.truth_frame[kept] - start,
-        truth_share=whole.truth_share[kept],
-        masks=None if whole.masks is None else whole.masks[kept],
-        flow=None,
+        recorded,
+        truths=recorded.truths[one],
+        truth_frame=recorded.truth_frame[one],
+        truth_share=recorded.truth_share[one],
+        masks=None if recorded.masks is None else recorded.masks[one],
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from burst.measure.results import Record
 from burst.measure.tables import OURS, markdown, mean_of
 
+GEOMETRY = "burst without network"
 CLOSE = 0.03  # of a readout ratio
 
 
@@ -19,6 +20,26 @@ def shutter_table(records: Sequence[Record]) -> str:
         where = {0.0: "first row", 0.5: "middle row", 1.0: "last row"}.get(share, f"{share:.2f}")
         parts.append(f"### At the time of the {where}: {len(group)} images\n\n{_of_moments(group)}")
     return "\n\n".join([*parts, f"### By sequence\n\n{_by_sequence(records)}"])
+
+
+def drawn_table(records: Sequence[Record]) -> str:
+    """Return a table of means for each set, and what the network gained on every recording."""
+    parts, rows = [], []
+    for name in dict.fromkeys(record["case"]["set"] for record in records):
+        group = [record for record in records if record["case"]["set"] == name]
+        parts.append(f"### {name}: {len(group)} images\n\n{_of_moments(group)}")
+        if all(GEOMETRY in record["methods"] for record in group):
+            rows.append([name, *_gains(group)])
+    head = ["set", "mean, dB", "median", "least", "most", "worse than geometry"]
+    return "\n\n".join([*parts, f"### What networks gain\n\n{markdown(head, rows)}"])
+
+
+def _gains(records: Sequence[Record]) -> list[str]:
+    methods = [record["methods"] for record in records]
+    gains = sorted(found[OURS]["psnr"] - found[GEOMETRY]["psnr"] for found in methods)
+    figures = (sum(gains) / len(gains), gains[len(gains) // 2], gains[0], gains[-1])
+    worse = sum(gain < 0 for gain in gains)
+    return [*(f"{figure:+.2f}" for figure in figures), f"{worse} of {len(gains)}"]
 
 
 def _of_moments(records: Sequence[Record]) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.suites import Case, simulate_case
+from burst.records import StackError
 
 STACKS, KILLS, JOBS = 200, 20, 2
 FRAMES, SIZE = 20, 64
@@ -81,13 +82,16 @@ class Wear:
         """Run to the end; return the message of each stack by name, empty where it was restored,
         and the memory (bytes) that was held."""
         command = [*self._command(stacks, out, jobs), "--json"]
-        with tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(
-                command, stdout=said, stderr=subprocess.DEVNULL, start_new_session=True
-            )
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(command, stdout=said, stderr=log, start_new_session=True)
             held = watch_memory(process)
-            said.seek(0)
-            rows = json.load(said)["stacks"]
+            for file in (said, log):
+                file.seek(0)
+            try:
+                rows = json.load(said)["stacks"]
+            except ValueError:
+                end = log.read().decode(errors="replace").strip()
+                raise StackError(f"{stacks}: expected a batch that ends, found: {end}") from None
         return {Path(row["stack"]).stem: row["message"] for row in rows}, held
 
     def _kill(self, stacks: Path, out: Path, case: Soak, seconds: float) -> int:

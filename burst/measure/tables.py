@@ -239,6 +239,12 @@ def _instants(records: Sequence[Record]) -> str:
     return instants_table(records)
 
 
+def _drawn(records: Sequence[Record]) -> str:
+    from burst.measure.shutter_tables import drawn_table
+
+    return drawn_table(records)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "synthetic": _synthetic,
     "stages": _stages,
@@ -250,4 +256,5 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "boards": _boards,
     "shutter": _shutter,
     "instants": _instants,
+    "drawn": _drawn,
 }

@@ -43,7 +43,7 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst import checkpoint
-    from burst.network import other_stages, source_of
+    from burst.network import noted, source_of
     from burst.prepare_shutter import level_of, prepare_shutter, restore_shutter
 
     assert burst.image is not None
@@ -70,13 +70,7 @@ def run(burst: Burst, config: Config) -> Burst:
         corrected.append(restore_shutter(evidence.base + residual, evidence, burst.stack.sensor))
         square += float(residual.square().mean())
     level = level_of(burst)
-    report = burst.report.note(
-        checkpoint=checkpoint.name_of(path),
-        checkpoint_sha256=loaded.sha256,
-        prior=source,
-        correction_rms=(square / len(corrected)) ** 0.5,
-    )
-    for doubt in (checkpoint.doubt(loaded.card, level), other_stages(report, loaded)):
-        report = report.warn(doubt) if doubt else report
+    rms = (square / len(corrected)) ** 0.5
+    report = noted(burst.report, path, loaded, source, rms, level)
     image = torch.stack(corrected).reshape(burst.image.shape)
     return replace(burst, image=image, level=level, report=report)

@@ -52,7 +52,7 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst import checkpoint
-    from burst.network import other_stages, source_of
+    from burst.network import noted, source_of
     from burst.prepare import prepare, restore
 
     assert burst.level is not None
@@ -71,12 +71,6 @@ def run(burst: Burst, config: Config) -> Burst:
             None if source == "none" else source,
             config.ensemble,
         )[0, 0]
-    report = burst.report.note(
-        checkpoint=checkpoint.name_of(path),
-        checkpoint_sha256=loaded.sha256,
-        prior=source,
-        correction_rms=float(residual.square().mean().sqrt()),
-    )
-    for doubt in (checkpoint.doubt(loaded.card, burst.level), other_stages(report, loaded)):
-        report = report.warn(doubt) if doubt else report
+    rms = float(residual.square().mean().sqrt())
+    report = noted(burst.report, path, loaded, source, rms, burst.level)
     return replace(burst, image=restore(evidence.base + residual, evidence), report=report)

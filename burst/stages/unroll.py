@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from burst.records import MINIMUM_FRAMES, Shutter, StackError
 
@@ -27,8 +27,10 @@ LEAST_TRUSTED = 0.5  # share of the pixels
 Share = Annotated[float, Field(ge=-1, le=2)]
 
 
-def _is_ratio(value: float | str) -> float | str:
-    if value != AUTO and not (isinstance(value, float) and 0 < value <= 1):
+def _is_ratio(value: object) -> object:
+    # "true" would count as 1.
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if value != AUTO and not 0 < number <= 1:
         raise ValueError("expected auto or a number above 0 and at most 1, in frame times")
     return value
 
@@ -50,7 +52,7 @@ class Config:
     instants: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.5,)
     frame: Annotated[int, Field(ge=-1)] = MIDDLE
     video: Annotated[int, Field(ge=0)] = 0
-    readout_ratio: Annotated[float | str, AfterValidator(_is_ratio)] = AUTO
+    readout_ratio: Annotated[float | str, BeforeValidator(_is_ratio)] = AUTO
     order: Annotated[int, Field(ge=0, le=3)] = 0
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from rolled import recording
+from rolled import recording, without_network
 
 from burst.__main__ import main
 from burst.files.layouts.written import write_sequence
@@ -27,14 +27,8 @@ from burst.measure.rolling import (
 )
 from burst.measure.tables import tables
 from burst.ops.color import display_to_linear, linear_to_display
-from burst.pipeline import Pipeline, load
+from burst.pipeline import Pipeline
 from burst.records import Shutter, StackError
-
-
-def without_network(name: str, said: Sequence[str]) -> Pipeline:
-    """Load the geometry in place of what needs a checkpoint."""
-    plain = name.endswith("_geometry") or name == "dual_reversed"
-    return load(name if plain else f"{name}_geometry", said)
 
 
 @pytest.fixture

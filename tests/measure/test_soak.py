@@ -9,6 +9,7 @@ from toys import command, write_pipeline
 
 from burst.measure.soak import BREAK, Soak, Wear, soak_cases, thirds, write_stacks
 from burst.measure.tables import tables
+from burst.records import StackError
 
 CASE = Soak(stacks=10, kills=2, jobs=2, frames=8, size=32, seed=0)
 
@@ -47,6 +48,11 @@ def test_suite_breaks_one_stack_in_ten(tmp_path):
     broken = write_stacks(tmp_path / "stacks", replace(CASE, stacks=20))
     assert broken == {"0005", "0015"}
     assert (soak_cases(0)[0].stacks, soak_cases(0)[0].kills) == (200, 20)
+
+
+def test_a_batch_that_ends_without_a_word_is_told():
+    with pytest.raises(StackError, match=r"expected a batch that ends, found: .*--pipeline wrong"):
+        Wear(["--pipeline", "wrong"]).measure(CASE)
 
 
 def test_table_counts_what_differs():

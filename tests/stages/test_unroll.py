@@ -141,7 +141,7 @@ def test_the_same_input_gives_the_same_bytes():
     assert torch.equal(unroll(stack).image, unroll(stack).image)
 
 
-@pytest.mark.parametrize("ratio", ["0", "1.2", "-0.5", "fast"])
+@pytest.mark.parametrize("ratio", ["0", "1.2", "-0.5", "fast", "true"])
 def test_an_impossible_ratio_is_refused(ratio):
     with pytest.raises(ConfigError, match="above 0 and at most 1"):
         load("rolling_geometry", [f"unroll.readout_ratio={ratio}"])

@@ -10,8 +10,8 @@ from typing import Any
 
 from burst import __version__, checkpoint
 from burst.card import card_text
-from burst.command import Exit, main_of
-from burst.config import search_path
+from burst.command import Exit, main_of, positive
+from burst.config import ConfigError, search_path
 from burst.machine import available_memory, cpu_count, library_version
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia", "rawpy")
@@ -22,15 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", metavar="NAME", help="print the card of one checkpoint, by name or path"
     )
+    parser.add_argument(
+        "--size", nargs=2, type=positive, metavar=("H", "W"),
+        help="with --checkpoint: count what the network computes for an image of H x W",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Print what is asked for; CheckpointError for a checkpoint that is missing or broken."""
+    if args.size and not args.checkpoint:
+        raise ConfigError("--size: expected --checkpoint with it, found none. Pass --checkpoint.")
+    work = _work(args.checkpoint, *args.size) if args.size else {}
     if args.checkpoint and not args.json:
         print(_card(args.checkpoint))
+        if work:
+            print(_as_text(work))
         return Exit.DONE
-    facts = _checkpoint_facts(args.checkpoint) if args.checkpoint else _facts()
+    facts = {**_checkpoint_facts(args.checkpoint), **work} if args.checkpoint else _facts()
     print(json.dumps(facts, indent=1) if args.json else _as_text(facts))
     return Exit.DONE
 
@@ -59,6 +68,20 @@ def _card(name: str) -> str:
 def _checkpoint_facts(name: str) -> dict[str, Any]:
     path = checkpoint.find(name)
     return {"file": str(path), "sha256": checkpoint.digest(path), **checkpoint.inspect(path)}
+
+
+def _work(name: str, height: int, width: int) -> dict[str, Any]:
+    """Return what a network computes for an image; a MAC is a multiplication with addition."""
+    from burst.models.work import work_of
+
+    work = work_of(checkpoint.read_card(checkpoint.find(name)).spec, height, width)
+    counted = {
+        "image": f"{height} x {width}",
+        "weights": work.weights,
+        "GMAC of the restorer": round(work.restorer / 1e9, 2),
+        "GMAC of the prior": round(work.prior / 1e9, 2),
+    }
+    return {"computes": counted}
 
 
 def _device() -> str:

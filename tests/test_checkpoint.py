@@ -28,6 +28,7 @@ from burst.checkpoint import (
     read_card,
     save,
 )
+from burst.models.restorer import Restorer
 from burst.records import Level
 
 
@@ -116,6 +117,18 @@ def test_info_prints_the_card(folder, capsys):
     out = capsys.readouterr().out
     assert out.startswith(card_text(read_card(path)))
     assert f"file: {path}" in out
+
+
+def test_info_counts_what_a_network_computes(folder, capsys):
+    write_checkpoint(folder)
+    assert main(["info", "--checkpoint", "tiny", "--size", "64", "48", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)["computes"]
+    assert counted["image"] == "64 x 48"
+    assert counted["weights"] == sum(w.numel() for w in Restorer(TINY).parameters())
+    assert main(["info", "--checkpoint", "tiny", "--size", "64", "48"]) == 0
+    assert "GMAC of the prior: " in capsys.readouterr().out
+    assert main(["info", "--size", "64", "48"]) == 2
+    assert "Pass --checkpoint" in capsys.readouterr().err
 
 
 def test_info_lists_pipelines_and_checkpoints(folder, capsys):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional
 
@@ -94,13 +96,28 @@ class Restorer(nn.Module):
     ) -> torch.Tensor:
         """Return the residual [b, channels, h, w] with a prior from `source`, or without a prior.
 
-        An ensemble is the mean over the 8 ways of turning and mirroring an image.
+        An ensemble is the mean over the 8 ways of turning and mirroring an image. The prior is made
+        once, and its parts are turned and mirrored with the image.
         """
+        tokens = None if source is None else self.prior(evidence, scalars, source)
         results = []
         for turn in range(4) if ensemble else (0,):
-            for mirror in ((), (-1,)) if ensemble else ((),):
-                seen = torch.rot90(evidence, turn, (-2, -1)).flip(mirror)
-                tokens = None if source is None else self.prior(seen, scalars, source)
-                residual = self(seen, scalars, tokens).flip(mirror)
-                results.append(torch.rot90(residual, -turn, (-2, -1)))
+            for mirror in (False, True) if ensemble else (False,):
+                seen = _turned(evidence, turn, mirror)
+                prior = None if tokens is None else _turned_tokens(tokens, turn, mirror)
+                residual = self(seen, scalars, prior)
+                results.append(_turned(residual.flip(-1) if mirror else residual, -turn, False))
         return torch.stack(results).mean(0)
+
+
+def _turned(image: torch.Tensor, turn: int, mirror: bool) -> torch.Tensor:
+    """Return an image [..., h, w] after quarter turns, and then mirrored from left to right."""
+    turned = torch.rot90(image, turn, (-2, -1))
+    return turned.flip(-1) if mirror else turned
+
+
+def _turned_tokens(tokens: torch.Tensor, turn: int, mirror: bool) -> torch.Tensor:
+    """Return prior tokens [b, t, d], one or a square of them, for a turned image."""
+    side = math.isqrt(tokens.shape[1])
+    square = rearrange(tokens, "b (y x) d -> b d y x", y=side)
+    return rearrange(_turned(square, turn, mirror), "b d y x -> b (y x) d")

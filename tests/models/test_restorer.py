@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from einops import rearrange
 from networks import TINY, lively
 
 from burst.models.restorer import Restorer
-from burst.models.spec import RestorerSpec
+from burst.models.spec import GRID, RestorerSpec
 
 VARIANTS = [
     replace(TINY, prior=prior, blocks=blocks)
@@ -109,10 +110,26 @@ def test_images_of_a_batch_do_not_see_each_other():
 
 def test_an_ensemble_turns_with_the_image():
     model, (evidence, scalars) = lively(), inputs(TINY, (16, 20))
-    still = model.predict(evidence, scalars, "encoder", ensemble=True)
-    turned = model.predict(torch.rot90(evidence, 1, (-2, -1)), scalars, "encoder", ensemble=True)
+    still = model.predict(evidence, scalars, None, ensemble=True)
+    turned = model.predict(torch.rot90(evidence, 1, (-2, -1)), scalars, None, ensemble=True)
     torch.testing.assert_close(turned, torch.rot90(still, 1, (-2, -1)), atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(still, model.predict(evidence, scalars, "encoder"))
+    assert not torch.allclose(still, model.predict(evidence, scalars, None))
+
+
+def test_the_prior_of_an_ensemble_is_made_once_and_turns_with_the_image():
+    model, (evidence, scalars) = lively(replace(TINY, prior="grid")), inputs(TINY, (16, 20))
+    tokens = model.prior(evidence, scalars, "encoder")
+    found = []
+    for turn in range(4):
+        for mirror in (False, True):
+            square = torch.rot90(rearrange(tokens, "b (y x) d -> b y x d", y=GRID), turn, (1, 2))
+            seen = torch.rot90(evidence, turn, (-2, -1))
+            if mirror:
+                square, seen = square.flip(2), seen.flip(-1)
+            said = model(seen, scalars, rearrange(square, "b y x d -> b (y x) d"))
+            found.append(torch.rot90(said.flip(-1) if mirror else said, -turn, (-2, -1)))
+    ensemble = model.predict(evidence, scalars, "encoder", ensemble=True)
+    torch.testing.assert_close(ensemble, torch.stack(found).mean(0))
 
 
 @pytest.mark.parametrize("blocks", ["naf", "attention"])

@@ -1,0 +1,51 @@
+"""How much a network computes, counted without computing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from burst.models.restorer import Restorer
+from burst.models.spec import RestorerSpec
+
+
+@dataclass(frozen=True)
+class Work:
+    """Weights, and multiplications with addition (MAC) for one image: of the restorer, and of the
+    prior by its dearest source."""
+
+    weights: int
+    restorer: int
+    prior: int
+
+    @property
+    def share(self) -> float:
+        """The prior's share of all that is computed."""
+        return self.prior / (self.prior + self.restorer)
+
+
+def work_of(spec: RestorerSpec, height: int, width: int) -> Work:
+    """Return what a restorer of a spec computes for one image of height x width px."""
+    # Tensors of this device have shapes and no values.
+    with torch.device("meta"):
+        model = Restorer(spec)
+        evidence = torch.empty(1, spec.evidence, height, width)
+        truth = torch.empty(1, spec.channels, height, width)
+        scalars = torch.empty(1, spec.scalars)
+        tokens = None if spec.prior == "none" else torch.empty(1, spec.tokens, spec.prior_width)
+        priors = [partial(model.prior, evidence, scalars, s, truth) for s in model.sources]
+        return Work(
+            sum(weight.numel() for weight in model.parameters()),
+            _macs(partial(model, evidence, scalars, tokens)),
+            max((_macs(prior) for prior in priors), default=0),
+        )
+
+
+def _macs(work: Callable[[], object]) -> int:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops()) // 2

@@ -42,6 +42,7 @@ class ShutterMaking:
     frames         of a recording; of dual reversed pairs twice as many
     readout_ratio  readout in frame times
     exposure       of a row, in frame times; told to the network in a share `told` of the samples
+    sharp          share of the samples that are exposed for no time
     speed          px a frame time, of the camera; an object goes about as fast on its own way
     light          of white that a scene's white makes
     video          share of the samples that are stored in 8 bit, encoded for a display
@@ -55,6 +56,7 @@ class ShutterMaking:
     frames: tuple[Count, Count] = (2, 5)
     readout_ratio: tuple[Ratio, Ratio] = (0.2, 1.0)
     exposure: tuple[Share, Share] = (0.0, 0.5)
+    sharp: Share = 0.0
     told: Share = 0.7
     speed: tuple[Speed, Speed] = (1.0, 30.0)
     light: tuple[Share, Share] = (0.5, 1.0)
@@ -131,11 +133,14 @@ def record(key: Key, making: ShutterMaking, scenes: list[list[str]], draws: Draw
     noise = NoiseModel(
         shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
     )
+    exposure = draws.between(making.exposure)
+    if draws.share() < making.sharp:
+        exposure = 0.0
     sensor = Sensor(
         white_level=WHITE,
         noise=None if draws.share() < making.clean else noise,
         shutter=Shutter(making.kind),
-        exposure_time=draws.between(making.exposure) * FRAME_TIME,
+        exposure_time=exposure * FRAME_TIME,
         row_time=draws.between(making.readout_ratio) * FRAME_TIME / making.size,
         frame_time=FRAME_TIME,
     )

@@ -52,7 +52,7 @@ def making_of(name: str) -> ShutterMaking:
     making = load_recipe(recipe).samples
     assert isinstance(making, ShutterMaking)
     making = replace(making, size=SIZE, told=1.0)
-    return making if exposure is None else replace(making, exposure=(exposure, exposure))
+    return making if exposure is None else replace(making, exposure=(exposure, exposure), sharp=0.0)
 
 
 def drawn(images: Strings[str], seed: int) -> list[Drawn]:

@@ -13,9 +13,11 @@ from burst.data.collection import open_collection
 from burst.data.samples import Key, Sample, load_sample, save_sample, stages_before_network
 from burst.data.scenes import SCENES
 from burst.data.shutter_samples import (
+    Draws,
     ShutterMaking,
     as_video,
     make_shutter_sample,
+    record,
     sample_of_instant,
 )
 from burst.ops.color import linear_to_display
@@ -47,6 +49,13 @@ def test_the_key_decides_the_sample():
     assert torch.equal(make().planes, make().planes)
     for other in (replace(KEY, index=4), replace(KEY, held_out=True)):
         assert not torch.equal(make().truth, make(other).truth)
+
+
+def test_sharp_samples_are_exposed_for_no_time():
+    making = replace(SMALL, exposure=(0.2, 0.5))
+    for sharp, exposed in ((0.0, True), (1.0, False)):
+        found = record(KEY, replace(making, sharp=sharp), [list(SCENES)], Draws(3))
+        assert (found.sensor.exposure_time > 0) == exposed
 
 
 def test_planes_are_those_of_inference_and_the_truth_is_where_it_was():

@@ -69,8 +69,8 @@ class Moment:
         )
 
 
-class Recording(Protocol):
-    """Frames with one truth, wherever they come from."""
+class Source(Protocol):
+    """Where frames with one truth come from."""
 
     def read(self) -> Recorded:
         """Return them."""
@@ -84,9 +84,9 @@ class ShutterBench:
     pipelines: Callable[[str, Sequence[str]], Pipeline]
     assignments: tuple[str, ...] = ()
 
-    def measure(self, recording: Recording) -> Record:
+    def measure(self, source: Source) -> Record:
         """Restore one moment by every method and return the figures of each."""
-        recorded = recording.read()
+        recorded = source.read()
         frame, share = int(recorded.truth_frame[0]), float(recorded.truth_share[0])
         stack = recorded.luminance()
         if recorded.frames.ndim == 4:

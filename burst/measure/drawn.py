@@ -47,11 +47,11 @@ class Drawn:
 
 
 def making_of(name: str) -> ShutterMaking:
-    """Return how recordings of a set are made; the network is told all that a camera can tell."""
+    """Return how recordings of a set are made."""
     recipe, exposure = SETS[name]
     making = load_recipe(recipe).samples
     assert isinstance(making, ShutterMaking)
-    making = replace(making, size=SIZE, told=1.0)
+    making = replace(making, size=SIZE)
     return making if exposure is None else replace(making, exposure=(exposure, exposure), sharp=0.0)
 
 

@@ -104,7 +104,7 @@ def _section(suite: str, title: str, results: Record, page: Path) -> str:
 
 def _measured_on(records: Sequence[Record], machine: Record) -> str:
     """Return a sentence on stacks and machine."""
-    cases = [record["case"] for record in records if "frames" in record["case"]]
+    cases = [r["case"] for r in records if {"frames", "image"} <= r["case"].keys()]
     libraries = ", ".join(f"{name} {number}" for name, number in machine["libraries"].items())
     where = (
         f"{machine['date']}, {machine['processor']}, {machine['threads']} of {machine['cores']}"

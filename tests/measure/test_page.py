@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from burst.measure.page import write_page
 from burst.measure.results import describe_machine
+from burst.measure.submitting import entries
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return a folder with the results of two suites."""
+    """Return a folder with the results of three suites."""
     case = {"image": "photos/a.png", "level": "low", "seed": 0, "frames": 100, "size": 271}
     method = {
         "psnr": 20.0, "psnr_without_warp": 21.0, "ssim": 0.5, "mtf50": 0.2,
@@ -23,6 +25,7 @@ def folder(tmp_path):
     suites = {
         "synthetic": [{"case": case, "methods": methods, "stages": {"rank": 0.9}}],
         "scaling": [{"case": case, "seconds": 9.0, "peak": 2**30}],
+        "submit": [{"case": asdict(entries(0)[0]), "seconds": 60, "peak": 0, "bits": {"low": 1.0}}],
     }
     for suite, records in suites.items():
         content = {
@@ -41,6 +44,7 @@ def test_page_holds_what_was_measured(folder):
     assert "## Simulated stacks" in text
     assert "1 stacks of 100 x 271 x 271 from photos, seed 0." in text
     assert "| select, rank correlation of sharpness | 0.90 (0.90 to 0.90) |" in text
+    assert "| ug2-dry-run: 8 stacks, 1 at a time | 60 | 8.0 | 0 | 100.00 % |" in text
     assert "## What each stage is worth" not in text
 
 

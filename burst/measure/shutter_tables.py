@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import mean, median
 
 from burst.measure.results import Record
 from burst.measure.tables import OURS, markdown, mean_of
@@ -36,8 +37,8 @@ def drawn_table(records: Sequence[Record]) -> str:
 
 def _gains(records: Sequence[Record]) -> list[str]:
     methods = [record["methods"] for record in records]
-    gains = sorted(found[OURS]["psnr"] - found[GEOMETRY]["psnr"] for found in methods)
-    figures = (sum(gains) / len(gains), gains[len(gains) // 2], gains[0], gains[-1])
+    gains = [found[OURS]["psnr"] - found[GEOMETRY]["psnr"] for found in methods]
+    figures = (mean(gains), median(gains), min(gains), max(gains))
     worse = sum(gain < 0 for gain in gains)
     return [*(f"{figure:+.2f}" for figure in figures), f"{worse} of {len(gains)}"]
 
@@ -100,11 +101,9 @@ def _readouts(records: Sequence[Record]) -> str:
     rows: list[Sequence[str]] = []
     for ratio in sorted({r["case"]["ratio"] for r in records if "readout" in r}):
         group = [r for r in records if r["case"]["ratio"] == ratio and "readout" in r]
-        told = sorted(abs(r["readout"] / ratio - 1) for r in group if r["readout"] is not None)
+        told = [abs(r["readout"] / ratio - 1) for r in group if r["readout"] is not None]
         close = str(sum(error <= CLOSE for error in told))
-        errors = (
-            [f"{e:.1%}" for e in (told[len(told) // 2], told[-1])] if told else ["none", "none"]
-        )
+        errors = [f"{e:.1%}" for e in (median(told), max(told))] if told else ["none", "none"]
         rows.append([f"{ratio:g}", str(len(group)), str(len(told)), close, *errors])
     within = f"within {CLOSE:.0%}"
     return markdown(["ratio", "recordings", "told", within, "median error", "largest"], rows)

@@ -52,3 +52,19 @@ def test_gains_are_told_by_set():
     text = tables("drawn", [{**record, "case": {"set": "rolling, sharp"}}])
     assert "### rolling, sharp: 1 images" in text
     assert "| rolling, sharp | +0.00 | +0.00 | +0.00 | +0.00 | 0 of 1 |" in text
+
+
+def test_the_median_of_an_even_number_lies_between_two():
+    figures = dict.fromkeys(("psnr_inside", "ssim", "mse", "row_displacement", "seconds"), 1.0)
+    records = [
+        {
+            "case": {"set": "global reset"},
+            "methods": {
+                OURS: {"psnr": 30.0 + gain, **figures},
+                GEOMETRY: {"psnr": 30.0, **figures},
+            },
+        }
+        for gain in (-1.0, 1.0, 2.0, 6.0)
+    ]
+    row = tables("drawn", records).splitlines()[-1]
+    assert row == "| global reset | +2.00 | +1.50 | -1.00 | +6.00 | 1 of 4 |"

@@ -21,7 +21,8 @@ from burst.data.scenes import read_scene
 from burst.data.shutters import TRUTHS, Drift, draw_layers, simulate_shutter
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
-from burst.measure.rolling import OURS, UNTOUCHED, figures, frame_planes, with_one_truth
+from burst.measure.rolling import UNTOUCHED, figures, frame_planes, with_one_truth
+from burst.measure.tables import OURS
 from burst.pipeline import Pipeline
 from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError
 

@@ -20,6 +20,7 @@ from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.cost import measured
 from burst.measure.results import Record
+from burst.measure.tables import GEOMETRY, OURS
 from burst.ops.color import linear_to_display
 from burst.ops.flow import match, to_bytes
 from burst.ops.metrics import psnr, ssim
@@ -28,8 +29,7 @@ from burst.ops.warp import invert, pixel_grid, warp
 from burst.pipeline import Pipeline
 from burst.records import Burst, Sensor, Shutter, Stack, StackError
 
-OURS, BASELINE, UNTOUCHED = "burst", "DIS, constant velocity", "frame"
-GEOMETRY = "burst without network"
+BASELINE, UNTOUCHED = "DIS, constant velocity", "frame"
 WINDOW = 4  # frames about a truth that the methods are given
 BORDER = 20  # px
 SURE = 0.5  # trust

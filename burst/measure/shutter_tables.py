@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from burst.measure.results import Record
-from burst.measure.tables import OURS, markdown, mean_of
+from burst.measure.tables import GEOMETRY, OURS, markdown, mean_of
 
-GEOMETRY = "burst without network"
 CLOSE = 0.03  # of a readout ratio
 
 

@@ -7,8 +7,8 @@ from rolled import without_network
 
 from burst.measure import drawn as suite
 from burst.measure.drawn import SETS, Drawn, drawn
-from burst.measure.rolling import GEOMETRY, OURS, UNTOUCHED, ShutterBench
-from burst.measure.tables import tables
+from burst.measure.rolling import UNTOUCHED, ShutterBench
+from burst.measure.tables import GEOMETRY, OURS, tables
 from burst.records import Shutter
 
 

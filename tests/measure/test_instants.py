@@ -8,8 +8,8 @@ import pytest
 from burst.__main__ import main
 from burst.measure import instants
 from burst.measure.instants import InstantBench, Recording, recordings
-from burst.measure.rolling import OURS, UNTOUCHED
-from burst.measure.tables import tables
+from burst.measure.rolling import UNTOUCHED
+from burst.measure.tables import OURS, tables
 from burst.pipeline import load
 
 

@@ -15,8 +15,6 @@ from burst.__main__ import main
 from burst.files.layouts.written import write_sequence
 from burst.measure.rolling import (
     BASELINE,
-    GEOMETRY,
-    OURS,
     UNTOUCHED,
     Moment,
     ShutterBench,
@@ -25,7 +23,7 @@ from burst.measure.rolling import (
     moments_in,
     row_displacement,
 )
-from burst.measure.tables import tables
+from burst.measure.tables import GEOMETRY, OURS, tables
 from burst.ops.color import display_to_linear, linear_to_display
 from burst.pipeline import Pipeline
 from burst.records import Shutter, StackError

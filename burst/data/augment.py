@@ -8,18 +8,23 @@ import numpy as np
 
 from burst.config import ConfigError
 
-LARGEST_REDUCTION = 2  # a scene made half as large has sharper pixels than its camera gave it
+REDUCTIONS = (1.0, 2.0)
 
 
-def draw_view(scene: np.ndarray, side: int, seed: int) -> np.ndarray:
+def draw_view(
+    scene: np.ndarray, side: int, seed: int, reductions: tuple[float, float] = REDUCTIONS
+) -> np.ndarray:
     """Draw a square view of a scene [h, w], `side` px or, where the scene is smaller, all of it.
 
-    The view covers 1 to 2 times its side of the scene, as far as the scene reaches.
+    The view covers as many times its side of the scene as one of the `reductions` between these
+    two says, as far as the scene reaches. A scene made half as large has sharper pixels than its
+    camera gave it, one that is enlarged has softer ones.
     """
     # The import asks a server for the newest version unless it is told not to.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         import albumentations
+        import cv2
     except ModuleNotFoundError as error:
         raise ConfigError(
             "samples: expected the package albumentations, found none."
@@ -27,10 +32,15 @@ def draw_view(scene: np.ndarray, side: int, seed: int) -> np.ndarray:
         ) from error
     shorter = min(scene.shape)
     side = min(side, shorter)
+    least, most = sorted(min(round(reduction * side), shorter) for reduction in reductions)
     crop = albumentations.RandomSizedCrop(
-        (side, min(LARGEST_REDUCTION * side, shorter)), (side, side), area_for_downscale="image"
+        (least, most),
+        (side, side),
+        interpolation=cv2.INTER_CUBIC,
+        area_for_downscale="image",
     )
     drawn: np.ndarray = albumentations.Compose([crop, albumentations.D4(p=1)], seed=seed)(
         image=np.ascontiguousarray(scene)
     )["image"]
-    return np.ascontiguousarray(drawn)
+    # Cubic interpolation overshoots at edges, and light is never negative.
+    return np.ascontiguousarray(drawn.clip(scene.min(), scene.max()))

@@ -39,11 +39,16 @@ LARGEST_SHIFT = 8.0  # px of the truth against the result
 
 S = TypeVar("S")
 Share = Annotated[float, Field(ge=0, le=1)]
+Reduction = Annotated[float, Field(ge=0.25, le=4)]
 
 
 @dataclass(frozen=True)
 class Making:
-    """How samples are made; `targets` is the share of coded targets, `exposure` that of white."""
+    """How samples are made.
+
+    `targets` is the share of coded targets, `exposure` that of white; `reductions` says how many
+    pixels of an image, from side to side, go into one of a scene.
+    """
 
     kind: Literal["turbulence"] = "turbulence"
     truth: Literal[True] = True
@@ -51,6 +56,7 @@ class Making:
     frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (20, 100)
     targets: Share = 0.1
     exposure: tuple[Share, Share] = (0.5, 1.0)
+    reductions: tuple[Reduction, Reduction] = (0.6, 2.0)
     pipeline: str = "turbulence"
     seed: int = 0
 
@@ -153,7 +159,8 @@ def _draw_scene(
         folder = scenes[_choose(len(scenes), generator)]
         whole = read_scene(folder[_choose(len(folder), generator)])
     for _ in range(MOST_VIEWS):
-        view = torch.from_numpy(draw_view(whole.numpy(), side, _choose(2**31, generator)))
+        seed = _choose(2**31, generator)
+        view = torch.from_numpy(draw_view(whole.numpy(), side, seed, making.reductions))
         if float(view.std()) > LEAST_CONTRAST:
             break
     return view

@@ -36,6 +36,15 @@ def test_scale_lies_between_one_and_a_half():
     assert max(steps) == pytest.approx(2, abs=0.25)
 
 
+def test_enlarged_view_is_softer_and_stays_within_the_scene():
+    grain = np.random.default_rng(0).random((96, 96), np.float32)
+    enlarged = draw_view(grain, 48, 0, (0.6, 0.6))
+    whole = draw_view(grain, 48, 0, (1.0, 1.0))
+    assert enlarged.shape == whole.shape
+    assert np.abs(np.diff(enlarged)).mean() < 0.75 * np.abs(np.diff(whole)).mean()
+    assert grain.min() <= enlarged.min() <= enlarged.max() <= grain.max()
+
+
 def test_flips_and_turns_occur():
     corners = {int(draw_view(RAMP, 32, seed).argmax()) for seed in range(30)}
     assert corners == {0, 31, 32 * 31, 32 * 32 - 1}

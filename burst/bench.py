@@ -122,6 +122,15 @@ def _stages(args: argparse.Namespace) -> None:
     _measure(args, bench.pipeline.to_toml(), _plan(args).cases(), bench.measure_stages)
 
 
+def _sharpness(args: argparse.Namespace) -> None:
+    """Take MTF50 from slanted edges and Siemens stars: --per-level says through how many airs."""
+    from burst.measure.sharpness import SharpnessBench, chart_cases
+
+    bench = SharpnessBench(load(args.pipeline, args.set))
+    cases = chart_cases(args.levels, args.per_level, args.seed, args.frames, args.size)
+    _measure(args, bench.pipeline.to_toml(), cases, bench.measure)
+
+
 def _ablation(args: argparse.Namespace) -> None:
     """Change one thing at a time."""
     from burst.measure.ablation import Ablation
@@ -231,6 +240,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "quick": _quick,
     "synthetic": _synthetic,
     "stages": _stages,
+    "sharpness": _sharpness,
     "ablation": _ablation,
     "scaling": _scaling,
     "submit": _submit,

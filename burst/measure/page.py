@@ -39,6 +39,7 @@ siril, which run as programs of their own, the seconds hold all and the memory o
 
 TITLES = {
     "synthetic": "Simulated stacks",
+    "sharpness": "How sharp charts come out",
     "stages": "Every stage against the truth",
     "ablation": "What each stage is worth",
     "scaling": "Cost over frames and pixels",
@@ -52,6 +53,12 @@ TITLES = {
 }
 NOTES = {
     "synthetic": "How each peer is installed stands in [peers.md](peers.md).",
+    "sharpness": (
+        "MTF50, in cycles per pixel, as a camera's is measured (ISO 12233): of sixteen slanted"
+        " edges and of a Siemens star, each seen through several airs, and the peak of the MTF (see"
+        " `burst/measure/transfer.py`). A peak above 1 is overshoot, which makes MTF50 larger than"
+        " the detail that is there."
+    ),
     "submit": (
         "`burst submit` from a folder of simulated stacks of coded targets to a zip that"
         " `burst submit --check` finds no fault with: seconds and memory are those of the whole"

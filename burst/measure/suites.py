@@ -21,8 +21,8 @@ TARGET = "coded target "  # the name of a drawn target, its number follows
 
 @dataclass(frozen=True)
 class Case:
-    """One stack to measure: the scene (a file, a name of `SCENES`, or a coded target), the level,
-    the seed of the suite, frames and size (px)."""
+    """One stack to measure: the scene (a file, a name of `SCENES` or `CHARTS`, or a coded target),
+    the level, the seed of the suite, frames and size (px)."""
 
     image: str
     level: str
@@ -103,6 +103,10 @@ def simulate_case(case: Case) -> tuple[Simulated, Layout | None]:
 
 def draw_scene(case: Case) -> tuple[torch.Tensor, Layout | None]:
     """Return the scene [h, w] of a case, linear; a coded target comes with its layout."""
+    from burst.data.charts import CHARTS, draw_chart
+
+    if case.image in CHARTS:
+        return draw_chart(case.image, case.size), None
     if not case.is_target:
         return read_scene(case.image), None
     import torch

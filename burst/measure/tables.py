@@ -159,6 +159,29 @@ def _ablation(records: Sequence[Record]) -> str:
     return markdown(["change, and what it does to PSNR without warp, dB", *groups], rows)
 
 
+def _sharpness(records: Sequence[Record]) -> str:
+    parts = []
+    for chart in dict.fromkeys(r["case"]["image"] for r in records):
+        groups = by_level([r for r in records if r["case"]["image"] == chart])
+        head = [chart, *(f"{level}, {f}" for level in groups for f in ("MTF50", "peak"))]
+        rows = [
+            [
+                method,
+                *(
+                    number
+                    for group in groups.values()
+                    for number in (
+                        f"{mean_of(group, method, 'mtf50'):.3f}",
+                        f"{mean_of(group, method, 'peak'):.2f}",
+                    )
+                ),
+            ]
+            for method in records[0]["methods"]
+        ]
+        parts.append(markdown(head, rows))
+    return "\n\n".join(parts)
+
+
 def _quick(records: Sequence[Record]) -> str:
     groups = by_level(records)
     names = [r["case"]["image"] for r in next(iter(groups.values()))]
@@ -249,6 +272,7 @@ def _drawn(records: Sequence[Record]) -> str:
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "synthetic": _synthetic,
     "stages": _stages,
+    "sharpness": _sharpness,
     "ablation": _ablation,
     "quick": _quick,
     "scaling": _scaling,

@@ -15,7 +15,7 @@ from burst.training.batches import Batch, Pool, random_of
 from burst.training.board import Board
 from burst.training.checks import Seen, check, mean_gain
 from burst.training.helpers import TICKS, make_average, make_scheduler
-from burst.training.losses import Objective, Weights, as_numbers, choose_source
+from burst.training.losses import Aims, Objective, as_numbers, choose_source
 from burst.training.pairs import CycleObjective, PairBatch, PairPool
 from burst.training.ranks import Ranks
 from burst.training.recipe import Training
@@ -62,7 +62,7 @@ class Trainer:
         )
         self.scheduler = make_scheduler(self.optimizer, s.warm_up)
         kind = CycleObjective if isinstance(self.pool, PairPool) else Objective
-        objective = kind(self.model, self.guide, Weights(s.edges, s.prior))
+        objective = kind(self.model, self.guide, Aims(s.loss, s.prior))
         self.objective: nn.Module = self.ranks.wrap(objective)
         self.told = self.saved = time.monotonic()
 

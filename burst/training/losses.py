@@ -13,25 +13,28 @@ import torch
 from torch import nn
 
 from burst.models.restorer import Restorer, Source
+from burst.prepare import decode
 from burst.training.batches import Batch
+from burst.training.recipe import Loss
 
-EPSILON = 1e-3  # below this error the loss is quadratic
+EPSILON = 1e-3  # below this error the absolute loss is quadratic
+PEAKED = 2.0  # root mean square of an image's errors over their mean absolute, about
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Of the edges' error, and of a student's prior against its teacher's."""
+class Aims:
+    """How errors of the image count, and the weight of a student's prior against its teacher's."""
 
-    edges: float
+    loss: Loss
     prior: float
 
 
 class Objective(nn.Module):
     """A network with its loss, as one module: all gradients come from one forward pass."""
 
-    def __init__(self, model: Restorer, guide: Restorer | None, weights: Weights) -> None:
+    def __init__(self, model: Restorer, guide: Restorer | None, aims: Aims) -> None:
         super().__init__()
-        self.model, self.weights = model, weights
+        self.model, self.aims = model, aims
         # In a list, so that a guide is no part of what is trained.
         self.guides = [guide] if guide else []
 
@@ -41,17 +44,15 @@ class Objective(nn.Module):
         """Return the loss, "total", and its parts; the prior's statistics come along."""
         tokens = prior_of(self.model, batch, source, generator)
         output = batch.base + self.model(batch.evidence, batch.scalars, tokens)
-        parts = {"image": charbonnier(output, batch.truth, batch.error)}
+        error_of = {"absolute": charbonnier, "squared": squared}[self.aims.loss]
+        parts = {"image": error_of(output, batch.truth, batch.error)}
         total = parts["image"]
-        if self.weights.edges:
-            parts["edges"] = edge_error(output, batch.truth, batch.error)
-            total = total + self.weights.edges * parts["edges"]
         if tokens is not None:
             parts.update(prior_mean=tokens.mean(), prior_std=tokens.std())
             for guide in self.guides:
                 wanted = _taught(guide, batch)
                 parts["prior"] = (tokens - wanted).abs().mean()
-                total = total + self.weights.prior * parts["prior"]
+                total = total + self.aims.prior * parts["prior"]
         return {"total": total, **parts}
 
 
@@ -83,10 +84,13 @@ def charbonnier(
     return (((error.square() + EPSILON**2).sqrt() - EPSILON) / unit).mean()
 
 
-def edge_error(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
-    """Return the mean error of the differences between neighbouring pixels, as `charbonnier`."""
-    error = (output - truth).float() / unit
-    return (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()) / 2
+def squared(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared error in linear light, as `charbonnier`.
+
+    It asks for the mean of what may be true and not for the median, as PSNR does.
+    """
+    error = decode(output.float(), 1.0) - decode(truth.float(), 1.0)
+    return (error / (PEAKED * unit)).square().mean()
 
 
 @torch.no_grad()

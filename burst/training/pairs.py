@@ -19,7 +19,7 @@ from burst.data.samples import Key
 from burst.models.restorer import Restorer, Source
 from burst.ops.rerender import Still, rerender
 from burst.training.batches import Pool
-from burst.training.losses import EPSILON, Weights, charbonnier
+from burst.training.losses import EPSILON, Aims, charbonnier
 
 MARGIN = 32  # px that a teacher sees around what its student does
 LARGEST_CORRECTION = 8.0  # px a readout, of velocity for an output of 1
@@ -93,9 +93,9 @@ class PairPool(Pool):
 class CycleObjective(nn.Module):
     """A network with the loss of what it makes of pairs against the pairs themselves."""
 
-    def __init__(self, model: Restorer, teacher: Restorer | None, weights: Weights) -> None:
+    def __init__(self, model: Restorer, teacher: Restorer | None, aims: Aims) -> None:
         super().__init__()
-        self.model, self.weights = model, weights
+        self.model, self.aims = model, aims
         self.teachers = [teacher] if teacher else []
 
     def forward(

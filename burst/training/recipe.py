@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,7 @@ PAIR_CHANNELS = 3  # image and velocity, where pairs are learnt from without a t
 Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
+Loss = Literal["absolute", "squared"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Training:
     rate            the learning rate's peak; `warm_up` is the share of the budget that leads to it
     decay, clip     of weights; of the gradient's norm
     average         decay of the running average of the weights
-    edges           weight of the error of differences between neighbouring pixels
+    loss            absolute: of encoded images, which learns faster; squared: of linear light, as
+                    PSNR counts errors, for the end
     prior           weight of the error of a student's prior against its teacher's
     bfloat16        compute in 16 bits, as on a GPU in any case; where a processor has AMX, a step
                     takes three quarters of the time
@@ -63,7 +65,7 @@ class Training:
     decay: Weight = 1e-4
     clip: Annotated[float, Field(gt=0)] = 1.0
     average: Share = 0.999
-    edges: Weight = 0.0
+    loss: Loss = "absolute"
     prior: Weight = 0.1
     bfloat16: bool = False
     check_every: Whole = 1000

@@ -9,19 +9,20 @@ import torch
 
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
+from burst.prepare import decode
 from burst.training.batches import Batch, random_of
 from burst.training.losses import (
+    Aims,
     Objective,
-    Weights,
     charbonnier,
     choose_source,
-    edge_error,
     prior_of,
+    squared,
 )
 
 SPEC = {"evidence": 2, "scalars": 3, "width": 8, "depths": (1, 1), "prior_width": 8,
         "head_width": 8}  # fmt: skip
-WEIGHTS = Weights(edges=0.1, prior=0.5)
+AIMS = Aims("absolute", prior=0.5)
 
 
 @pytest.fixture
@@ -38,12 +39,12 @@ def network(**fields):
 
 
 def loss(model, batch, source, guide=None):
-    return Objective(model, guide, WEIGHTS)(batch, source, random_of(0, 0))
+    return Objective(model, guide, AIMS)(batch, source, random_of(0, 0))
 
 
 def test_no_error_is_no_loss(batch):
     assert float(charbonnier(batch.truth, batch.truth, batch.error)) == pytest.approx(0, abs=1e-9)
-    assert float(edge_error(batch.truth, batch.truth, batch.error)) == 0
+    assert float(squared(batch.truth, batch.truth, batch.error)) == 0
 
 
 def test_charbonnier_is_the_mean_error_where_it_is_large(batch):
@@ -55,19 +56,36 @@ def test_errors_count_in_units_of_the_classical_one_s(batch):
     units = torch.tensor([0.1, 0.4]).reshape(2, 1, 1, 1)
     wrong = batch.truth + units
     assert float(charbonnier(wrong, batch.truth, units)) == pytest.approx(1, abs=0.02)
-    edges = edge_error(wrong * 2, batch.truth, units), edge_error(wrong * 2, batch.truth, 2 * units)
-    assert float(edges[0]) == pytest.approx(2 * float(edges[1]))
+    squares = [float(squared(wrong, batch.truth, k * units)) for k in (1, 2)]
+    assert squares[0] == pytest.approx(4 * squares[1])
 
 
-def test_offset_is_no_error_of_edges(batch):
-    loss = edge_error(batch.truth + 1, batch.truth, batch.error)
-    assert float(loss) == pytest.approx(0, abs=1e-6)
+def test_squared_errors_are_those_of_linear_light(batch):
+    dark, bright = torch.full_like(batch.truth, 0.1), torch.full_like(batch.truth, 0.8)
+    steps = [float(squared(x + 0.02, x, batch.error)) for x in (dark, bright)]
+    linear = [
+        float((decode(x + 0.02, 1.0) - decode(x, 1.0)).square().mean()) for x in (dark, bright)
+    ]
+    assert steps[1] > 10 * steps[0]
+    assert steps[1] / steps[0] == pytest.approx(linear[1] / linear[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["absolute", "squared"])
+def test_gradients_follow_the_loss_that_is_chosen(batch, loss):
+    model = network(prior="none")
+    parts = Objective(model, None, Aims(loss, 0.1))(batch, None, random_of(0, 0))
+    parts["total"].backward()
+    of = {"absolute": charbonnier, "squared": squared}[loss]
+    assert float(parts["image"].detach()) == pytest.approx(
+        float(of(batch.base, batch.truth, batch.error))
+    )
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
 def test_total_is_the_weighted_sum(batch):
     guide = network(prior="grid", teacher=True)
     parts = loss(network(prior="grid"), batch, "encoder", guide)
-    expected = parts["image"] + 0.1 * parts["edges"] + 0.5 * parts["prior"]
+    expected = parts["image"] + 0.5 * parts["prior"]
     assert float(parts["total"].detach()) == pytest.approx(float(expected.detach()))
 
 
@@ -88,7 +106,7 @@ def test_student_learns_its_teacher_s_prior(batch, source):
 
 
 def test_guide_is_not_trained():
-    objective = Objective(network(), network(teacher=True), WEIGHTS)
+    objective = Objective(network(), network(teacher=True), AIMS)
     assert len(list(objective.parameters())) == len(list(network().parameters()))
 
 

@@ -18,7 +18,7 @@ from burst.models.spec import RestorerSpec
 from burst.preparation import Preparation
 from burst.records import Shutter
 from burst.training.batches import random_of
-from burst.training.losses import Weights
+from burst.training.losses import Aims
 from burst.training.order import Order, carry_out
 from burst.training.pairs import (
     MARGIN,
@@ -110,7 +110,7 @@ def test_training_mends_what_geometry_got_wrong(pool):
     batch = pool.whole(KEY)
     spoiled = replace(batch, base=batch.base + 0.1, evidence=batch.evidence + 0.1)
     model = network()
-    objective = CycleObjective(model, None, Weights(0.0, 0.1))
+    objective = CycleObjective(model, None, Aims("absolute", 0.1))
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     for step in range(25):
         parts = objective(spoiled.without(24), "encoder", random_of(0, step))
@@ -131,7 +131,9 @@ def test_a_teacher_that_sees_more_around_teaches_what_it_saw(pool):
     with torch.no_grad():
         for parameter in teacher.backbone.head.parameters():
             parameter.add_(0.05)
-    parts = CycleObjective(student, teacher, Weights(0.0, 0.1))(batch, "encoder", random_of(0, 0))
+    parts = CycleObjective(student, teacher, Aims("absolute", 0.1))(
+        batch, "encoder", random_of(0, 0)
+    )
     assert float(parts["taught"].detach()) > 0.01
     parts["total"].backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())

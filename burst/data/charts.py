@@ -1,0 +1,93 @@
+"""Charts that tell sharpness, after ISO 12233: slanted edges and a Siemens star, both of any size.
+
+What they show is linear reflectance, averaged over the area of every pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+EDGES, STAR = "slanted edges", "Siemens star"
+CHARTS = (EDGES, STAR)
+
+BRIGHT, DARK = 0.72, 0.18  # 4 : 1, so that nothing saturates
+TILT = math.radians(5)  # of the squares; pixels along an edge then see it at all distances
+SQUARE = 0.3  # side of a square over the side of the chart
+OFFSET = 0.24  # of the squares' centres from the middle, in sides of the chart
+CYCLES = 36  # of the star, in one turn
+STAR_RADIUS = 0.45  # in sides of the chart
+OVERSAMPLING = 8  # per axis
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Where an edge is: its middle (x, y) and length in px; upright, or else lying.
+
+    `lean` is how far it goes to the right with every row, or down with every column.
+    """
+
+    x: float
+    y: float
+    length: float
+    upright: bool
+    lean: float
+
+    def transposed(self) -> Edge:
+        """Return the edge in an image whose rows and columns have changed places."""
+        return replace(self, x=self.y, y=self.x, upright=not self.upright)
+
+
+def draw_chart(name: str, size: int) -> torch.Tensor:
+    """Return one of the `CHARTS` as an image [size, size], linear."""
+    draw = {EDGES: _squares, STAR: _star}[name]
+    offsets = (np.arange(OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5
+    along = (np.arange(size)[:, None] + offsets).ravel() - _middle(size)
+    rows = np.split(along, size)
+    # Row by row, so that eight times as many points on each axis never stand in memory at once.
+    fine = (draw(along[None], row[:, None], size).mean(0) for row in rows)
+    image = np.stack([row.reshape(size, OVERSAMPLING).mean(1) for row in fine])
+    return torch.from_numpy(image).float()
+
+
+def edges_of(size: int) -> list[Edge]:
+    """Return the sixteen edges of the four squares."""
+    length, lean = SQUARE * size, math.tan(TILT)
+    right, down = length / 2 * math.cos(TILT), length / 2 * math.sin(TILT)
+    middle = _middle(size)
+    found = []
+    for centre_x, centre_y in _centres(size):
+        x, y = middle + centre_x, middle + centre_y
+        for sign in (-1, 1):
+            found.append(Edge(x + sign * right, y + sign * down, length, True, -lean))
+            found.append(Edge(x - sign * down, y + sign * right, length, False, lean))
+    return found
+
+
+def _squares(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
+    inside = np.zeros(np.broadcast_shapes(x.shape, y.shape), bool)
+    for centre_x, centre_y in _centres(size):
+        right, down = x - centre_x, y - centre_y
+        turned = (
+            right * math.cos(TILT) + down * math.sin(TILT),
+            down * math.cos(TILT) - right * math.sin(TILT),
+        )
+        inside |= np.maximum(np.abs(turned[0]), np.abs(turned[1])) <= SQUARE * size / 2
+    return np.where(inside, DARK, BRIGHT)
+
+
+def _star(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
+    mean, amplitude = (BRIGHT + DARK) / 2, (BRIGHT - DARK) / 2
+    waves = mean + amplitude * np.cos(CYCLES * np.arctan2(y, x))
+    return np.where(np.hypot(x, y) <= STAR_RADIUS * size, waves, mean)
+
+
+def _centres(size: int) -> list[tuple[float, float]]:
+    return [(i * OFFSET * size, j * OFFSET * size) for i in (-1, 1) for j in (-1, 1)]
+
+
+def _middle(size: int) -> float:
+    return (size - 1) / 2

@@ -13,7 +13,8 @@ from burst.measure.baselines import plain_mean
 from burst.measure.boards import measure_boards
 from burst.measure.peers import Peer
 from burst.measure.results import Record
-from burst.measure.synthetic import CLASSICAL, NETWORK, OURS, image_of
+from burst.measure.synthetic import NETWORK, image_of
+from burst.measure.tables import CLASSICAL, OURS
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.cost import measured
 from burst.measure.results import Record
-from burst.measure.tables import GEOMETRY, OURS
+from burst.measure.tables import CLASSICAL, OURS
 from burst.ops.color import linear_to_display
 from burst.ops.flow import match, to_bytes
 from burst.ops.metrics import psnr, ssim
@@ -51,8 +51,7 @@ class Moment:
 
     def read(self) -> Recorded:
         """Return the frames about the truth, and that truth alone."""
-        listed = {one.name: one for one in list_sequences(Path(self.folder))}[self.sequence]
-        whole = listed.read()
+        whole = _read(self.folder, self.sequence)
         frame = int(whole.truth_frame[self.truth])
         if whole.sensor.shutter is Shutter.DUAL_REVERSED:
             start, stop = frame, frame + 2
@@ -97,7 +96,7 @@ class ShutterBench:
         }
         # Dual reversed pairs are restored without a network.
         if stack.sensor.shutter is not Shutter.DUAL_REVERSED:
-            methods[GEOMETRY] = partial(self._restore, stack, frame, share, "_geometry")
+            methods[CLASSICAL] = partial(self._restore, stack, frame, share, "_geometry")
         if stack.sensor.shutter is Shutter.ROLLING:
             methods[BASELINE] = partial(constant_velocity, stack, frame, share)
         found: Record = {}
@@ -121,13 +120,19 @@ def moments_in(folders: Sequence[str]) -> list[Moment]:
         Moment(folder, listed.name, index)
         for folder in folders
         for listed in list_sequences(Path(folder))
-        for index in range(len(listed.read().truth_frame))
+        for index in range(len(_read(folder, listed.name).truth_frame))
     ]
     if not found:
         raise StackError(
             f"--images {' '.join(folders)}: expected sequences with truths, found none."
         )
     return found
+
+
+@lru_cache(maxsize=1)
+def _read(folder: str, sequence: str) -> Recorded:
+    """Return a sequence below a folder; its truths come one after the other, so one is kept."""
+    return {one.name: one for one in list_sequences(Path(folder))}[sequence].read()
 
 
 def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:

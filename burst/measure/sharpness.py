@@ -12,10 +12,11 @@ from burst.measure.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.suites import Case, simulate_case
 from burst.measure.synthetic import image_of, ours_of, run_traced
+from burst.measure.tables import MEAN
 from burst.measure.transfer import edge_transfer, star_transfer
 from burst.pipeline import Pipeline
 
-MEAN, TRUTH = "mean", "truth"
+TRUTH = "truth"
 
 
 @dataclass(frozen=True)

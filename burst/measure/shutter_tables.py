@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from burst.measure.results import Record
-from burst.measure.tables import GEOMETRY, OURS, markdown, mean_of
+from burst.measure.tables import CLASSICAL, OURS, markdown, mean_of
 
 CLOSE = 0.03  # of a readout ratio
 
@@ -28,7 +28,7 @@ def drawn_table(records: Sequence[Record]) -> str:
     for name in dict.fromkeys(record["case"]["set"] for record in records):
         group = [record for record in records if record["case"]["set"] == name]
         parts.append(f"### {name}: {len(group)} images\n\n{_of_moments(group)}")
-        if all(GEOMETRY in record["methods"] for record in group):
+        if all(CLASSICAL in record["methods"] for record in group):
             rows.append([name, *_gains(group)])
     head = ["set", "mean, dB", "median", "least", "most", "worse than geometry"]
     return "\n\n".join([*parts, f"### What networks gain\n\n{markdown(head, rows)}"])
@@ -36,7 +36,7 @@ def drawn_table(records: Sequence[Record]) -> str:
 
 def _gains(records: Sequence[Record]) -> list[str]:
     methods = [record["methods"] for record in records]
-    gains = [found[OURS]["psnr"] - found[GEOMETRY]["psnr"] for found in methods]
+    gains = [found[OURS]["psnr"] - found[CLASSICAL]["psnr"] for found in methods]
     figures = (mean(gains), median(gains), min(gains), max(gains))
     worse = sum(gain < 0 for gain in gains)
     return [*(f"{figure:+.2f}" for figure in figures), f"{worse} of {len(gains)}"]

@@ -21,11 +21,10 @@ from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.stages import stage_figures
 from burst.measure.suites import Case, simulate_case
+from burst.measure.tables import CLASSICAL, OURS
 from burst.pipeline import Pipeline, run_step
 from burst.records import Burst, Stack
 
-OURS = "burst"
-CLASSICAL = "burst without network"
 NETWORK = "fuse"
 NOTHING = ""  # the name under which the burst stands before any stage
 

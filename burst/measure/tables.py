@@ -9,7 +9,7 @@ from typing import Any
 from burst.measure.results import Record
 
 OURS, MEAN, ORACLE = "burst", "mean", "oracle"
-GEOMETRY = "burst without network"
+CLASSICAL = "burst without network"
 MIB = 2**20
 
 Cells = Sequence[Sequence[str]]

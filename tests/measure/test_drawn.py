@@ -8,7 +8,7 @@ from rolled import without_network
 from burst.measure import drawn as suite
 from burst.measure.drawn import SETS, Drawn, drawn
 from burst.measure.rolling import UNTOUCHED, ShutterBench
-from burst.measure.tables import GEOMETRY, OURS, tables
+from burst.measure.tables import CLASSICAL, OURS, tables
 from burst.records import Shutter
 
 
@@ -48,7 +48,7 @@ def test_blur_is_told():
 def test_gains_are_told_by_set():
     record = ShutterBench(without_network).measure(Drawn("rolling, sharp", "astronaut", "low", 0))
     psnr = {name: found["psnr"] for name, found in record["methods"].items()}
-    assert psnr[OURS] == psnr[GEOMETRY] > psnr[UNTOUCHED]
+    assert psnr[OURS] == psnr[CLASSICAL] > psnr[UNTOUCHED]
     text = tables("drawn", [{**record, "case": {"set": "rolling, sharp"}}])
     assert "### rolling, sharp: 1 images" in text
     assert "| rolling, sharp | +0.00 | +0.00 | +0.00 | +0.00 | 0 of 1 |" in text
@@ -61,7 +61,7 @@ def test_the_median_of_an_even_number_lies_between_two():
             "case": {"set": "global reset"},
             "methods": {
                 OURS: {"psnr": 30.0 + gain, **figures},
-                GEOMETRY: {"psnr": 30.0, **figures},
+                CLASSICAL: {"psnr": 30.0, **figures},
             },
         }
         for gain in (-1.0, 1.0, 2.0, 6.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from burst.data.charts import CHARTS, EDGES, STAR
-from burst.measure.sharpness import MEAN, TRUTH, SharpnessBench, chart_cases
-from burst.measure.tables import tables
+from burst.measure.sharpness import TRUTH, SharpnessBench, chart_cases
+from burst.measure.tables import MEAN, tables
 from burst.pipeline import load
 
 

@@ -130,28 +130,20 @@ class Stack:
     colour: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        shape = self.frames.shape
+        shape, fewest = self.frames.shape, self.sensor.fewest_frames
         if self.frames.ndim != 3 or self.frames.dtype != np.uint16:
-            raise StackError(
-                f"{self.source or self.name}: expected frames (n, h, w) of uint16,"
-                f" found {shape} of {self.frames.dtype}."
-            )
-        if shape[0] < self.sensor.fewest_frames:
-            raise StackError(
-                f"{self.source or self.name}: expected at least {self.sensor.fewest_frames} frames,"
-                f" found {shape[0]}. A single frame has nothing to be merged with."
-            )
+            raise self._error("frames (n, h, w) of uint16", f"{shape} of {self.frames.dtype}")
+        if shape[0] < fewest:
+            raise self._error(f"at least {fewest} frames", f"{shape[0]}, with nothing to merge")
         scan = np.ones(shape[0], np.int8) if self.scan is None else np.asarray(self.scan, np.int8)
         if scan.shape != (shape[0],) or not np.isin(scan, (-1, 1)).all():
-            raise StackError(
-                f"{self.source or self.name}: expected scan to hold {shape[0]} values of +1 or -1."
-            )
+            raise self._error(f"scan to hold {shape[0]} values of +1 or -1", scan.tolist()[:8])
         if self.colour is not None and self.colour.shape != (*shape, 3):
-            raise StackError(
-                f"{self.source or self.name}: expected colour {(*shape, 3)}, found"
-                f" {self.colour.shape}."
-            )
+            raise self._error(f"colour {(*shape, 3)}", self.colour.shape)
         object.__setattr__(self, "scan", scan)
+
+    def _error(self, expected: str, found: object) -> StackError:
+        return StackError(f"{self.source or self.name}: expected {expected}, found {found}.")
 
     @property
     def count(self) -> int:

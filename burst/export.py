@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from burst.checkpoint import FOLDER, SUFFIX
+from burst.checkpoint import FOLDER, SUFFIX, CheckpointError
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
 
 if TYPE_CHECKING:
+    import torch
+
     from burst.card import Card
+    from burst.checkpoint import Loaded
 
 LOG = logging.getLogger("burst")
 
@@ -25,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `burst export`."""
     parser.add_argument("run", metavar="RUN", help="the run's folder, or a checkpoint")
     parser.add_argument("--name", required=True, help="of the checkpoint, such as turbulence-high")
+    parser.add_argument(
+        "--mean-with", nargs="+", default=[], metavar="RUN",
+        help="take the mean of the weights of this run and others that began as the same network",
+    )  # fmt: skip
     parser.add_argument(
         "--half", action="store_true", help="weights of 16 bits: half the file, nearly as exact"
     )
@@ -47,9 +55,10 @@ def execute(args: argparse.Namespace) -> int:
     from burst.training.run import network_of
 
     trained = load(network_of(args.run))
-    card = _renamed(trained.card, args)
+    others = {run: load(network_of(run)) for run in args.mean_with}
+    card = _renamed(_together(trained.card, others), args)
     path = Path(args.out) / f"{args.name}{SUFFIX}"
-    save(path, trained.model.state_dict(), card, args.half)
+    save(path, _mean_weights([trained, *others.values()]), card, args.half)
     print(path)
     print(path.with_suffix(".md"))
     if args.onnx:
@@ -60,6 +69,29 @@ def execute(args: argparse.Namespace) -> int:
         LOG.info("%s: differs from torch by at most %.1e", graph, difference)
         print(graph)
     return Exit.DONE
+
+
+def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
+    """Return the card of the mean of a network and others; CheckpointError where they differ in
+    more than their weights."""
+    if not others:
+        return card
+    for run, other in others.items():
+        if (other.card.spec, other.card.preparation) != (card.spec, card.preparation):
+            raise CheckpointError(
+                f"--mean-with {run}: expected the network and preparation of '{card.name}', found"
+                f" {other.card.spec} from {other.card.preparation}."
+            )
+    runs = [
+        f"{o.card.name} ({o.card.training.get('steps', 'unknown')} steps)" for o in others.values()
+    ]
+    # What was scored is each network alone.
+    return replace(card, training={**card.training, "mean of weights with": runs}, scores={})
+
+
+def _mean_weights(networks: Sequence[Loaded]) -> dict[str, torch.Tensor]:
+    weights = [network.model.state_dict() for network in networks]
+    return {name: sum(w[name] for w in weights) / len(weights) for name in weights[0]}
 
 
 def _renamed(card: Card, args: argparse.Namespace) -> Card:

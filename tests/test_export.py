@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,6 +54,26 @@ def test_weights_are_the_run_s(export, tmp_path):
     before = load(tmp_path / "run/network.safetensors").model.state_dict()
     after = load(tmp_path / "checkpoints/mine.safetensors").model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_mean_of_weights_lies_between_two_runs(export, tmp_path):
+    other = write_run(tmp_path / "other") / "network.safetensors"
+    mine, loaded = load(tmp_path / "run/network.safetensors"), load(other)
+    moved = {name: t + 1 for name, t in loaded.model.state_dict().items()}
+    save(other, moved, replace(loaded.card, name="other", training={"steps": 7}))
+    assert export("--mean-with", "other", "--licences", "CC0") == 0
+    made = load(tmp_path / "checkpoints/mine.safetensors")
+    for name, weights in mine.model.state_dict().items():
+        torch.testing.assert_close(made.model.state_dict()[name], weights + 0.5)
+    assert made.card.training["mean of weights with"] == ["other (7 steps)"]
+    assert not made.card.scores
+
+
+def test_mean_with_another_network_is_refused(export, tmp_path, capsys):
+    write_run(tmp_path / "other", prior="none")
+    assert export("--mean-with", "other") == 5
+    assert "expected the network and preparation of 'run'" in capsys.readouterr().err
+    assert not (tmp_path / "checkpoints/mine.safetensors").exists()
 
 
 def test_half_is_half_as_large_and_nearly_as_exact(export, tmp_path):

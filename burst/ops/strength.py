@@ -29,7 +29,7 @@ BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
 STEP = 4  # px between the points whose displacements are compared
 COMMON_POINTS = 12  # along each side of a frame
 TYPICAL_WIDTH = 32.0  # px of a beam
-DOUBT = 4.0  # in the beam's width, for one frame one beam wide
+DOUBT = 12.0  # in the logarithm of the beam's width, for one frame one beam wide
 NEAREST = 20.0  # px; closer points share a registration window
 
 

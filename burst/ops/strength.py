@@ -29,7 +29,8 @@ BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
 STEP = 4  # px between the points whose displacements are compared
 COMMON_POINTS = 12  # along each side of a frame
 TYPICAL_WIDTH = 32.0  # px of a beam
-DOUBT = 12.0  # in the logarithm of the beam's width, for one frame one beam wide
+# In the logarithm of the beam's width: for one frame one beam wide, and what more do not lessen.
+DOUBT, LEAST_DOUBT = 4.0, 0.142
 NEAREST = 20.0  # px; closer points share a registration window
 
 
@@ -53,7 +54,7 @@ def measure_strength(flow: torch.Tensor, reference: torch.Tensor, sampling: floa
     """
     beams = math.sqrt(flow.shape[0]) * flow.shape[3] / TYPICAL_WIDTH
     distance, square = structure_function(flow, detail(reference), STEP)
-    return fit_strength(distance, square, sampling, doubt=DOUBT / beams)
+    return fit_strength(distance, square, sampling, doubt=max(DOUBT / beams, LEAST_DOUBT))
 
 
 def structure_function(

@@ -7,6 +7,7 @@ from simulated import camera_scene, stack_of
 
 from burst.ops.psf import blur, short_exposure
 from burst.ops.strength import (
+    LEAST_DOUBT,
     common_variance,
     detail,
     fit_strength,
@@ -48,6 +49,16 @@ def test_a_structure_function_of_theory_gives_its_strength_exactly(d_over_r0):
     assert found.aperture_px == pytest.approx(32.0)
     assert found.misfit == pytest.approx(0, abs=1e-6)
     np.testing.assert_allclose(found.model, found.square, rtol=1e-6)
+
+
+def test_a_doubtful_curve_is_no_wide_beam():
+    # Displacements that are smoothed between few edges grow too slowly with distance.
+    distance = np.arange(20.0, 120.0, 8.0)
+    rise = (distance / distance.mean()) ** 0.3
+    square = theory(4.5, distance, 32.0) * rise[:, None]
+    believed, doubted = (fit_strength(distance, square, 1.0, doubt) for doubt in (0, LEAST_DOUBT))
+    assert 32 < doubted.aperture_px < believed.aperture_px
+    assert 4.5 < doubted.d_over_r0 < 0.95 * believed.d_over_r0
 
 
 @pytest.mark.parametrize("d_over_r0", [1.0, 3.0, 6.0])

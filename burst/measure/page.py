@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from burst.data.scenes import SCENES
 from burst.files.write import write_text
 from burst.measure.plots import draw_scaling, draw_seconds
 from burst.measure.results import Record, read_results
@@ -121,10 +122,15 @@ def _measured_on(records: Sequence[Record], machine: Record) -> str:
         return where
     shapes = dict.fromkeys(f"{c['frames']} x {c['size']} x {c['size']}" for c in cases)
     seeds = sorted({str(c["seed"]) for c in cases})
-    folders = dict.fromkeys(os.path.basename(os.path.dirname(c["image"])) for c in cases)
-    sources = ", ".join(name for name in folders if name) or "scikit-image"
+    sources = ", ".join(dict.fromkeys(_source_of(c["image"]) for c in cases))
     stacks = f"{len(cases)} stacks of {', '.join(shapes)} from {sources}, seed {', '.join(seeds)}."
     return f"{stacks} {where}"
+
+
+def _source_of(image: str) -> str:
+    """Return the folder of an image, or what else it comes from."""
+    folder = os.path.basename(os.path.dirname(image))
+    return folder or ("scikit-image" if image in SCENES else "drawn charts and targets")
 
 
 PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {

@@ -163,22 +163,14 @@ def _sharpness(records: Sequence[Record]) -> str:
     parts = []
     for chart in dict.fromkeys(r["case"]["image"] for r in records):
         groups = by_level([r for r in records if r["case"]["image"] == chart])
-        head = [chart, *(f"{level}, {f}" for level in groups for f in ("MTF50", "peak"))]
-        rows = [
-            [
-                method,
-                *(
-                    number
-                    for group in groups.values()
-                    for number in (
-                        f"{mean_of(group, method, 'mtf50'):.3f}",
-                        f"{mean_of(group, method, 'peak'):.2f}",
-                    )
-                ),
+        rows = []
+        for method in records[0]["methods"]:
+            figures = [
+                (mean_of(group, method, "mtf50"), mean_of(group, method, "peak"))
+                for group in groups.values()
             ]
-            for method in records[0]["methods"]
-        ]
-        parts.append(markdown(head, rows))
+            rows.append([method, *(f"{mtf50:.3f} ({peak:.2f})" for mtf50, peak in figures)])
+        parts.append(markdown([f"{chart}: MTF50 (peak)", *groups], rows))
     return "\n\n".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from burst.config import ConfigError
 from burst.data.charts import CHARTS, EDGES, STAR
 from burst.measure.sharpness import TRUTH, SharpnessBench, chart_cases
 from burst.measure.tables import MEAN, tables
@@ -13,15 +14,20 @@ from burst.pipeline import load
 @pytest.fixture(scope="module")
 def records():
     bench = SharpnessBench(load("classical"))
-    cases = chart_cases(("low",), 1, seed=0, frames=16, size=160)
+    cases = chart_cases(("low",), 1, seed=0, frames=16, size=192)
     return [{"case": vars(case), **bench.measure(case)} for case in cases]
 
 
 def test_every_chart_is_seen_through_every_air():
-    cases = chart_cases(("low", "high"), 3, seed=5, frames=16, size=96)
+    cases = chart_cases(("low", "high"), 3, seed=5, frames=16, size=192)
     assert len(cases) == len({(c.image, c.level, c.seed) for c in cases}) == 12
     assert {c.image for c in cases} == set(CHARTS)
     assert {c.seed for c in cases} == {5, 6, 7}
+
+
+def test_charts_too_small_to_be_looked_at_are_refused():
+    with pytest.raises(ConfigError, match="expected at least 184 px"):
+        chart_cases(("low",), 1, seed=0, frames=16, size=128)
 
 
 @pytest.mark.parametrize("chart", [EDGES, STAR])
@@ -34,4 +40,4 @@ def test_restored_chart_is_sharper_than_the_mean(records, chart):
 def test_table_has_a_row_for_every_method(records):
     text = tables("sharpness", records)
     assert text.count("| burst |") == text.count("| truth |") == len(CHARTS)
-    assert "low, MTF50 | low, peak" in text
+    assert f"| {EDGES}: MTF50 (peak) | low |" in text

@@ -32,6 +32,7 @@ EDGE_BOX = 5  # px
 SLOWEST = 5.0  # px a frame time; slower edges say nothing of growth
 FEWEST = 1000  # points
 UPRIGHT = 0.05  # share of the speed; the growth that slanting edges feign
+MOST_GROWTH = 0.8  # share in a frame time; at 1 the velocity would vanish within the recording
 SHORT = 0.4  # of the readout; motion over a shorter time says little of velocity
 MEETING = 0.3  # of the readout; rows of a pair that are read closer in time tell its offset
 LEAST_TRUST, SURE = 0.5, 0.8
@@ -155,7 +156,8 @@ def growth(recording: Recording) -> float:
     if len(shares) < FEWEST:
         return 0.0
     share = float(shares.median())
-    return share**3 / (share**2 + UPRIGHT**2)
+    # Edges that seem to move so unevenly are not the same edges.
+    return share**3 / (share**2 + UPRIGHT**2) if abs(share) < MOST_GROWTH else 0.0
 
 
 def misalignment(recording: Recording, first: int) -> torch.Tensor:

@@ -43,6 +43,23 @@ def test_a_pan_that_speeds_up_grows():
     assert growth(known) < -0.1
 
 
+@pytest.mark.parametrize("rise", [0.2, 0.4])
+def test_growth_that_cannot_be_is_none(rise):
+    known = of(recording(speed=300.0))
+    height = known.frames.shape[1]
+    across = 5 + rise * torch.arange(height, dtype=torch.float32)
+    uneven = torch.stack([across, torch.zeros(height)])[..., None]
+    found = known.matches[0, 1]
+    sheared = replace(
+        found,
+        forth=uneven.expand_as(found.forth),
+        back=-uneven.expand_as(found.back),
+        forth_trust=torch.ones_like(found.forth_trust),
+        back_trust=torch.ones_like(found.back_trust),
+    )
+    assert growth(replace(known, matches={(0, 1): sheared})) == 0
+
+
 def test_a_pair_without_offset_has_none():
     assert rms(misalignment(of(recording(Shutter.DUAL_REVERSED)), 0)) < 0.3
 

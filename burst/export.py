@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("burst")
 
 USUAL_SIZE = 271  # px
+LEAST_ALIKE = 0.5  # correlation of weights; that of networks from one parent is nearly 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +91,19 @@ def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
 
 
 def _mean_weights(networks: Sequence[Loaded]) -> dict[str, torch.Tensor]:
+    """Return the mean of weights; CheckpointError where networks did not begin as the same one,
+    whose mean would do nothing well."""
+    import torch
+
     weights = [network.model.state_dict() for network in networks]
+    first, *others = (torch.cat([t.flatten() for t in w.values()]) for w in weights)
+    for network, other in zip(networks[1:], others, strict=True):
+        alike = float(torch.cosine_similarity(first, other, dim=0))
+        if alike < LEAST_ALIKE:
+            raise CheckpointError(
+                f"--mean-with {network.card.name}: expected a network that began as the same,"
+                f" found weights with a correlation of {alike:.2f}. Export one of the two."
+            )
     return {name: sum(w[name] for w in weights) / len(weights) for name in weights[0]}
 
 

@@ -59,12 +59,12 @@ def test_weights_are_the_run_s(export, tmp_path):
 def test_mean_of_weights_lies_between_two_runs(export, tmp_path):
     other = write_run(tmp_path / "other") / "network.safetensors"
     mine, loaded = load(tmp_path / "run/network.safetensors"), load(other)
-    moved = {name: t + 1 for name, t in loaded.model.state_dict().items()}
+    moved = {name: 1.5 * t for name, t in loaded.model.state_dict().items()}
     save(other, moved, replace(loaded.card, name="other", training={"steps": 7}))
     assert export("--mean-with", "other", "--licences", "CC0") == 0
     made = load(tmp_path / "checkpoints/mine.safetensors")
     for name, weights in mine.model.state_dict().items():
-        torch.testing.assert_close(made.model.state_dict()[name], weights + 0.5)
+        torch.testing.assert_close(made.model.state_dict()[name], 1.25 * weights)
     assert made.card.training["mean of weights with"] == ["other (7 steps)"]
     assert not made.card.scores
 
@@ -73,6 +73,16 @@ def test_mean_with_another_network_is_refused(export, tmp_path, capsys):
     write_run(tmp_path / "other", prior="none")
     assert export("--mean-with", "other") == 5
     assert "expected the network and preparation of 'run'" in capsys.readouterr().err
+    assert not (tmp_path / "checkpoints/mine.safetensors").exists()
+
+
+def test_mean_with_a_stranger_is_refused(export, tmp_path, capsys):
+    other = write_run(tmp_path / "other") / "network.safetensors"
+    loaded = load(other)
+    strange = {name: torch.randn(t.shape) for name, t in loaded.model.state_dict().items()}
+    save(other, strange, loaded.card)
+    assert export("--mean-with", "other") == 5
+    assert "expected a network that began as the same" in capsys.readouterr().err
     assert not (tmp_path / "checkpoints/mine.safetensors").exists()
 
 

@@ -60,8 +60,10 @@ def edge_transfer(image: np.ndarray, edges: Sequence[Edge]) -> Transfer:
     frequencies, place = np.linspace(0, MOST, COUNT), np.arange(len(spread)) / BINS
     waves = np.exp(-2j * np.pi * np.outer(frequencies, place)) @ spread
     # Bins and differences are means over a quarter of a pixel each.
-    shares = np.abs(waves) / abs(spread.sum()) / np.sinc(frequencies / BINS) ** 2
-    return Transfer(frequencies, shares)
+    shares = np.abs(waves) / np.sinc(frequencies / BINS) ** 2
+    step = abs(spread.sum())
+    # Where no edge is left, nothing of it is.
+    return Transfer(frequencies, shares / step if step > 0 else np.zeros(COUNT))
 
 
 def edge_profile(image: np.ndarray, edge: Edge) -> np.ndarray:
@@ -110,6 +112,8 @@ def _curve(patch: np.ndarray, rows: np.ndarray, columns: np.ndarray, edge: Edge)
         weights = slopes.clip(min=0) * np.cos(away.clip(-1, 1) * np.pi / 2) ** 2
         total = weights.sum(1)
         seen = total > 0
+        if seen.sum() <= BEND:
+            break
         centroids = weights[seen] @ between / total[seen]
         curve = Polynomial.fit(rows[seen], centroids, BEND, w=np.sqrt(total[seen]))
     return curve

@@ -93,9 +93,9 @@ class PairPool(Pool):
 class CycleObjective(nn.Module):
     """A network with the loss of what it makes of pairs against the pairs themselves."""
 
-    def __init__(self, model: Restorer, teacher: Restorer | None, aims: Aims) -> None:
+    def __init__(self, model: Restorer, teacher: Restorer | None, _: Aims) -> None:
         super().__init__()
-        self.model, self.aims = model, aims
+        self.model = model
         self.teachers = [teacher] if teacher else []
 
     def forward(

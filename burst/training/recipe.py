@@ -192,6 +192,11 @@ def _network(
 
 def _checked(recipe: Recipe, where: str) -> Recipe:
     size, crop = recipe.samples.size, recipe.training.crop
+    if recipe.training.loss == "squared" and recipe.samples.kind != "turbulence":
+        raise ConfigError(
+            f"{where} [training] loss: expected absolute for {recipe.samples.kind}, found squared,"
+            " which is of the light of stacks."
+        )
     wanted = 1 if recipe.samples.truth else PAIR_CHANNELS
     if recipe.network and recipe.network.channels != wanted:
         raise ConfigError(

@@ -75,6 +75,13 @@ def test_overshoot_is_a_peak(edges):
     assert edge_transfer(sharpened, edges_of(SIZE)).peak > 1.1
 
 
+def test_nothing_left_is_no_sharpness(edges, star):
+    assert edge_mtf50(np.full_like(edges, 0.5)) == 0
+    found = star_transfer(np.full_like(star, 0.5))
+    assert found.mtf50 == found.frequencies[0]
+    assert found.peak == pytest.approx(0, abs=1e-9)
+
+
 def test_brightness_and_polarity_do_not_matter(edges):
     blurred = gaussian_filter(edges, 1.0)
     assert edge_mtf50(1 - 0.5 * blurred) == pytest.approx(edge_mtf50(blurred), rel=1e-6)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from simulated import camera_scene, stack_of
 
+from burst.ops import strength
 from burst.ops.psf import blur, short_exposure
 from burst.ops.strength import (
     LEAST_DOUBT,
@@ -59,6 +60,14 @@ def test_a_doubtful_curve_is_no_wide_beam():
     believed, doubted = (fit_strength(distance, square, 1.0, doubt) for doubt in (0, LEAST_DOUBT))
     assert 32 < doubted.aperture_px < believed.aperture_px
     assert 4.5 < doubted.d_over_r0 < 0.95 * believed.d_over_r0
+
+
+@pytest.mark.parametrize(("frames", "doubt"), [(4, 1.0), (900, LEAST_DOUBT)])
+def test_doubt_falls_with_the_frames_to_what_is_left(monkeypatch, frames, doubt):
+    seen = []
+    monkeypatch.setattr(strength, "fit_strength", lambda *_, doubt: seen.append(doubt))
+    measure_strength(torch.randn(frames, 2, 64, 64), torch.rand(64, 64), 1.0)
+    assert seen == [pytest.approx(doubt)]
 
 
 @pytest.mark.parametrize("d_over_r0", [1.0, 3.0, 6.0])

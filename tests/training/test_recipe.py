@@ -80,3 +80,9 @@ def test_teacher_may_differ_in_being_one_only():
     assert with_parent(student, teacher.network, teacher.preparation) == student
     with pytest.raises(ConfigError, match="Train the parent with the same settings"):
         with_parent(student, replace(teacher.network, width=64), teacher.preparation)
+
+
+def test_squared_errors_are_for_stacks_alone():
+    assert load_recipe("finetune").training.loss == "squared"
+    with pytest.raises(ConfigError, match="expected absolute for rolling, found squared"):
+        load_recipe("rolling", ["training.loss=squared"])

@@ -25,6 +25,7 @@ LOG = logging.getLogger("burst")
 DEFAULT_PIPELINE = "turbulence"
 LEVELS = ("low", "medium", "high", "very-high")
 SMALLEST = 64  # px; less leaves no image within the border that scores leave out
+SMALLEST_CHART = 184  # px; in less, what is looked at beside an edge reaches beyond the chart
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,9 +96,10 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
 def _check(args: argparse.Namespace) -> None:
     """Find what is wrong with the settings before hours of measuring begin."""
     load("rolling" if args.suite in ("shutter", "instants", "drawn") else args.pipeline, args.set)
-    if args.size < SMALLEST or args.frames < 2:
+    smallest = SMALLEST_CHART if args.suite == "sharpness" else SMALLEST
+    if args.size < smallest or args.frames < 2:
         raise ConfigError(
-            f"--size {args.size} --frames {args.frames}: expected at least {SMALLEST} pixels"
+            f"--size {args.size} --frames {args.frames}: expected at least {smallest} pixels"
             " and 2 frames."
         )
     if args.record and args.suite != "quick":

@@ -36,6 +36,7 @@ def test_page_is_written(tmp_path):
     ("words", "message"),
     [
         (["--suite", "stages", "--size", "20"], "expected at least 64 pixels"),
+        (["--suite", "sharpness", "--size", "160"], "expected at least 184 pixels"),
         (["--suite", "stages", "--record"], "expected --suite quick"),
         (["--suite", "stages", "--set", "selct.keep=1"], "Did you mean 'select'?"),
     ],

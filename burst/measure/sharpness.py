@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 
-from burst.config import ConfigError
 from burst.data.charts import CHARTS, STAR, edges_of
 from burst.measure.baselines import plain_mean
 from burst.measure.results import Record
@@ -18,7 +17,6 @@ from burst.measure.transfer import edge_transfer, star_transfer
 from burst.pipeline import Pipeline
 
 TRUTH = "truth"
-SMALLEST = 184  # px; in less, what is looked at beside an edge reaches beyond the chart
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,7 @@ def sharpness(case: Case, image: torch.Tensor) -> Record:
 
 
 def chart_cases(levels: Sequence[str], count: int, seed: int, frames: int, size: int) -> list[Case]:
-    """Return every chart at every level, each seen through `count` airs.
-
-    ConfigError where charts are too small to be looked at.
-    """
-    if size < SMALLEST:
-        raise ConfigError(f"--size {size}: expected at least {SMALLEST} px for charts.")
+    """Return every chart at every level, each seen through `count` airs."""
     return [
         Case(chart, level, seed + i, frames, size)
         for i in range(count)

@@ -10,6 +10,7 @@ from simulated import camera_scene
 from burst.data.shutters import Drift, Layers, simulate_shutter
 from burst.files.sequence import Sequence
 from burst.ops.color import linear_to_display
+from burst.ops.vibration import Vibration
 from burst.pipeline import Pipeline, load
 from burst.records import Sensor, Shutter
 
@@ -25,10 +26,12 @@ def recording(
     speed: float = 200.0,
     swing: float = 0.0,
     object_speed: float = 0.0,
+    shake: float = 0.0,
 ) -> Sequence:
-    """Return frames of the camera man: the camera pans at `speed` px/s and swings by `swing` px
-    in 0.3 s; with `object_speed` (px/s) a disc of the mirrored scene moves before him."""
-    layers = _layers(speed, swing, object_speed)
+    """Return frames of the camera man: the camera pans at `speed` px/s, swings by `swing` px in
+    0.3 s and shakes by `shake` px rms; with `object_speed` (px/s) a disc of the mirrored scene
+    moves before him."""
+    layers = _layers(speed, swing, object_speed, shake)
     sensor = Sensor(
         white_level=255,
         shutter=shutter,
@@ -53,15 +56,16 @@ def reset_recording(frames: int) -> Sequence:
     return simulate_shutter(_layers(100.0, 0.0, 0.0), sensor, frames, light=0.15)
 
 
-def _layers(speed: float, swing: float, object_speed: float) -> Layers:
+def _layers(speed: float, swing: float, object_speed: float, shake: float = 0.0) -> Layers:
     still = linear_to_display(camera_scene())
     y, x = torch.meshgrid(torch.arange(512.0) - 256, torch.arange(512.0) - 256, indexing="ij")
     cover = ((x**2 + y**2).sqrt() < 30).float() if object_speed else torch.zeros(512, 512)
+    vibration = Vibration(shake, torch.Generator().manual_seed(7)) if shake else None
     return Layers(
         background=still,
         object=still.flip(0),
         cover=cover,
-        camera_path=Drift((speed, speed / 5), (swing, 0.0), 0.3),
+        camera_path=Drift((speed, speed / 5), (swing, 0.0), 0.3, vibration),
         object_path=Drift((object_speed, 0.0)),
         size=SIZE,
     )

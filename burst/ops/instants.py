@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch.nn import functional
 
 from burst.ops.flow import Match, fill, follow
+from burst.ops.shake import Path, Sighting, find_shake
 from burst.ops.unroll import (
     Clock,
     View,
@@ -34,6 +35,7 @@ FEWEST = 1000  # points
 UPRIGHT = 0.05  # share of the speed; the growth that slanting edges feign
 MOST_GROWTH = 0.8  # share in a frame time; at 1 the velocity would vanish within the recording
 SHORT = 0.4  # of the readout; motion over a shorter time says little of velocity
+WINDOW = 2  # frames before and after one, which tell of the camera's path about it
 MEETING = 0.3  # of the readout; rows of a pair that are read closer in time tell its offset
 LEAST_TRUST, SURE = 0.5, 0.8
 
@@ -44,7 +46,8 @@ class Recording:
 
     `order` is the degree of the trajectories; where frames are `paired`, 2i and 2i + 1 are of the
     same moment and read in opposite directions. `gain` is the growth of a lone pair's velocity,
-    `usable` [n, h, w] where pixels tell of the scene; None is everywhere.
+    `usable` [n, h, w] where pixels tell of the scene, None is everywhere; `paths` are the camera's
+    about some of the frames.
     """
 
     frames: torch.Tensor
@@ -54,6 +57,7 @@ class Recording:
     paired: bool = False
     gain: float = 0.0
     usable: torch.Tensor | None = None
+    paths: Mapping[int, Path] = field(default_factory=dict)
 
     def flow(self, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the flow [2, h, w] from one frame to another, through those between, and its
@@ -101,10 +105,15 @@ def image_at(
     frames agree best. All frames are then sampled once, from what was recorded, and averaged by
     how close in time they saw the pixel, without those in which something hides it.
     """
-    times = recording.times
     if not recording.matches:
         return _frame_alone(recording, planes(0), instant)
     seen_by = _frames_near(recording, instant)
+    path = path_about(recording, instant)
+    if path is not None:
+        # What is bent about the points' ways is the camera's; their own are straight.
+        times = replace(recording.times, path=path)
+        recording = replace(recording, times=times, order=1)
+    times = recording.times
     motions = {k: _motion(recording, k, instant) for k in seen_by}
     carried = [carry(motions[k], times, k, instant) for k in seen_by]
     motion = choose(carried, recording.frames, times, seen_by, instant)
@@ -122,7 +131,7 @@ def image_at(
         images,
         torch.stack([seen.later for seen in views]),
         opened * torch.stack([reaches(seen) for seen in views]),
-        motion[0],
+        motion[0] + times.velocity_at(instant),
     )
 
 
@@ -158,6 +167,34 @@ def growth(recording: Recording) -> float:
     share = float(shares.median())
     # Edges that seem to move so unevenly are not the same edges.
     return share**3 / (share**2 + UPRIGHT**2) if abs(share) < MOST_GROWTH else 0.0
+
+
+def with_shake(recording: Recording, instants: Sequence[float]) -> Recording:
+    """Return a recording that knows the camera's path about the frames nearest to instants."""
+    paths = {}
+    for frame in sorted({_frames_near(recording, instant)[0] for instant in instants}):
+        path = find_shake(*_sightings(recording, frame))
+        if path is not None:
+            paths[frame] = path
+    return replace(recording, paths=paths)
+
+
+def path_about(recording: Recording, instant: float) -> Path | None:
+    """Return the camera's path about an instant; None where it is not known."""
+    return recording.paths.get(_frames_near(recording, instant)[0])
+
+
+def _sightings(recording: Recording, frame: int) -> tuple[torch.Tensor, list[Sighting]]:
+    """Return when the points of a frame are read [h, w], and where the frames about it see them,
+    the closest first."""
+    times, size = recording.times, recording.frames.shape[-2:]
+    _, y = pixel_grid(recording.frames)
+    others = [k for k in range(len(recording.frames)) if 0 < abs(k - frame) <= WINDOW]
+    found = []
+    for other in sorted(others, key=lambda k: (abs(k - frame), -k)):
+        flow, trust = recording.flow(frame, other)
+        found.append(Sighting(flow, trust, times.at(other, y + flow[1])))
+    return times.at(frame, y).expand(size), found
 
 
 def misalignment(recording: Recording, first: int) -> torch.Tensor:
@@ -240,9 +277,10 @@ def _motion(recording: Recording, frame: int, instant: float) -> torch.Tensor:
     first_trust = torch.ones(())
     for other in _neighbours(recording, frame, instant):
         flow, trust = recording.flow(frame, other)
-        offset = recording.times.offset[other] - recording.times.offset[frame]
-        moved = flow - offset.to(flow)[:, None, None]
-        gap = elapsed(flow, recording.times, frame, other)
+        _, y = pixel_grid(flow)
+        times = recording.times
+        moved = flow - (times.displaced(other, y + flow[1]) - times.displaced(frame, y))
+        gap = elapsed(flow, times, frame, other)
         if recording.paired:
             short = SHORT * abs(float(recording.times.pace[frame])) * flow.shape[1]
             certain = gap.square() / (gap.square() + short**2)

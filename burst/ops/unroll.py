@@ -17,6 +17,7 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+from burst.ops.shake import Path
 from burst.ops.shutter import exposure_window
 from burst.ops.warp import invert, pixel_grid, warp
 from burst.records import Sensor, Shutter, Stack
@@ -37,16 +38,34 @@ class Clock:
     """When and where each frame sees: row y of frame k at start[k] + pace[k] * y, in frame times.
 
     `offset` [n, 2] px is by how much frame k is displaced for other reasons than motion, such as
-    the second camera of a rig.
+    the second camera of a rig; `path` is by how much all points are at a time, by a camera's shake.
     """
 
     start: torch.Tensor
     pace: torch.Tensor
     offset: torch.Tensor
+    path: Path | None = None
 
     def at(self, frame: int, row: torch.Tensor) -> torch.Tensor:
         """Return the time at which a frame sees rows of any shape."""
         return self.start[frame] + self.pace[frame] * row
+
+    def displaced(self, frame: int, row: torch.Tensor) -> torch.Tensor:
+        """Return by how much [2, ...] px rows of any shape are displaced in a frame."""
+        offset = self.offset[frame].reshape(2, *(1,) * row.ndim).to(row)
+        return offset if self.path is None else offset + self.path.at(self.at(frame, row))
+
+    def displaced_at(self, instant: float) -> torch.Tensor:
+        """Return by how much [2, 1, 1] px an instant is displaced."""
+        if self.path is None:
+            return torch.zeros(2, 1, 1)
+        return self.path.at(torch.tensor([[instant]]))
+
+    def velocity_at(self, instant: float) -> torch.Tensor:
+        """Return how fast [2, 1, 1] px a frame time the path goes at an instant."""
+        if self.path is None:
+            return torch.zeros(2, 1, 1)
+        return self.path.velocity(instant)[:, None, None]
 
     def instant(self, frame: int, share: float, height: int) -> float:
         """Return the time when `share` of a frame's readout is over."""
@@ -131,7 +150,7 @@ def carry(motion: torch.Tensor, times: Clock, frame: int, instant: float) -> tor
     """Return trajectories [m, 2, h, w] of the pixels of a frame as those of an instant's pixels."""
     _, y = pixel_grid(motion)
     wait = (instant - times.at(frame, y)).expand(motion.shape[-2:])
-    moved = position(motion, wait) - times.offset[frame].to(motion)[:, None, None]
+    moved = position(motion, wait) + times.displaced_at(instant) - times.displaced(frame, y)
     source = invert(-moved[None], iterations=ROUNDS)
     later = _shifted(motion, wait)
     flat = rearrange(later, "m xy h w -> (m xy) h w")
@@ -142,12 +161,12 @@ def carry(motion: torch.Tensor, times: Clock, frame: int, instant: float) -> tor
 def view(motion: torch.Tensor, times: Clock, frame: int, instant: float) -> View:
     """Return how a frame sees an instant whose pixels move along trajectories [m, 2, h, w]."""
     x, y = pixel_grid(motion)
-    offset = times.offset[frame].to(motion)[:, None, None]
-    later = (times.at(frame, y) - instant).expand(motion.shape[-2:])
-    for _ in range(ROUNDS):
-        displacement = position(motion, later) + offset
-        later = times.at(frame, y + displacement[1]) - instant
-    displacement = position(motion, later) + offset
+    here = times.displaced_at(instant)
+    row = y.expand(motion.shape[-2:])
+    for _ in range(ROUNDS + 1):
+        later = times.at(frame, row) - instant
+        displacement = position(motion, later) + times.displaced(frame, row) - here
+        row = y + displacement[1]
     height, width = motion.shape[-2:]
     across, down = x + displacement[0], y + displacement[1]
     there = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)

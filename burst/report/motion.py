@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 
 from burst.ops.shutter import exposure_window
 from burst.records import Burst
-from burst.report.style import ACCENT, INK, MUTED, Drawing, accent_map, new_axes
+from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
 
 POINTS_SHOWN = 600  # of the whole burst; a plot is 400 px wide
 ROWS_SHOWN = 48  # of one frame in the close view
@@ -55,6 +55,28 @@ def draw_row_motion(burst: Burst) -> Drawing | None:
         f" On the right, the frames around number {liveliest}, where it varies most."
     )
     return Drawing("row-motion", "Row motion", words, words, figure)
+
+
+def draw_path(burst: Burst) -> Drawing | None:
+    """Draw how the camera went about an instant, where `unroll` found it."""
+    numbers = burst.report.numbers("unroll")
+    table = numbers.get("shake") or {}
+    found = series(table, "time", "dx", "dy")
+    if found is None:
+        return None
+    time, *motion = found
+    figure, (axes,) = new_axes()
+    for instant in numbers.get("instants", ()):
+        if time[0] <= instant <= time[-1]:
+            axes.axvline(instant, color=GRID, linewidth=3, zorder=0)
+    _plot_both(axes, time, np.stack(motion, axis=1))
+    axes.set(xlabel="time (frames)", ylabel="camera's path (px)")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    words = (
+        "By what the ways of all points are bent alike, steady motion left out; the camera shakes"
+        f" by {table['strength']:.2f} px rms."
+    )
+    return Drawing("path", "Path of the camera", words, words, figure)
 
 
 def draw_displacement(burst: Burst) -> Drawing | None:

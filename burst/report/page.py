@@ -60,6 +60,7 @@ def draw_plots(burst: Burst, instants: Instants | None = None) -> list[dict[str,
         curves.draw_structure,
         curves.draw_psf,
         curves.draw_readout,
+        motion.draw_path,
     )
     with rc_context(STYLE):
         drawings = [drawing for paint in painters if (drawing := paint(burst))]

@@ -22,6 +22,7 @@ COLOUR = True  # takes `stack.colour` where the frames were in colour
 AUTO, PAIRED, RESET = "auto", "dual_reversed", "global_reset"
 MIDDLE = -1  # of the frames
 WIDEST_RANGE = 0.2  # of readout ratios that fit alike; wider ones tell nothing
+PATH_STEP = 1 / 16  # frame times, between the points of a path that are noted
 LEAST_TRUSTED = 0.5  # share of the pixels
 
 Share = Annotated[float, Field(ge=-1, le=2)]
@@ -87,7 +88,7 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
     import torch
 
     from burst.ops.flow import to_bytes
-    from burst.ops.instants import Recording, growth, image_at, with_offset
+    from burst.ops.instants import Recording, growth, image_at, with_offset, with_shake
     from burst.ops.light import luminance, planes_of, unclipped
     from burst.ops.unroll import clock_of
 
@@ -107,6 +108,9 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
         recording = replace(recording, gain=growth(recording))
         report = report.note(velocity_growth=recording.gain)
     instants = _instants(recording, config)
+    if config.order == 0 and not paired:
+        recording = with_shake(recording, instants)
+        report = _note_shake(report, recording, instants[len(instants) // 2])
     planes = planes_of(stack)
     made = [image_at(recording, planes, instant) for instant in instants]
     return made, _note(report.note(shutter=config.shutter), recording, instants)
@@ -238,6 +242,27 @@ def _instants(recording: Recording, config: Config) -> list[float]:
         return [first + k / config.video for k in range(images + 1)]
     frame = count // 2 if config.frame == MIDDLE else config.frame
     return [recording.times.instant(frame, share, height) for share in config.instants]
+
+
+def _note_shake(report: Report, recording: Recording, instant: float) -> Report:
+    """Note the camera's path about an instant, where it was found."""
+    import torch
+
+    from burst.ops.instants import path_about
+
+    path = path_about(recording, instant)
+    if path is None:
+        return report
+    times = torch.arange(path.start, path.end, PATH_STEP)
+    dx, dy = path.at(times)
+    return report.note(
+        shake={
+            "strength": path.strength,
+            "time": times.tolist(),
+            "dx": dx.tolist(),
+            "dy": dy.tolist(),
+        }
+    )
 
 
 def _note(report: Report, recording: Recording, instants: list[float]) -> Report:

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from burst.records import Burst, Shutter, Stack
-from burst.report.motion import POINTS_SHOWN, draw_displacement, draw_row_motion, draw_shift
+from burst.report.motion import (
+    POINTS_SHOWN,
+    draw_displacement,
+    draw_path,
+    draw_row_motion,
+    draw_shift,
+)
 from burst.report.style import Drawing
 
 
@@ -55,7 +61,19 @@ def test_the_rms_of_the_displacement_is_stated(burst: Burst) -> None:
     assert "1.00 px rms per axis" in drawing.caption
 
 
-@pytest.mark.parametrize("draw", [draw_shift, draw_row_motion, draw_displacement])
+def test_the_camera_s_path_is_drawn_with_the_instants_within(burst: Burst) -> None:
+    path = {"strength": 0.25, "time": [0.0, 0.5, 1.0], "dx": [0.0, 1.0, 0.0], "dy": [0.0, 0.0, 2.0]}
+    report = burst.report.begin("unroll", {}).note(shake=path, instants=[0.5, 3.0])
+    drawing = draw_path(replace(burst, report=report))
+    assert drawing is not None
+    assert "0.25 px rms" in drawing.caption
+    instant, dx, dy = drawing.figure.axes[0].lines
+    assert np.asarray(instant.get_xdata()).tolist() == [0.5, 0.5]
+    assert np.asarray(dx.get_ydata()).tolist() == path["dx"]
+    assert np.asarray(dy.get_ydata()).tolist() == path["dy"]
+
+
+@pytest.mark.parametrize("draw", [draw_shift, draw_row_motion, draw_path, draw_displacement])
 def test_what_is_not_known_is_not_drawn(
     stack: Stack, draw: Callable[[Burst], Drawing | None]
 ) -> None:

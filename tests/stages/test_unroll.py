@@ -73,6 +73,19 @@ def test_more_frames_follow_a_swinging_camera(frames, order):
     assert scores[1] > scores[0] + 1
 
 
+@pytest.mark.parametrize("frames", [3, 5])
+def test_a_shake_is_taken_out_of_the_rows(frames):
+    sequence = recording(frames=frames, shake=0.8)
+    middle = frames // 2
+    wanted = truth(sequence, middle, 0.5)
+    said = f"frame={middle}"
+    burst = unroll(sequence.luminance(), said)
+    without = unroll(sequence.luminance(), said, "order=2")
+    assert score(burst.image, wanted) > score(without.image, wanted) + 1
+    assert burst.report.numbers("unroll")["shake"]["strength"] > 0.1
+    assert "shake" not in without.report.numbers("unroll")
+
+
 def test_an_object_moves_before_a_still_scene():
     sequence = recording(speed=0.0, object_speed=350.0)
     image = unroll(sequence.luminance(), "frame=1").image

@@ -11,6 +11,8 @@ from burst.data.simulate import Truth
 from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.suites import Case, simulate_case
+from burst.ops.registration import aligned_mean, recentre
+from burst.ops.warp import compose
 from burst.pipeline import Pipeline, Step, load, run_step
 from burst.records import Burst
 
@@ -19,13 +21,13 @@ AS_IT_IS = "as it is"
 
 @dataclass(frozen=True)
 class Variant:
-    """One change: settings ("{d_over_r0}" stands for the truth), stages left out, the true PSF put
-    in after `blur`, or the merged image taken instead of the restored one."""
+    """One change: settings ("{d_over_r0}" stands for the truth), stages left out, the truth put in
+    after the stages of that name, or the merged image taken instead of the restored one."""
 
     name: str
     settings: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    true_psf: bool = False
+    known: tuple[str, ...] = ()
     image: Callable[[Burst], torch.Tensor | None] = lambda burst: burst.image
 
 
@@ -33,9 +35,11 @@ VARIANTS = (
     Variant(AS_IT_IS),
     Variant("select: all frames weigh the same", ("select.emphasis=0",)),
     Variant("align: to a key frame", ("align.reference=key",)),
+    Variant("align: displacement known", known=("align",)),
     Variant("row_motion: left out", without=("row_motion",)),
     Variant("blur: D/r0 known", ("blur.d_over_r0={d_over_r0}",)),
-    Variant("blur: PSF known", true_psf=True),
+    Variant("blur: PSF known", known=("blur",)),
+    Variant("align, blur: displacement and PSF known", known=("align", "blur")),
     Variant("deconvolve: half the prior", ("deconvolve.strength=0.5",)),
     Variant("deconvolve: twice the prior", ("deconvolve.strength=2",)),
     Variant("deconvolve: left out", image=lambda burst: burst.merged),
@@ -70,7 +74,7 @@ class Ablation:
         scores = {}
         for variant in self.variants:
             pipeline = self._pipeline(variant, truth)
-            image = variant.image(runner.run(pipeline, truth if variant.true_psf else None))
+            image = variant.image(runner.run(pipeline, truth, variant.known))
             assert image is not None
             scores[variant.name] = asdict(score(image, truth.scene))
         return {"variants": scores}
@@ -91,19 +95,18 @@ class _Runner:
         self.steps: tuple[Step, ...] = ()
         self.after: list[Burst] = []
 
-    def run(self, pipeline: Pipeline, truth: Truth | None) -> Burst:
-        """Run a pipeline; with a truth, its PSF takes the place of the estimate."""
-        first = not self.steps
-        shared = 0 if first else self._shared(pipeline)
+    def run(self, pipeline: Pipeline, truth: Truth, known: Sequence[str]) -> Burst:
+        """Run a pipeline; after the stages in `known` the truth takes the place of the estimate."""
+        first = not self.steps and not known
+        names = [step.name for step in pipeline.steps]
+        shared = self._shared(pipeline)
+        # Where the truth is put in, the estimate is made once more and thrown away.
+        shared = min([shared, *(names.index(name) for name in known)])
         burst = self.after[shared - 1] if shared else self.start
-        if truth is not None:
-            # The estimate is made once more and thrown away.
-            shared = min(shared, [step.name for step in pipeline.steps].index("blur"))
-            burst = self.after[shared - 1]
         for step in pipeline.steps[shared:]:
             burst = run_step(step, burst)
-            if truth is not None and step.name == "blur":
-                burst = replace(burst, psf=truth.psf)
+            if step.name in known:
+                burst = TRUTHS[step.name](burst, truth)
             if first:
                 self.after.append(burst)
         if first:
@@ -112,7 +115,27 @@ class _Runner:
 
     def _shared(self, pipeline: Pipeline) -> int:
         pairs = zip(self.steps, pipeline.steps, strict=False)
-        return next((i for i, (a, b) in enumerate(pairs) if a != b), len(pipeline.steps))
+        differing = next((i for i, (a, b) in enumerate(pairs) if a != b), len(pipeline.steps))
+        return min(differing, len(self.after))
+
+
+def _with_true_flow(burst: Burst, truth: Truth) -> Burst:
+    """Put in the true displacements, less their mean over the frames, which no stack holds."""
+    linear, weights = burst.linear, burst.weights
+    assert linear is not None
+    assert weights is not None
+    flow = recentre(compose(truth.flow, truth.row_motion))
+    return replace(burst, flow=flow, merged=aligned_mean(linear, flow, weights))
+
+
+def _with_true_psf(burst: Burst, truth: Truth) -> Burst:
+    return replace(burst, psf=truth.psf)
+
+
+TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {
+    "align": _with_true_flow,
+    "blur": _with_true_psf,
+}
 
 
 def gains(records: Sequence[Record]) -> Mapping[str, float]:

@@ -35,6 +35,7 @@ FEWEST = 1000  # points
 UPRIGHT = 0.05  # share of the speed; the growth that slanting edges feign
 MOST_GROWTH = 0.8  # share in a frame time; at 1 the velocity would vanish within the recording
 SHORT = 0.4  # of the readout; motion over a shorter time says little of velocity
+WITH_PATH = 2  # the highest order of trajectories beside a path of the camera
 WINDOW = 2  # frames before and after one, which tell of the camera's path about it
 MEETING = 0.3  # of the readout; rows of a pair that are read closer in time tell its offset
 LEAST_TRUST, SURE = 0.5, 0.8
@@ -109,10 +110,7 @@ def image_at(
         return _frame_alone(recording, planes(0), instant)
     seen_by = _frames_near(recording, instant)
     path = path_about(recording, instant)
-    if path is not None:
-        # What is bent about the points' ways is the camera's; their own are straight.
-        times = replace(recording.times, path=path)
-        recording = replace(recording, times=times, order=1)
+    recording = replace(recording, times=replace(recording.times, path=path))
     times = recording.times
     motions = {k: _motion(recording, k, instant) for k in seen_by}
     carried = [carry(motions[k], times, k, instant) for k in seen_by]
@@ -176,7 +174,8 @@ def with_shake(recording: Recording, instants: Sequence[float]) -> Recording:
         path = find_shake(*_sightings(recording, frame))
         if path is not None:
             paths[frame] = path
-    return replace(recording, paths=paths)
+    order = min(recording.order, WITH_PATH) if paths else recording.order
+    return replace(recording, paths=paths, order=order)
 
 
 def path_about(recording: Recording, instant: float) -> Path | None:

@@ -45,8 +45,9 @@ class Config:
     video          images a frame time over the whole recording, instead of `instants`; 0 is none
     readout_ratio  readout in frame times; "auto" is what the stack says, or else what its motion
                    says
-    order          degree of the motion: 1 constant velocity, 2 acceleration, 3 through four
-                   frames; 0 is the highest that the frames allow
+    order          degree of each point's motion: 1 constant velocity, 2 acceleration, 3 through
+                   four frames; 0 is at most 2 beside the camera's own path, where three frames or
+                   more tell it, and else the highest that the frames allow
     """
 
     shutter: Literal["rolling", "dual_reversed", "global_reset"] = "rolling"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from einops import einsum, rearrange
+from torch.nn import functional
 
 SPARSE = 2  # px; flow is smoother than that, and fewer points tell as much
 SURE = 0.8  # trust, from which a point counts
@@ -53,9 +54,17 @@ class Path:
 
     def at(self, times: torch.Tensor) -> torch.Tensor:
         """Return the displacement [2, ...] px at times [...], in frame times."""
-        place = ((times - self.start) / STEP).clamp(0, self.values.shape[1] - 1)
-        before = place.long().clamp(max=self.values.shape[1] - 2)
-        return torch.lerp(self.values[:, before], self.values[:, before + 1], place - before)
+        last = self.values.shape[1] - 1
+        along = (times - self.start).flatten() * (2 / (STEP * last)) - 1
+        grid = torch.stack([along, torch.zeros_like(along)], dim=-1)
+        found = functional.grid_sample(
+            self.values[None, :, None].to(grid),
+            grid[None, None],
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=True,
+        )
+        return found.reshape(2, *times.shape)
 
     def velocity(self, time: float) -> torch.Tensor:
         """Return the velocity [2] px a frame time."""
@@ -215,33 +224,35 @@ class _Process:
 
         Strength and doubt are those under which what was seen is likeliest.
         """
-        likeliest, least = (0.0, 1.0), math.inf
-        for strength in STRENGTHS:
-            for doubt in DOUBTS:
-                cost = sum(
-                    self._cost(strength, doubt * error[:, axis], bent[:, axis]) for axis in (0, 1)
-                )
-                if cost < least:
-                    likeliest, least = (strength, doubt), cost
-        strength, doubt = likeliest
-        values, fitted = [], []
-        for axis in (0, 1):
-            factor = self._factor(strength, doubt * error[:, axis])
-            solved = torch.cholesky_solve(bent[:, axis, None], factor)[:, 0]
-            values.append((strength**2 * self.shake_there + self.smooth_there) @ solved)
-            fitted.append((strength**2 * self.shake + self.smooth) @ solved)
-        return torch.stack(values), strength, torch.stack(fitted, dim=1)
+        choices = torch.cartesian_prod(bent.new_tensor(STRENGTHS), bent.new_tensor(DOUBTS))
+        strength, doubt = choices[self._cost(choices, bent, error).argmin()]
+        factor = self._factor(strength[None], doubt * error.T)
+        solved = torch.cholesky_solve(bent.T[..., None], factor)[..., 0]
+        shake = strength**2
+        values = solved @ (shake * self.shake_there + self.smooth_there).T
+        fitted = solved @ (shake * self.shake + self.smooth).T
+        return values, float(strength), fitted.T
 
-    def _factor(self, strength: float, error: torch.Tensor) -> torch.Tensor:
-        covariance = strength**2 * self.shake + self.smooth + error.square().diag() + self.bias
+    def _factor(self, strengths: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+        """Return the Cholesky factors [m, g, g] of the covariances of what is seen, for strengths
+        [m] (or one for all) and errors [m, g]."""
+        fixed = self.smooth + self.bias
+        covariance = (
+            strengths[:, None, None] ** 2 * self.shake + fixed + error.square().diag_embed()
+        )
         factor: torch.Tensor = torch.linalg.cholesky(covariance)
         return factor
 
-    def _cost(self, strength: float, error: torch.Tensor, seen: torch.Tensor) -> float:
-        """Return -log p(seen) but for a constant."""
-        factor = self._factor(strength, error)
-        white = torch.linalg.solve_triangular(factor, seen[:, None], upper=False)
-        return float(white.square().sum() / 2 + factor.diagonal().log().sum())
+    def _cost(self, choices: torch.Tensor, bent: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+        """Return -log p [m] of what was seen, but for a constant, by strength and doubt [m, 2]."""
+        cost = torch.zeros_like(choices[:, 0])
+        for seen, unsure in zip(bent.T, error.T, strict=True):
+            factor = self._factor(choices[:, 0], choices[:, 1:] * unsure)
+            wanted = seen[:, None].expand(len(choices), -1, 1)
+            white = torch.linalg.solve_triangular(factor, wanted, upper=False)
+            cost += white.square().sum((1, 2)) / 2
+            cost += factor.diagonal(dim1=1, dim2=2).log().sum(1)
+        return cost
 
 
 def _of_shake(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

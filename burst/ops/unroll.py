@@ -23,6 +23,7 @@ from burst.ops.warp import invert, pixel_grid, warp
 from burst.records import Sensor, Shutter, Stack
 
 ROUNDS = 8  # of the fixed point: by how far a row is displaced depends on the row it lands on
+STILL = 1e-3  # px; rows that move by less have landed
 BOX = 21  # px, over which frames are compared
 NEAR = 0.02  # frame times squared; a view at the very instant is not trusted without bound
 MOST = 40.0  # of 255; the most that one pixel counts in a comparison
@@ -166,7 +167,9 @@ def view(motion: torch.Tensor, times: Clock, frame: int, instant: float) -> View
     for _ in range(ROUNDS + 1):
         later = times.at(frame, row) - instant
         displacement = position(motion, later) + times.displaced(frame, row) - here
-        row = y + displacement[1]
+        row, before = y + displacement[1], row
+        if float((row - before).abs().max()) < STILL:
+            break
     height, width = motion.shape[-2:]
     across, down = x + displacement[0], y + displacement[1]
     there = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)

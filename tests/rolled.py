@@ -10,6 +10,9 @@ from simulated import camera_scene
 from burst.data.shutters import Drift, Layers, simulate_shutter
 from burst.files.sequence import Sequence
 from burst.ops.color import linear_to_display
+from burst.ops.flow import match, to_bytes
+from burst.ops.recording import Recording
+from burst.ops.unroll import clock
 from burst.ops.vibration import Vibration
 from burst.pipeline import Pipeline, load
 from burst.records import Sensor, Shutter
@@ -69,6 +72,15 @@ def _layers(speed: float, swing: float, object_speed: float, shake: float = 0.0)
         object_path=Drift((object_speed, 0.0)),
         size=SIZE,
     )
+
+
+def known_of(sequence: Sequence, order: int = 1) -> Recording:
+    """Return what is known of a sequence, in units of its frame time."""
+    grey = to_bytes(torch.from_numpy(sequence.frames / 255))
+    matches = {(k, k + 1): match(grey[k], grey[k + 1]) for k in range(len(grey) - 1)}
+    times = clock(sequence.sensor, sequence.height, sequence.scan)
+    paired = sequence.sensor.shutter is Shutter.DUAL_REVERSED
+    return Recording(torch.from_numpy(grey).float(), matches, times, order, paired)
 
 
 def truth(sequence: Sequence, frame: int, share: float) -> torch.Tensor:

@@ -145,7 +145,7 @@ class _Bend:
         mean = _summed(weight * self.bent, self.group) / total.clamp(min=1e-6)
         scatter = _summed((weight * (self.bent - mean[self.group])).square(), self.group)
         error = (ALIKE * scatter).sqrt() / total.clamp(min=1e-6) + LEAST_ERROR
-        few = total < FEWEST * self.size[:, None]
+        few = total <= FEWEST * self.size[:, None]
         return mean.masked_fill(few, 0.0), error.masked_fill(few, NOTHING)
 
 

@@ -11,8 +11,9 @@ from burst.records import MINIMUM_FRAMES, Shutter, StackError
 
 if TYPE_CHECKING:
     from burst.ops.flow import Match
-    from burst.ops.instants import Instant, Recording
+    from burst.ops.instants import Instant
     from burst.ops.readout import Readout
+    from burst.ops.recording import Recording
     from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
@@ -89,8 +90,9 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
     import torch
 
     from burst.ops.flow import to_bytes
-    from burst.ops.instants import Recording, growth, image_at, with_offset, with_shake
+    from burst.ops.instants import image_at
     from burst.ops.light import luminance, planes_of, unclipped
+    from burst.ops.recording import Recording, growth, with_offset, with_shake
     from burst.ops.unroll import clock_of
 
     grey = to_bytes(luminance(stack))
@@ -249,9 +251,7 @@ def _note_shake(report: Report, recording: Recording, instant: float) -> Report:
     """Note the camera's path about an instant, where it was found."""
     import torch
 
-    from burst.ops.instants import path_about
-
-    path = path_about(recording, instant)
+    path = recording.path_about(instant)
     if path is None:
         return report
     times = torch.arange(path.start, path.end, PATH_STEP)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from burst.progress import counted
+
 if TYPE_CHECKING:
     from burst.preparation import Kind
     from burst.records import Burst
@@ -58,7 +60,7 @@ def run(burst: Burst, config: Config) -> Burst:
     corrected, square = [], 0.0
     # One after another: a recording has many instants, and each three colours.
     found = prepare_shutter(burst, loaded.card.preparation)
-    for evidence, where in zip(found, seen, strict=True):
+    for evidence, where in counted(list(zip(found, seen, strict=True)), "correct: images"):
         with torch.no_grad():
             residual = loaded.model.predict(
                 evidence.planes[None],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from burst.progress import counted
 from burst.records import MINIMUM_FRAMES, Shutter, StackError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
         recording = with_shake(recording, instants)
         report = _note_shake(report, recording, instants[len(instants) // 2])
     planes = planes_of(stack)
-    made = [image_at(recording, planes, instant) for instant in instants]
+    made = [image_at(recording, planes, one) for one in counted(instants, "unroll: images")]
     return made, _note(report.note(shutter=config.shutter), recording, instants)
 
 

@@ -1,0 +1,29 @@
+"""Word of work that takes long, for whoever waits at the terminal or reads the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+LOG = logging.getLogger("burst")
+
+NEWS = 10.0  # seconds between two lines; what is done sooner says nothing
+
+Item = TypeVar("Item")
+
+
+def counted(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """Yield items, and say from time to time how many of them are done and how long is left.
+
+    `what` names the work and its items, as in "unroll: images".
+    """
+    started = told = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if done and now > told + NEWS:
+            told = now
+            left = (now - started) / done * (len(items) - done)
+            LOG.info("%s: %d of %d, %.0f s left", what, done, len(items), left)
+        yield item

@@ -12,25 +12,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+
+from burst.ops.bands import BANDS
 
 FEWEST_PAIRS = 5  # a curve through fewer bends to any ratio
-BANDS = 16  # of rows
-CELLS = 8  # of a band
-ROUNDS = 10  # of reweighted least squares, towards the least sum of distances
-CLOSE, FAR = 0.5, 3.0  # px, and medians; what is further from most of a frame moves by itself
+ROUNDS = 8  # of reweighted least squares
 RATIOS = np.arange(0.05, 1.0001, 0.025)
 KNOTS = 1.0  # a frame time; pieces of the curve
 DEGREE = 3
-SURE = 0.5  # trust
+FINEST = 0.05  # px; no motion is known better
+HEAVY = 3.0  # twice the power of the tails of a Cauchy distribution in two dimensions
 ALIKE = 8.0  # bands that err alike at least, and count as one
 LIKELY = 3.84  # twice the log likelihood ratio that 19 of 20 stay below
 
 
 @dataclass(frozen=True)
 class Readout:
-    """The ratio that fits best, the range that fits nearly as well, and the rms misfit (px) of
-    each ratio tried."""
+    """The ratio that fits best, the range that fits nearly as well, and the misfit (px) of each
+    ratio tried: a distance that costs as much as those of all bands do on average."""
 
     ratio: float
     low: float
@@ -39,108 +38,91 @@ class Readout:
     misfits: list[float]
 
 
-def measure_readout(flows: Sequence[torch.Tensor], trusts: Sequence[torch.Tensor]) -> Readout:
-    """Return the readout ratio that flows [2, h, w] from each frame to the next tell, where their
-    trusts [h, w] allow."""
-    moved = np.stack([_by_band(f, t) for f, t in zip(flows, trusts, strict=True)])
-    height = flows[0].shape[1]
-    left, freedom = zip(*(_misfit(moved, ratio, height) for ratio in RATIOS), strict=True)
-    squares = np.array([np.nansum(each**2) for each in left])
-    misfits = np.sqrt(squares / np.array(freedom))
-    best = int(np.argmin(misfits))
-    ratio = _vertex(RATIOS, misfits**2, best)
-    independent = freedom[best] / _alike(left[best])
-    likely = (squares / max(squares[best], 1e-12) - 1) * independent < LIKELY
+def measure_readout(moved: Sequence[np.ndarray], height: int) -> Readout:
+    """Return the readout ratio that the camera's motion from each frame to the next tells: [bands,
+    2] px as of `camera_motion`, NaN where it is not known, in frames of `height` rows.
+
+    Some bands are of something that moves by itself, so that errors have heavy tails: those of a
+    Cauchy distribution, as wide as half of the bands err at least.
+    """
+    pairs = np.stack(moved)
+    left = [_left(pairs, ratio, height, FINEST) for ratio in RATIOS]
+    scale = min(float(np.nanmedian(_far(each))) for each in left)
+    if scale > FINEST:
+        left = [_left(pairs, ratio, height, scale) for ratio in RATIOS]
+    scale = max(scale, FINEST)
+    costs = np.array([np.nansum(np.log1p((_far(each) / scale) ** 2)) for each in left])
+    best = int(np.argmin(costs))
+    ratio = _vertex(RATIOS, costs, best)
+    doubt = np.sqrt(HEAVY * (costs - costs[best]) / _alike(left[best], scale))
+    low, high = _range(ratio, RATIOS, doubt)
+    typical = costs / max(np.isfinite(_far(left[best])).sum(), 1)
     return Readout(
         ratio=ratio,
-        low=float(min(RATIOS[likely].min(), ratio)),
-        high=float(max(RATIOS[likely].max(), ratio)),
+        low=low,
+        high=high,
         ratios=RATIOS.round(3).tolist(),
-        misfits=misfits.tolist(),
+        misfits=(scale * np.sqrt(np.expm1(typical))).tolist(),
     )
 
 
-def _by_band(flow: torch.Tensor, trust: torch.Tensor) -> np.ndarray:
-    """Return the flow [bands, 2] px of the camera in bands of rows; NaN where nothing is trusted.
-
-    A band's cells have medians of their own. What most of the frame does is a parabola over the
-    rows; cells far from it are objects that move by themselves, and are left out.
-    """
-    cells = np.stack(
-        [
-            [_median(*cell) for cell in zip(_across(f), _across(t), strict=True)]
-            for f, t in zip(flow.tensor_split(BANDS, dim=1), trust.tensor_split(BANDS), strict=True)
-        ]
-    )
-    row = np.repeat(np.linspace(-1, 1, BANDS), CELLS)
-    known = np.isfinite(cells[..., 0]).ravel()
-    if known.sum() < BANDS:
-        return np.full((BANDS, 2), np.nan)
-    line = np.vander(row[known], 3)
-    moved = cells.reshape(-1, 2)[known]
-    weight = np.ones(len(moved))
-    for _ in range(ROUNDS):
-        scaled = line * weight[:, None]
-        answer = np.linalg.lstsq(scaled.T @ line, scaled.T @ moved, rcond=None)[0]
-        miss = np.linalg.norm(moved - line @ answer, axis=1)
-        weight = 1 / (miss + CLOSE)
-    away = np.full(known.shape, np.inf)
-    away[known] = miss
-    of_camera = (away < max(CLOSE, FAR * np.median(miss))).reshape(BANDS, CELLS)
-    return np.stack(
-        [
-            np.median(c[k], axis=0) if k.any() else np.full(2, np.nan)
-            for c, k in zip(cells, of_camera, strict=True)
-        ]
-    )
-
-
-def _across(values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return the cells of a band [..., y, w]."""
-    return values.tensor_split(CELLS, dim=-1)
-
-
-def _median(moved: torch.Tensor, sure: torch.Tensor) -> np.ndarray:
-    """Return the median flow [2] px of a cell [2, y, x] where it is trusted; NaN if it is not."""
-    points = moved[:, sure > SURE]
-    enough = points.shape[1] > moved.shape[2]
-    median = points.median(1).values if enough else torch.full((2,), torch.nan)
-    return median.double().cpu().numpy()
-
-
-def _misfit(moved: np.ndarray, ratio: float, height: int) -> tuple[np.ndarray, float]:
-    """Return what a smooth velocity leaves [2, pairs, bands] of flows [pairs, bands, 2], NaN where
-    nothing is known, and its degrees of freedom."""
+def _left(moved: np.ndarray, ratio: float, height: int, scale: float) -> np.ndarray:
+    """Return what a smooth velocity leaves [pairs, bands, 2] px of motion of the same shape, NaN
+    where nothing is known; errors above `scale` count little."""
     from scipy.interpolate import BSpline
 
     pairs = len(moved)
     row = (np.arange(BANDS) + 0.5) / BANDS
     time = np.arange(pairs)[:, None] + ratio * row
-    left, freedom = np.full((2, pairs * BANDS), np.nan), 0.0
-    # A way of some rows down takes that much longer.
-    lasted = 1 + ratio * moved[..., 1] / height
     inner = np.arange(0, pairs - 1 + ratio + KNOTS, KNOTS)
     knots = np.concatenate([[inner[0]] * DEGREE, inner, [inner[-1]] * DEGREE])
-    band = np.tile(np.eye(BANDS), (pairs, 1))[:, 1:]
     curve = BSpline.design_matrix(time.ravel(), knots, DEGREE).toarray()
-    for axis in (0, 1):
-        velocity = (moved[..., axis] / lasted).ravel()
-        known = np.isfinite(velocity)
-        design = np.hstack([curve, band])[known]
-        answer, _, rank, _ = np.linalg.lstsq(design, velocity[known], rcond=1e-8)
-        left[axis, known] = design @ answer - velocity[known]
-        freedom += max(float(known.sum() - rank), 1.0)
-    return left.reshape(2, pairs, BANDS), freedom
+    depth = np.tile(np.eye(BANDS), (pairs, 1))[:, 1:]
+    # A way of some rows down takes that much longer.
+    velocity = (moved / (1 + ratio * moved[..., 1:] / height)).reshape(-1, 2)
+    known = np.isfinite(velocity[:, 0])
+    design, wanted = np.hstack([curve, depth])[known], velocity[known]
+    error = np.zeros_like(wanted)
+    for _ in range(ROUNDS):
+        weighted = design / (1 + (_far(error) / scale) ** 2)[:, None]
+        answer = np.linalg.lstsq(weighted.T @ design, weighted.T @ wanted, rcond=1e-10)[0]
+        error = design @ answer - wanted
+    left = np.full_like(velocity, np.nan)
+    left[known] = error
+    return left.reshape(moved.shape)
 
 
-def _alike(left: np.ndarray) -> float:
-    """Return how many bands err alike, and count as one, by what a curve leaves [2, pairs, bands].
+def _far(error: np.ndarray) -> np.ndarray:
+    """Return the length of errors [..., 2]."""
+    return np.asarray(np.linalg.norm(error, axis=-1))
+
+
+def _alike(left: np.ndarray, scale: float) -> float:
+    """Return how many bands err alike, and count as one, by what a curve leaves [pairs, bands, 2].
 
     A shake that is too quick for the curve errs alike over many rows; noise over few.
     """
-    together = float(np.nansum(left[..., 1:] * left[..., :-1]))
-    correlation = together / max(float(np.nansum(left**2)), 1e-12)
+    calm = left / np.sqrt(1 + (_far(left) / scale) ** 2)[..., None]
+    together = float(np.nansum(calm[:, 1:] * calm[:, :-1]))
+    correlation = together / max(float(np.nansum(calm**2)), 1e-12)
     return max(ALIKE, (1 + correlation) / max(1 - correlation, 1e-3))
+
+
+def _range(best: float, x: np.ndarray, doubt: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the range outside of which all x are doubted, of which `best` is not."""
+    ends = []
+    for side in (-1, 1):
+        beyond = (x - best) * side > 0
+        # From the best outwards; about it doubt grows in proportion to the distance.
+        away = np.concatenate([[0.0], np.abs(x - best)[beyond][::side]])
+        grown = np.concatenate([[0.0], doubt[beyond][::side]]) / LIKELY**0.5
+        last = int(np.flatnonzero(grown < 1).max())
+        far = away[last]
+        if last + 1 < len(away):
+            share = (1 - grown[last]) / (grown[last + 1] - grown[last])
+            far += share * (away[last + 1] - away[last])
+        ends.append(best + side * far)
+    return ends[0], ends[1]
 
 
 def _vertex(x: np.ndarray, y: np.ndarray, best: int) -> float:

@@ -11,6 +11,8 @@ from burst.progress import counted
 from burst.records import MINIMUM_FRAMES, Shutter, StackError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from burst.ops.flow import Match
     from burst.ops.instants import Instant
     from burst.ops.readout import Readout
@@ -99,7 +101,7 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
     grey = to_bytes(luminance(stack))
     paired = config.shutter == PAIRED
     matches = _match(grey, paired)
-    ratio, report = _readout_ratio(stack, config, matches, report)
+    ratio, report = _readout_ratio(stack, config, grey, matches, report)
     times = clock_of(stack, config.shutter, ratio)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
     frames = torch.from_numpy(grey).float()
@@ -177,7 +179,11 @@ def _match(grey: object, paired: bool) -> dict[tuple[int, int], Match]:
 
 
 def _readout_ratio(
-    stack: Stack, config: Config, matches: dict[tuple[int, int], Match], report: Report
+    stack: Stack,
+    config: Config,
+    grey: np.ndarray,
+    matches: dict[tuple[int, int], Match],
+    report: Report,
 ) -> tuple[float, Report]:
     """Return the readout in frame times and note where it came from; StackError where nothing
     tells."""
@@ -197,7 +203,7 @@ def _readout_ratio(
         )
     if stated > 0:
         return stated, report.note(readout_ratio=stated, readout_from="row_time and frame_time")
-    found = _measure(where, stack, matches)
+    found = _measure(where, stack, grey, matches)
     report = report.note(
         readout_ratio=found.ratio,
         readout_from="the motion",
@@ -210,9 +216,12 @@ def _readout_ratio(
     )
 
 
-def _measure(where: str, stack: Stack, matches: dict[tuple[int, int], Match]) -> Readout:
-    import torch
+def _measure(
+    where: str, stack: Stack, grey: np.ndarray, matches: dict[tuple[int, int], Match]
+) -> Readout:
+    import numpy as np
 
+    from burst.ops.bands import camera_motion
     from burst.ops.readout import FEWEST_PAIRS, measure_readout
 
     remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."
@@ -221,14 +230,15 @@ def _measure(where: str, stack: Stack, matches: dict[tuple[int, int], Match]) ->
             f"{where}: expected to be told how long the readout takes, or at least"
             f" {FEWEST_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
         )
-    flows = [m.forth for m in matches.values()]
-    trusts = [m.forth_trust for m in matches.values()]
+    moved = [
+        camera_motion(grey[i], grey[j], found.forth, found.forth_trust)
+        for (i, j), found in matches.items()
+    ]
     assert stack.scan is not None
     if stack.scan[0] < 0:
         # Read upwards it is the mirrored scene that is read downwards.
-        mirror = torch.tensor([1.0, -1.0])[:, None, None]
-        flows, trusts = [f.flip(1) * mirror for f in flows], [t.flip(0) for t in trusts]
-    found = measure_readout(flows, trusts)
+        moved = [bands[::-1] * np.array([1.0, -1.0]) for bands in moved]
+    found = measure_readout(moved, stack.height)
     if found.high - found.low > WIDEST_RANGE:
         raise StackError(
             f"{where}: expected motion that tells the readout ratio, found that"

@@ -29,7 +29,7 @@ FORMAT = "burst-checkpoint-1"
 WITHOUT: dict[Kind, str] = {
     "turbulence": "classical",
     "rolling": "rolling_geometry",
-    "dual_reversed": "dual_reversed",
+    "dual_reversed": "dual_reversed_geometry",
     "global_reset": "global_reset_geometry",
 }
 AUTO = "auto"  # instead of a name: the checkpoint that fits the stack

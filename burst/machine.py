@@ -84,14 +84,16 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def check_memory(stack: Stack, limit: int | None) -> None:
-    """Raise StackError if restoring a stack needs more bytes than `limit`; None means unknown."""
-    need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL
+def check_memory(stack: Stack, made: int, limit: int | None) -> None:
+    """Raise StackError if restoring a stack, and what is `made` beside it, needs more bytes than
+    `limit`; None means unknown."""
+    need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL + made
     if limit is not None and need > limit:
         raise StackError(
             f"{stack.source}: expected a stack that fits into {limit / 1e9:.1f} GB of free memory,"
             f" found {stack.count} frames of {stack.height}x{stack.width}, which need about"
-            f" {need / 1e9:.1f} GB. Crop the frames, take fewer of them, or lower --jobs."
+            f" {need / 1e9:.1f} GB with all that is made of them. Crop the frames, take fewer of"
+            " them, ask for fewer images, or lower --jobs."
         )
 
 

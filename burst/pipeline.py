@@ -23,7 +23,7 @@ from burst.config import (
     override,
     read_pipeline,
 )
-from burst.records import Burst
+from burst.records import Burst, Stack
 
 
 class Stage(Protocol):
@@ -50,6 +50,12 @@ class Step:
         """Return what the stage reads besides the stack, if it has a function `files` that says."""
         files = getattr(self.stage, "files", None)
         return files(self.config) if files else []
+
+    def memory(self, stack: Stack) -> int:
+        """Return how many bytes what the stage makes takes beside the stack, if it has a function
+        `memory` that says."""
+        memory = getattr(self.stage, "memory", None)
+        return memory(stack, self.config) if memory else 0
 
 
 @dataclass(frozen=True)

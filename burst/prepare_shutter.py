@@ -14,7 +14,7 @@ from burst.prepare import Evidence, decode, encode, scale_of
 from burst.records import MID_GREY, Burst, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -24,8 +24,9 @@ LARGEST_BLUR = 32.0  # px, encoded as 1
 LARGEST_NOISE = 0.5
 
 
-def prepare_shutter(burst: Burst, preparation: Preparation) -> list[Evidence]:
-    """Return the evidence of every colour of every instant of a burst, instants first."""
+def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence]:
+    """Yield the evidence of every colour of every instant of a burst, instants first: each when it
+    is asked for, because a video has many."""
     import torch
 
     assert burst.image is not None
@@ -36,12 +37,10 @@ def prepare_shutter(burst: Burst, preparation: Preparation) -> list[Evidence]:
     scale = scale_of(light(images))
     scalars = measured_scalars(burst)
     known = torch.tensor([scalars[name] for name in preparation.scalars]).to(images)
-    found = []
     for index, image in enumerate(images):
         planes = _planes(burst, image, index // colours, index % colours, scale)
         chosen = torch.stack([planes[name].to(images) for name in preparation.evidence])
-        found.append(Evidence(chosen, known, planes["blended"], scale))
-    return found
+        yield Evidence(chosen, known, planes["blended"], scale)
 
 
 def restore_shutter(output: torch.Tensor, evidence: Evidence, sensor: Sensor) -> torch.Tensor:

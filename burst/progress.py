@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import Protocol, TypeVar
 
 LOG = logging.getLogger("burst")
 
 NEWS = 10.0  # seconds between two lines; what is done sooner says nothing
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", covariant=True)
 
 
-def counted(items: Sequence[Item], what: str) -> Iterator[Item]:
+class Countable(Protocol[Item]):
+    """Items of which there is a known number."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Item]: ...
+
+
+def counted(items: Countable[Item], what: str) -> Iterator[Item]:
     """Yield items, and say from time to time how many of them are done and how long is left.
 
     `what` names the work and its items, as in "unroll: images".

@@ -91,7 +91,7 @@ def restore(job: Job, watch: Watch) -> Result:
     ):
         return Result(_outputs(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
     _check_folder(job, earlier, provenance)
-    check_memory(stack, job.memory)
+    check_memory(stack, sum(step.memory(stack) for step in pipeline.steps), job.memory)
     job.folder.mkdir(parents=True, exist_ok=True)
     set_up(job.device, job.threads)
     burst, image = _Run(job, pipeline, watch).image(stack)

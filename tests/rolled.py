@@ -92,5 +92,5 @@ def truth(sequence: Sequence, frame: int, share: float) -> torch.Tensor:
 
 def without_network(name: str, said: list[str]) -> Pipeline:
     """Load the geometry in place of what needs a checkpoint."""
-    plain = name.endswith("_geometry") or name == "dual_reversed"
+    plain = name.endswith("_geometry")
     return load(name if plain else f"{name}_geometry", said)

@@ -15,13 +15,15 @@ NEED = STACK.frames.size * machine.BYTES_PER_PIXEL
 
 
 def test_stack_that_fits_is_let_through():
-    machine.check_memory(STACK, NEED)
-    machine.check_memory(STACK, None)
+    machine.check_memory(STACK, 0, NEED)
+    machine.check_memory(STACK, 10**15, None)
 
 
 def test_stack_that_does_not_fit_is_refused_with_advice():
     with pytest.raises(StackError, match=r"2 frames of 100x100, which need about .* lower --jobs"):
-        machine.check_memory(STACK, NEED - 1)
+        machine.check_memory(STACK, 0, NEED - 1)
+    with pytest.raises(StackError, match="ask for fewer images"):
+        machine.check_memory(STACK, 1, NEED)
 
 
 def test_container_s_limit_counts(tmp_path, monkeypatch):

@@ -40,12 +40,12 @@ def unrolled(frames: int = 2, exposure: float = 0.0, *settings: str) -> Burst:
 
 def planes(burst: Burst) -> dict[str, torch.Tensor]:
     """Return the planes of the first instant by name."""
-    evidence = prepare_shutter(burst, WHOLE)[0]
+    evidence = next(prepare_shutter(burst, WHOLE))
     return dict(zip(SHUTTER_EVIDENCE, evidence.planes, strict=True))
 
 
 def first(burst: Burst) -> Evidence:
-    return prepare_shutter(burst, WHOLE)[0]
+    return next(prepare_shutter(burst, WHOLE))
 
 
 def test_the_base_turns_back_into_what_geometry_made():
@@ -118,7 +118,7 @@ def test_every_colour_of_every_instant_is_a_measurement():
     colour = np.stack([sequence.frames, sequence.frames // 2, sequence.frames // 4], axis=-1)
     stack = replace(sequence.luminance(), colour=colour)
     pipeline = load("rolling", ["unroll.instants=[0.0,1.0]"]).before("correct")
-    found = prepare_shutter(pipeline.run(Burst(stack)), WHOLE)
+    found = list(prepare_shutter(pipeline.run(Burst(stack)), WHOLE))
     assert len(found) == 6
     assert found[0].base.mean() > found[1].base.mean() > found[2].base.mean()
     assert not torch.equal(found[0].planes[4], found[3].planes[4])  # another instant

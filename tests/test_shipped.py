@@ -26,7 +26,7 @@ SHIPPED = sorted(FOLDER.glob("*.safetensors"))
 LARGEST = 16 * 2**20  # bytes
 LEVELS = tuple(read_levels())
 # Of a row, in frame times, by the shutter whose network is shipped.
-EXPOSURES = {"rolling": 0.3, "global_reset": 0.2}
+EXPOSURES = {"rolling": 0.3, "global_reset": 0.2, "dual_reversed": 0.02}
 
 
 def restored(scene: torch.Tensor, level: str, seed: int = 0) -> tuple[Burst, Burst, torch.Tensor]:

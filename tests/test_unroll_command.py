@@ -169,7 +169,7 @@ def test_a_pair_read_in_one_direction_is_refused(tmp_path, capsys):
     text = sidecar.read_text("utf-8")
     assert "-1" in text
     sidecar.write_text(text.replace("-1", "1"), "utf-8")
-    assert run(tmp_path / "pair", pipeline="dual_reversed") == 3
+    assert run(tmp_path / "pair", pipeline="dual_reversed_geometry") == 3
     assert "opposite directions" in capsys.readouterr().err
 
 

@@ -1,4 +1,5 @@
-"""Charts that tell sharpness, after ISO 12233: slanted edges and a Siemens star, both of any size.
+"""Charts that tell sharpness, after ISO 12233: slanted edges and a Siemens star, both of any size;
+and random rectangles, from which networks learn what straight edges look like.
 
 What they show is linear reflectance, averaged over the area of every pixel.
 """
@@ -6,6 +7,7 @@ What they show is linear reflectance, averaged over the area of every pixel.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +23,12 @@ OFFSET = 0.24  # of the squares' centres from the middle, in sides of the chart
 CYCLES = 36  # of the star, in one turn
 STAR_RADIUS = 0.45  # in sides of the chart
 OVERSAMPLING = 8  # per axis
+RECTANGLES = (3, 12)  # on a chart of them, both included
+SIDES = (0.1, 0.7)  # of rectangles, in sides of the chart
+GREYS = (0.04, 0.9)
+
+# What is seen at x [1, n] and y [m, 1], px from the middle of a chart of a size.
+Draw = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -43,14 +51,32 @@ class Edge:
 
 def draw_chart(name: str, size: int) -> torch.Tensor:
     """Return one of the `CHARTS` as an image [size, size], linear."""
-    draw = {EDGES: _squares, STAR: _star}[name]
-    offsets = (np.arange(OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5
-    along = (np.arange(size)[:, None] + offsets).ravel() - _middle(size)
-    rows = np.split(along, size)
-    # Row by row, so that eight times as many points on each axis never stand in memory at once.
-    fine = (draw(along[None], row[:, None], size).mean(0) for row in rows)
-    image = np.stack([row.reshape(size, OVERSAMPLING).mean(1) for row in fine])
-    return torch.from_numpy(image).float()
+    return _averaged({EDGES: _squares, STAR: _star}[name], size)
+
+
+def draw_rectangles(size: int, generator: torch.Generator) -> torch.Tensor:
+    """Return rectangles [size, size], linear, of random places, sides, angles and greys, one over
+    the other."""
+
+    def between(bounds: tuple[float, float], count: int) -> np.ndarray:
+        drawn = torch.rand(count, generator=generator).double().numpy()
+        return np.asarray(bounds[0] + drawn * (bounds[1] - bounds[0]))
+
+    count = int(torch.randint(RECTANGLES[0], RECTANGLES[1] + 1, (), generator=generator))
+    centre_x, centre_y = (between((-size / 2, size / 2), count) for _ in range(2))
+    half_width, half_height = (between(SIDES, count) * size / 2 for _ in range(2))
+    angle, grey = between((0, math.pi), count), between(GREYS, count + 1)
+
+    def draw(x: np.ndarray, y: np.ndarray, _: int) -> np.ndarray:
+        seen = np.full(np.broadcast_shapes(x.shape, y.shape), grey[-1])
+        for k in range(count):
+            right, down = x - centre_x[k], y - centre_y[k]
+            along = np.abs(right * math.cos(angle[k]) + down * math.sin(angle[k]))
+            across = np.abs(down * math.cos(angle[k]) - right * math.sin(angle[k]))
+            seen[(along <= half_width[k]) & (across <= half_height[k])] = grey[k]
+        return seen
+
+    return _averaged(draw, size)
 
 
 def edges_of(size: int) -> list[Edge]:
@@ -65,6 +91,17 @@ def edges_of(size: int) -> list[Edge]:
             found.append(Edge(x + sign * right, y + sign * down, length, True, -lean))
             found.append(Edge(x - sign * down, y + sign * right, length, False, lean))
     return found
+
+
+def _averaged(draw: Draw, size: int) -> torch.Tensor:
+    """Return what a function draws, averaged over the pixels of [size, size]."""
+    offsets = (np.arange(OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5
+    along = (np.arange(size)[:, None] + offsets).ravel() - _middle(size)
+    rows = np.split(along, size)
+    # Row by row, so that eight times as many points on each axis never stand in memory at once.
+    fine = (draw(along[None], row[:, None], size).mean(0) for row in rows)
+    image = np.stack([row.reshape(size, OVERSAMPLING).mean(1) for row in fine])
+    return torch.from_numpy(image).float()
 
 
 def _squares(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:

@@ -40,7 +40,7 @@ NUMERICS = (
     "data/augment.py", "data/levels.py", "data/samples.py", "data/scenes.py", "ops",
     "preparation.py", "prepare.py", "records.py",
 )  # fmt: skip
-NUMERICS_OF_STACKS = ("data/simulate.py", "data/targets.py")
+NUMERICS_OF_STACKS = ("data/charts.py", "data/simulate.py", "data/targets.py")
 NUMERICS_OF_SHUTTERS = (
     "data/pairs.py", "data/shutters.py", "data/shutter_samples.py", "files/sequence.py",
     "prepare_shutter.py",

@@ -17,6 +17,7 @@ from burst.data.shutter_samples import Draws, ShutterMaking, record
 from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.ops.light import planes_of
+from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_linear
 from burst.ops.shutter import readout_share
 from burst.preparation import Kind, Preparation, evidence_of, scalars_of
 from burst.prepare_shutter import encode_shutter, level_of, prepare_shutter
@@ -31,7 +32,7 @@ class PairSample:
     """What a network is given of three instants of a pair, and the pair; images are encoded.
 
     planes [3, c, h, w] and base [3, h, w] of the instants, velocity [3, 2, h, w] px a readout, of
-    their points; scalars [s]; frames [2, h, w] as they were read, times [2, h, w] the share of the
+    their points; scalars [s]; frames [2, h, w] that were read, times [2, h, w] the share of the
     readout at which each row was read; offset [2, 2] px of each frame, instants [3] as shares.
     """
 
@@ -55,24 +56,46 @@ def make_pair_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -
     else:
         sequence = record(key, replace(making, frames=(1, 1)), scenes, draws)
     middle = draws.between(ROWS)
-    sample = sample_of_pair(key, making.pipeline, sequence.luminance(), middle)
+    stack = sequence.luminance()
+    noisier = with_more_noise(stack, draws.generator)
+    sample = sample_of_pair(key, making.pipeline, stack, noisier, middle)
     return _window(sample, making.size, draws)
 
 
-def sample_of_pair(key: Key, pipeline: str, stack: Stack, middle: float) -> PairSample:
-    """Return the sample of one pair; `middle` is the share of the readout of the middle instant."""
+def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
+    """Return a stack with about as much noise again, as its own frames measure it."""
+    black, white = float(stack.sensor.black_levels[0]), stack.sensor.white_level
+    linear = to_linear(stack.frames, black, white)
+    noise = fit_noise(*noise_curve(linear), lowest_linear(stack.sensor))
+    std = (noise.shot * linear.clamp(min=0) + noise.read).sqrt()
+    noisier = linear + std * torch.randn(linear.shape, generator=generator)
+    dn = (noisier * (white - black) + black).round().clamp(0, white)
+    return replace(stack, frames=dn.numpy().astype(stack.frames.dtype))
+
+
+def sample_of_pair(
+    key: Key, pipeline: str, stack: Stack, noisier: Stack, middle: float
+) -> PairSample:
+    """Return the sample of one pair; `middle` is the share of the readout of the middle instant.
+
+    A network sees the noisier pair and is held against the pair less the noise that was added: as
+    much was added as there had been, so that the noise of the two is independent, and none of it
+    can be learnt (Pang et al., CVPR 2021).
+    """
     instants = (0.0, middle, 1.0)
     stages = stages_before_network(pipeline, [f"unroll.instants={list(instants)}"])
-    burst = stages.run(Burst(stack))
+    burst = stages.run(Burst(noisier))
     known = Preparation(evidence_of(KIND), scalars_of(KIND), KIND)
-    evidence = prepare_shutter(burst, known)
+    evidence = list(prepare_shutter(burst, known))
     assert burst.views is not None
     assert stack.scan is not None
     height, width = stack.height, stack.width
     offset = torch.zeros(2, 2)
     offset[1] = torch.tensor(burst.report.numbers("unroll")["offset"][0])
-    read = planes_of(stack)
-    frames = [encode_shutter(read(k)[0], evidence[0], stack.sensor) for k in (0, 1)]
+    read, seen = planes_of(stack), planes_of(noisier)
+    frames = [
+        encode_shutter(2 * read(k)[0] - seen(k)[0], evidence[0], stack.sensor) for k in (0, 1)
+    ]
     share = readout_share(height, stack.scan)[:, :, None].expand(-1, -1, width)
     return PairSample(
         key,

@@ -19,6 +19,7 @@ import torch
 from pydantic import Field
 
 from burst.data.augment import draw_view
+from burst.data.charts import draw_rectangles
 from burst.data.levels import find_level
 from burst.data.scenes import read_scene
 from burst.data.simulate import PSF_SIZE, simulate
@@ -46,8 +47,9 @@ Reduction = Annotated[float, Field(ge=0.25, le=4)]
 class Making:
     """How samples are made.
 
-    `targets` is the share of coded targets, `exposure` that of white; `reductions` says how many
-    pixels of an image, from side to side, go into one of a scene.
+    `targets` and `rectangles` are the shares of coded targets and of charts of rectangles, and
+    `exposure` is that of white; `reductions` says how many pixels of an image, from side to side,
+    go into one of a scene.
     """
 
     kind: Literal["turbulence"] = "turbulence"
@@ -55,6 +57,7 @@ class Making:
     size: Annotated[int, Field(ge=64)] = 224
     frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (20, 100)
     targets: Share = 0.1
+    rectangles: Share = 0.0
     exposure: tuple[Share, Share] = (0.5, 1.0)
     reductions: tuple[Reduction, Reduction] = (0.6, 2.0)
     pipeline: str = "turbulence"
@@ -147,12 +150,15 @@ def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
 def _draw_scene(
     making: Making, scenes: list[list[str]], generator: torch.Generator
 ) -> torch.Tensor:
-    """Return a view [h, w], linear, of a random coded target or of an image.
+    """Return a view [h, w], linear, of a random chart, coded target or image.
 
     Folders are equally likely, however many images each has.
     """
     side = making.size + 2 * (PSF_SIZE // 2)
-    if _draw(generator) < making.targets:
+    kind = _draw(generator)
+    if 1 - kind < making.rectangles:
+        return draw_rectangles(side, generator)
+    if kind < making.targets:
         # Twice as large, so that the view has room to be a part of it.
         whole = draw_target(2 * side, generator).image
     else:

@@ -116,7 +116,7 @@ def sample_of_instant(
 ) -> Sample:  # fmt: skip
     """Return the sample of a burst that is ready for the network, and the truth [h, w] in DN."""
     sensor = burst.stack.sensor
-    evidence = prepare_shutter(burst, Preparation(evidence_of(kind), scalars_of(kind), kind))[0]
+    evidence = next(prepare_shutter(burst, Preparation(evidence_of(kind), scalars_of(kind), kind)))
     light = to_linear(truth[None], float(sensor.black_levels[0]), sensor.white_level)[0]
     wanted = encode_shutter(light, evidence, sensor)
     return Sample(key, evidence.planes, evidence.scalars, evidence.base, wanted, level_of(burst))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from burst.files.quiet import quiet_tifffile
@@ -22,6 +22,9 @@ RAW_SUFFIXES = (
 )  # fmt: skip
 STACK_SUFFIXES = (*ARRAY_SUFFIXES, ".ser", *FITS_SUFFIXES, *VIDEO_SUFFIXES)
 ACCEPTED = "npy, npz, ser, fits, tif, video, or a folder of camera raw files or of png, jpg, tif"
+
+# How names of dual reversed pairs end: read from top to bottom, or from bottom to top.
+SCANS = {"_t2b": 1, "_b2t": -1}
 
 TRUTH_SUFFIX = ".truth.npz"  # what the simulator writes beside a stack
 
@@ -62,6 +65,13 @@ def frames_in(folder: Path) -> list[Path]:
             " Move all but one kind to another folder."
         )
     return frames
+
+
+def scan_named(frames: Sequence[Path]) -> list[int] | None:
+    """Return the direction in which each frame was read, +1 down, -1 up, where all names end as
+    those of dual reversed pairs do; else None."""
+    ends = [frame.stem[-4:].lower() for frame in frames]
+    return [SCANS[end] for end in ends] if all(end in SCANS for end in ends) else None
 
 
 def is_result(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from burst.files.folder import (
     TIFF_SUFFIXES,
     VIDEO_SUFFIXES,
     frames_in,
+    scan_named,
 )
 from burst.files.npy import Axis, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
@@ -125,11 +126,14 @@ def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
 def _settle(
     path: Path, sensor: Sensor, options: ReadOptions, count: int
 ) -> tuple[Sensor, np.ndarray | None]:
-    """Return the sensor and scan [n] after sidecar and options, the later the stronger."""
+    """Return the sensor and scan [n] after names, sidecar and options, the later the stronger."""
+    named = scan_named(frames_in(path)) if path.is_dir() else None
+    scan = None if named is None else np.array(named, np.int8)
     sidecar_path = find_sidecar(path)
     sidecar = read_sidecar(sidecar_path) if sidecar_path else None
     if sidecar:
         sensor = sidecar.apply(sensor)
+        scan = scan if sidecar.scan is None else sidecar.scan_of(count)
     black, white = options.black_level, options.white_level
     with check.naming(path):
         sensor = replace(
@@ -137,4 +141,4 @@ def _settle(
             black_level=sensor.black_level if black is None else black,
             white_level=sensor.white_level if white is None else white,
         )
-    return sensor, sidecar.scan_of(count) if sidecar else None
+    return sensor, scan

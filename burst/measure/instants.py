@@ -1,8 +1,8 @@
 """Simulated recordings of two shutters against the truth: nine instants, readout, and offset.
 
 A camera that is carried, a step in 0.3 s, pans over a still with a disc before it that goes its own
-way; the sensor is that of the easiest level. Nothing shakes beside: what is quicker than the frame
-rate hides how long the readout takes.
+way; the sensor is that of the easiest level. Rolling ones are recorded calmly, and with a shake of
+many tones beside: what is quicker than the frame rate hides how long the readout takes.
 """
 
 from __future__ import annotations
@@ -30,27 +30,38 @@ SIZE, FRAMES = 256, 10  # px, and frames of a rolling shutter; of the other ther
 SPEED, FRAME_RATE = 10.0, 30.0  # px a frame, and Hz
 SWING, PERIOD = (12.0, 8.0), 0.3  # px and seconds, of the camera
 RATIOS = (0.4, 0.7, 1.0)
+SHAKES = (0.0, 0.3)  # px rms
 OFFSET = (-3, 2)  # px to the right and down, of the second camera of a pair
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording: its scene (a file or a name of `SCENES`), shutter, readout ratio and seed."""
+    """One recording: its scene (a file or a name of `SCENES`), shutter, readout ratio, seed, and
+    the shake of its camera, px rms."""
 
     image: str
     shutter: str
     ratio: float
     seed: int
+    shake: float = 0.0
 
     @property
     def name(self) -> str:
-        """The image without its folder and suffix, the shutter, and the ratio."""
-        return f"{Path(self.image).stem}, {self.shutter} {self.ratio:g}"
+        """The image without its folder and suffix, and how it is recorded."""
+        return f"{Path(self.image).stem}, {self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """The shutter, the readout ratio, and the shake if there is any."""
+        shaken = f", {self.shake:g} px of shake" if self.shake else ""
+        return f"{self.shutter} {self.ratio:g}{shaken}"
 
     def simulate(self) -> Recorded:
         """Return the frames and their truths; the second frame of a pair is displaced."""
         number = zlib.crc32(f"{self.seed} {Path(self.image).stem}".encode())
-        scene = draw_layers(read_scene(self.image), (SIZE, SIZE), SPEED * FRAME_RATE, 0.0, number)
+        scene = draw_layers(
+            read_scene(self.image), (SIZE, SIZE), SPEED * FRAME_RATE, self.shake, number
+        )
         assert isinstance(scene.camera_path, Drift)
         path = replace(scene.camera_path, swing=SWING, period=PERIOD)
         level = find_level("low").point()
@@ -71,9 +82,15 @@ class Recording:
 
 
 def recordings(images: Sequence[str], seed: int) -> list[Recording]:
-    """Return a rolling recording of each image at every ratio, and a dual reversed pair."""
-    kinds = [("rolling", ratio) for ratio in RATIOS] + [("dual_reversed", 1.0)]
-    return [Recording(image, kind, ratio, seed) for image in images for kind, ratio in kinds]
+    """Return rolling recordings of each image at every ratio, calm and shaken, and a dual reversed
+    pair."""
+    kinds = [("rolling", ratio, shake) for shake in SHAKES for ratio in RATIOS]
+    kinds.append(("dual_reversed", 1.0, 0.0))
+    return [
+        Recording(image, shutter, ratio, seed, shake)
+        for image in images
+        for shutter, ratio, shake in kinds
+    ]
 
 
 @dataclass(frozen=True)

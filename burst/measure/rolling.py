@@ -93,10 +93,8 @@ class ShutterBench:
         methods: dict[str, Callable[[], torch.Tensor]] = {
             UNTOUCHED: partial(frame_planes, stack, frame),
             OURS: partial(self._restore, stack, frame, share, ""),
+            CLASSICAL: partial(self._restore, stack, frame, share, "_geometry"),
         }
-        # Dual reversed pairs are restored without a network.
-        if stack.sensor.shutter is not Shutter.DUAL_REVERSED:
-            methods[CLASSICAL] = partial(self._restore, stack, frame, share, "_geometry")
         if stack.sensor.shutter is Shutter.ROLLING:
             methods[BASELINE] = partial(constant_velocity, stack, frame, share)
         found: Record = {}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import mean, median
 
+from burst.measure.instants import Recording
 from burst.measure.results import Record
 from burst.measure.tables import CLASSICAL, OURS, markdown, mean_of
 
@@ -76,13 +77,13 @@ def _by_sequence(records: Sequence[Record]) -> str:
 def instants_table(records: Sequence[Record]) -> str:
     """Return PSNR at every instant, what was found of readouts, and of offsets."""
     rows: list[Sequence[str]] = []
-    for kind in dict.fromkeys((r["case"]["shutter"], r["case"]["ratio"]) for r in records):
-        group = [r for r in records if (r["case"]["shutter"], r["case"]["ratio"]) == kind]
+    for kind in dict.fromkeys(_kind(r) for r in records):
+        group = [r for r in records if _kind(r) == kind]
         for method in ("frame", OURS):
             columns = zip(*(r[method] for r in group), strict=True)
             means = [sum(column) / len(group) for column in columns]
             cells = (f"{mean:.1f}" for mean in (*means, sum(means) / len(means)))
-            rows.append([f"{kind[0]} {kind[1]:g}", str(len(group)), method, *cells])
+            rows.append([kind, str(len(group)), method, *cells])
     shares = (f"{k / (len(means) - 1):.3g}" for k in range(len(means)))
     head = ["shutter and readout ratio", "recordings", "image", *shares, "mean"]
     offsets = [r["offset_error"] for r in records if "offset_error" in r] or [math.nan]
@@ -98,11 +99,18 @@ def instants_table(records: Sequence[Record]) -> str:
 
 def _readouts(records: Sequence[Record]) -> str:
     rows: list[Sequence[str]] = []
-    for ratio in sorted({r["case"]["ratio"] for r in records if "readout" in r}):
-        group = [r for r in records if r["case"]["ratio"] == ratio and "readout" in r]
-        told = [abs(r["readout"] / ratio - 1) for r in group if r["readout"] is not None]
+    known = [r for r in records if "readout" in r]
+    for kind in dict.fromkeys(_kind(r) for r in known):
+        group = [r for r in known if _kind(r) == kind]
+        found = [r for r in group if r["readout"]]
+        told = [abs(r["readout"] / r["case"]["ratio"] - 1) for r in found]
+        held = sum(r["range"][0] <= r["case"]["ratio"] <= r["range"][1] for r in found)
         close = str(sum(error <= CLOSE for error in told))
         errors = [f"{e:.1%}" for e in (median(told), max(told))] if told else ["none", "none"]
-        rows.append([f"{ratio:g}", str(len(group)), str(len(told)), close, *errors])
-    within = f"within {CLOSE:.0%}"
-    return markdown(["ratio", "recordings", "told", within, "median error", "largest"], rows)
+        rows.append([kind, str(len(group)), str(len(told)), close, *errors, str(held)])
+    figures = ["told", f"within {CLOSE:.0%}", "median error", "largest", "within the range told"]
+    return markdown(["shutter and readout ratio", "recordings", *figures], rows)
+
+
+def _kind(record: Record) -> str:
+    return Recording(**record["case"]).kind

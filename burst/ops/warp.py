@@ -10,6 +10,9 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+HALFWAY = 16  # taps of the windowed sinc that gives the values halfway between pixels
+FLANKS = 4.5  # of its Kaiser window
+
 
 def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> torch.Tensor:
     """Sample frames [n, h, w] at p + flow(p), flow [n, 2, h', w'] -> [n, h', w']; edges reflect.
@@ -35,6 +38,26 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
         align_corners=True,
     )
     return rearrange(sampled, "n 1 h w -> n h w")
+
+
+def twice_as_fine(images: torch.Tensor) -> torch.Tensor:
+    """Return images [n, h, w] at their pixels and halfway between, [n, 2h - 1, 2w - 1].
+
+    Moving an image by half a pixel, `warp` takes a third of the contrast at 3/8 of a cycle per
+    pixel. Of an image that was made twice as fine, no part of a pixel changes it by more than 3 %.
+    """
+    window = torch.kaiser_window(HALFWAY, periodic=False, beta=FLANKS)
+    kernel = torch.sinc(torch.arange(HALFWAY) - (HALFWAY - 1) / 2) * window
+    kernel = (kernel / kernel.sum()).to(images)[None, None]
+    for _ in range(2):
+        count, height, width = images.shape
+        lines = rearrange(images, "n h w -> (n h) 1 w")
+        margin = HALFWAY // 2 - 1
+        between = functional.conv1d(functional.pad(lines, (margin, margin), "reflect"), kernel)
+        between = between.reshape(count, height, width - 1)
+        pairs = torch.stack([images[..., :-1], between], dim=-1).flatten(-2)
+        images = torch.cat([pairs, images[..., -1:]], dim=-1).mT
+    return images
 
 
 def pixel_grid(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

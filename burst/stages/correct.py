@@ -60,7 +60,7 @@ def run(burst: Burst, config: Config) -> Burst:
     corrected, square = [], 0.0
     # One after another: a recording has many instants, and each three colours.
     found = prepare_shutter(burst, loaded.card.preparation)
-    for evidence, where in counted(list(zip(found, seen, strict=True)), "correct: images"):
+    for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
         with torch.no_grad():
             residual = loaded.model.predict(
                 evidence.planes[None],

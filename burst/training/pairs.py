@@ -18,12 +18,13 @@ from burst.data.pairs import PairSample
 from burst.data.samples import Key
 from burst.models.restorer import Restorer, Source
 from burst.ops.rerender import Still, rerender
-from burst.training.batches import Pool
+from burst.training.batches import LEAST_ERROR, Pool
 from burst.training.losses import EPSILON, Aims, charbonnier
 
 MARGIN = 32  # px that a teacher sees around what its student does
 LARGEST_CORRECTION = 8.0  # px a readout, of velocity for an output of 1
-SMOOTH = 0.1  # weight of the total variation of the velocity's correction
+SMOOTH = 1.0  # weight of the total variation of the velocity's correction
+CALM = 0.1  # px; less variation hardly pulls, or it would drown what the images say
 TAUGHT = 1.0  # weight of the error against the teacher
 
 
@@ -105,10 +106,11 @@ class CycleObjective(nn.Module):
         whole = batch
         if self.teachers:
             batch = batch.without(MARGIN)
+        with torch.no_grad():
+            unit = cycle_error(batch.base, batch.velocity, batch).clamp(min=LEAST_ERROR)
         images, corrected = stills_of(self.model, batch, source, generator)
-        errors = [charbonnier_where(*pair) for pair in rendered(images, corrected, batch)]
         parts = {
-            "image": torch.stack(errors).mean(),
+            "image": (cycle_error(images, corrected, batch) / unit).mean(),
             "smooth": variation(corrected - batch.velocity),
         }
         total = parts["image"] + SMOOTH * parts["smooth"]
@@ -116,7 +118,7 @@ class CycleObjective(nn.Module):
             with torch.no_grad():
                 wanted, _ = stills_of(teacher, whole, source, None)
             inside = wanted[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
-            parts["taught"] = charbonnier(images, inside)
+            parts["taught"] = charbonnier(images, inside, rearrange(unit, "b -> b 1 1 1"))
             total = total + TAUGHT * parts["taught"]
         return {"total": total, **parts}
 
@@ -168,18 +170,25 @@ def cycle_psnr(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) -
     return float(-10 * torch.stack(errors).mean().clamp(min=1e-10).log10())
 
 
-def charbonnier_where(
-    output: torch.Tensor, wanted: torch.Tensor, there: torch.Tensor
-) -> torch.Tensor:
-    """Return the mean of sqrt(error^2 + epsilon^2) - epsilon where it counts."""
-    error = (output - wanted).float()
-    each = (error.square() + EPSILON**2).sqrt() - EPSILON
-    return (each * there).sum() / there.sum().clamp(min=1)
+def cycle_error(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) -> torch.Tensor:
+    """Return for each pair [b] by how much what is rendered differs from what was read: the mean
+    of sqrt(error^2 + epsilon^2) - epsilon where both are known."""
+    # In half precision what is rendered would be rounded more than it errs.
+    with torch.autocast(images.device.type, enabled=False):
+        frames = rendered(images, velocity, batch)
+    found = []
+    for made, read, there in frames:
+        error = (made - read).float()
+        each = ((error.square() + EPSILON**2).sqrt() - EPSILON) * there
+        found.append(each.sum((1, 2)) / there.sum((1, 2)).clamp(min=1))
+    return torch.stack(found).mean(0)
 
 
 def variation(fields: torch.Tensor) -> torch.Tensor:
-    """Return the total variation of fields [..., h, w], a mean over their pixels, of white a px."""
-    across, down = fields.diff(dim=-1).abs().mean(), fields.diff(dim=-2).abs().mean()
+    """Return the total variation of fields [..., h, w] px, a mean over their pixels, in units of
+    the largest correction."""
+    steps = (fields.diff(dim=-1), fields.diff(dim=-2))
+    across, down = (((step.square() + CALM**2).sqrt() - CALM).mean() for step in steps)
     return (across + down) / LARGEST_CORRECTION
 
 

@@ -16,15 +16,16 @@ from burst.data.pairs import (
     list_pairs,
     make_pair_sample,
     sample_of_pair,
+    with_more_noise,
 )
 from burst.data.samples import Key, load_sample, save_sample
 from burst.data.scenes import SCENES
 from burst.data.shutter_samples import ShutterMaking
 from burst.preparation import SHUTTER_EVIDENCE
-from burst.records import Shutter, StackError
+from burst.records import Sensor, Shutter, Stack, StackError
 
 MAKING = ShutterMaking(
-    kind="dual_reversed", size=64, frames=(1, 1), truth=False, pipeline="dual_reversed_network",
+    kind="dual_reversed", size=64, frames=(1, 1), truth=False, pipeline="dual_reversed",
     speed=(2.0, 6.0),
 )  # fmt: skip
 KEY = Key("low", 0)
@@ -44,14 +45,28 @@ def test_a_sample_has_three_instants_and_the_pair_that_was_read(tmp_path):
 
 
 def test_rows_are_read_in_opposite_order():
-    sample = sample_of_pair(
-        KEY, "dual_reversed_network", recording(Shutter.DUAL_REVERSED).luminance(), 0.4
-    )
+    stack = recording(Shutter.DUAL_REVERSED).luminance()
+    sample = sample_of_pair(KEY, "dual_reversed", stack, stack, 0.4)
     assert sample.times[0, 0, 0] == sample.times[1, -1, 0] == 0
     assert sample.times[0, -1, 0] == sample.times[1, 0, 0] == 1
     assert sample.instants.tolist() == pytest.approx([0, 0.4, 1])
     across = float(sample.velocity[1, 0, 30:-30, 40:-40].median())
     assert across == pytest.approx(200 * 0.8 * 0.04, rel=0.1)
+
+
+def test_what_is_seen_tells_nothing_of_the_noise_of_what_is_wanted():
+    clean = np.tile(np.linspace(400, 3000, 128, dtype=np.float32), (2, 128, 1))
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 40, clean.shape)
+    frames = (clean + noise).round().astype(np.uint16)
+    stack = Stack(frames, Sensor(shutter=Shutter.DUAL_REVERSED), scan=np.array([1, -1], np.int8))
+    noisier = with_more_noise(stack, torch.Generator().manual_seed(0))
+    assert noisier.frames.dtype == np.uint16
+    seen = noisier.frames - clean
+    wanted = 2.0 * frames - noisier.frames - clean
+    assert seen.std() == pytest.approx(40 * 2**0.5, rel=0.05)
+    assert abs(np.corrcoef(seen.ravel(), wanted.ravel())[0, 1]) < 0.05
+    assert np.corrcoef(seen.ravel(), noise.ravel())[0, 1] > 0.6
 
 
 def test_recorded_pairs_are_enough(pair_folder, tmp_path):

@@ -54,6 +54,18 @@ def test_key_decides_the_sample(sample):
         assert not torch.equal(sample.truth, make_sample(other, SMALL, [list(SCENES)]).truth)
 
 
+def test_a_share_of_the_scenes_is_drawn():
+    kinds = {
+        "rectangles": replace(SMALL, rectangles=1.0),
+        "targets": replace(SMALL, targets=1.0),
+        "images": replace(SMALL, targets=0.0),
+    }
+    truths = {name: make_sample(KEY, making, [["page"]]).truth for name, making in kinds.items()}
+    assert len({float(truth.mean()) for truth in truths.values()}) == 3
+    plain = {name: float(truth.diff().abs().median()) for name, truth in truths.items()}
+    assert plain["rectangles"] < 0.2 * plain["images"]
+
+
 def test_file_holds_the_sample(sample, tmp_path):
     path = tmp_path / "a.safetensors"
     save_sample(path, sample)

@@ -64,7 +64,7 @@ def test_planes_are_those_of_inference_and_the_truth_is_where_it_was():
     burst = stages.run(Burst(sequence.luminance()))
     sample = sample_of_instant(KEY, "rolling", burst, sequence.truths[9 + 4])
     whole = Preparation(SHUTTER_EVIDENCE, SHUTTER_SCALARS, "rolling")
-    assert torch.equal(sample.planes, prepare_shutter(burst, whole)[0].planes)
+    assert torch.equal(sample.planes, next(prepare_shutter(burst, whole)).planes)
     right = psnr(sample.base[INSIDE], sample.truth[INSIDE])
     moved = psnr(sample.base[INSIDE], torch.roll(sample.truth, 1, 1)[INSIDE])
     assert right > 24

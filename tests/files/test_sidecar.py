@@ -96,3 +96,17 @@ def test_a_mistake_is_named_with_its_remedy(clip: Path, text: str, message: str)
 def test_a_sidecar_that_is_no_file_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="expected a sidecar, found 'Is a directory'"):
         read_sidecar(tmp_path)
+
+
+def test_names_of_pairs_say_how_they_were_read(tmp_path):
+    for name in ("0_b2t", "0_t2b", "1_b2t", "1_t2b"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((32, 40), 90, np.uint8))
+    assert read_stack(tmp_path).scan.tolist() == [-1, 1, -1, 1]
+    (tmp_path / "stack.toml").write_text("scan = [1, -1]")
+    assert read_stack(tmp_path).scan.tolist() == [1, -1, 1, -1]
+
+
+def test_other_names_say_nothing(tmp_path):
+    for name in ("0_t2b", "mean"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((32, 40), 90, np.uint8))
+    assert read_stack(tmp_path).scan.tolist() == [1, 1]

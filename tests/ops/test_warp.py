@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from burst.ops.warp import compose, invert, pixel_grid, resize_field, warp
+from burst.ops.warp import compose, invert, pixel_grid, resize_field, twice_as_fine, warp
 
 
 @pytest.fixture
@@ -95,6 +95,19 @@ def test_a_warp_is_undone_by_its_inverse():
     restored = warp(frame, invert(displacement, iterations=8))
     inside = (..., slice(6, -6), slice(6, -6))
     assert float((restored - scene)[inside].abs().max()) < 0.02
+
+
+@pytest.mark.parametrize(("frequency", "lost"), [(0.1, 1e-3), (0.25, 2e-3), (0.375, 0.01)])
+def test_a_finer_image_keeps_its_pixels_and_has_what_is_between(frequency, lost):
+    def wave(x):
+        return torch.cos(2 * torch.pi * frequency * x).expand(2, 40, -1)
+
+    fine = twice_as_fine(wave(torch.arange(48)))
+    assert fine.shape == (2, 79, 95)
+    assert torch.equal(fine[:, ::2, ::2], wave(torch.arange(48)))
+    halfway = wave(torch.arange(47) + 0.5)
+    assert float((fine[:, ::2, 1::2] - halfway)[..., 8:-8].abs().max()) < lost
+    torch.testing.assert_close(twice_as_fine(wave(torch.arange(48)).mT), fine.mT)
 
 
 def test_a_field_keeps_its_corners_and_its_ramps():

@@ -32,7 +32,7 @@ def instants() -> Instants:
 def restored(shutter: Shutter) -> Instants:
     stack = recording(shutter).luminance()
     words = [f"unroll.instants={list(SHARES)}", "unroll.frame=0"]
-    pipeline = {Shutter.ROLLING: "rolling_geometry"}.get(shutter, "dual_reversed")
+    pipeline = f"{shutter}_geometry"
     burst = load(pipeline, words).run(Burst(stack))
     assert burst.image is not None
     truths = {k: truth(recording(shutter), 0, share).numpy() for k, share in enumerate(SHARES)}

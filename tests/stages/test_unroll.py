@@ -97,7 +97,7 @@ def test_an_object_moves_before_a_still_scene():
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_dual_reversed_pair_meets_in_one_instant(share):
     sequence = recording(Shutter.DUAL_REVERSED)
-    burst = unroll(sequence.luminance(), f"instants=[{share}]", pipeline="dual_reversed")
+    burst = unroll(sequence.luminance(), f"instants=[{share}]", pipeline="dual_reversed_geometry")
     wanted = truth(sequence, 0, share)
     first = torch.from_numpy(sequence.frames[0] / 255).float()
     assert score(burst.image, wanted) > max(24, score(first, wanted) + 3 * (share != 0.5))
@@ -108,7 +108,7 @@ def test_the_offset_of_a_rig_is_found_and_undone():
     sequence = recording(Shutter.DUAL_REVERSED)
     frames = sequence.frames.copy()
     frames[1] = np.roll(frames[1], (2, -3), (0, 1))
-    burst = unroll(replace(sequence, frames=frames).luminance(), pipeline="dual_reversed")
+    burst = unroll(replace(sequence, frames=frames).luminance(), pipeline="dual_reversed_geometry")
     assert burst.report.numbers("unroll")["offset"][0] == pytest.approx([-3, 2], abs=0.3)
     assert score(burst.image, truth(sequence, 0, 0.5)) > 24
 
@@ -172,8 +172,8 @@ def with_sensor(**changes: object) -> Stack:
         (with_sensor(row_time=0.0), "rolling_geometry", "at least 6 frames"),
         (replace(with_sensor(), scan=np.array([1, -1])), "rolling_geometry", "one direction"),
         (with_sensor(shutter=Shutter.GLOBAL_RESET), "rolling_geometry", "found global_reset"),
-        (with_sensor(shutter=Shutter.GLOBAL), "dual_reversed", "opposite directions"),
-        (with_sensor(), "dual_reversed", "Pass --pipeline rolling"),
+        (with_sensor(shutter=Shutter.GLOBAL), "dual_reversed_geometry", "opposite directions"),
+        (with_sensor(), "dual_reversed_geometry", "Pass --pipeline rolling"),
         (
             with_sensor(shutter=Shutter.DUAL_REVERSED),
             "rolling_geometry",
@@ -250,3 +250,12 @@ def test_instants_at_the_end_are_seen_by_fewer_frames():
     assert views.images.shape[:2] == (3, 3)
     assert not views.trust[0, 2].any()
     assert views.trust[1, 2].any()
+
+
+def test_a_long_video_says_how_much_memory_it_takes():
+    stack = recording().luminance()
+    few, many = (
+        load("rolling_geometry", [f"unroll.video={rate}"]).steps[0].memory(stack) for rate in (0, 9)
+    )
+    assert many == 9 * stack.count * few
+    assert few > 4 * stack.height * stack.width

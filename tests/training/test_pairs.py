@@ -50,7 +50,7 @@ class Shelf:
 
     def __init__(self):
         stack = recording(Shutter.DUAL_REVERSED).luminance()
-        self.sample = sample_of_pair(KEY, "dual_reversed_network", stack, 0.5)
+        self.sample = sample_of_pair(KEY, "dual_reversed", stack, stack, 0.5)
 
     def present(self, keys):
         return keys

@@ -34,16 +34,23 @@ S = TypeVar("S", bound=Subject)
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
 
 # What figures depend on, and the files among it that only show them.
-DECISIVE = ("records.py", "pipeline.py", "data", "ops", "stages", "measure")
+DECISIVE = (
+    "records.py", "pipeline.py", "data", "files", "ops", "stages", "models", "network.py",
+    "preparation.py", "prepare.py", "prepare_shutter.py", "measure",
+)  # fmt: skip
 SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "shutter_tables.py", "tables.py")
 
 
 class Book:
-    """The records of one suite in one file; those of other code or settings are measured again."""
+    """The records of one suite in one file; those of other code, settings or networks are measured
+    again."""
 
-    def __init__(self, path: Path, suite: str, settings: str, threads: int) -> None:
-        """`settings` is all that decides a figure but the case and the code."""
-        self.path, self.suite, self.settings = path, suite, settings
+    def __init__(
+        self, path: Path, suite: str, settings: str, threads: int, networks: str = ""
+    ) -> None:
+        """`settings`, and the digests of all `networks`, decide a figure with the case and the
+        code."""
+        self.path, self.suite, self.settings, self.networks = path, suite, settings, networks
         self.machine = describe_machine(threads)
         self.code = code_digest()
         self.records: list[Record] = []
@@ -67,7 +74,7 @@ class Book:
         return self.records
 
     def _key(self, case: Subject) -> str:
-        parts = (self.code, self.settings, json.dumps(asdict(case), sort_keys=True))
+        parts = (self.code, self.settings, self.networks, json.dumps(asdict(case), sort_keys=True))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def _write(self) -> None:

@@ -16,7 +16,7 @@ CASES = [Case(image, "low", 0, 2, 64) for image in ("a", "b", "c")]
 def measure(tmp_path):
     """Return a function that measures all cases and says which it had to do."""
 
-    def call(settings="", fail_at=None):
+    def call(settings="", fail_at=None, networks=""):
         done = []
 
         def one(case):
@@ -25,7 +25,7 @@ def measure(tmp_path):
             done.append(case.image)
             return {"figure": case.image * 2}
 
-        book = Book(tmp_path / "toy.json", "toy", settings, threads=1)
+        book = Book(tmp_path / "toy.json", "toy", settings, 1, networks)
         try:
             book.measure(CASES, one, lambda message: None)
         except KeyboardInterrupt:
@@ -48,6 +48,12 @@ def test_an_interrupted_suite_goes_on(measure):
 def test_other_settings_are_measured_again(measure):
     measure()
     assert measure("other") == ["a", "b", "c"]
+
+
+def test_other_networks_are_measured_again(measure):
+    measure(networks="high 0123")
+    assert measure(networks="high 0123") == []
+    assert measure(networks="high 4567") == ["a", "b", "c"]
 
 
 def test_file_tells_machine_and_cases(measure, tmp_path):

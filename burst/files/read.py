@@ -58,7 +58,15 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
 
 
 def _read_colour(path: Path) -> np.ndarray | None:
-    """Return the colours [n, h, w, 3] (red first) of images or a video; None for all else."""
+    """Return the colours [n, h, w, 3] (red first) of images or a video; None for all else, and
+    where all three are alike."""
+    colours = _decode_colour(path)
+    if colours is None or (colours == colours[..., :1]).all():
+        return None
+    return colours
+
+
+def _decode_colour(path: Path) -> np.ndarray | None:
     from burst.files.images import decode_image
     from burst.files.video import decode_video
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from burst.files.read import read_stack
+from burst.files.read import ReadOptions, read_stack
 
 
 def write_all(folder: Path, frames: np.ndarray, suffix: str) -> None:
@@ -51,6 +51,18 @@ def test_colour_becomes_luminance_with_a_note(
     write_all(tmp_path, np.repeat(frames[..., None], channels, axis=-1), ".png")
     np.testing.assert_array_equal(read_stack(tmp_path).frames, frames)
     assert caplog.text.count("turned into luminance") == 1
+
+
+def test_grey_that_is_stored_three_times_has_no_colour(tmp_path: Path, frames: np.ndarray) -> None:
+    grey = np.repeat(frames[..., None], 3, axis=-1)
+    write_all(tmp_path, grey, ".png")
+    assert read_stack(tmp_path, ReadOptions(colour=True)).colour is None
+    coloured = grey.copy()
+    coloured[1, 2, 3, 0] ^= 1
+    write_all(tmp_path, coloured, ".png")
+    kept = read_stack(tmp_path, ReadOptions(colour=True)).colour
+    assert kept is not None
+    assert (kept[..., 1] != kept[..., 2]).sum() == 1
 
 
 def test_a_folder_named_by_a_dot_has_the_name_of_its_folder(

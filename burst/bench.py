@@ -269,6 +269,7 @@ def _measure(
     measure: Callable[[S], Record],
 ) -> list[Record]:
     """Measure all cases into the suite's file and print its tables."""
+    from burst import checkpoint
     from burst.measure.results import Book
     from burst.measure.tables import tables
 
@@ -276,21 +277,10 @@ def _measure(
         # Processes of their own are measured there; this one stays small.
         set_up("cpu", args.threads)
     path = Path(args.out) / f"{args.suite}.json"
-    book = Book(path, args.suite, settings, args.threads, _networks(args.set))
+    book = Book(path, args.suite, settings, args.threads, checkpoint.digests(args.set))
     records = book.measure(cases, measure, LOG.info)
     print(tables(args.suite, records))
     return records
-
-
-def _networks(assignments: Sequence[str]) -> str:
-    """Return names and digests of the networks that a suite may use; some are named by path."""
-    from burst import checkpoint
-
-    said = [Path(text.partition("=")[2]) for text in assignments]
-    named = [path for path in said if path.suffix == checkpoint.SUFFIX and path.is_file()]
-    return "\n".join(
-        f"{path.stem} {checkpoint.digest(path)}" for path in [*checkpoint.found(), *named]
-    )
 
 
 def _find_peers() -> dict[str, Peer]:

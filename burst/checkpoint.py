@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +138,14 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests(assignments: Sequence[str]) -> str:
+    """Return name and digest of every checkpoint, a line each, also of those that settings such as
+    "fuse.checkpoint=runs/a/network.safetensors" give by their paths."""
+    said = [Path(text.partition("=")[2]) for text in assignments]
+    named = [path for path in said if path.suffix == SUFFIX and path.is_file()]
+    return "\n".join(f"{path.stem} {digest(path)}" for path in [*found(), *named])
 
 
 def save(path: Path, state: Mapping[str, torch.Tensor], card: Card, half: bool = False) -> None:

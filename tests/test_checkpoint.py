@@ -19,6 +19,7 @@ from burst.checkpoint import (
     CheckpointError,
     candidates,
     choose,
+    digests,
     doubt,
     find,
     found,
@@ -312,3 +313,14 @@ def test_reading_a_card_reads_no_weight(folder):
         file.seek(8 + length)
         file.write(os.urandom(100))
     assert read_card(path).spec == TINY
+
+
+def test_digests_name_every_network_that_may_be_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("BURST_CHECKPOINTS", str(tmp_path / "none"))
+    before = digests(["select.keep=3"])
+    mine = tmp_path / "mine.safetensors"
+    mine.write_bytes(b"weights")
+    assert digests([f"fuse.checkpoint={mine}"]).removeprefix(before).split()[0] == "mine"
+    first = digests([f"fuse.checkpoint={mine}"])
+    mine.write_bytes(b"others")
+    assert digests([f"fuse.checkpoint={mine}"]) != first

@@ -61,7 +61,7 @@ def _read_colour(path: Path) -> np.ndarray | None:
     """Return the colours [n, h, w, 3] (red first) of images or a video; None for all else, and
     where all three are alike."""
     colours = _decode_colour(path)
-    if colours is None or (colours == colours[..., :1]).all():
+    if colours is None or all((frame == frame[..., :1]).all() for frame in colours):
         return None
     return colours
 

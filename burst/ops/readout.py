@@ -15,9 +15,7 @@ import numpy as np
 
 from burst.ops.bands import BANDS, camera_motion
 from burst.ops.flow import Match
-from burst.records import Stack, StackError
 
-WIDEST_RANGE = 0.2  # of ratios that fit alike; wider ones tell nothing
 FEWEST_PAIRS = 5  # a curve through fewer bends to any ratio
 ROUNDS = 8  # of reweighted least squares
 RATIOS = np.arange(0.05, 1.0001, 0.025)
@@ -41,31 +39,19 @@ class Readout:
     misfits: list[float]
 
 
-def readout_of(stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], Match]) -> Readout:
-    """Return the readout ratio that a stack's motion tells, by its frames [n, h, w] (0..255) and
-    the matches of each with the next; StackError where it tells none."""
-    where = stack.source or stack.name
-    remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."
-    if len(matches) < FEWEST_PAIRS:
-        raise StackError(
-            f"{where}: expected to be told how long the readout takes, or at least"
-            f" {FEWEST_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
-        )
+def readout_of(
+    grey: np.ndarray, matches: Mapping[tuple[int, int], Match], upwards: bool
+) -> Readout:
+    """Return the readout ratio that frames [n, h, w] (0..255), read `upwards` or down, and the
+    matches of each with the next tell."""
     moved = [
         camera_motion(grey[first], grey[second], found.forth, found.forth_trust)
         for (first, second), found in matches.items()
     ]
-    assert stack.scan is not None
-    if stack.scan[0] < 0:
-        # Read upwards it is the mirrored scene that is read downwards.
+    if upwards:
+        # It is the mirrored scene that is read downwards.
         moved = [bands[::-1] * np.array([1.0, -1.0]) for bands in moved]
-    readout = measure_readout(moved, stack.height)
-    if readout.high - readout.low > WIDEST_RANGE:
-        raise StackError(
-            f"{where}: expected motion that tells the readout ratio, found that"
-            f" {readout.low:.2f} to {readout.high:.2f} fit alike.{remedy}"
-        )
-    return readout
+    return measure_readout(moved, grey.shape[1])
 
 
 def measure_readout(moved: Sequence[np.ndarray], height: int) -> Readout:
@@ -77,7 +63,9 @@ def measure_readout(moved: Sequence[np.ndarray], height: int) -> Readout:
     """
     pairs = np.stack(moved)
     left = [_left(pairs, ratio, height, FINEST) for ratio in RATIOS]
-    scale = min(float(np.nanmedian(_far(each))) for each in left)
+    # Where nothing is known, all ratios fit alike.
+    known = np.isfinite(pairs[..., 0])
+    scale = min((float(np.median(_far(each)[known])) for each in left if known.any()), default=0.0)
     if scale > FINEST:
         left = [_left(pairs, ratio, height, scale) for ratio in RATIOS]
     scale = max(scale, FINEST)
@@ -86,7 +74,7 @@ def measure_readout(moved: Sequence[np.ndarray], height: int) -> Readout:
     ratio = _vertex(RATIOS, costs, best)
     doubt = np.sqrt(HEAVY * (costs - costs[best]) / _alike(left[best], scale))
     low, high = _range(ratio, RATIOS, doubt)
-    typical = costs / max(np.isfinite(_far(left[best])).sum(), 1)
+    typical = costs / max(known.sum(), 1)
     return Readout(
         ratio=ratio,
         low=low,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from burst.ops.flow import Match
     from burst.ops.instants import Instant
+    from burst.ops.readout import Readout
     from burst.ops.recording import Recording
     from burst.records import Burst, Report, Stack
 
@@ -24,6 +25,7 @@ COLOUR = True  # takes `stack.colour` where the frames were in colour
 
 AUTO, PAIRED, RESET = "auto", "dual_reversed", "global_reset"
 MIDDLE = -1  # of the frames
+WIDEST_RANGE = 0.2  # of readout ratios that fit alike; wider ones tell nothing
 PATH_STEP = 1 / 16  # frame times, between the points of a path that are noted
 LEAST_TRUSTED = 0.5  # share of the pixels
 BYTES_OF_IMAGE = 50, 20  # a pixel, and each of its colours, of an image with its views
@@ -194,8 +196,6 @@ def _readout_ratio(
 ) -> tuple[float, Report]:
     """Return the readout in frame times and note where it came from; StackError where nothing
     tells."""
-    from burst.ops.readout import readout_of
-
     where = stack.source or stack.name
     if config.shutter == PAIRED:
         # All that happens, happens within the readout: it is the unit of time.
@@ -212,7 +212,7 @@ def _readout_ratio(
         )
     if stated > 0:
         return stated, report.note(readout_ratio=stated, readout_from="row_time and frame_time")
-    found = readout_of(stack, grey, matches)
+    found = _measure(stack, grey, matches)
     report = report.note(
         readout_ratio=found.ratio,
         readout_from="the motion",
@@ -223,6 +223,26 @@ def _readout_ratio(
         f"The readout ratio was estimated as {found.ratio:.3f} ({found.low:.2f} to"
         f" {found.high:.2f}). Set unroll.readout_ratio if you know it."
     )
+
+
+def _measure(stack: Stack, grey: np.ndarray, matches: dict[tuple[int, int], Match]) -> Readout:
+    from burst.ops.readout import FEWEST_PAIRS, readout_of
+
+    where = stack.source or stack.name
+    remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."
+    if len(matches) < FEWEST_PAIRS:
+        raise StackError(
+            f"{where}: expected to be told how long the readout takes, or at least"
+            f" {FEWEST_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
+        )
+    assert stack.scan is not None
+    found = readout_of(grey, matches, upwards=stack.scan[0] < 0)
+    if found.high - found.low > WIDEST_RANGE:
+        raise StackError(
+            f"{where}: expected motion that tells the readout ratio, found that"
+            f" {found.low:.2f} to {found.high:.2f} fit alike.{remedy}"
+        )
+    return found
 
 
 def _instants(recording: Recording, config: Config) -> list[float]:

@@ -52,6 +52,12 @@ def test_even_motion_fits_every_ratio():
     assert found.high - found.low > 0.5
 
 
+def test_nothing_known_leaves_every_ratio_open(recwarn):
+    found = measured(flows(0.5, 8, swing=6.0), torch.zeros(H, W))
+    assert (found.low, found.high) == pytest.approx((RATIOS[0], RATIOS[-1]))
+    assert not recwarn.list
+
+
 def test_what_is_not_trusted_does_not_count():
     given = flows(0.425, 10, swing=6.0)
     trust = torch.ones(H, W)

@@ -81,6 +81,17 @@ def test_an_object_that_moves_by_itself_does_not_count():
     assert measured(given).ratio == pytest.approx(0.425, abs=0.03)
 
 
+def test_bands_that_an_object_fills_count_little():
+    sure, draw = torch.ones(H, W), np.random.default_rng(1)
+    moved = [motion_of_flow(flow, sure)[0] for flow in flows(0.425, 10, swing=6.0)]
+    for bands in moved:
+        bands[draw.choice(len(bands), 3, replace=False)] += draw.uniform(1, 3, 2)
+    found = measure_readout(moved, H)
+    assert found.ratio == pytest.approx(0.425, abs=0.01)
+    assert found.low <= 0.425 <= found.high
+    assert found.high - found.low < 0.1
+
+
 def test_a_shake_that_the_curve_cannot_follow_is_doubt():
     given = flows(0.425, 12, swing=6.0)
     seconds = (torch.arange(12.0)[:, None] + 0.425 * torch.arange(H) / H) / 30

@@ -20,7 +20,7 @@ from einops import rearrange
 from kornia.filters import gaussian_blur2d
 from torch.nn import functional
 
-from burst.ops.warp import invert, warp
+from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.records import NoiseModel
 
 CELL = 4
@@ -73,12 +73,13 @@ def remove_warp(
 ) -> torch.Tensor:
     """Return image [h, w] with its smooth warp against reference [h, w] taken out.
 
-    `shift` [2] is where the search starts.
+    `shift` [2] is where the search starts. Fine detail keeps its contrast.
     """
     noise = NoiseModel(0.0, float((image - reference).square().mean()))
     start = image.new_zeros(1, 2) if shift is None else shift[None]
     cells, _ = register(image[None], noise, cells_of(image[None], start), WIDE, reference)
-    return warp(image[None], expand(cells, (reference.shape[0], reference.shape[1])))[0]
+    flow = expand(cells, (reference.shape[0], reference.shape[1]))
+    return warp_finer(twice_as_fine(image[None]), flow)[0]
 
 
 def cells_of(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import torch
 
-from burst.ops.warp import pixel_grid, twice_as_fine, warp
+from burst.ops.warp import pixel_grid, twice_as_fine, warp, warp_finer
 
 ROUNDS = 3  # of the fixed point: where a pixel was decides by which velocity it moved
 
@@ -58,5 +58,4 @@ def _seen(
     x, y = pixel_grid(flow)
     x, y = x + flow[:, 0], y + flow[:, 1]
     there = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    # A pixel of the image is two of the finer one.
-    return warp(still.finer, flow + torch.stack([x, y], dim=1)), there.to(still.image)
+    return warp_finer(still.finer, flow), there.to(still.image)

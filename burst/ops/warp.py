@@ -60,6 +60,16 @@ def twice_as_fine(images: torch.Tensor) -> torch.Tensor:
     return images
 
 
+def warp_finer(finer: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+    """Do as `warp`, from images that `twice_as_fine` made [n, 2h - 1, 2w - 1]: fine detail stays.
+
+    The flow [n, 2, h', w'] is in pixels of the images as they were, and so is the result.
+    """
+    x, y = pixel_grid(flow)
+    # A pixel of the image is two of the finer one.
+    return warp(finer, flow + torch.stack([x + flow[:, 0], y + flow[:, 1]], dim=1))
+
+
 def pixel_grid(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return x [1, w] and y [h, 1], the pixel centres of a tensor [..., h, w]."""
     height, width = like.shape[-2:]

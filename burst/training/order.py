@@ -11,6 +11,7 @@ from typing import Literal
 
 import tomli_w
 import torch
+from torch import nn
 
 from burst.card import Card, LevelRange
 from burst.checkpoint import Loaded, load
@@ -116,15 +117,21 @@ def _trainer(
 
 
 def make_network(spec: RestorerSpec, seed: int, parent: Loaded | None) -> Restorer:
-    """Return a network to train: new, its parent's, or with a teacher's backbone."""
+    """Return a network to train: new, its parent's, or with a teacher's backbone.
+
+    Blocks that the parent has not got add nothing at first.
+    """
     # Weights are drawn from torch's own generator, whatever module draws them.
     torch.manual_seed(seed)
     model = Restorer(spec)
     if parent:
         same = parent.card.spec.teacher == spec.teacher
-        (model if same else model.backbone).load_state_dict(
-            (parent.model if same else parent.model.backbone).state_dict()
-        )
+        taken: nn.Module = model if same else model.backbone
+        given: nn.Module = parent.model if same else parent.model.backbone
+        grown = taken.load_state_dict(given.state_dict(), strict=False).missing_keys
+        for name, weight in taken.named_parameters():
+            if name in grown and name.endswith(".factor"):
+                nn.init.zeros_(weight)
     return model
 
 

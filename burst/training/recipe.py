@@ -150,16 +150,25 @@ def with_pairs(recipe: Recipe) -> Recipe:
 def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) -> Recipe:
     """Return a recipe that goes on with its parent's network, where it has none of its own.
 
-    ConfigError where network or preparation do not fit those of the parent.
+    ConfigError where network or preparation do not fit those of the parent; a deeper network does.
     """
-    if recipe.network is None:
+    network = recipe.network
+    if network is None:
         return replace(recipe, network=spec, preparation=preparation)
-    if recipe.preparation != preparation or replace(recipe.network, teacher=spec.teacher) != spec:
+    alike = replace(network, teacher=spec.teacher, depths=spec.depths) == spec
+    if recipe.preparation != preparation or not alike or not _as_deep(network.depths, spec.depths):
         raise ConfigError(
-            f"--parent: expected the network and preparation of recipe '{recipe.name}',"
-            f" found {spec} from {preparation}. Train the parent with the same settings."
+            f"--parent: expected the network and preparation of recipe '{recipe.name}', or one less"
+            f" deep, found {spec} from {preparation}. Train the parent with the same settings."
         )
     return recipe
+
+
+def _as_deep(depths: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether a network has as many levels as another, and as many blocks at each, or more."""
+    return len(depths) == len(others) and all(
+        depth >= other for depth, other in zip(depths, others, strict=True)
+    )
 
 
 def _making(table: Mapping[str, Any], where: str) -> AnyMaking:

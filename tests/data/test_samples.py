@@ -99,6 +99,14 @@ def test_truth_lies_where_the_result_lies():
     assert psnr(encode(warp(scene[None], bend[None])[0], scale)[inside], wanted) < 24
 
 
+def test_truth_is_as_sharp_as_the_scene():
+    burst, scene = after("deconvolve"), truth_of().scene
+    made = sample_of(KEY, burst, scene).truth[INSIDE]
+    plain = encode(scene, prepare(burst, Preparation()).scale)[INSIDE]
+    rough = [float((x[2:] - 2 * x[1:-1] + x[:-2]).square().mean()) for x in (made, plain)]
+    assert rough[0] > 0.9 * rough[1]
+
+
 def test_truth_is_closer_than_the_scene_as_it_was():
     burst, scene = after("deconvolve"), truth_of().scene
     made = sample_of(KEY, burst, scene)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from burst.data.scenes import read_scene
 from burst.measure.scores import score
@@ -45,6 +46,18 @@ def test_gain_and_offset_of_the_display_are_forgiven(scene):
 def test_shift_is_forgiven(scene, shift):
     soft = blurred(scene, 1.0)
     assert score(moved(soft, torch.tensor(shift)), soft).psnr > 40
+
+
+def test_a_sharp_image_that_lies_between_the_pixels_is_as_good(scene):
+    display = linear_to_display(scene)
+    wide = functional.pad(display[None, None], (32,) * 4, mode="reflect")[0, 0]
+    down, right = (torch.fft.fftfreq(len(wide)) for _ in range(2))
+    turned = torch.fft.fft2(wide) * torch.exp(2j * torch.pi * (down[:, None] + right) / 2)
+    halfway = torch.fft.ifft2(turned).real[32:-32, 32:-32]
+    scores = score(display_to_linear(halfway), scene)
+    assert scores.psnr > 40
+    assert scores.psnr_without_warp > 40
+    assert scores.mtf50 > 0.48
 
 
 def test_smooth_warp_is_forgiven_by_one_figure_only(scene):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from burst.ops.warp import compose, invert, pixel_grid, resize_field, twice_as_fine, warp
+from burst.ops.warp import compose, invert, pixel_grid, resize_field, twice_as_fine, warp, warp_finer
 
 
 @pytest.fixture
@@ -108,6 +108,20 @@ def test_a_finer_image_keeps_its_pixels_and_has_what_is_between(frequency, lost)
     halfway = wave(torch.arange(47) + 0.5)
     assert float((fine[:, ::2, 1::2] - halfway)[..., 8:-8].abs().max()) < lost
     torch.testing.assert_close(twice_as_fine(wave(torch.arange(48)).mT), fine.mT)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.75])
+def test_a_finer_image_is_moved_without_losing_contrast(share):
+    def wave(x):
+        return torch.cos(2 * torch.pi * 0.375 * x).expand(2, 40, -1)
+
+    flow = torch.tensor([2 + share, 0.0]).reshape(1, 2, 1, 1).expand(2, 2, 40, 48)
+    moved = warp_finer(twice_as_fine(wave(torch.arange(48))), flow)
+    inside = (..., slice(8, -8), slice(8, -12))
+    wanted = wave(torch.arange(48) + 2 + share)
+    assert float((moved - wanted)[inside].abs().max()) < 0.04
+    if share == 0.5:
+        assert float((warp(wave(torch.arange(48)), flow) - wanted)[inside].abs().max()) > 0.3
 
 
 def test_a_field_keeps_its_corners_and_its_ramps():

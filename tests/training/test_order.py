@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -35,6 +37,21 @@ def test_student_begins_with_its_teacher_s_backbone(teacher):
     model = make_network(spec, 0, parent)
     for name, tensor in parent.model.backbone.state_dict().items():
         assert torch.equal(model.backbone.state_dict()[name], tensor)
+
+
+def test_a_deeper_network_begins_as_its_parent(make_order):
+    parent = load(carry_out(make_order("student", SHORT, name="base"), print))
+    deeper = replace(parent.card.spec, depths=(3, 2))
+    model = make_network(deeper, 0, parent)
+    evidence, scalars = torch.rand(2, deeper.evidence, 32, 48), torch.rand(2, deeper.scalars)
+    grown, before = (m.predict(evidence, scalars, "encoder") for m in (model, parent.model))
+    torch.testing.assert_close(grown, before)
+    assert bool(before.any())
+
+    grown.square().mean().backward()
+    block = model.backbone.encoders[0][2]
+    assert float(block.branch_1.factor.grad.abs().max()) > 0
+    assert float(block.branch_2.factor.grad.abs().max()) > 0
 
 
 def test_student_with_a_teacher_knows_both_sources(make_order, teacher):

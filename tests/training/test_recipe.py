@@ -75,6 +75,15 @@ def test_parent_gives_the_network():
     assert child.network == parent.network
 
 
+def test_a_network_may_be_deeper_than_its_parent():
+    deep, parent = load_recipe("student", ["network.depths=[2, 1, 6]"]), load_recipe("student")
+    assert with_parent(deep, parent.network, parent.preparation) == deep
+    for depths in ("[1, 1, 2]", "[1, 1]", "[2, 2, 2, 2]"):
+        other = load_recipe("student", [f"network.depths={depths}"])
+        with pytest.raises(ConfigError, match="or one less deep"):
+            with_parent(other, parent.network, parent.preparation)
+
+
 def test_teacher_may_differ_in_being_one_only():
     student, teacher = load_recipe("student"), load_recipe("teacher")
     assert with_parent(student, teacher.network, teacher.preparation) == student

@@ -13,7 +13,7 @@ from burst.measure.rolling import with_one_truth
 from burst.training.recipe import load_recipe
 
 SIZE = 256  # px
-LEVELS = ("low", "medium")
+LEVELS = ("low", "medium", "high")  # those that the networks of shutters learn from
 # Recipe, and by how much of a frame time rows are exposed where that is not drawn.
 SETS: dict[str, tuple[str, float | None]] = {
     "rolling, sharp": ("rolling", 0.0),

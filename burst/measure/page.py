@@ -20,7 +20,8 @@ on this page is typed by hand.
 
 **How images are scored.** The result is clipped to 0..1 and display-encoded (sRGB), as is the
 truth. One sub-pixel shift, one gain and one offset are fitted to the truth, for every method
-alike, and a border of 8 px is left out. "PSNR without warp" is taken after a smooth warp against
+alike, and a border of 8 px is left out. Images are moved as if they were twice as fine, so that a
+fraction of a pixel takes no detail. "PSNR without warp" is taken after a smooth warp against
 the truth is removed as well (registered in windows of 8 px and wider, too wide to repair detail):
 the mean displacement over the frames is known to no method, and says nothing of sharpness. MTF50,
 in cycles per pixel, is where half of the truth's modulation is left, taken from the same image.
@@ -73,8 +74,9 @@ NOTES = {
     ),
     "drawn": (
         "Recordings drawn as those that networks learn from (see `burst/measure/drawn.py`), of"
-        " images and seeds that they never saw, at low and medium noise: sharp, blurred by 0.35 of"
-        " a frame time, with a global reset, and by two cameras. Scored like real sequences."
+        " images and seeds that they never saw, at the noise levels that they learn at: sharp,"
+        " blurred by 0.35 of a frame time, with a global reset, and by two cameras. Scored like"
+        " real sequences."
     ),
     "instants": (
         "A carried camera pans over stills with a disc before it that goes its own way (see"

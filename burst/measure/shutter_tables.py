@@ -26,19 +26,29 @@ def shutter_table(records: Sequence[Record]) -> str:
 def drawn_table(records: Sequence[Record]) -> str:
     """Return a table of means for each set, and what the network gained on every recording."""
     parts, rows = [], []
+    levels = list(dict.fromkeys(record["case"]["level"] for record in records))
     for name in dict.fromkeys(record["case"]["set"] for record in records):
         group = [record for record in records if record["case"]["set"] == name]
         parts.append(f"### {name}: {len(group)} images\n\n{_of_moments(group)}")
         if all(CLASSICAL in record["methods"] for record in group):
-            rows.append([name, *_gains(group)])
-    head = ["set", "mean, dB", "median", "least", "most", "worse than geometry"]
+            rows.append([name, *_gains(group, levels)])
+    head = ["set", "mean, dB", *levels, "median", "least", "most", "worse than geometry"]
     return "\n\n".join([*parts, f"### What networks gain\n\n{markdown(head, rows)}"])
 
 
-def _gains(records: Sequence[Record]) -> list[str]:
+def _gains(records: Sequence[Record], levels: Sequence[str]) -> list[str]:
     methods = [record["methods"] for record in records]
     gains = [found[OURS]["psnr"] - found[CLASSICAL]["psnr"] for found in methods]
-    figures = (mean(gains), median(gains), min(gains), max(gains))
+    of_level: dict[str, list[float]] = {level: [] for level in levels}
+    for record, gain in zip(records, gains, strict=True):
+        of_level[record["case"]["level"]].append(gain)
+    figures = (
+        mean(gains),
+        *(mean(found) if found else math.nan for found in of_level.values()),
+        median(gains),
+        min(gains),
+        max(gains),
+    )
     worse = sum(gain < 0 for gain in gains)
     return [*(f"{figure:+.2f}" for figure in figures), f"{worse} of {len(gains)}"]
 

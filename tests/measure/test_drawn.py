@@ -6,7 +6,7 @@ import pytest
 from rolled import without_network
 
 from burst.measure import drawn as suite
-from burst.measure.drawn import SETS, Drawn, drawn
+from burst.measure.drawn import LEVELS, SETS, Drawn, drawn
 from burst.measure.rolling import UNTOUCHED, ShutterBench
 from burst.measure.tables import CLASSICAL, OURS, tables
 from burst.records import Shutter
@@ -19,7 +19,7 @@ def small(monkeypatch):
 
 def test_every_image_is_recorded_in_every_set():
     cases = drawn(["a.png", "b.png"], 3)
-    assert len(cases) == 2 * 2 * len(SETS)
+    assert len(cases) == 2 * len(LEVELS) * len(SETS)
     assert {case.seed for case in cases} == {3}
 
 
@@ -49,22 +49,23 @@ def test_gains_are_told_by_set():
     record = ShutterBench(without_network).measure(Drawn("rolling, sharp", "astronaut", "low", 0))
     psnr = {name: found["psnr"] for name, found in record["methods"].items()}
     assert psnr[OURS] == psnr[CLASSICAL] > psnr[UNTOUCHED]
-    text = tables("drawn", [{**record, "case": {"set": "rolling, sharp"}}])
+    text = tables("drawn", [{**record, "case": {"set": "rolling, sharp", "level": "low"}}])
     assert "### rolling, sharp: 1 images" in text
-    assert "| rolling, sharp | +0.00 | +0.00 | +0.00 | +0.00 | 0 of 1 |" in text
+    assert "| rolling, sharp | +0.00 | +0.00 | +0.00 | +0.00 | +0.00 | 0 of 1 |" in text
 
 
 def test_the_median_of_an_even_number_lies_between_two():
     figures = dict.fromkeys(("psnr_inside", "ssim", "mse", "row_displacement", "seconds"), 1.0)
     records = [
         {
-            "case": {"set": "global reset"},
+            "case": {"set": "global reset", "level": level},
             "methods": {
                 OURS: {"psnr": 30.0 + gain, **figures},
                 CLASSICAL: {"psnr": 30.0, **figures},
             },
         }
-        for gain in (-1.0, 1.0, 2.0, 6.0)
+        for level, gain in (("low", -1.0), ("low", 1.0), ("high", 2.0), ("high", 6.0))
     ]
-    row = tables("drawn", records).splitlines()[-1]
-    assert row == "| global reset | +2.00 | +1.50 | -1.00 | +6.00 | 1 of 4 |"
+    lines = tables("drawn", records).splitlines()
+    assert lines[-3].startswith("| set | mean, dB | low | high | median |")
+    assert lines[-1] == "| global reset | +2.00 | +0.00 | +4.00 | +1.50 | -1.00 | +6.00 | 1 of 4 |"

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from burst.ops.warp import compose, invert, pixel_grid, resize_field, twice_as_fine, warp, warp_finer
+from burst.ops.warp import (
+    compose,
+    invert,
+    pixel_grid,
+    resize_field,
+    twice_as_fine,
+    warp,
+    warp_finer,
+)
 
 
 @pytest.fixture

@@ -78,10 +78,10 @@ def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
     if not others:
         return card
     for run, other in others.items():
-        if (other.card.spec, other.card.preparation) != (card.spec, card.preparation):
+        if other.card.preparation != card.preparation or not card.spec.extends(other.card.spec):
             raise CheckpointError(
-                f"--mean-with {run}: expected the network and preparation of '{card.name}', found"
-                f" {other.card.spec} from {other.card.preparation}."
+                f"--mean-with {run}: expected the network and preparation of '{card.name}', or one"
+                f" less deep, found {other.card.spec} from {other.card.preparation}."
             )
     runs = [
         f"{o.card.name} ({o.card.training.get('steps', 'unknown')} steps)" for o in others.values()
@@ -92,10 +92,13 @@ def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
 
 def _mean_weights(networks: Sequence[Loaded]) -> dict[str, torch.Tensor]:
     """Return the mean of weights; CheckpointError where networks did not begin as the same one,
-    whose mean would do nothing well."""
+    whose mean would do nothing well. None is deeper than the first."""
     import torch
 
-    weights = [network.model.state_dict() for network in networks]
+    from burst.models.restorer import grow
+
+    deepest = networks[0].model.state_dict()
+    weights = [grow(network.model.state_dict(), deepest) for network in networks]
     first, *others = (torch.cat([t.flatten() for t in w.values()]) for w in weights)
     for network, other in zip(networks[1:], others, strict=True):
         alike = float(torch.cosine_similarity(first, other, dim=0))
@@ -104,7 +107,7 @@ def _mean_weights(networks: Sequence[Loaded]) -> dict[str, torch.Tensor]:
                 f"--mean-with {network.card.name}: expected a network that began as the same,"
                 f" found weights with a correlation of {alike:.2f}. Export one of the two."
             )
-    return {name: sum(w[name] for w in weights) / len(weights) for name in weights[0]}
+    return {name: torch.stack([w[name] for w in weights]).mean(0) for name in deepest}
 
 
 def _renamed(card: Card, args: argparse.Namespace) -> Card:

@@ -21,7 +21,8 @@ INPUTS = Preparation(("merged", "restored"), ("frames", "noise"))
 
 def write_run(folder, **fields):
     """Write the folder of a run with a small network whose output is not zero."""
-    spec = RestorerSpec(2, 2, width=8, depths=(1, 1), prior_width=8, head_width=8, **fields)
+    fields = {"depths": (1, 1), **fields}
+    spec = RestorerSpec(2, 2, width=8, prior_width=8, head_width=8, **fields)
     torch.manual_seed(0)
     model = Restorer(spec)
     state = {name: t + 0.05 * torch.randn(t.shape) for name, t in model.state_dict().items()}
@@ -67,6 +68,27 @@ def test_mean_of_weights_lies_between_two_runs(export, tmp_path):
         torch.testing.assert_close(made.model.state_dict()[name], 1.25 * weights)
     assert made.card.training["mean of weights with"] == ["other (7 steps)"]
     assert not made.card.scores
+
+
+def test_blocks_that_one_has_not_got_count_half(export, tmp_path):
+    write_run(tmp_path / "run", depths=(2, 1))
+    deep = load(tmp_path / "run/network.safetensors")
+    weights = deep.model.state_dict()
+    shallow = replace(deep.card, spec=replace(deep.card.spec, depths=(1, 1)))
+    kept = {name: t for name, t in weights.items() if ".0.1." not in name}
+    save(tmp_path / "other/network.safetensors", kept, shallow)
+    assert export("--mean-with", "other") == 0
+    made = load(tmp_path / "checkpoints/mine.safetensors").model.state_dict()
+    for name, own in weights.items():
+        half = ".0.1." in name and name.endswith(".factor")
+        torch.testing.assert_close(made[name], own / 2 if half else own)
+
+
+@pytest.mark.parametrize("depths", [(2, 1), (1, 1, 1)])
+def test_mean_with_a_deeper_network_is_refused(export, tmp_path, capsys, depths):
+    write_run(tmp_path / "other", depths=depths)
+    assert export("--mean-with", "other") == 5
+    assert "or one less deep, found" in capsys.readouterr().err
 
 
 def test_mean_with_another_network_is_refused(export, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -108,6 +109,16 @@ class Restorer(nn.Module):
                 residual = self(seen, scalars, prior)
                 results.append(_turned(residual.flip(-1) if mirror else residual, -turn, False))
         return torch.stack(results).mean(0)
+
+
+def grow(
+    weights: Mapping[str, torch.Tensor], deeper: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return weights with the blocks of a deeper network that they have not got, adding nothing."""
+    return {
+        name: weights.get(name, torch.zeros_like(own) if name.endswith(".factor") else own)
+        for name, own in deeper.items()
+    }
 
 
 def _turned(image: torch.Tensor, turn: int, mirror: bool) -> torch.Tensor:

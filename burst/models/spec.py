@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 STEM = 2  # the network works at half the image's resolution
@@ -49,6 +49,13 @@ class RestorerSpec:
             )
         if self.teacher and self.prior == "none":
             raise ValueError("spec: expected a prior for a teacher to give, found 'none'.")
+
+    def extends(self, other: RestorerSpec) -> bool:
+        """Whether this is the other network, with as many blocks at each level or more."""
+        return replace(self, depths=other.depths) == other and (
+            len(self.depths) == len(other.depths)
+            and all(mine >= its for mine, its in zip(self.depths, other.depths, strict=True))
+        )
 
     @property
     def multiple(self) -> int:

@@ -18,7 +18,7 @@ from burst.checkpoint import Loaded, load
 from burst.config import ConfigError
 from burst.data.collection import Collection, keys_of
 from burst.data.samples import stages_before_network
-from burst.models.restorer import Restorer
+from burst.models.restorer import Restorer, grow
 from burst.models.spec import RestorerSpec
 from burst.records import Level
 from burst.training.batches import Pool
@@ -128,10 +128,7 @@ def make_network(spec: RestorerSpec, seed: int, parent: Loaded | None) -> Restor
         same = parent.card.spec.teacher == spec.teacher
         taken: nn.Module = model if same else model.backbone
         given: nn.Module = parent.model if same else parent.model.backbone
-        grown = taken.load_state_dict(given.state_dict(), strict=False).missing_keys
-        for name, weight in taken.named_parameters():
-            if name in grown and name.endswith(".factor"):
-                nn.init.zeros_(weight)
+        taken.load_state_dict(grow(given.state_dict(), taken.state_dict()))
     return model
 
 

@@ -155,20 +155,13 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
     network = recipe.network
     if network is None:
         return replace(recipe, network=spec, preparation=preparation)
-    alike = replace(network, teacher=spec.teacher, depths=spec.depths) == spec
-    if recipe.preparation != preparation or not alike or not _as_deep(network.depths, spec.depths):
+    fits = replace(network, teacher=spec.teacher).extends(spec)
+    if recipe.preparation != preparation or not fits:
         raise ConfigError(
             f"--parent: expected the network and preparation of recipe '{recipe.name}', or one less"
             f" deep, found {spec} from {preparation}. Train the parent with the same settings."
         )
     return recipe
-
-
-def _as_deep(depths: Sequence[int], others: Sequence[int]) -> bool:
-    """Whether a network has as many levels as another, and as many blocks at each, or more."""
-    return len(depths) == len(others) and all(
-        depth >= other for depth, other in zip(depths, others, strict=True)
-    )
 
 
 def _making(table: Mapping[str, Any], where: str) -> AnyMaking:

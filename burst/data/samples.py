@@ -47,9 +47,9 @@ Reduction = Annotated[float, Field(ge=0.25, le=4)]
 class Making:
     """How samples are made.
 
-    `targets` and `rectangles` are the shares of coded targets and of charts of rectangles, and
-    `exposure` is that of white; `reductions` says how many pixels of an image, from side to side,
-    go into one of a scene.
+    `targets`, `rectangles` and `plain` are the shares of coded targets, of charts of rectangles and
+    of scenes of one grey, and `exposure` is that of white; `reductions` says how many pixels of an
+    image, from side to side, go into one of a scene.
     """
 
     kind: Literal["turbulence"] = "turbulence"
@@ -58,6 +58,7 @@ class Making:
     frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (20, 100)
     targets: Share = 0.1
     rectangles: Share = 0.0
+    plain: Share = 0.0
     exposure: tuple[Share, Share] = (0.5, 1.0)
     reductions: tuple[Reduction, Reduction] = (0.6, 2.0)
     pipeline: str = "turbulence"
@@ -150,7 +151,7 @@ def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
 def _draw_scene(
     making: Making, scenes: list[list[str]], generator: torch.Generator
 ) -> torch.Tensor:
-    """Return a view [h, w], linear, of a random chart, coded target or image.
+    """Return a view [h, w], linear, of a random chart, coded target, grey or image.
 
     Folders are equally likely, however many images each has.
     """
@@ -158,6 +159,8 @@ def _draw_scene(
     kind = _draw(generator)
     if 1 - kind < making.rectangles:
         return draw_rectangles(side, generator)
+    if making.targets <= kind < making.targets + making.plain:
+        return torch.full((side, side), _draw(generator))
     if kind < making.targets:
         # Twice as large, so that the view has room to be a part of it.
         whole = draw_target(2 * side, generator).image

@@ -26,6 +26,7 @@ FIRST = 4  # samples of each level with which training begins
 LOOK_EVERY = 20  # steps between two looks at the loss
 NEWS = 20.0  # seconds between two lines of progress
 SAVE_EVERY = 60.0  # seconds
+LEAST_CONTRAST = 0.02  # std, encoded
 WORST = -3.0  # dB; a network that spoils the classical image by more has lost its way
 
 Scores = dict[str, dict[str, float]]
@@ -206,8 +207,10 @@ class Trainer:
         self.run.save_state(self.state())
         self.saved = time.monotonic()
         if self.scores:
-            levels = [sample.level for sample in self.pool.samples.values()]
-            self.run.save_network(self.state(), levels)
+            samples = list(self.pool.samples.values())
+            # Where nothing is seen, no displacement is measured.
+            seen = [s for s in samples if float(s.base.std()) > LEAST_CONTRAST] or samples
+            self.run.save_network(self.state(), len(samples), [s.level for s in seen])
 
 
 def in_words(scores: Scores) -> str:

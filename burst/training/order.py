@@ -133,7 +133,12 @@ def make_network(spec: RestorerSpec, seed: int, parent: Loaded | None) -> Restor
 
 
 def make_card(
-    order: Order, ranks: Ranks, parent: str | None, state: State, levels: Sequence[Level]
+    order: Order,
+    ranks: Ranks,
+    parent: str | None,
+    state: State,
+    samples: int,
+    levels: Sequence[Level],
 ) -> Card:
     """Return the card of an order's network after a state, trained on stacks of such levels."""
     recipe = order.recipe
@@ -158,7 +163,7 @@ def make_card(
             "crop": t.crop,
             "rate": t.rate,
             "seed": t.seed,
-            "samples": len(levels),
+            "samples": samples,
             "frames": list(recipe.samples.frames),
             "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
             "device": _device_name(ranks.device),

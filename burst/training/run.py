@@ -40,10 +40,11 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder; `card` describes its network by state and measured levels."""
+    """A run's folder; `card` describes its network by state, number of samples, and the levels
+    that were measured of those where something is seen."""
 
     folder: Path
-    card: Callable[[State, Sequence[Level]], Card]
+    card: Callable[[State, int, Sequence[Level]], Card]
 
     @property
     def board(self) -> Path:
@@ -84,10 +85,10 @@ class Run:
         with atomic_write(self.folder / STATE) as part:
             torch.save({f.name: getattr(state, f.name) for f in fields(State)}, part)
 
-    def save_network(self, state: State, levels: Sequence[Level]) -> Path:
+    def save_network(self, state: State, samples: int, levels: Sequence[Level]) -> Path:
         """Write the averaged weights with a card that says what they were trained on."""
         path = self.folder / NETWORK
-        save(path, state.average, self.card(state, levels))
+        save(path, state.average, self.card(state, samples, levels))
         return path
 
 

@@ -59,11 +59,13 @@ def test_a_share_of_the_scenes_is_drawn():
         "rectangles": replace(SMALL, rectangles=1.0),
         "targets": replace(SMALL, targets=1.0),
         "images": replace(SMALL, targets=0.0),
+        "plain": replace(SMALL, targets=0.0, plain=1.0),
     }
     truths = {name: make_sample(KEY, making, [["page"]]).truth for name, making in kinds.items()}
-    assert len({float(truth.mean()) for truth in truths.values()}) == 3
-    plain = {name: float(truth.diff().abs().median()) for name, truth in truths.items()}
-    assert plain["rectangles"] < 0.2 * plain["images"]
+    assert len({float(truth.mean()) for truth in truths.values()}) == 4
+    rough = {name: float(truth.diff().abs().median()) for name, truth in truths.items()}
+    assert rough["rectangles"] < 0.2 * rough["images"]
+    assert rough["plain"] < 1e-5 < rough["images"]
 
 
 def test_file_holds_the_sample(sample, tmp_path):

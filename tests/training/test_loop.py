@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from burst.checkpoint import read_card
 from burst.config import ConfigError
+from burst.data.collection import Collection
+from burst.data.samples import Key
+from burst.records import Level
 from burst.training import loop
 from burst.training.batches import Pool, random_of
 from burst.training.loop import Trainer, TrainingError
@@ -92,6 +97,23 @@ def test_card_says_what_it_was_trained_on(make_order):
     assert (card.training["steps"], card.training["samples"]) == (3, 4)
     assert set(card.scores["low"]) == {"classical", "network"}
     assert card.level.noise[0] < card.level.noise[1] < 0.2
+
+
+def test_scenes_where_nothing_is_seen_say_nothing_of_the_range(make_order, monkeypatch):
+    before = read_card(carry_out(make_order("plain", "training.steps=2", name="a"), print))
+    load = Collection.load
+
+    def with_a_plain_one(self, key, device="cpu"):
+        sample = load(self, key, device)
+        if key != Key("low", 0):
+            return sample
+        return replace(sample, base=torch.zeros_like(sample.base), level=Level(5.0, 50.0))
+
+    monkeypatch.setattr(Collection, "load", with_a_plain_one)
+    card = read_card(carry_out(make_order("plain", "training.steps=2", name="b"), print))
+    assert card.training["samples"] == before.training["samples"] == 4
+    assert card.level.noise[1] < 0.2
+    assert card.level.displacement[1] < 2 * before.level.displacement[1] < 50
 
 
 def test_seconds_are_a_budget(make_order):

@@ -49,7 +49,7 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
         )
     wanted = linear_to_display(truth.float())
     shown = linear_to_display(image.float())
-    shift = find_shift(shown, wanted)
+    shift = _find_shift(shown, wanted)
     moved = _shifted(twice_as_fine(shown[None]), shift)
     gain, offset = _tone(moved, wanted)
     fitted = gain * moved + offset
@@ -70,7 +70,7 @@ def cut(image: torch.Tensor) -> torch.Tensor:
     return image[BORDER:-BORDER, BORDER:-BORDER]
 
 
-def find_shift(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+def _find_shift(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Return the shift [2] at which image [h, w] is closest to truth [h, w], whatever its gain and
     offset are."""
     shift = small_shift(image, truth, LARGEST_SHIFT)

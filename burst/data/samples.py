@@ -64,6 +64,14 @@ class Making:
     pipeline: str = "turbulence"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        together = self.targets + self.rectangles + self.plain
+        if together > 1:
+            raise ValueError(
+                "targets, rectangles, plain: expected shares of at most 1 together, found"
+                f" {together:g}."
+            )
+
 
 @dataclass(frozen=True)
 class Key:

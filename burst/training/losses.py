@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from burst.models.restorer import Restorer, Source
-from burst.prepare import decode
 from burst.training.batches import Batch
 from burst.training.recipe import Loss
 
@@ -85,12 +84,12 @@ def charbonnier(
 
 
 def squared(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
-    """Return the mean squared error in linear light, as `charbonnier`.
+    """Return the mean squared error, as `charbonnier`.
 
-    It asks for the mean of what may be true and not for the median, as PSNR does.
+    It asks for the mean of what may be true and not for the median, as PSNR does; the encoding is
+    close to a display's, in which PSNR is taken.
     """
-    error = decode(output.float(), 1.0) - decode(truth.float(), 1.0)
-    return (error / (PEAKED * unit)).square().mean()
+    return ((output - truth).float() / (PEAKED * unit)).square().mean()
 
 
 @torch.no_grad()

@@ -46,8 +46,7 @@ class Training:
     rate            the learning rate's peak; `warm_up` is the share of the budget that leads to it
     decay, clip     of weights; of the gradient's norm
     average         decay of the running average of the weights
-    loss            absolute: of encoded images, which learns faster; squared: of linear light, as
-                    PSNR counts errors, for the end
+    loss            absolute, which learns faster; squared, as PSNR counts errors, for the end
     prior           weight of the error of a student's prior against its teacher's
     bfloat16        compute in 16 bits, as on a GPU in any case; where a processor has AMX, a step
                     takes three quarters of the time
@@ -194,10 +193,10 @@ def _network(
 
 def _checked(recipe: Recipe, where: str) -> Recipe:
     size, crop = recipe.samples.size, recipe.training.crop
-    if recipe.training.loss == "squared" and recipe.samples.kind != "turbulence":
+    if recipe.training.loss == "squared" and not recipe.samples.truth:
         raise ConfigError(
-            f"{where} [training] loss: expected absolute for {recipe.samples.kind}, found squared,"
-            " which is of the light of stacks."
+            f"{where} [training] loss: expected absolute with samples.truth = false, found squared,"
+            " which asks for a truth."
         )
     wanted = 1 if recipe.samples.truth else PAIR_CHANNELS
     if recipe.network and recipe.network.channels != wanted:

@@ -91,7 +91,14 @@ def test_teacher_may_differ_in_being_one_only():
         with_parent(student, replace(teacher.network, width=64), teacher.preparation)
 
 
-def test_squared_errors_are_for_stacks_alone():
+def test_squared_errors_ask_for_a_truth():
     assert load_recipe("finetune").training.loss == "squared"
-    with pytest.raises(ConfigError, match="expected absolute for rolling, found squared"):
-        load_recipe("rolling", ["training.loss=squared"])
+    assert load_recipe("rolling", ["training.loss=squared"]).training.loss == "squared"
+    with pytest.raises(ConfigError, match="expected absolute with samples.truth = false, found sq"):
+        load_recipe("dual_reversed", ["training.loss=squared"])
+
+
+def test_shares_of_scenes_come_to_one_at_most():
+    assert load_recipe("student", ["samples.targets=0.5", "samples.plain=0.5"]).samples.plain == 0.5
+    with pytest.raises(ConfigError, match=r"targets, rectangles, plain: .* found 1\.1"):
+        load_recipe("student", ["samples.targets=0.5", "samples.plain=0.6"])

@@ -63,7 +63,8 @@ def execute(args: argparse.Namespace) -> int:
 
     work = _prepare if args.prepare_only else _train
     try:
-        print(work(args, recipe, levels))
+        for path in work(args, recipe, levels):
+            print(path)
     except (SamplesError, TrainingError) as error:
         # Nobody's mistake, and nothing that a traceback would explain.
         LOG.error(error)
@@ -103,8 +104,8 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
 
 
-def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> Path:
-    """Train and return the network's file."""
+def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:
+    """Train and return the networks' files."""
     from burst.data.collection import open_collection
     from burst.training.order import Order, carry_out
 
@@ -123,8 +124,8 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
     return carry_out(order, LOG.info)
 
 
-def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> Path:
-    """Fill the collection and return its folder."""
+def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:
+    """Fill the collection and return its folder, alone."""
     from burst.data.collection import keys_of, open_collection
     from burst.training.workers import Workers
 
@@ -139,7 +140,7 @@ def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) 
         workers.wait(keys, LOG.info)
     finally:
         workers.stop()
-    return collection.folder
+    return [collection.folder]
 
 
 if __name__ == "__main__":

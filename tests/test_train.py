@@ -40,6 +40,17 @@ def test_samples_are_made_then_trained_on(train, tmp_path, capsys):
     }  # fmt: skip
 
 
+def test_student_trains_each_level_too(train, capsys):
+    steps = ["--set", "training.steps=2", "--set", "training.each=0.5"]
+    assert train("--noise-level", "low", "medium", *steps, "--out", "runs/two") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "runs/two/network.safetensors",
+        "runs/two/low/network.safetensors",
+        "runs/two/medium/network.safetensors",
+    ]
+    assert main(["export", "runs/two/low", "--name", "mine-low", "--out", "out"]) == 0
+
+
 def test_nobody_makes_samples(train, capsys):
     assert train("--noise-level", "low", "--out", "runs/low", "--workers", 0) == 1
     error = capsys.readouterr().err

@@ -10,5 +10,6 @@ SETTINGS = (
     "samples.size=64", "samples.frames=[4, 6]", "samples.pipeline='classical'",
     "training.samples=2", "training.held_out=1", "training.batch=2", "training.crop=32",
     "training.steps=10", "training.check_every=5", "training.rate=1e-3",
+    "training.each=0",
 )  # fmt: skip
 LEVELS = ("low", "high")

@@ -1,4 +1,4 @@
-"""What a training command asks for, made into a trainer and carried out."""
+"""What a training command asks for, made into trainers and carried out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from burst.training.batches import Pool
 from burst.training.loop import Trainer
 from burst.training.pairs import MARGIN, PairPool
 from burst.training.ranks import Ranks, joined
-from burst.training.recipe import Recipe, with_parent
+from burst.training.recipe import Recipe, of_one_level, with_parent
 from burst.training.run import NETWORK, Run, State, network_of
 from burst.training.workers import Workers
 
@@ -53,19 +53,37 @@ class Order:
         return tomli_w.dumps({**table, "parent": self.parent or ""})
 
 
-def carry_out(order: Order, tell: Callable[[str], None]) -> Path:
-    """Train what is asked for and return the file of the network.
+def carry_out(order: Order, tell: Callable[[str], None]) -> list[Path]:
+    """Train what is asked for and return the files of the networks.
 
     ConfigError, CheckpointError or TrainingError say what is wrong.
     """
+    with joined(order.device) as ranks:
+        return [_train(one, ranks, tell) for one in (order, *each_level(order))]
+
+
+def each_level(order: Order) -> list[Order]:
+    """Return the runs that follow a run on several noise levels: each level goes on by itself, in a
+    folder within the run's. There are none where the recipe gives them no share of its budget."""
+    if len(order.levels) == 1 or not order.recipe.training.each:
+        return []
+    recipe, parent = of_one_level(order.recipe), str(order.folder)
+    return [
+        replace(order, recipe=recipe, levels=(level,), folder=order.folder / level, parent=parent)
+        for level in order.levels
+    ]
+
+
+def _train(order: Order, ranks: Ranks, tell: Callable[[str], None]) -> Path:
     parent = load(network_of(order.parent), "cpu") if order.parent else None
     order = replace(order, recipe=_complete(order.recipe, parent))
-    with joined(order.device) as ranks:
-        trainer = _trainer(order, parent, ranks, tell)
-        try:
-            trainer.train()
-        finally:
-            trainer.workers.stop()
+    if ranks.first:
+        tell(f"{order.folder}: recipe {order.recipe.name}, {', '.join(order.levels)}")
+    trainer = _trainer(order, parent, ranks, tell)
+    try:
+        trainer.train()
+    finally:
+        trainer.workers.stop()
     return order.folder / NETWORK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FOLDER = "pipelines/training"
 TABLES = ("network", "preparation", "samples", "training")
 ALL_LEVELS = "all"
+FINE = "finetune"
 # px at each side of a sample, where frames do not overlap: neither learnt nor scored
 BORDER = 8
 PAIR_CHANNELS = 3  # image and velocity, where pairs are learnt from without a truth
@@ -51,6 +53,8 @@ class Training:
     bfloat16        compute in 16 bits, as on a GPU in any case; where a processor has AMX, a step
                     takes three quarters of the time
     check_every     steps between two looks at the samples held out
+    each            where several noise levels are trained, the share of the budget that each of
+                    them then gets to go on by itself
     """
 
     steps: Whole = 8000
@@ -68,6 +72,7 @@ class Training:
     prior: Weight = 0.1
     bfloat16: bool = False
     check_every: Whole = 1000
+    each: Share = 0.0
     seed: int = 0
 
 
@@ -132,6 +137,22 @@ def choose_levels(names: Sequence[str]) -> tuple[str, ...]:
                 f"{did_you_mean(name, levels)}"
             )
     return tuple(level for level in levels if ALL_LEVELS in names or level in names)
+
+
+def of_one_level(recipe: Recipe) -> Recipe:
+    """Return the recipe by which a noise level goes on by itself with the network of several."""
+    fine, whole = load_recipe(FINE), recipe.training
+    training = replace(
+        whole,
+        steps=math.ceil(whole.each * whole.steps),
+        seconds=whole.each * whole.seconds,
+        rate=fine.training.rate,
+        loss=fine.training.loss,
+        each=0.0,
+    )
+    return replace(
+        fine, preparation=recipe.preparation, samples=recipe.samples, training=training
+    )
 
 
 def with_pairs(recipe: Recipe) -> Recipe:

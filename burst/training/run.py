@@ -23,7 +23,7 @@ from burst.records import Level
 NETWORK, STATE = "network.safetensors", "state.pt"
 
 # The budget may grow or shrink when a run goes on; all else has to stay as it was.
-MAY_CHANGE = ("steps", "seconds", "check_every")
+MAY_CHANGE = ("steps", "seconds", "check_every", "each")
 
 
 @dataclass(frozen=True)

@@ -50,19 +50,19 @@ def cut(monkeypatch):
 
 @pytest.mark.parametrize("steps", [5, 7])
 def test_cut_and_resumed_equals_undisturbed(make_order, cut, steps):
-    whole = carry_out(make_order(name="whole"), print)
+    (whole,) = carry_out(make_order(name="whole"), print)
     mend = cut(steps)
     with pytest.raises(KeyboardInterrupt):
         carry_out(make_order(name="parts"), print)
     mend()
     said = []
-    parts = carry_out(make_order(name="parts", resume=True), said.append)
+    (parts,) = carry_out(make_order(name="parts", resume=True), said.append)
     assert any(f"goes on after step {steps}" in line for line in said)
     assert same(weights(whole), weights(parts))
 
 
 def test_seed_decides_the_weights(make_order):
-    one, two, other = (
+    (one,), (two,), (other,) = (
         carry_out(make_order("plain", "training.steps=2", f"training.seed={s}", name=name), print)
         for name, s in (("one", 0), ("two", 0), ("other", 1))
     )
@@ -91,7 +91,7 @@ def test_training_lowers_the_loss(make_order, monkeypatch):
 
 
 def test_card_says_what_it_was_trained_on(make_order):
-    card = read_card(carry_out(make_order("plain", "training.steps=3"), print))
+    card = read_card(*carry_out(make_order("plain", "training.steps=3"), print))
     assert card.priors == ("none",)
     assert card.training["noise levels"] == ["low", "high"]
     assert (card.training["steps"], card.training["samples"]) == (3, 4)
@@ -100,7 +100,7 @@ def test_card_says_what_it_was_trained_on(make_order):
 
 
 def test_scenes_where_nothing_is_seen_say_nothing_of_the_range(make_order, monkeypatch):
-    before = read_card(carry_out(make_order("plain", "training.steps=2", name="a"), print))
+    before = read_card(*carry_out(make_order("plain", "training.steps=2", name="a"), print))
     load = Collection.load
 
     def with_a_plain_one(self, key, device="cpu"):
@@ -110,14 +110,14 @@ def test_scenes_where_nothing_is_seen_say_nothing_of_the_range(make_order, monke
         return replace(sample, base=torch.zeros_like(sample.base), level=Level(5.0, 50.0))
 
     monkeypatch.setattr(Collection, "load", with_a_plain_one)
-    card = read_card(carry_out(make_order("plain", "training.steps=2", name="b"), print))
+    card = read_card(*carry_out(make_order("plain", "training.steps=2", name="b"), print))
     assert card.training["samples"] == before.training["samples"] == 4
     assert card.level.noise[1] < 0.2
     assert card.level.displacement[1] < 2 * before.level.displacement[1] < 50
 
 
 def test_seconds_are_a_budget(make_order):
-    card = read_card(carry_out(make_order("plain", "training.seconds=1.5"), print))
+    card = read_card(*carry_out(make_order("plain", "training.seconds=1.5"), print))
     assert 1 <= card.training["seconds"] <= 3
 
 

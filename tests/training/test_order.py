@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 
 from burst.checkpoint import CheckpointError, load, read_card
 from burst.config import ConfigError
+from burst.training.loop import Trainer
 from burst.training.order import carry_out, make_network
-from burst.training.recipe import load_recipe
+from burst.training.recipe import load_recipe, of_one_level
 
 SHORT = "training.steps=2"
 
@@ -40,7 +41,7 @@ def test_student_begins_with_its_teacher_s_backbone(teacher):
 
 
 def test_a_deeper_network_begins_as_its_parent(make_order):
-    parent = load(carry_out(make_order("student", SHORT, name="base"), print))
+    parent = load(*carry_out(make_order("student", SHORT, name="base"), print))
     deeper = replace(parent.card.spec, depths=(3, 2))
     model = make_network(deeper, 0, parent)
     evidence, scalars = torch.rand(2, deeper.evidence, 32, 48), torch.rand(2, deeper.scalars)
@@ -55,7 +56,7 @@ def test_a_deeper_network_begins_as_its_parent(make_order):
 
 
 def test_student_with_a_teacher_knows_both_sources(make_order, teacher):
-    path = carry_out(make_order("student", SHORT, parent=str(teacher)), print)
+    (path,) = carry_out(make_order("student", SHORT, parent=str(teacher)), print)
     card = read_card(path)
     assert set(card.priors) == {"encoder", "diffusion"}
     assert set(card.scores["low"]) == {"classical", "encoder", "diffusion"}
@@ -64,13 +65,61 @@ def test_student_with_a_teacher_knows_both_sources(make_order, teacher):
 
 
 def test_finetuning_goes_on_with_its_parent(make_order):
-    parent = carry_out(make_order("student", SHORT, name="base"), print)
+    (parent,) = carry_out(make_order("student", SHORT, name="base"), print)
     order = make_order("finetune", "training.steps=1", "training.rate=1e-9", parent=str(parent))
-    child = carry_out(order, print)
+    (child,) = carry_out(order, print)
     assert read_card(child).spec == read_card(parent).spec
     before, after = load_file(parent), load_file(child)
     for name in before:
         torch.testing.assert_close(before[name], after[name], atol=1e-6, rtol=0)
+
+
+def test_each_level_goes_on_by_itself(make_order, tmp_path):
+    order = make_order("student", "training.steps=8", "training.each=0.25")
+    base, low, high = carry_out(order, print)
+    assert [p.parent for p in (base, low, high)] == [
+        tmp_path / "run", tmp_path / "run/low", tmp_path / "run/high",
+    ]  # fmt: skip
+    for level, card in (("low", read_card(low)), ("high", read_card(high))):
+        assert (card.name, card.parent) == (level, "run")
+        assert card.training["noise levels"] == [level]
+        assert (card.training["recipe"], card.training["steps"]) == ("finetune", 2)
+        assert card.training["rate"] == load_recipe("finetune").training.rate
+        assert card.training["samples"] == 2
+    before, after = load_file(base), load_file(low)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_one_level_is_trained_once(make_order):
+    order = make_order("student", "training.steps=1", "training.each=0.5", levels=("low",))
+    assert len(carry_out(order, print)) == 1
+
+
+def test_levels_share_the_budget_in_seconds():
+    whole = load_recipe("student", ["training.seconds=100", "training.each=0.1"])
+    own = of_one_level(whole)
+    assert own.training.seconds == pytest.approx(10)
+    assert (own.training.each, own.samples) == (0, whole.samples)
+
+
+def test_a_level_that_was_cut_goes_on(make_order, monkeypatch):
+    settings = ("training.steps=4", "training.each=0.5")
+    whole = carry_out(make_order("student", *settings), print)
+    step, done = Trainer._step, []
+
+    def cut_short(self, share):
+        done.append(share)
+        if len(done) == 6:  # the second step of the first level
+            raise KeyboardInterrupt
+        return step(self, share)
+
+    order = make_order("student", *settings, name="cut")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "_step", cut_short)
+        carry_out(order, print)
+    for one, other in zip(whole, carry_out(replace(order, resume=True), print), strict=True):
+        expected, found = load_file(one), load_file(other)
+        assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
 def test_finetuning_needs_a_parent(make_order):

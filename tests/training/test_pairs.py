@@ -155,12 +155,12 @@ def order(tmp_path, pair_folder):
 
 def test_a_folder_of_pairs_is_all_that_training_needs_in_both_stages(order):
     assert not [path for path in order.images if "GS" in path or "truth" in path]
-    card = read_card(carry_out(order, lambda text: None))
+    card = read_card(*carry_out(order, lambda text: None))
     assert card.preparation.kind == "dual_reversed"
     assert card.training["data"] == ["pairs (2 images)"]
     assert set(card.scores) == {"recorded"}
     second = replace(order, parent=str(order.folder), folder=order.folder.with_name("second"))
-    assert read_card(carry_out(second, lambda text: None)).parent == "first"
+    assert read_card(*carry_out(second, lambda text: None)).parent == "first"
 
 
 def test_a_recipe_that_needs_the_truth_is_refused(pair_folder, tmp_path, capsys):

@@ -31,7 +31,7 @@ def test_two_processes_end_with_the_same_weights(collection, tmp_path):
         str(tmp_path / "run"),
         str(told),
     ]
-    settings = [*SETTINGS, "training.steps=4", "training.check_every=2"]
+    settings = [*SETTINGS, "training.steps=4", "training.check_every=2", "training.each=0.5"]
     done = subprocess.run(
         [*words, *program, *settings],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)},
@@ -44,4 +44,6 @@ def test_two_processes_end_with_the_same_weights(collection, tmp_path):
     digests = {file.name: file.read_text() for file in told.iterdir()}
     assert sorted(digests) == ["0 of 2", "1 of 2"]
     assert len(set(digests.values())) == 1
-    assert read_card(tmp_path / "run/network.safetensors").training["batch"] == 4
+    for name, steps in (("run", 4), ("run/low", 2), ("run/high", 2)):
+        training = read_card(tmp_path / name / "network.safetensors").training
+        assert (training["batch"], training["steps"]) == (4, steps)

@@ -63,6 +63,7 @@ class Card:
     scores     what it reached, by the name of what was measured
     parent     the checkpoint that training started from
     priors     where the prior may come from; the first is used unless another is asked for
+    by_name    never chosen for a stack, only used where it is named
     """
 
     name: str
@@ -74,6 +75,7 @@ class Card:
     scores: Mapping[str, Any] = field(default_factory=dict)
     parent: str | None = None
     priors: tuple[Literal["truth", "encoder", "diffusion", "none"], ...] = ("encoder",)
+    by_name: bool = False
 
     def __post_init__(self) -> None:
         counts = (self.spec.evidence, self.spec.scalars)
@@ -118,7 +120,8 @@ def card_text(card: Card) -> str:
             f"# {card.name}",
             "",
             f"Corrects {CORRECTS[card.preparation.kind]}."
-            + (" A teacher: it needs the truth." if card.spec.teacher else ""),
+            + (" A teacher: it needs the truth." if card.spec.teacher else "")
+            + (" Used only where it is named." if card.by_name else ""),
             "",
             *_table("Made for", made_for),
             *_table("Network", asdict(card.spec)),

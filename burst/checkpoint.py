@@ -95,19 +95,19 @@ def candidates(name: str) -> list[Path]:
 def choose(level: Level) -> Path:
     """Return the checkpoint with the narrowest range that holds a stack, else the nearest one.
 
-    Teachers are left out, and networks for shutters, which are named. `doubt` says whether the
-    stack lies outside.
+    Teachers are left out, networks for shutters, and what is used by name alone. `doubt` says
+    whether the stack lies outside.
     """
     cards = {path: read_card(path) for path in candidates(AUTO)}
     students = {
         path: card
         for path, card in cards.items()
-        if not card.spec.teacher and card.preparation.kind == "turbulence"
+        if card.preparation.kind == "turbulence" and not (card.spec.teacher or card.by_name)
     }
     if not students:
         raise CheckpointError(
             f"checkpoints: expected one for turbulence that works without the truth, found"
-            f" {len(cards)} others."
+            f" {len(cards)} others. Name one by --set fuse.checkpoint=NAME."
         )
 
     def fitness(path: Path) -> tuple[float, float]:

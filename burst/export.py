@@ -37,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--half", action="store_true", help="weights of 16 bits: half the file, nearly as exact"
     )
+    parser.add_argument(
+        "--by-name", action="store_true",
+        help="never choose it for a stack by itself; it is used where it is named",
+    )  # fmt: skip
     parser.add_argument("--licences", metavar="TEXT", help="of the images trained on, for the card")
     parser.add_argument(
         "--onnx", type=positive, nargs="?", const=USUAL_SIZE, metavar="PX",
@@ -116,7 +120,7 @@ def _renamed(card: Card, args: argparse.Namespace) -> Card:
         training["licences"] = args.licences
     elif "licences" not in training:
         LOG.warning("%s: the card names no licences; pass --licences", args.name)
-    return replace(card, name=args.name, training=training)
+    return replace(card, name=args.name, training=training, by_name=args.by_name)
 
 
 def _require_onnx() -> None:

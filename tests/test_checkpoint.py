@@ -288,6 +288,14 @@ def test_teachers_are_not_chosen(three):
         choose(Level(0.05, 2))
 
 
+def test_what_is_used_by_name_is_not_chosen(three):
+    write_checkpoint(three, "hard", level=HARD, by_name=True)
+    assert choose(Level(0.05, 2)).stem == "all"
+    assert find("hard") == three / "hard.safetensors"
+    assert "Used only where it is named." in (three / "hard.md").read_text()
+    assert "Used only" not in (three / "mild.md").read_text()
+
+
 def test_a_name_means_one_file_and_auto_means_all(three):
     assert candidates("mild") == [three / "mild.safetensors"]
     assert len(candidates("auto")) == 3

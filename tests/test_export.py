@@ -121,6 +121,12 @@ def test_half_is_half_as_large_and_nearly_as_exact(export, tmp_path):
     assert load(half).card.training["bits of a weight"] == 16
 
 
+def test_what_is_to_be_used_by_name_says_so(export, tmp_path):
+    for words, by_name in ((["--by-name"], True), ([], False)):
+        assert export(*words) == 0
+        assert load(tmp_path / "checkpoints/mine.safetensors").card.by_name is by_name
+
+
 def test_missing_licences_are_told(export, capsys):
     export()
     assert "the card names no licences" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def _trainer(
 ) -> Trainer:
     settings, network = order.recipe.training, order.recipe.network
     assert network is not None
-    run = Run(order.folder, partial(make_card, order, ranks, parent.card.name if parent else None))
+    run = Run(order.folder, partial(make_card, order, ranks, parent.card if parent else None))
     if ranks.first:
         run.begin(order.settings(), order.resume)
     ranks.meet()
@@ -153,7 +153,7 @@ def make_network(spec: RestorerSpec, seed: int, parent: Loaded | None) -> Restor
 def make_card(
     order: Order,
     ranks: Ranks,
-    parent: str | None,
+    parent: Card | None,
     state: State,
     samples: int,
     levels: Sequence[Level],
@@ -180,16 +180,28 @@ def make_card(
             "batch": t.batch * ranks.count,
             "crop": t.crop,
             "rate": t.rate,
+            "loss": t.loss,
             "seed": t.seed,
             "samples": samples,
             "frames": list(recipe.samples.frames),
             "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
             "device": _device_name(ranks.device),
+            **({"runs before": lineage(parent)} if parent else {}),
         },
         scores=_rounded(state.scores),
-        parent=parent,
+        parent=parent.name if parent else None,
         priors=_by_score(recipe.network, state.scores),
     )
+
+
+def lineage(card: Card) -> list[str]:
+    """Return the runs that led to a network in words, the first one first."""
+    said = card.training
+    words = [said.get("recipe", "unknown"), " and ".join(said.get("noise levels", ["unknown"]))]
+    words += [f"{said[unit]} {unit}" for unit in ("samples", "steps", "seconds") if unit in said]
+    if mixed := said.get("mean of weights with"):
+        words.append(f"mean of weights with {' and '.join(mixed)}")
+    return [*said.get("runs before", []), ", ".join(words)]
 
 
 def _rounded(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

@@ -150,9 +150,7 @@ def of_one_level(recipe: Recipe) -> Recipe:
         loss=fine.training.loss,
         each=0.0,
     )
-    return replace(
-        fine, preparation=recipe.preparation, samples=recipe.samples, training=training
-    )
+    return replace(fine, preparation=recipe.preparation, samples=recipe.samples, training=training)
 
 
 def with_pairs(recipe: Recipe) -> Recipe:

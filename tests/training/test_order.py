@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from networks import tiny_card
 from safetensors.torch import load_file
 
 from burst.checkpoint import CheckpointError, load, read_card
 from burst.config import ConfigError
 from burst.training.loop import Trainer
-from burst.training.order import carry_out, make_network
+from burst.training.order import carry_out, lineage, make_network
 from burst.training.recipe import load_recipe, of_one_level
 
 SHORT = "training.steps=2"
@@ -86,6 +87,8 @@ def test_each_level_goes_on_by_itself(make_order, tmp_path):
         assert (card.training["recipe"], card.training["steps"]) == ("finetune", 2)
         assert card.training["rate"] == load_recipe("finetune").training.rate
         assert card.training["samples"] == 2
+        (before,) = card.training["runs before"]
+        assert before.startswith("student, low and high, 4 samples, 8 steps, ")
     before, after = load_file(base), load_file(low)
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
@@ -114,9 +117,10 @@ def test_a_level_that_was_cut_goes_on(make_order, monkeypatch):
         return step(self, share)
 
     order = make_order("student", *settings, name="cut")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_step", cut_short)
-        carry_out(order, print)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(order, print)
     for one, other in zip(whole, carry_out(replace(order, resume=True), print), strict=True):
         expected, found = load_file(one), load_file(other)
         assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -138,3 +142,16 @@ def test_parent_without_a_network_is_explained(make_order, tmp_path):
 def test_other_parent_is_refused(make_order, teacher):
     with pytest.raises(ConfigError, match="Train the parent with the same settings"):
         carry_out(make_order("student", "network.width=16", parent=str(teacher)), print)
+
+
+def test_a_card_tells_all_runs_before():
+    said = {"recipe": "student", "noise levels": ["low"], "steps": 5, "seconds": 7, "samples": 3}
+    mixed = {"mean of weights with": ["other (9 steps)"], "runs before": ["plain, low, 1 steps"]}
+    assert lineage(replace(tiny_card(), training=said)) == [
+        "student, low, 3 samples, 5 steps, 7 seconds"
+    ]
+    assert lineage(replace(tiny_card(), training={**said, **mixed})) == [
+        "plain, low, 1 steps",
+        "student, low, 3 samples, 5 steps, 7 seconds, mean of weights with other (9 steps)",
+    ]
+    assert lineage(replace(tiny_card(), training={})) == ["unknown, unknown"]

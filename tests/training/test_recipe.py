@@ -94,7 +94,7 @@ def test_teacher_may_differ_in_being_one_only():
 def test_squared_errors_ask_for_a_truth():
     assert load_recipe("finetune").training.loss == "squared"
     assert load_recipe("rolling", ["training.loss=squared"]).training.loss == "squared"
-    with pytest.raises(ConfigError, match="expected absolute with samples.truth = false, found sq"):
+    with pytest.raises(ConfigError, match=r"absolute with samples\.truth = false, found squared"):
         load_recipe("dual_reversed", ["training.loss=squared"])
 
 

@@ -56,7 +56,7 @@ def test_key_decides_the_sample(sample):
 
 def test_a_share_of_the_scenes_is_drawn():
     kinds = {
-        "rectangles": replace(SMALL, rectangles=1.0),
+        "rectangles": replace(SMALL, targets=0.0, rectangles=1.0),
         "targets": replace(SMALL, targets=1.0),
         "images": replace(SMALL, targets=0.0),
         "plain": replace(SMALL, targets=0.0, plain=1.0),

@@ -71,7 +71,7 @@ class Modulation(nn.Module):
         side = math.isqrt(tokens.shape[1])
         maps = rearrange(self.linear(tokens), "b (y x) c -> b c y x", y=side)
         if side > 1:
-            maps = _resize(maps, x)
+            maps = _resize(maps, (x.shape[-2], x.shape[-1]))
         scale, shift = maps.chunk(2, dim=1)
         modulated: torch.Tensor = x * (1 + scale) + shift
         return modulated
@@ -91,10 +91,12 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Weigh x [b, c, h, w]."""
-        means = functional.avg_pool2d(
-            x, (min(self.window, x.shape[-2]), min(self.window, x.shape[-1])), ceil_mode=True
-        )
-        return x * _resize(self.mix(means), x)
+        h, w = x.shape[-2:]
+        tall, wide = min(self.window, h), min(self.window, w)
+        means = self.mix(functional.avg_pool2d(x, (tall, wide), ceil_mode=True))
+        # The last windows reach over the edge; each mean has to stay at the centre of its own.
+        whole = (means.shape[-2] * tall, means.shape[-1] * wide)
+        return x * _resize(means, whole)[..., :h, :w]
 
 
 class NafBlock(nn.Module):
@@ -191,6 +193,6 @@ def _gate(x: torch.Tensor) -> torch.Tensor:
     return first * second
 
 
-def _resize(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Interpolate maps [b, c, gy, gx] to the height and width of another tensor."""
-    return functional.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)
+def _resize(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Interpolate maps [b, c, gy, gx] to a height and width."""
+    return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -72,6 +72,14 @@ def test_window_attention_of_a_patch_is_that_of_the_image():
     torch.testing.assert_close(patch[..., :9, :9], whole[..., :9, :9])
 
 
+def test_windows_stay_where_they_are_whatever_the_size():
+    attention = layers.WindowAttention(8, 6)
+    image = features(size=24)
+    # 19 px are three windows and a part: those before it must not move.
+    cut, whole = attention(image[..., :19, :19]), attention(image)
+    torch.testing.assert_close(cut[..., :15, :15], whole[..., :15, :15])
+
+
 @pytest.mark.parametrize("kind", ["naf", "attention"])
 def test_blocks_keep_shape_and_start_near_the_identity(kind):
     torch.manual_seed(0)

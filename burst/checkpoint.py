@@ -233,13 +233,15 @@ def _read_weights(
     path: Path, expected: Mapping[str, torch.Tensor], device: str | torch.device
 ) -> dict[str, torch.Tensor]:
     """Read all tensors as float32; CheckpointError unless names and shapes are as expected."""
+    import torch
     from safetensors import safe_open
 
     with safe_open(path, framework="pt", device=str(device)) as file:
         names = set(file.keys())
         _refuse(path, "the network to have", names - set(expected))
         _refuse(path, "the file to hold", set(expected) - names)
-        weights = {name: file.get_tensor(name).float() for name in expected}
+        # Copied, because the file's own memory lies anywhere, and sums round by how theirs lies.
+        weights = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in expected}
     for name, tensor in weights.items():
         if tensor.shape != expected[name].shape:
             raise CheckpointError(

@@ -23,7 +23,7 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
     x, y = pixel_grid(flow)
     # grid_sample counts from -1 at the first pixel's centre to 1 at the last one's.
     across, down = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
-    # Both coordinates stay images of their own: to interleave them would take a quarter longer.
+    # Both coordinates stay images of their own: to interleave them would be a slow copy.
     grid = torch.stack(
         (
             torch.add(x * across - 1, flow[:, 0], alpha=across),

@@ -59,7 +59,8 @@ class Sensor:
     `black_level` is one number, or one for each site of the 2x2 colour pattern in reading order.
     `transfer` says how DN relate to light: "linear" for raw, "srgb" for display-encoded sources,
     which are restored as they are and made linear when written. `sampling` is the pixel pitch in
-    units of lambda / (2 D) as seen through the lens: 1 is Nyquist, less is finer.
+    units of lambda / (2 D) as seen through the lens: 1 is Nyquist, less is finer. `orientation` is
+    that of EXIF, 1 to 8: frames stay as they were recorded, and results are turned by it.
     """
 
     black_level: float | tuple[float, float, float, float] = 0.0
@@ -74,8 +75,13 @@ class Sensor:
     white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
     transfer: Literal["linear", "srgb"] = "linear"
     sampling: float = 1.0
+    orientation: int = 1
 
     def __post_init__(self) -> None:
+        if self.orientation not in range(1, 9):
+            raise StackError(
+                f"orientation: expected a number of EXIF, 1 to 8, found {self.orientation}."
+            )
         if self.cfa not in ("mono", *BAYER_PATTERNS):
             raise StackError(
                 f"cfa: expected mono or one of {', '.join(BAYER_PATTERNS)}, found '{self.cfa}'."
@@ -263,7 +269,12 @@ class Views:
 class Burst:
     """What is known of a stack so far; a field that no stage has filled is None.
 
+    kept            [n] the stack's numbers of the frames that take part; every other field that
+                    has an axis of frames holds these alone
+    gain            [n] how bright a frame was recorded against the others; `linear` is freed of it
     linear          [n, h, w] float32, black 0 and white 1, row noise and hot pixels taken out
+    valid           [n, h, w] bool, which values of `linear` were measured: no defect, not saturated,
+                    not torn; None where all were
     noise           noise of one linear frame
     weights         [n], 0 for a dropped frame, mean 1 over the kept ones
     tile_sharpness  [n, ty, tx], noise-free sharpness of each tile relative to its mean over frames
@@ -280,7 +291,10 @@ class Burst:
     """
 
     stack: Stack
+    kept: torch.Tensor | None = None
+    gain: torch.Tensor | None = None
     linear: torch.Tensor | None = None
+    valid: torch.Tensor | None = None
     noise: NoiseModel | None = None
     weights: torch.Tensor | None = None
     tile_sharpness: torch.Tensor | None = None

@@ -93,6 +93,12 @@ def _number(value: Any) -> float:
     return float(value)
 
 
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError
+    return value
+
+
 def _levels(value: Any) -> float | tuple[float, ...]:
     return _numbers(value, 4) if isinstance(value, list) else _number(value)
 
@@ -139,6 +145,7 @@ _PARSERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "frame_time": ("a number of seconds", _number),
     "iso": ("a number", _number),
     "sampling": ("a number above 0", _number),
+    "orientation": ("an orientation of EXIF, 1 to 8", _whole),
     "white_balance": ("three numbers", lambda value: _numbers(value, 3)),
     "transfer": ("linear or srgb", _transfer),
     "scan": ("a list of 1 and -1, repeated over the frames", _scan),

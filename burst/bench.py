@@ -232,7 +232,7 @@ def _gallery(args: argparse.Namespace) -> None:
     """Draw a sheet of pictures for each level, in DIR."""
     from burst.measure.gallery import draw_sheet
 
-    set_up("cpu", args.threads)
+    set_up(args.threads)
     pipeline = load(args.pipeline, args.set)
     for case in _plan(args).cases():
         print(draw_sheet(case, pipeline, Path(args.out)))
@@ -275,7 +275,7 @@ def _measure(
 
     if args.suite not in ("scaling", "submit"):
         # Processes of their own are measured there; this one stays small.
-        set_up("cpu", args.threads)
+        set_up(args.threads)
     path = Path(args.out) / f"{args.suite}.json"
     book = Book(path, args.suite, settings, args.threads, checkpoint.digests(args.set))
     records = book.measure(cases, measure, LOG.info)

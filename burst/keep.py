@@ -65,7 +65,7 @@ class Keeper:
                 break
             known.update(kept.fields)
             entries.append(kept.entry)
-        return Burst(stack, **known, report=Report(tuple(entries))), len(entries)
+        return Burst(stack, device, **known, report=Report(tuple(entries))), len(entries)
 
     def _path(self, stage: str) -> Path:
         return self.folder / f"{stage}.npz"

@@ -271,10 +271,11 @@ class Burst:
 
     kept            [n] the stack's numbers of the frames that take part; every other field that
                     has an axis of frames holds these alone
-    gain            [n] how bright a frame was recorded against the others; `linear` is freed of it
+    gain            [n] how bright a frame was recorded against the others, which `linear` is freed
+                    of
     linear          [n, h, w] float32, black 0 and white 1, row noise and hot pixels taken out
-    valid           [n, h, w] bool, which values of `linear` were measured: no defect, not saturated,
-                    not torn; None where all were
+    valid           [n, h, w] bool, which values of `linear` were measured: no defect, nothing
+                    saturated, nothing torn; None where all were
     noise           noise of one linear frame
     weights         [n], 0 for a dropped frame, mean 1 over the kept ones
     tile_sharpness  [n, ty, tx], noise-free sharpness of each tile relative to its mean over frames
@@ -288,9 +289,12 @@ class Burst:
     image           [h, w] linear, the result so far; from `unroll` [t, h, w] if it is of several
                     instants, and [..., 3, h, w] if the stack has colour
     views           what the frames alone show of the instants of `image`
+
+    `device` is where the stage that makes tensors of the stack puts them; all others follow.
     """
 
     stack: Stack
+    device: str = "cpu"
     kept: torch.Tensor | None = None
     gain: torch.Tensor | None = None
     linear: torch.Tensor | None = None
@@ -308,4 +312,4 @@ class Burst:
     report: Report = Report()
 
 
-FIELDS = tuple(f.name for f in fields(Burst) if f.name != "report")
+FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "report"))

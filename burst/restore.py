@@ -93,7 +93,7 @@ def restore(job: Job, watch: Watch) -> Result:
     _check_folder(job, earlier, provenance)
     check_memory(stack, sum(step.memory(stack) for step in pipeline.steps), job.memory)
     job.folder.mkdir(parents=True, exist_ok=True)
-    set_up(job.device, job.threads)
+    set_up(job.threads)
     burst, image = _Run(job, pipeline, watch).image(stack)
     _write(job, burst, image, _with_network(provenance, burst))
     return Result(_outputs(job.folder), burst.report.warnings)
@@ -128,7 +128,7 @@ class _Run:
 
     def _burst(self, stack: Stack, folder: Path) -> Burst:
         keeper = Keeper(folder, step_keys(self.pipeline, stack, self.job.seed))
-        burst, done = Burst(stack), 0
+        burst, done = Burst(stack, self.job.device), 0
         if self.job.resume:
             burst, done = keeper.restart(self.pipeline, stack, self.job.device)
             LOG.info("%s: %d of %d stages kept", stack.name, done, len(self.pipeline.steps))

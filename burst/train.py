@@ -56,8 +56,7 @@ def execute(args: argparse.Namespace) -> int:
     recipe, levels = load_recipe(args.recipe, args.set), choose_levels(args.noise_level)
     if args.pairs:
         recipe, levels = with_pairs(recipe), (RECORDED,)
-    # The default device stays the CPU, where random numbers come from on every machine.
-    set_up("cpu", args.threads or cpu_count())
+    set_up(args.threads or cpu_count())
     from burst.training.loop import TrainingError
     from burst.training.workers import SamplesError
 
@@ -110,15 +109,16 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
     from burst.training.order import Order, carry_out
 
     folders = args.pairs or args.images
+    device = resolve_device(args.device)
     order = Order(
         recipe=recipe,
         levels=levels,
-        collection=open_collection(Path(args.samples), recipe.samples, folders),
+        collection=open_collection(Path(args.samples), recipe.samples, folders, device),
         images=tuple(folders),
         folder=Path(args.out),
         parent=args.parent,
         resume=args.resume,
-        device=resolve_device(args.device),
+        device=device,
         workers=args.workers,
     )
     return carry_out(order, LOG.info)
@@ -130,7 +130,8 @@ def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) 
     from burst.training.workers import Workers
 
     folders = args.pairs or args.images
-    collection = open_collection(Path(args.samples), recipe.samples, folders)
+    device = resolve_device(args.device)
+    collection = open_collection(Path(args.samples), recipe.samples, folders, device)
     keys = keys_of(levels, args.prepare_only, recipe.training.held_out)
     there = len(collection.present(keys))
     LOG.info("%s: %d of %d samples are there", collection.folder, there, len(keys))

@@ -52,11 +52,12 @@ AnyMaking = Making | ShutterMaking
 
 @dataclass(frozen=True)
 class Collection:
-    """Where the samples of one making are kept, and the scenes they are made from."""
+    """Where the samples of one making are kept, the scenes they are made from, and where."""
 
     folder: Path
     making: AnyMaking
     scenes: list[list[str]]
+    device: str = "cpu"
 
     def path(self, key: Key) -> Path:
         """Return the file of a sample, which may not exist yet."""
@@ -81,12 +82,18 @@ class Collection:
             with _claim(path) as ours:
                 # Another process may have finished it between the two looks.
                 if ours and not path.is_file():
-                    _make(path, key, self.making, self.scenes)
+                    _make(path, key, self)
                     yield key
 
 
-def open_collection(place: Path, making: AnyMaking, folders: list[str]) -> Collection:
-    """Return the collection under `place` that holds samples so made from folders of scenes."""
+def open_collection(
+    place: Path, making: AnyMaking, folders: list[str], device: str = "cpu"
+) -> Collection:
+    """Return the collection under `place` that holds samples so made from folders of scenes.
+
+    Those of stacks are made on `device`, whose random numbers are its own; those of rolling
+    shutters on the CPU, where dense inverse search runs.
+    """
     recorded = isinstance(making, ShutterMaking) and making.recorded
     scenes = [list_pairs(folder) for folder in folders] if recorded else list_scenes(folders)
     pipeline = stages_before_network(making.pipeline)
@@ -103,9 +110,12 @@ def open_collection(place: Path, making: AnyMaking, folders: list[str]) -> Colle
         "named scenes": [s for folder in scenes for s in folder if s in SCENES],
         "code": code_digest(Path(__file__).parents[1], [*NUMERICS, *own, *stages]),
     }
+    device = device if isinstance(making, Making) else "cpu"
+    if device != "cpu":
+        account["device"] = device
     text = json.dumps(account, indent=1, sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
-    collection = Collection(place / name, making, scenes)
+    collection = Collection(place / name, making, scenes, device)
     if not (collection.folder / "made-by.json").is_file():
         write_text(collection.folder / "made-by.json", text)
     return collection
@@ -137,10 +147,11 @@ def code_digest(package: Path, parts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _make(path: Path, key: Key, making: AnyMaking, scenes: list[list[str]]) -> None:
+def _make(path: Path, key: Key, collection: Collection) -> None:
     """Make a sample and write it."""
+    making, scenes = collection.making, collection.scenes
     if isinstance(making, Making):
-        save_sample(path, make_sample(key, making, scenes))
+        save_sample(path, make_sample(key, making, scenes, collection.device))
     elif making.truth:
         save_sample(path, make_shutter_sample(key, making, scenes))
     else:

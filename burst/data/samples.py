@@ -110,8 +110,13 @@ def stages_before_network(name: str, assignments: Sequence[str] = ()) -> Pipelin
     return pipeline.before(named[0]) if named else pipeline
 
 
-def make_sample(key: Key, making: Making, scenes: list[list[str]]) -> Sample:
-    """Make the sample of a key from folders of scenes; key, making and scenes decide it wholly."""
+def make_sample(key: Key, making: Making, scenes: list[list[str]], device: str = "cpu") -> Sample:
+    """Make the sample of a key from folders of scenes; key, making, scenes and device decide it
+    wholly.
+
+    What is drawn (scene, conditions, frames) is the same on every device; the air and the noise are
+    drawn on the device itself.
+    """
     generator = torch.Generator().manual_seed(seed_of(making.seed, key.name))
     scenes = [held_apart(folder, key.held_out) for folder in scenes]
     scene = _draw_scene(making, scenes, generator) * _between(making.exposure, generator)
@@ -120,8 +125,8 @@ def make_sample(key: Key, making: Making, scenes: list[list[str]]) -> Sample:
     # Log-uniform: few frames are as common as many.
     frames = round(fewest * math.exp(_draw(generator) * math.log(most / fewest)))
     size = (making.size, making.size)
-    simulated = simulate(scene, conditions, generator, frames, size)
-    burst = stages_before_network(making.pipeline).run(Burst(simulated.stack))
+    simulated = simulate(scene, conditions, _drawing_on(device, generator), frames, size)
+    burst = stages_before_network(making.pipeline).run(Burst(simulated.stack, device))
     return sample_of(key, burst, simulated.truth.scene)
 
 
@@ -192,6 +197,13 @@ def held_apart(folder: list[str], held_out: bool) -> list[str]:
 def seed_of(seed: int, name: str) -> int:
     """Return the seed of the sample of a name."""
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7])
+
+
+def _drawing_on(device: str, generator: torch.Generator) -> torch.Generator:
+    """Return the generator itself for the CPU, else one of the device that goes on from it."""
+    if device == "cpu":
+        return generator
+    return torch.Generator(device).manual_seed(_choose(2**31, generator))
 
 
 def _draw(generator: torch.Generator) -> float:

@@ -23,10 +23,11 @@ SMOOTH_ROWS = 6.0
 LEAST_ROW_NOISE = 0.5  # of the variance with which it can be measured; less is not worth touching
 
 
-def to_linear(frames: np.ndarray, black_level: float, white_level: float) -> torch.Tensor:
-    """Return frames in DN [n, h, w] as float32 with black 0 and white 1."""
-    linear = torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32))
-    linear = linear.to(torch.get_default_device())
+def to_linear(
+    frames: np.ndarray, black_level: float, white_level: float, device: str = "cpu"
+) -> torch.Tensor:
+    """Return frames in DN [n, h, w] as float32 on a device, with black 0 and white 1."""
+    linear = torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32)).to(device)
     return linear.sub_(black_level).div_(white_level - black_level)
 
 
@@ -43,11 +44,11 @@ def noise_curve(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows; its mean square over
     time, then a quantile over the pixels of equal brightness, leaves the noise.
     """
-    grain = torch.zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=torch.float64)
+    grain = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=torch.float64)
     for frame in linear:
-        grain += fine_grain(frame[None])[0].square().cpu()
+        grain += fine_grain(frame[None])[0].square()
     count = linear.shape[0]
-    variance = (grain / count).numpy().ravel()
+    variance = (grain / count).cpu().numpy().ravel()
     level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0].cpu().numpy().ravel()
     bins = max(1, min(BINS, level.size // (2 * FEWEST_IN_BIN)))
     edges = np.quantile(level, np.linspace(0, 1, bins + 1))

@@ -47,7 +47,7 @@ def run(burst: Burst, config: Config) -> Burst:
     bound = strongest_plausible(merged, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
     still = ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
-    psf = ops.smear(still, _motion(burst)).to(merged.device)
+    psf = ops.smear(still, _motion(burst)).to(merged)
     report = burst.report.note(
         d_over_r0=strength,
         d_over_r0_of_motion=found.d_over_r0,
@@ -75,8 +75,9 @@ def _motion(burst: Burst) -> torch.Tensor:
     sensor = burst.stack.sensor
     if burst.row_motion is None or sensor.row_time == 0:
         return torch.zeros(burst.stack.count, 2)
-    per_row = burst.row_motion.diff(dim=1).mean(1) * torch.from_numpy(burst.stack.scan)[:, None]
-    return per_row.cpu() * (sensor.exposure_time / sensor.row_time)
+    per_row = burst.row_motion.diff(dim=1).mean(1).cpu()
+    scan = torch.from_numpy(burst.stack.scan)[:, None]
+    return per_row * scan * (sensor.exposure_time / sensor.row_time)
 
 
 def _doubts(found: Strength, bound: float, config: Config) -> list[str]:

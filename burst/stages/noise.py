@@ -30,7 +30,7 @@ def run(burst: Burst, config: Config) -> Burst:
 
     stack = burst.stack
     black = float(stack.sensor.black_levels[0])
-    linear = ops.to_linear(stack.frames, black, stack.sensor.white_level)
+    linear = ops.to_linear(stack.frames, black, stack.sensor.white_level, burst.device)
     levels, variances = ops.noise_curve(linear)
     model = ops.fit_noise(levels, variances, ops.lowest_linear(stack.sensor))
     hot = 0

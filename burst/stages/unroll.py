@@ -78,18 +78,16 @@ def run(burst: Burst, config: Config) -> Burst:
 
     from burst.ops.views import views_of
 
-    device = torch.get_default_device()
-    # Dense inverse search is OpenCV's, and the rest takes no longer than copying would.
-    with torch.device("cpu"):
-        _check(burst.stack, config)
-        stack = _of_shutter(burst.stack, config)
-        instants, report = _unroll(stack, config, burst.report)
-        image = torch.stack([one.image for one in instants])
-        views = views_of(instants, stack)
+    # On the host: dense inverse search is OpenCV's, and the rest takes no longer than copying.
+    _check(burst.stack, config)
+    stack = _of_shutter(burst.stack, config)
+    instants, report = _unroll(stack, config, burst.report)
+    image = torch.stack([one.image for one in instants])
+    views = views_of(instants, stack)
     image = image if burst.stack.colour is not None else image[:, 0]
     several = config.video or len(image) > 1
     return replace(
-        burst, image=(image if several else image[0]).to(device), views=views, report=report
+        burst, image=(image if several else image[0]).to(burst.device), views=views, report=report
     )
 
 

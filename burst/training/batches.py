@@ -40,12 +40,19 @@ class Pool:
     preparation: Preparation
     device: str
     samples: dict[Key, Any] = field(default_factory=dict)  # `Sample`, or `PairSample`
+    errors: dict[Key, torch.Tensor] = field(default_factory=dict)  # see `base_error`
     looked: float = -LOOK_AGAIN
 
     def __post_init__(self) -> None:
         planes, scalars = (of(self.preparation.kind) for of in (evidence_of, scalars_of))
-        self.evidence = [planes.index(name) for name in self.preparation.evidence]
-        self.scalars = [scalars.index(name) for name in self.preparation.scalars]
+        # On the device: a list would be copied there, and waited for, with every crop.
+        self.evidence, self.scalars = (
+            torch.tensor([names.index(name) for name in chosen], device=self.device)
+            for names, chosen in (
+                (planes, self.preparation.evidence),
+                (scalars, self.preparation.scalars),
+            )
+        )
 
     def draw(self, count: int, side: int, generator: torch.Generator) -> Batch:
         """Draw crops of `side` px, each in one of the eight ways to lay down a square."""
@@ -63,7 +70,7 @@ class Pool:
             sample.scalars[self.scalars][None],
             sample.base[None, None],
             sample.truth[None, None],
-            base_error(sample)[None],
+            self._error(sample)[None],
         )
 
     def refresh(self) -> None:
@@ -97,7 +104,12 @@ class Pool:
         images = torch.rot90(images, int(turns * 4), (1, 2))
         images = images.flip(2) if flip < 0.5 else images
         scalars = sample.scalars[self.scalars]
-        return images[:-2], scalars, images[-2:-1], images[-1:], base_error(sample)
+        return images[:-2], scalars, images[-2:-1], images[-1:], self._error(sample)
+
+    def _error(self, sample: Sample) -> torch.Tensor:
+        if sample.key not in self.errors:
+            self.errors[sample.key] = base_error(sample)
+        return self.errors[sample.key]
 
 
 def base_error(sample: Sample) -> torch.Tensor:

@@ -186,6 +186,8 @@ def make_card(
             "frames": list(recipe.samples.frames),
             "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
             "device": _device_name(ranks.device),
+            # Without an order of its own, a sum of gradients on a GPU rounds anew in every run.
+            "repeats to the bit": not ranks.on_gpu,
             **({"runs before": lineage(parent)} if parent else {}),
         },
         scores=_rounded(state.scores),

@@ -24,6 +24,11 @@ class Ranks:
         """Whether this process is the one that writes and tells."""
         return self.rank == 0
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether this process trains on a GPU."""
+        return self.device.startswith("cuda")
+
     def wrap(self, objective: nn.Module) -> nn.Module:
         """Have gradients averaged over all processes."""
         if self.count == 1:

@@ -83,7 +83,7 @@ def _work(collection: Collection, keys: Sequence[Key]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(POLL)
     os.nice(NICENESS)
-    set_up("cpu", 1)
+    set_up(1)
     for _ in collection.fill(keys):
         pass
 

@@ -1,0 +1,128 @@
+"""Everything runs on a GPU as on the CPU: on a pretend one here, on a real one by `make gpu`."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from pretend import Far, near, pretend
+from rolled import recording, reset_recording
+from simulated import camera_scene, stack_of
+from training_toys import SMALL
+
+from burst.config import search_path
+from burst.data.levels import find_level
+from burst.data.samples import Key, make_sample
+from burst.data.simulate import Truth, simulate
+from burst.pipeline import load
+from burst.preparation import Preparation
+from burst.prepare import prepare, restore
+from burst.records import Burst, Shutter
+from burst.restore import Job
+from burst.restore import restore as restore_job
+
+PIPELINES = {
+    "turbulence": lambda: stack_of("medium", 96, 12).stack,
+    "classical": lambda: stack_of("high", 96, 12).stack,
+    "rolling": lambda: recording(Shutter.ROLLING).luminance(),
+    "rolling_geometry": lambda: recording(Shutter.ROLLING).luminance(),
+    "dual_reversed": lambda: recording(Shutter.DUAL_REVERSED).luminance(),
+    "dual_reversed_geometry": lambda: recording(Shutter.DUAL_REVERSED).luminance(),
+    "global_reset": lambda: reset_recording(2).luminance(),
+    "global_reset_geometry": lambda: reset_recording(2).luminance(),
+}
+
+
+def test_every_pipeline_is_tried():
+    files = {path.stem for folder in search_path("pipelines") for path in folder.glob("*.toml")}
+    assert files - {"levels"} == set(PIPELINES)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipeline_gives_the_image_of_the_cpu(name):
+    stack, pipeline = PIPELINES[name](), load(name)
+    here = pipeline.run(Burst(stack))
+    with pretend():
+        there = pipeline.run(Burst(stack, "cuda"))
+        assert there.image.device.type == "cuda"
+    assert torch.equal(near(there.image), here.image)
+    assert _numbers(there) == _numbers(here)
+
+
+def test_frames_and_all_that_is_made_of_them_stay_on_the_gpu():
+    stack = stack_of("medium", 96, 12).stack
+    with pretend():
+        burst = load("turbulence").run(Burst(stack, "cuda"))
+    tensors = {f.name: getattr(burst, f.name) for f in fields(Burst)}
+    here = [n for n, t in tensors.items() if isinstance(t, torch.Tensor) and not isinstance(t, Far)]
+    assert here == []
+
+
+def test_a_tensor_left_on_the_host_is_found():
+    with pretend(), pytest.raises(RuntimeError, match="same device"):
+        torch.ones(3, device="cuda") + torch.ones(3)
+
+
+def test_a_default_device_is_found():
+    with pretend(), pytest.raises(AssertionError, match="default device"):
+        torch.set_default_device("cuda")
+
+
+def test_a_run_writes_the_files_of_the_cpu_and_goes_on_from_kept_stages(tmp_path):
+    np.save(tmp_path / "a.npy", stack_of("medium", 96, 12).stack.frames)
+    job = Job(tmp_path / "a.npy", tmp_path / "cpu", "classical")
+    restore_job(job, lambda *_: None)
+    with pretend():
+        far = replace(job, folder=tmp_path / "gpu", device="cuda", keep_stages=True)
+        restore_job(replace(far, until="blur"), lambda *_: None)
+        done = []
+        restore_job(replace(far, resume=True), lambda _, stage, __: done.append(stage))
+    assert done == ["deconvolve"]
+    images = [np.load(tmp_path / place / "restored.npy") for place in ("cpu", "gpu")]
+    assert np.array_equal(*images)
+    assert "--device cuda" in (tmp_path / "gpu" / "pipeline.toml").read_text("utf-8")
+
+
+def test_the_simulator_draws_on_the_gpu():
+    conditions = find_level("high").point()
+
+    def drawn(device):
+        generator = torch.Generator(device).manual_seed(3)
+        return simulate(camera_scene(), conditions, generator, 4, (64, 64))
+
+    here = drawn("cpu")
+    with pretend():
+        there = drawn("cuda")
+    assert np.array_equal(here.stack.frames, there.stack.frames)
+    for f in fields(Truth):
+        value, far = getattr(here.truth, f.name), getattr(there.truth, f.name)
+        assert not isinstance(value, torch.Tensor) or torch.equal(near(far), value), f.name
+
+
+def test_evidence_of_a_network_is_made_and_undone_on_the_gpu():
+    stack = stack_of("medium", 96, 12).stack
+    with pretend():
+        burst = load("classical").run(Burst(stack, "cuda"))
+        evidence = prepare(burst, Preparation())
+        assert evidence.planes.device.type == evidence.scalars.device.type == "cuda"
+        undone = restore(evidence.base, evidence)
+    torch.testing.assert_close(near(undone), near(burst.image), rtol=1e-5, atol=1e-6)
+
+
+def _numbers(burst: Burst) -> list[object]:
+    """Return all that the stages noted."""
+    return [(entry.stage, dict(entry.numbers), entry.warnings) for entry in burst.report.entries]
+
+
+def test_a_sample_is_made_on_the_gpu():
+    key = Key("low", 0)
+    here = make_sample(key, SMALL, [["camera"]])
+    with pretend():
+        there = make_sample(key, SMALL, [["camera"]], "cuda")
+    for name in ("planes", "scalars", "base", "truth"):
+        far = getattr(there, name)
+        assert far.device.type == "cuda" or isinstance(far, Far)
+        assert near(far).shape == getattr(here, name).shape
+        assert torch.isfinite(near(far)).all()

@@ -25,7 +25,7 @@ def cheap(monkeypatch):
     """Have samples cost nothing; returns the names of those that were made."""
     made = []
 
-    def make(key, making, scenes):
+    def make(key, *_):
         made.append(key.name)
         images = (torch.zeros(4, 4), torch.zeros(4, 4))
         return Sample(key, torch.zeros(2, 4, 4), torch.zeros(1), *images, Level(0.01, 1.0))
@@ -77,7 +77,7 @@ def _die_with_claim(path: Path) -> None:
 
 
 def test_failure_leaves_no_file(monkeypatch, tmp_path):
-    def fail(key, making, scenes):
+    def fail(*_):
         raise RuntimeError("no")
 
     monkeypatch.setattr(module, "make_sample", fail)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from contextlib import nullcontext
 
 import pytest
 import torch
@@ -19,12 +18,11 @@ from burst.training.ranks import Ranks
 
 
 @pytest.fixture
-def make_trainer(collection, make_order, monkeypatch):
-    """Return a function that makes a trainer of a recipe on a device, in 32 bits on both."""
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+def make_trainer(collection, make_order):
+    """Return a function that makes a trainer of a recipe on a device, in 16 bits on both."""
 
     def make(recipe, device):
-        order = make_order(recipe)
+        order = make_order(recipe, "training.bfloat16=true")
         held_out = [
             Pool(
                 collection,

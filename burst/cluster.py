@@ -13,7 +13,7 @@ from burst.batch import Outcome, attempt, log_stage
 from burst.command import Exit, explain
 from burst.config import ConfigError, find_pipeline
 from burst.keep import code_digest
-from burst.machine import available_memory, resolve_device
+from burst.machine import available_memory, devices_of
 from burst.restore import Job
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def restore_there(job: Job, code: str) -> Outcome:
         )
         return Outcome(job, Exit.SETTINGS, 0.0, message)
     with _ONE_AT_A_TIME:
-        here = replace(job, device=resolve_device(job.device), memory=available_memory())
+        device, spare = devices_of(job.device)
+        here = replace(job, device=device, spare=spare, memory=available_memory())
         return attempt(here, log_stage)
 
 

@@ -22,6 +22,8 @@ DEVICES = ("auto", "cpu", "cuda")
 
 # Peak memory of a run over the pixels of its stack, as `burst bench --suite scaling` finds it.
 BYTES_PER_PIXEL = 60
+# The same of a GPU's memory, as `make gpu` finds it.
+BYTES_PER_PIXEL_ON_GPU = 75
 
 # Of malloc.h; values are C ints.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -32,6 +34,17 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 def resolve_device(name: str) -> str:
     """Return "cpu" or "cuda"; "auto" takes a GPU if there is one, ConfigError if asked in vain."""
+    return devices_of(name)[0]
+
+
+def devices_of(name: str) -> tuple[str, str | None]:
+    """Return the device of a name as `resolve_device`, and the one that goes on where its memory is
+    too small: "auto" has the CPU to spare, who names a device means it."""
+    device = _resolve(name)
+    return device, "cpu" if name == "auto" and device != "cpu" else None
+
+
+def _resolve(name: str) -> str:
     if name == "cpu":
         return name
     import torch
@@ -111,6 +124,26 @@ def check_memory(stack: Stack, made: int, limit: int | None) -> None:
             f" {need / 1e9:.1f} GB with all that is made of them. Crop the frames, take fewer of"
             " them, ask for fewer images, or lower --jobs."
         )
+
+
+def is_out_of_gpu_memory(error: BaseException) -> bool:
+    """Tell whether an error is a GPU's that has no memory left."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError)
+
+
+def gpu_need(stack: Stack) -> str:
+    """Say how much memory of a GPU restoring a stack takes, and what to do where there is less."""
+    import torch
+
+    need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL_ON_GPU
+    there = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else 0
+    return (
+        f"{stack.source}: expected a GPU with about {need / 1e9:.1f} GB of free memory for"
+        f" {stack.count} frames of {stack.height}x{stack.width}, found one of {there / 1e9:.1f} GB"
+        " that ran out of it."
+    )
 
 
 def available_memory() -> int | None:

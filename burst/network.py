@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import tomllib
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from burst.checkpoint import CheckpointError, Loaded, doubt, name_of
+from burst.checkpoint import CheckpointError, Loaded, doubt, load, name_of
 from burst.preparation import Kind
 from burst.records import Level, Report
+
+if TYPE_CHECKING:
+    import torch
 
 Prior = Literal["encoder", "diffusion", "none"]
 
 # Settings that say what is made of a recording, not how well.
 CHOICES = {"unroll": ("instants", "frame", "video", "readout_ratio")}
+
+
+def load_once(path: Path, device: torch.device) -> Loaded:
+    """Load a checkpoint; a process that restores many stacks reads it once.
+
+    CheckpointError as `checkpoint.load`. The network is shared and must not be changed.
+    """
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return _loaded(path, str(device), changed)
 
 
 def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) -> Prior:
@@ -57,6 +70,11 @@ def noted(
     for warning in (doubt(loaded.card, level), other_stages(report, loaded)):
         report = report.warn(warning) if warning else report
     return report
+
+
+@lru_cache(maxsize=4)
+def _loaded(path: Path, device: str, _changed: int) -> Loaded:
+    return load(path, device)
 
 
 def other_stages(report: Report, loaded: Loaded) -> str | None:

@@ -193,8 +193,8 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
     """
     import torch
 
+    from burst.ops.chunks import frames_at_once
     from burst.ops.noise import lowest_linear, undo_clipping
-    from burst.ops.registration import FRAMES_AT_ONCE
     from burst.ops.warp import compose, warp
 
     linear, noise, weights, flow = burst.linear, burst.noise, burst.weights, burst.flow
@@ -210,7 +210,8 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
     shares = group_shares(tiles[used], groups)
     sums = torch.zeros((len(groups), *merged.shape)).to(merged)
     total, square = torch.zeros_like(merged), torch.zeros_like(merged)
-    for chosen, share in zip(used.split(FRAMES_AT_ONCE), shares.split(FRAMES_AT_ONCE), strict=True):
+    step = frames_at_once(linear)
+    for chosen, share in zip(used.split(step), shares.split(step), strict=True):
         motion = None if burst.row_motion is None else burst.row_motion[chosen]
         difference = warp(linear[chosen], compose(flow[chosen], motion)) - merged
         total += difference.sum(0)

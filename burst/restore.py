@@ -20,7 +20,7 @@ from burst.files.layouts.written import truths_beside
 from burst.files.read import ReadOptions, read_stack
 from burst.files.write import write_instants, write_results, write_text
 from burst.keep import Keeper, step_keys
-from burst.machine import check_memory, seed_all, set_up
+from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
 from burst.pipeline import Pipeline, Step, load
 from burst.records import Burst, Provenance, Stack, StackError
 from burst.report.instants import Instants, frame_image, from_dn
@@ -44,7 +44,8 @@ Watch = Callable[[str, str, float], None]  # stack, stage, seconds
 
 @dataclass(frozen=True)
 class Job:
-    """One stack to restore and all that was said about it; `memory` is the limit in bytes."""
+    """One stack to restore and all that was said about it; `memory` is the limit in bytes, and
+    `spare` the device that goes on where the first one runs out of memory."""
 
     path: Path
     folder: Path
@@ -53,6 +54,7 @@ class Job:
     until: str | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     device: str = "cpu"
+    spare: str | None = None
     threads: int = 1
     seed: int = 0
     keep_stages: bool = False
@@ -94,9 +96,31 @@ def restore(job: Job, watch: Watch) -> Result:
     check_memory(stack, sum(step.memory(stack) for step in pipeline.steps), job.memory)
     job.folder.mkdir(parents=True, exist_ok=True)
     set_up(job.threads)
-    burst, image = _Run(job, pipeline, watch).image(stack)
+    made = _image(job, pipeline, watch, stack)
+    if made is None:
+        return restore(replace(job, device=job.spare or "cpu", spare=None), watch)
+    burst, image = made
     _write(job, burst, image, _with_network(provenance, burst))
     return Result(_outputs(job.folder), burst.report.warnings)
+
+
+def _image(
+    job: Job, pipeline: Pipeline, watch: Watch, stack: Stack
+) -> tuple[Burst, np.ndarray | None] | None:
+    """Return what `_Run.image` does; None where the GPU has too little memory and another device
+    is to go on, StackError where there is no other."""
+    try:
+        return _Run(job, pipeline, watch).image(stack)
+    except RuntimeError as error:
+        if not is_out_of_gpu_memory(error):
+            raise
+        need = gpu_need(stack)
+        if job.spare is None:
+            raise StackError(
+                f"{need} Pass --device cpu, crop the frames, take fewer of them, or lower --jobs."
+            ) from error
+        LOG.warning("%s The %s goes on, which takes longer.", need, job.spare.upper())
+        return None
 
 
 class _Run:

@@ -20,7 +20,7 @@ from burst.command import Exit, main_of
 from burst.config import ConfigError
 from burst.files.find import find_stacks
 from burst.files.write import WriteError, write_text
-from burst.machine import available_memory, cpu_count, resolve_device
+from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 from burst.restore import Job, Watch
@@ -114,7 +114,7 @@ def _make_jobs(args: argparse.Namespace) -> list[Job]:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     # What a worker of a cluster has is for it to say.
-    device = args.device if args.scheduler else resolve_device(args.device)
+    device, spare = (args.device, None) if args.scheduler else devices_of(args.device)
     return [
         Job(
             path=path,
@@ -124,6 +124,7 @@ def _make_jobs(args: argparse.Namespace) -> list[Job]:
             until=args.until,
             reading=reading_of(args),
             device=device,
+            spare=spare,
             threads=_threads_of_each(args, len(paths)),
             seed=args.seed,
             keep_stages=args.keep_stages or args.until is not None,

@@ -16,6 +16,7 @@ from scipy.fft import next_fast_len
 
 from burst.data.levels import Conditions
 from burst.ops import psf as psf_ops
+from burst.ops.chunks import frames_at_once
 from burst.ops.shutter import exposure_window
 from burst.ops.turbulence import Air, at_times, frame_correlation, tilt_to_pixels, zernike_fields
 from burst.ops.vibration import Vibration
@@ -26,7 +27,6 @@ GRID_SPACING = 8.0  # pixels between simulated beams
 PSF_STRIDE = 3  # every so many beams get a PSF of their own
 PSF_SIZE = 33
 BASIS = 20
-FRAMES_AT_ONCE = 10
 LONGEST_STEP = 0.5  # pixels that the image may move between two instants of an exposure
 MOST_STEPS = 7
 
@@ -169,8 +169,9 @@ def _expose(wide: torch.Tensor, shot: _Shot) -> tuple[torch.Tensor, torch.Tensor
     basis = _psf_basis(shot)
     steps = shot.steps()
     frames, kernels = [], []
-    for first in range(0, len(shot.scan), FRAMES_AT_ONCE):
-        chosen = slice(first, first + FRAMES_AT_ONCE)
+    step = frames_at_once(wide[None])
+    for first in range(0, len(shot.scan), step):
+        chosen = slice(first, first + step)
         tilt = shot.tilt(chosen)
         moved = torch.stack(
             [

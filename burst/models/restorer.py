@@ -16,6 +16,8 @@ from burst.models.diffusion import Denoiser, sample
 from burst.models.dirformer import Dirformer
 from burst.models.spec import RestorerSpec
 
+MOST_PIXELS = 1 << 22  # of the images that a GPU restores together
+
 Source = Literal["truth", "encoder", "diffusion"]
 
 
@@ -101,14 +103,28 @@ class Restorer(nn.Module):
         once, and its parts are turned and mirrored with the image.
         """
         tokens = None if source is None else self.prior(evidence, scalars, source)
-        results = []
-        for turn in range(4) if ensemble else (0,):
-            for mirror in (False, True) if ensemble else (False,):
-                seen = _turned(evidence, turn, mirror)
-                prior = None if tokens is None else _turned_tokens(tokens, turn, mirror)
-                residual = self(seen, scalars, prior)
-                results.append(_turned(residual.flip(-1) if mirror else residual, -turn, False))
-        return torch.stack(results).mean(0)
+        # Half a turn keeps the shape, so that four ways may go together.
+        ways = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
+        together = 4 if _fits(evidence, 4) else 1
+        results = {}
+        for first in range(0, len(ways) if ensemble else 1, together):
+            chosen = ways[first : first + together] if ensemble else [(0, False)]
+            seen = torch.cat([_turned(evidence, *way) for way in chosen])
+            prior = None
+            if tokens is not None:
+                prior = torch.cat([_turned_tokens(tokens, *way) for way in chosen])
+            residuals = self(seen, scalars.repeat(len(chosen), 1), prior).chunk(len(chosen))
+            for (turn, mirror), residual in zip(chosen, residuals, strict=True):
+                straight = residual.flip(-1) if mirror else residual
+                results[turn, mirror] = _turned(straight, -turn, False)
+        return torch.stack([results[way] for way in sorted(results)]).mean(0)
+
+
+def _fits(evidence: torch.Tensor, count: int) -> bool:
+    """Tell whether so many images are restored together: on a GPU, which waits for every call,
+    where memory allows; a CPU is no faster by it."""
+    pixels = count * evidence.shape[0] * evidence.shape[-2] * evidence.shape[-1]
+    return evidence.is_cuda and pixels <= MOST_PIXELS
 
 
 def grow(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from burst.ops.registration import FRAMES_AT_ONCE, pixel_weight
+from burst.ops.chunks import frames_at_once
+from burst.ops.registration import pixel_weight
 from burst.ops.warp import warp
 from burst.records import NoiseModel
 
@@ -36,16 +37,15 @@ def robust_mean(
     follows from the same deviations: compression and misalignment count, not the sensor alone.
     """
     used = weights > 0
-    pieces = zip(
-        frames[used].split(FRAMES_AT_ONCE), displacement[used].split(FRAMES_AT_ONCE), strict=True
-    )
+    step = frames_at_once(frames)
+    pieces = zip(frames[used].split(step), displacement[used].split(step), strict=True)
     aligned = torch.cat([warp(f, d) for f, d in pieces])
     share = weights[used, None, None]
     mean = (share * aligned).sum(0) / share.sum()
     weight, excess = pixel_weight(aligned, mean, noise)
     limit = rejection * weight.rsqrt()
     total, light, left_out = torch.zeros_like(mean), torch.zeros_like(mean), 0.0
-    for chunk, part in zip(aligned.split(FRAMES_AT_ONCE), share.split(FRAMES_AT_ONCE), strict=True):
+    for chunk, part in zip(aligned.split(step), share.split(step), strict=True):
         belongs = (chunk - mean).abs() <= limit
         left_out += float((~belongs).sum())
         total += (part * belongs * chunk).sum(0)

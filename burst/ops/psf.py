@@ -22,6 +22,7 @@ def psf_from_zernike(coefficients: torch.Tensor, sampling: float, size: int) -> 
     return normalise(crop_kernel(_intensity(coefficients, sampling), size))
 
 
+@lru_cache(maxsize=64)
 def mean_otf(
     d_over_r0: float, sampling: float, draws: int = 400, modes: int = 36
 ) -> tuple[torch.Tensor, torch.Tensor]:

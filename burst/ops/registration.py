@@ -20,11 +20,11 @@ from einops import rearrange
 from kornia.filters import gaussian_blur2d
 from torch.nn import functional
 
+from burst.ops.chunks import frames_at_once
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.records import NoiseModel
 
 CELL = 4
-FRAMES_AT_ONCE = 10
 RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
 
 
@@ -114,8 +114,7 @@ def recentre(flow: torch.Tensor) -> torch.Tensor:
 def aligned_mean(frames: torch.Tensor, flow: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w]."""
     total = torch.zeros_like(frames[0])
-    for i in range(0, len(frames), FRAMES_AT_ONCE):
-        chosen = slice(i, i + FRAMES_AT_ONCE)
+    for chosen in _chunks(frames):
         total += (weights[chosen, None, None] * warp(frames[chosen], flow[chosen])).sum(0)
     return total / weights.sum()
 
@@ -143,7 +142,7 @@ def _round(
     """One step of all frames towards the reference; without a fixed one, towards their mean."""
     size = (frames.shape[-2], frames.shape[-1])
     warped = torch.empty_like(frames)
-    for chunk in _chunks(len(frames)):
+    for chunk in _chunks(frames):
         warped[chunk] = warp(frames[chunk], expand(cells[chunk], size))
     reference = warped.mean(0) if fixed is None else fixed
     weight, misfit = pixel_weight(warped, reference, noise)
@@ -153,7 +152,7 @@ def _round(
     xx, xy, yy = smooth(_bin_cells(normal), blur)[0]
     steep = torch.stack([weight * gx, weight * gy])
     right = torch.empty_like(cells)
-    for chunk in _chunks(len(frames)):
+    for chunk in _chunks(frames):
         error = rearrange(reference - warped[chunk], "n h w -> n 1 h w")
         right[chunk] = smooth(_bin_cells(steep * error), blur)
     pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # as many as the window averages over
@@ -191,7 +190,7 @@ def pixel_weight(
     they say less about displacement.
     """
     spread = torch.zeros_like(reference)
-    for chunk in warped.split(FRAMES_AT_ONCE):
+    for chunk in warped.split(frames_at_once(warped)):
         spread += (chunk - reference).square().sum(0)
     expected = noise.shot * reference.clamp(min=0) + noise.read + 1e-12
     spread = spread / len(warped)
@@ -218,10 +217,11 @@ def _bin_cells(maps: torch.Tensor) -> torch.Tensor:
     return functional.avg_pool2d(maps, CELL, ceil_mode=True, count_include_pad=False)
 
 
-def _chunks(count: int) -> Iterator[slice]:
+def _chunks(frames: torch.Tensor) -> Iterator[slice]:
     """Yield slices of so many frames that their temporary arrays stay small."""
-    for first in range(0, count, FRAMES_AT_ONCE):
-        yield slice(first, first + FRAMES_AT_ONCE)
+    step = frames_at_once(frames)
+    for first in range(0, len(frames), step):
+        yield slice(first, first + step)
 
 
 def _grid(frames: torch.Tensor) -> tuple[int, int]:

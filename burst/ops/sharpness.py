@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from burst.ops.chunks import frames_at_once
 from burst.records import NoiseModel
 
-FRAMES_AT_ONCE = 10
 # Fourth binomial minus eighth binomial row: a pass band around a sixth of a cycle per pixel, which
 # blur takes first and in which a scene still has light.
 FINE = (1.0, 4.0, 6.0, 4.0, 1.0)
@@ -23,7 +23,7 @@ def tile_sharpness(frames: torch.Tensor, noise: NoiseModel, tile: int) -> torch.
     gain = float((torch.outer(fine, fine) - torch.outer(coarse, coarse)).square().sum())
     size = min(tile, frames.shape[1], frames.shape[2])
     result = []
-    for chunk in frames.split(FRAMES_AT_ONCE):
+    for chunk in frames.split(frames_at_once(frames)):
         band = _separable(chunk, fine) - _separable(chunk, coarse)
         expected = gain * (noise.shot * chunk.clamp(min=0) + noise.read)
         result.append(functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 
-from burst.ops.registration import FRAMES_AT_ONCE, aligned_mean, bin_frames
+from burst.ops.chunks import frames_at_once
+from burst.ops.registration import aligned_mean, bin_frames
 
 BINNING, SHORTEST_BINNED = 2, 128  # px
 LOW_PASS = 0.08  # cycles per pixel of the frame
@@ -61,7 +62,7 @@ def _correlate(
 
     target = spectrum(reference[None]).conj()
     shifts, clear = [], []
-    for chunk in frames.split(FRAMES_AT_ONCE):
+    for chunk in frames.split(frames_at_once(frames)):
         cross = spectrum(chunk) * target
         correlation = torch.fft.irfft2(cross / (cross.abs() + 1e-12) * band, s=(h, w))
         clear.append(correlation.amax((1, 2)) > CLEAR_PEAK * correlation.flatten(1).std(1))

@@ -45,14 +45,14 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst import checkpoint
-    from burst.network import noted, source_of
+    from burst.network import load_once, noted, source_of
     from burst.prepare_shutter import level_of, prepare_shutter, restore_shutter
 
     assert burst.image is not None
     assert burst.views is not None
     views = burst.views
     path = checkpoint.find(config.checkpoint)
-    loaded = checkpoint.load(path, burst.image.device)
+    loaded = load_once(path, burst.image.device)
     shutter: Kind = burst.report.numbers("unroll")["shutter"]
     source = source_of(path, loaded, (shutter,), config.prior)
     # Where no frame looks there is nothing to correct: what geometry continued stays as it is.

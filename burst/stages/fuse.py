@@ -52,7 +52,7 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst import checkpoint
-    from burst.network import noted, source_of
+    from burst.network import load_once, noted, source_of
     from burst.prepare import prepare, restore
 
     assert burst.level is not None
@@ -61,7 +61,7 @@ def run(burst: Burst, config: Config) -> Burst:
         path = checkpoint.choose(burst.level)
     else:
         path = checkpoint.find(config.checkpoint)
-    loaded = checkpoint.load(path, burst.image.device)
+    loaded = load_once(path, burst.image.device)
     source = source_of(path, loaded, ("turbulence",), config.prior)
     evidence = prepare(burst, loaded.card.preparation)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 # make demo: the environment, a simulated stack, its restoration, and what was gained
 # make test: the environment with the test extra, and the tests
+# make gpu: on a machine with a GPU, holds it against the CPU and writes docs/gpu.md
 # make lint: formatter, linter and type checker
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint gpu clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/burst simulate --image camera --level medium --frames 100 --size 271 --seed 0 --out $(OUT)/stack.npy
@@ -21,6 +22,9 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+gpu: $(VENV)/test.stamp
+	$(BIN)/burst bench --suite gpu --out out/gpu --write docs/gpu.md
 
 clean:
 	rm -rf $(VENV) out build dist

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
-from burst.machine import cpu_count, set_up
+from burst.machine import cpu_count, resolve_device, set_up
 from burst.pipeline import load
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("burst")
 
 DEFAULT_PIPELINE = "turbulence"
+GPU_PIPELINES = (
+    "turbulence", "classical", "rolling", "rolling_geometry", "dual_reversed",
+    "dual_reversed_geometry", "global_reset", "global_reset_geometry",
+)  # fmt: skip
 LEVELS = ("low", "medium", "high", "very-high")
 SMALLEST = 64  # px; less leaves no image within the border that scores leave out
 SMALLEST_CHART = 184  # px; in less, what is looked at beside an edge reaches beyond the chart
@@ -39,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--write", metavar="FILE.md", help="write the page from all suites in DIR, plots beside it"
+        "--write",
+        metavar="FILE.md",
+        help="write the page from all suites in DIR, plots beside it; of gpu, its own",
     )
     parser.add_argument(
         "--record", action="store_true", help="quick: make the figures those to be held"
@@ -54,11 +60,21 @@ def execute(args: argparse.Namespace) -> int:
     _check(args)
     SUITES[args.suite](args)
     if args.write:
-        from burst.measure.page import write_page
-
-        write_page(Path(args.write), Path(args.out))
+        _write_page(args)
         print(args.write)
     return Exit.DONE
+
+
+def _write_page(args: argparse.Namespace) -> None:
+    """Write the page of the suite: that of the GPU stands alone, all others share one."""
+    if args.suite == "gpu":
+        from burst.measure.gpu_page import write_gpu_page
+
+        write_gpu_page(Path(args.write), Path(args.out))
+        return
+    from burst.measure.page import write_page
+
+    write_page(Path(args.write), Path(args.out))
 
 
 def _add_stacks(group: argparse._ArgumentGroup) -> None:
@@ -228,6 +244,16 @@ def _drawn(args: argparse.Namespace) -> None:
     _measure(args, load("rolling", args.set).to_toml(), cases, bench.measure)
 
 
+def _gpu(args: argparse.Namespace) -> None:
+    """Hold a GPU against the CPU: images, bytes, seconds, memory, training."""
+    from burst.measure.gpu import SIDES, GpuBench, tasks
+
+    resolve_device("cuda")
+    cases = tasks(GPU_PIPELINES, (args.size, *SIDES), args.frames, args.seed)
+    settings = "\n".join(load(name).to_toml() for name in GPU_PIPELINES)
+    _measure(args, settings, cases, GpuBench().measure)
+
+
 def _gallery(args: argparse.Namespace) -> None:
     """Draw a sheet of pictures for each level, in DIR."""
     from burst.measure.gallery import draw_sheet
@@ -251,6 +277,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "shutter": _shutter,
     "instants": _instants,
     "drawn": _drawn,
+    "gpu": _gpu,
     "gallery": _gallery,
 }
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +182,11 @@ def load(path: Path, device: str | torch.device = "cpu") -> Loaded:
 
 def read_card(path: Path) -> Card:
     """Read what a checkpoint says of itself; CheckpointError for what is wrong or missing."""
+    return _card(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=64)
+def _card(path: Path, _changed: int) -> Card:
     header = inspect(path)
     del header["format"]
     parts = {"spec": RestorerSpec, "preparation": Preparation, "level": LevelRange}

@@ -261,6 +261,12 @@ def _drawn(records: Sequence[Record]) -> str:
     return drawn_table(records)
 
 
+def _gpu(records: Sequence[Record]) -> str:
+    from burst.measure.gpu_page import gpu_tables
+
+    return gpu_tables(records)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "synthetic": _synthetic,
     "stages": _stages,
@@ -274,4 +280,5 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "shutter": _shutter,
     "instants": _instants,
     "drawn": _drawn,
+    "gpu": _gpu,
 }

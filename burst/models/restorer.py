@@ -51,12 +51,12 @@ class Restorer(nn.Module):
         scalars: torch.Tensor,
         source: Source,
         truth: torch.Tensor | None = None,
-        generator: torch.Generator | None = None,
+        noise: torch.Tensor | None = None,
     ) -> torch.Tensor | None:
         """Return the prior tokens [b, t, d]; None for a network without a prior.
 
-        A teacher needs the truth [b, channels, h, w]. Diffusion starts from the generator's noise;
-        without a generator from the mean of all noise, zero.
+        A teacher needs the truth [b, channels, h, w]. Diffusion starts from noise [b, t, d] of unit
+        variance; without it from the mean of all noise, zero.
         """
         if self.spec.prior == "none":
             return None
@@ -70,11 +70,7 @@ class Restorer(nn.Module):
         condition: torch.Tensor = self.encoder(evidence, scalars)
         if source == "encoder":
             return condition
-        noisy = torch.zeros_like(condition)
-        if generator is not None:
-            noisy = torch.randn(condition.shape, generator=generator, device=generator.device).to(
-                condition
-            )
+        noisy = torch.zeros_like(condition) if noise is None else noise.to(condition)
         return sample(self.denoiser, condition, noisy, self.spec.diffusion_steps)
 
     def forward(

@@ -38,10 +38,10 @@ class Objective(nn.Module):
         self.guides = [guide] if guide else []
 
     def forward(
-        self, batch: Batch, source: Source | None, generator: torch.Generator
+        self, batch: Batch, source: Source | None, noise: torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
         """Return the loss, "total", and its parts; the prior's statistics come along."""
-        tokens = prior_of(self.model, batch, source, generator)
+        tokens = prior_of(self.model, batch, source, noise)
         output = batch.base + self.model(batch.evidence, batch.scalars, tokens)
         error_of = {"absolute": charbonnier, "squared": squared}[self.aims.loss]
         parts = {"image": error_of(output, batch.truth, batch.error)}
@@ -56,13 +56,23 @@ class Objective(nn.Module):
 
 
 def prior_of(
-    model: Restorer, batch: Batch, source: Source | None, generator: torch.Generator | None
+    model: Restorer, batch: Batch, source: Source | None, noise: torch.Tensor | None
 ) -> torch.Tensor | None:
     """Return the prior tokens [b, t, d] from a source; None for a network without a prior."""
     if source is None:
         return None
     truth = batch.truth if source == "truth" else None
-    return model.prior(batch.evidence, batch.scalars, source, truth, generator)
+    return model.prior(batch.evidence, batch.scalars, source, truth, noise)
+
+
+def draw_noise(
+    model: Restorer, images: int, source: Source | None, generator: torch.Generator
+) -> torch.Tensor | None:
+    """Return the noise [b, t, d] that the priors of so many images start from; None where they
+    start from none."""
+    if source != "diffusion":
+        return None
+    return torch.randn((images, model.spec.tokens, model.spec.prior_width), generator=generator)
 
 
 def choose_source(sources: tuple[Source, ...], generator: torch.Generator) -> Source | None:

@@ -100,7 +100,7 @@ class CycleObjective(nn.Module):
         self.teachers = [teacher] if teacher else []
 
     def forward(
-        self, batch: PairBatch, source: Source | None, generator: torch.Generator
+        self, batch: PairBatch, source: Source | None, noise: torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
         """Return the loss, "total", and its parts."""
         whole = batch
@@ -108,7 +108,7 @@ class CycleObjective(nn.Module):
             batch = batch.without(MARGIN)
         with torch.no_grad():
             unit = cycle_error(batch.base, batch.velocity, batch).clamp(min=LEAST_ERROR)
-        images, corrected = stills_of(self.model, batch, source, generator)
+        images, corrected = stills_of(self.model, batch, source, noise)
         parts = {
             "image": (cycle_error(images, corrected, batch) / unit).mean(),
             "smooth": variation(corrected - batch.velocity),
@@ -124,14 +124,14 @@ class CycleObjective(nn.Module):
 
 
 def stills_of(
-    model: Restorer, batch: PairBatch, source: Source | None, generator: torch.Generator | None
+    model: Restorer, batch: PairBatch, source: Source | None, noise: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return images [b, 3, h, w] and velocities [b, 3, 2, h, w] as a network makes them."""
     evidence = rearrange(batch.evidence, "b t e h w -> (b t) e h w")
     scalars = repeat(batch.scalars, "b s -> (b t) s", t=batch.base.shape[1])
     tokens = None
     if source is not None:
-        tokens = model.prior(evidence, scalars, source, None, generator)
+        tokens = model.prior(evidence, scalars, source, None, noise)
     output = rearrange(
         model(evidence, scalars, tokens), "(b t) c h w -> b t c h w", t=batch.base.shape[1]
     )

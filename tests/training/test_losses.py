@@ -15,6 +15,7 @@ from burst.training.losses import (
     Objective,
     charbonnier,
     choose_source,
+    draw_noise,
     prior_of,
     squared,
 )
@@ -38,7 +39,9 @@ def network(**fields):
 
 
 def loss(model, batch, source, guide=None):
-    return Objective(model, guide, AIMS)(batch, source, random_of(0, 0))
+    return Objective(model, guide, AIMS)(
+        batch, source, draw_noise(model, 2, source, random_of(0, 0))
+    )
 
 
 def test_no_error_is_no_loss(batch):
@@ -72,7 +75,7 @@ def test_squared_errors_ask_for_the_mean_and_absolute_ones_for_the_median():
 @pytest.mark.parametrize("loss", ["absolute", "squared"])
 def test_gradients_follow_the_loss_that_is_chosen(batch, loss):
     model = network(prior="none")
-    parts = Objective(model, None, Aims(loss, 0.1))(batch, None, random_of(0, 0))
+    parts = Objective(model, None, Aims(loss, 0.1))(batch, None, None)
     parts["total"].backward()
     of = {"absolute": charbonnier, "squared": squared}[loss]
     assert float(parts["image"].detach()) == pytest.approx(

@@ -10,16 +10,27 @@ from pretend import pretend
 
 from burst.data.collection import keys_of
 from burst.preparation import Preparation
+from burst.training import loop
 from burst.training.batches import Pool
 from burst.training.checks import check
+from burst.training.gradients import Eager
 from burst.training.loop import Trainer
 from burst.training.order import make_network
 from burst.training.ranks import Ranks
 
 
+def kind_of(ranks):
+    """Return the kind of device of a process."""
+    return "cuda" if ranks.on_gpu else "cpu"
+
+
 @pytest.fixture
-def make_trainer(collection, make_order):
-    """Return a function that makes a trainer of a recipe on a device, in 16 bits on both."""
+def make_trainer(collection, make_order, monkeypatch):
+    """Return a function that makes a trainer of a recipe on a device, in 16 bits on both; the
+    pretend GPU cannot record a graph."""
+    monkeypatch.setattr(
+        loop, "make_gradients", lambda objective, ranks, _: Eager(objective, True, kind_of(ranks))
+    )
 
     def make(recipe, device):
         order = make_order(recipe, "training.bfloat16=true")

@@ -42,7 +42,6 @@ SIDES = (1024, 2048)  # px, of larger stacks
 PROCESSES = (1, 4, 8, 12)
 CROPS = 32  # in a step of training
 WARM_UP = 20  # steps that do not count
-MAKERS = 8  # processes that make samples
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,14 @@ def tasks(pipelines: Sequence[str], sides: Sequence[int], frames: int, seed: int
 
 @dataclass(frozen=True)
 class GpuBench:
-    """What measures the tasks on a device; `steps` of training with so many
-    `samples`, `stacks` for each process; `assignments` override the recipe."""
+    """What measures the tasks on a device: `steps` of training with so many `samples`, which so
+    many processes make (`makers`), `stacks` for each process; `assignments` override the recipe."""
 
     device: str = "cuda"
     steps: int = 300
     stacks: int = 10
     samples: int = 48
+    makers: int = 8
     assignments: tuple[str, ...] = ()
 
     def measure(self, task: Task) -> Record:
@@ -183,7 +183,7 @@ class GpuBench:
         keys = keys_of(order.levels, order.recipe.training.samples, order.recipe.training.held_out)
         workers = Workers(order.collection, keys)
         try:
-            workers.start(min(MAKERS, len(keys)))
+            workers.start(self.makers)
             workers.wait(keys, lambda _: None)
         finally:
             workers.stop()

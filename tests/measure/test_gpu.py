@@ -12,7 +12,7 @@ from burst.measure.gpu import GpuBench, Task, tasks
 from burst.measure.gpu_page import gpu_tables, write_gpu_page
 
 SMALL = tuple(s for s in SETTINGS if s.startswith(("network.", "samples.", "training.crop")))
-BENCH = GpuBench("cpu", steps=2, stacks=1, samples=2, assignments=SMALL)
+BENCH = GpuBench("cpu", steps=2, stacks=1, samples=2, makers=1, assignments=SMALL)
 
 
 def test_every_pipeline_comes_first():

@@ -6,6 +6,7 @@ Every record is frozen; `dataclasses.replace` makes the next one.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -61,6 +62,8 @@ class Sensor:
     which are restored as they are and made linear when written. `sampling` is the pixel pitch in
     units of lambda / (2 D) as seen through the lens: 1 is Nyquist, less is finer. `orientation` is
     that of EXIF, 1 to 8: frames stay as they were recorded, and results are turned by it.
+    `frame_times` holds when each frame of the stack began, from the first on; None means evenly,
+    `frame_time` apart.
     """
 
     black_level: float | tuple[float, float, float, float] = 0.0
@@ -76,6 +79,7 @@ class Sensor:
     transfer: Literal["linear", "srgb"] = "linear"
     sampling: float = 1.0
     orientation: int = 1
+    frame_times: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.orientation not in range(1, 9):
@@ -100,6 +104,16 @@ class Sensor:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise StackError(f"{name}: expected seconds of at least 0, found {value}.")
+        if self.frame_times is not None:
+            self._check_times(self.frame_times)
+
+    def _check_times(self, times: tuple[float, ...]) -> None:
+        steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        if not times or times[0] != 0 or not all(math.isfinite(s) and s > 0 for s in steps):
+            raise StackError(
+                "frame_times: expected seconds that begin with 0 and rise from frame to frame,"
+                f" found {', '.join(f'{time:g}' for time in times[:8]) or 'none'}."
+            )
 
     @property
     def black_levels(self) -> tuple[float, ...]:
@@ -144,6 +158,9 @@ class Stack:
         scan = np.ones(shape[0], np.int8) if self.scan is None else np.asarray(self.scan, np.int8)
         if scan.shape != (shape[0],) or not np.isin(scan, (-1, 1)).all():
             raise self._error(f"scan to hold {shape[0]} values of +1 or -1", scan.tolist()[:8])
+        times = self.sensor.frame_times
+        if times is not None and len(times) != shape[0]:
+            raise self._error(f"frame_times of {shape[0]} frames", f"{len(times)}")
         if self.colour is not None and self.colour.shape != (*shape, 3):
             raise self._error(f"colour {(*shape, 3)}", self.colour.shape)
         object.__setattr__(self, "scan", scan)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from burst.files.check import naming
+from burst.files.times import typical_step
 from burst.records import NoiseModel, Sensor, Shutter, StackError
 
 
@@ -25,9 +26,18 @@ class Sidecar:
     scan: tuple[int, ...] | None = None
 
     def apply(self, sensor: Sensor) -> Sensor:
-        """Return a sensor on which the sidecar has the last word; StackError names the file."""
+        """Return a sensor on which the sidecar has the last word; StackError names the file.
+
+        Times of each frame set the time between frames, and the time between frames alone
+        replaces those of the file.
+        """
+        said = dict(self.sensor)
+        if "frame_times" in said and len(said["frame_times"]) > 1:
+            said.setdefault("frame_time", typical_step(said["frame_times"]))
+        elif "frame_time" in said:
+            said["frame_times"] = None
         with naming(self.where):
-            return replace(sensor, **self.sensor)
+            return replace(sensor, **said)
 
     def scan_of(self, count: int) -> np.ndarray | None:
         """Return the scan [n] int8: the pattern repeated over all frames; None if not said."""
@@ -109,6 +119,14 @@ def _numbers(value: Any, count: int) -> tuple[float, ...]:
     return tuple(_number(item) for item in value)
 
 
+def _times(value: Any) -> tuple[float, ...]:
+    """Return seconds from the first frame on, wherever the count began."""
+    if not isinstance(value, list) or not value:
+        raise ValueError
+    times = [_number(item) for item in value]
+    return tuple(time - times[0] for time in times)
+
+
 def _noise(value: Any) -> NoiseModel:
     if set(value) != {"shot", "read"}:
         raise ValueError
@@ -143,6 +161,7 @@ _PARSERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "exposure_time": ("a number of seconds", _number),
     "row_time": ("a number of seconds", _number),
     "frame_time": ("a number of seconds", _number),
+    "frame_times": ("a list of seconds, one for each frame", _times),
     "iso": ("a number", _number),
     "sampling": ("a number above 0", _number),
     "orientation": ("an orientation of EXIF, 1 to 8", _whole),

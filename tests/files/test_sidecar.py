@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from burst.files.read import ReadOptions, read_stack
-from burst.files.sidecar import read_sidecar
-from burst.records import NoiseModel, Shutter, StackError
+from burst.files.sidecar import read_sidecar, sidecar_text
+from burst.records import NoiseModel, Sensor, Shutter, StackError
 
 FULL = """
 black_level = [60, 61, 62, 63]
@@ -75,6 +75,8 @@ def test_a_folder_has_its_sidecar_inside_or_beside(
         ("cfa = 3", "cfa: expected mono or the colours"),
         ("shutter = 'sideways'", "expected one of global, rolling"),
         ("transfer = 'gamma'", "transfer: expected linear or srgb"),
+        ("frame_times = [0, 2, 1]", "frame_times: expected seconds that begin with 0 and rise"),
+        ("frame_times = 3", "frame_times: expected a list of seconds, one for each frame"),
         ("row_time = -1", "row_time: expected seconds of at least 0"),
         ("noise = { shot = 1 }", "noise: expected { shot = ..., read = ... }"),
         ("noise = { shot = -1, read = 0 }", "noise: expected"),
@@ -110,3 +112,22 @@ def test_other_names_say_nothing(tmp_path):
     for name in ("0_t2b", "mean"):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((32, 40), 90, np.uint8))
     assert read_stack(tmp_path).scan.tolist() == [1, 1]
+
+
+def test_times_of_frames_count_from_the_first(clip: Path) -> None:
+    clip.with_suffix(".toml").write_text("frame_times = [100.0, 100.5, 102.0]")
+    sensor = read_stack(clip).sensor
+    assert sensor.frame_times == (0, 0.5, 2.0)
+    assert sensor.frame_time == 1.0
+
+
+def test_as_many_times_as_frames_are_asked_for(clip: Path) -> None:
+    clip.with_suffix(".toml").write_text("frame_times = [0, 1]")
+    with pytest.raises(StackError, match=r"clip.npy: expected frame_times of 3 frames, found 2"):
+        read_stack(clip)
+
+
+def test_times_survive_a_round_trip(tmp_path: Path) -> None:
+    sensor = Sensor(frame_times=(0.0, 0.5, 2.0))
+    (tmp_path / "a.toml").write_text(sidecar_text(sensor, None))
+    assert read_sidecar(tmp_path / "a.toml").apply(Sensor()).frame_times == sensor.frame_times

@@ -1,0 +1,34 @@
+"""When each frame was taken: stamps of a file become seconds from the first frame on."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from burst.records import Sensor
+
+_log = logging.getLogger("burst")
+
+
+def typical_step(times: Sequence[float]) -> float:
+    """Return the median time between neighbours, of at least two times."""
+    return statistics.median(later - earlier for earlier, later in pairwise(times))
+
+
+def with_times(where: object, sensor: Sensor, stamps: Sequence[float] | None) -> Sensor:
+    """Return a sensor with the times of the frames; as it was where the stamps cannot be them.
+
+    `stamps` are seconds from any moment on, None where the file has none. Stamps that do not rise
+    from frame to frame, as those of whole seconds, are told and left out.
+    """
+    if stamps is None or len(stamps) < 2:
+        return sensor
+    if not all(later > earlier for earlier, later in pairwise(stamps)):
+        if len(set(stamps)) > 1:
+            _log.info("%s: its time stamps do not rise with the frames; they are not used.", where)
+        return sensor
+    times = tuple(stamp - stamps[0] for stamp in stamps)
+    return replace(sensor, frame_time=typical_step(times), frame_times=times)

@@ -2,55 +2,72 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from burst.files.check import explained
+from burst.files.check import MINIMUM_SIDE, explained
+from burst.files.values import assumed_sensor
 from burst.records import Sensor, StackError
 
 Axis = Literal["frames-first", "frames-last"]
 
+_log = logging.getLogger("burst")
+_COLOURS = (3, 4)  # values of one pixel
+# Of 13 simulated and real stacks the right order changes 2 to 100 times less than the wrong one.
+_CLEARLY = 1.5
+_VALUES_LOOKED_AT = 8_000_000
 _EXPECTED = "a .npy array of numbers that is complete"
 _ADVICE = "Write it again with numpy.save(path, frames), frames as uint16."
 
 
 def read_npy(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] as a view of the mapped file, and a 12-bit (or 8-bit) sensor."""
+    """Return frames [n, h, w] as a view of the mapped file, and the sensor that its values tell."""
     with explained(path, _EXPECTED, _ADVICE):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise StackError(f"{path}: expected {_EXPECTED}, found an archive. Name it .npz.")
-    return frames_first(str(path), array, axis), _sensor(array)
+    return _with_sensor(path, array, axis)
 
 
 def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
-    """Return the array named 'frames', or the only one, like `read_npy`; it is held in memory."""
+    """Return the array named 'frames', or the only one that may be frames, like `read_npy`; it is
+    held in memory."""
     advice = "Write it again with numpy.savez(path, frames=frames)."
     with (
         explained(path, "a .npz archive that is complete", advice),
         np.load(path, allow_pickle=False) as archive,
     ):
         names = list(archive.files)
-        name = "frames" if "frames" in names else names[0] if len(names) == 1 else None
-        array = archive[name] if name else None
-    if array is None:
+        arrays = {name: archive[name] for name in (["frames"] if "frames" in names else names)}
+    stacks = [name for name, array in arrays.items() if array.ndim >= 3] or list(arrays)
+    if len(stacks) != 1:
         raise StackError(
             f"{path}: expected one array, or one that is named 'frames', found"
             f" {', '.join(names) or 'none'}. {advice}"
         )
-    return frames_first(str(path), array, axis), _sensor(array)
+    if len(names) > 1 and stacks != ["frames"]:
+        _log.info("%s: the frames are its array '%s'.", path, stacks[0])
+    return _with_sensor(path, arrays[stacks[0]], axis)
 
 
 def frames_first(where: str, array: np.ndarray, axis: Axis | None) -> np.ndarray:
     """Return a view [n, h, w] of an array (n, h, w) or (h, w, n), told apart by the equal sides.
 
-    StackError if the shape fits both and no axis was given; other ranks pass unchanged.
+    StackError if no axis was given and the shape fits both, its values contradict it, or it is that
+    of one colour picture; other ranks pass unchanged.
     """
     if array.ndim != 3:
         return array
-    order = axis or _axis_of(array.shape)
+    if axis is None and array.shape[-1] in _COLOURS and min(array.shape[:2]) >= MINIMUM_SIDE:
+        raise StackError(
+            f"{where}: expected frames (n, h, w), found {array.shape}, which is one colour picture."
+            f" Pass a stack of grey or raw frames, or --axis frames-last if it holds"
+            f" {array.shape[-1]} frames."
+        )
+    order = axis or _axis_of(array)
     if order is None:
         raise StackError(
             f"{where}: expected (n, h, w) or (h, w, n) with two equal sides, found {array.shape},"
@@ -59,12 +76,34 @@ def frames_first(where: str, array: np.ndarray, axis: Axis | None) -> np.ndarray
     return array if order == "frames-first" else np.moveaxis(array, -1, 0)
 
 
-def _axis_of(shape: tuple[int, ...]) -> Axis | None:
-    first, middle, last = shape
-    if first != middle == last:
-        return "frames-first"
-    return "frames-last" if first == middle != last else None
+def _axis_of(array: np.ndarray) -> Axis | None:
+    """Return the order that has square frames, where the other one cannot be meant."""
+    first, middle, last = array.shape
+    if first == middle == last or middle not in (first, last):
+        return None
+    order: Axis = "frames-first" if middle == last else "frames-last"
+    other_side = first if order == "frames-first" else last
+    # Frames as small as the other order has them are none.
+    if other_side < MINIMUM_SIDE:
+        return order
+    change = {"frames-first": _change(array, 0), "frames-last": _change(array, -1)}
+    other = change["frames-last" if order == "frames-first" else "frames-first"]
+    return order if change[order] * _CLEARLY <= other else None
 
 
-def _sensor(array: np.ndarray) -> Sensor:
-    return Sensor(white_level=255) if array.dtype == np.uint8 else Sensor()
+def _change(array: np.ndarray, frame_axis: int) -> float:
+    """Return how little the means of the first and the last frames correlate, if frames lie along
+    an axis: 0 where they are alike, as those of one scene, and up to 2."""
+    if array.dtype.kind not in "uif":
+        return 0.0
+    frames = np.moveaxis(array[:, :: max(1, array.size // _VALUES_LOOKED_AT)], frame_axis, 0)
+    half = len(frames) // 2
+    first, last = (part.astype(np.float32).mean(axis=0) for part in (frames[:half], frames[-half:]))
+    first, last = first - first.mean(), last - last.mean()
+    power = float(np.sqrt((first**2).sum() * (last**2).sum()))
+    return 1 - float((first * last).sum()) / power if power else 0.0
+
+
+def _with_sensor(path: Path, array: np.ndarray, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
+    frames = frames_first(str(path), array, axis)
+    return frames, assumed_sensor(frames) if frames.ndim == 3 else Sensor()

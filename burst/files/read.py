@@ -22,6 +22,7 @@ from burst.files.folder import (
 )
 from burst.files.npy import Axis, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
+from burst.files.values import to_dn
 from burst.records import Sensor, Stack, StackError
 
 _log = logging.getLogger("burst")
@@ -48,7 +49,7 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     check.check_shape(where, frames.shape)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
     check.check_count(where, frames.shape[0], sensor)
-    frames = check.to_dn(where, frames)
+    frames, sensor = to_dn(where, frames, sensor)
     check.check_levels(where, frames, sensor)
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else path.stem
     colour = _read_colour(path) if options.colour else None

@@ -5,13 +5,8 @@ import errno
 import numpy as np
 import pytest
 
-from burst.files.check import check_levels, explained, to_dn
+from burst.files.check import check_levels, explained
 from burst.records import Sensor, StackError
-
-
-def test_sixteen_bit_frames_are_not_copied() -> None:
-    frames = np.ones((2, 16, 16), np.uint16)
-    assert to_dn("clip", frames) is frames
 
 
 def test_the_message_of_a_library_becomes_one_line() -> None:

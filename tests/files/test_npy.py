@@ -7,8 +7,9 @@ import pytest
 
 from burst.files.npy import frames_first
 from burst.files.read import ReadOptions, read_stack
+from burst.records import StackError
 
-SQUARE = np.arange(3 * 20 * 20, dtype=np.uint16).reshape(3, 20, 20)
+SQUARE = np.arange(5 * 20 * 20, dtype=np.uint16).reshape(5, 20, 20)
 
 
 def test_frames_first_is_mapped_and_not_copied(tmp_path: Path) -> None:
@@ -61,3 +62,35 @@ def test_an_archive_gives_its_frames(tmp_path: Path, names: tuple[str, ...]) -> 
 
 def test_other_ranks_pass_for_the_shape_check_to_name_them() -> None:
     assert frames_first("clip", np.zeros((4, 5)), None).shape == (4, 5)
+
+
+@pytest.mark.parametrize("count", [24, 32])
+@pytest.mark.parametrize("width", [32, 90])
+def test_as_many_frames_as_rows_are_asked_about(tmp_path: Path, count: int, width: int) -> None:
+    """The equal sides would say the other order; what the frames show says that it is wrong."""
+    scene = np.random.default_rng(3).integers(500, 3000, (count, width))
+    frames = np.stack([scene + 10 * k for k in range(count)]).astype(np.uint16)
+    for order in (frames, np.moveaxis(frames, 0, -1)):
+        np.save(tmp_path / "clip.npy", order)
+        if width == count:
+            continue
+        with pytest.raises(StackError, match="which could be either"):
+            read_stack(tmp_path / "clip.npy")
+        axis = "frames-first" if order is frames else "frames-last"
+        options = ReadOptions(axis=axis)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(read_stack(tmp_path / "clip.npy", options).frames, frames)
+
+
+def test_square_frames_are_told_by_their_sides_and_confirmed_by_what_they_show(
+    tmp_path: Path,
+) -> None:
+    scene = np.random.default_rng(3).integers(500, 3000, (40, 40))
+    frames = np.stack([scene + 10 * k for k in range(24)]).astype(np.uint16)
+    for order in (frames, np.moveaxis(frames, 0, -1)):
+        np.save(tmp_path / "clip.npy", order)
+        np.testing.assert_array_equal(read_stack(tmp_path / "clip.npy").frames, frames)
+
+
+def test_frames_of_an_archive_are_told_from_what_describes_them(tmp_path: Path) -> None:
+    np.savez(tmp_path / "clip.npz", stack=SQUARE, times=np.arange(5), dark=SQUARE[0])
+    np.testing.assert_array_equal(read_stack(tmp_path / "clip.npz").frames, SQUARE)

@@ -1,0 +1,192 @@
+"""Numbers of any type become DN: 16 bits, with levels that follow what was done to them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from burst.files.check import MAXIMUM_DN, mean_step
+from burst.records import Sensor, StackError
+
+_log = logging.getLogger("burst")
+
+_FEWEST_EMPTY_BITS = 2  # a single one that is 0 may be chance in a small dark frame
+_MOST_EMPTY_BITS = 8
+_ROUNDING = 1e-6  # by what a maximum of 1 in half or single precision may be passed
+
+
+def assumed_sensor(frames: np.ndarray) -> Sensor:
+    """Return what the numbers [n, ...] themselves say of the white level, in their own unit.
+
+    255 for 8 bits, 1 for fractions within 0..1, the largest value for bits that stand at the upper
+    end of 16; else 12 bits, as `Sensor` says.
+    """
+    kind, size = frames.dtype.kind, frames.dtype.itemsize
+    if kind in "ui" and size == 1:
+        return Sensor(white_level=255 if kind == "u" else 127)
+    if kind == "f" and frames.size and _is_share(frames):
+        return Sensor(white_level=1.0)
+    white = aligned_white(frames) if kind in "ui" else None
+    return Sensor() if white is None else Sensor(white_level=white)
+
+
+def aligned_white(frames: np.ndarray) -> float | None:
+    """Return the white level of values [n, ...] whose lowest 2 to 8 of 16 bits are never used, as
+    cameras write 8 to 14 bits into 16; None for all others and for those within 12 bits."""
+    used = 0
+    for frame in frames:
+        used |= int(np.bitwise_or.reduce(frame, axis=None)) if frame.size else 0
+        if used & (2**_FEWEST_EMPTY_BITS - 1):
+            return None
+    if not Sensor.white_level < used <= MAXIMUM_DN:
+        return None
+    empty = (used & -used).bit_length() - 1
+    return float(MAXIMUM_DN >> min(empty, _MOST_EMPTY_BITS) << min(empty, _MOST_EMPTY_BITS))
+
+
+def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, Sensor]:
+    """Return frames [n, h, w] as uint16 DN, and the sensor with its levels in the same DN.
+
+    Whole numbers of at most 16 bits stay as they are. Fractions, and numbers beyond 16 bits, are
+    scaled so that white becomes 65535; negative numbers are raised, and the black level with them.
+    StackError for other types, NaN, and values that do not fit the levels.
+    """
+    if frames.dtype == np.uint16:
+        return frames, sensor
+    frames = _unwrapped(where, _checked_type(where, frames))
+    span = _span_of(where, frames)
+    _check_span(where, span, sensor)
+    offset = _offset(span)
+    white = sensor.white_level + offset
+    scaled = not span.whole or max(white, span.high + offset) > MAXIMUM_DN
+    if scaled and span.high > sensor.white_level * (1 + _ROUNDING):
+        raise StackError(
+            f"{where}: expected values up to the white level {sensor.white_level:.9g}, found a"
+            f" maximum of {span.high:.9g}. Pass --white-level with the value at saturation,"
+            f" {_roomy(span.high):.9g} if you do not know it."
+        )
+    scale = MAXIMUM_DN / white if scaled else 1.0
+    if offset or scaled:
+        _log.info(
+            "%s: values from %g to %g become DN: raised by %g and multiplied by %g.",
+            where, span.low, span.high, offset, scale,
+        )  # fmt: skip
+    return _converted(frames, offset, scale), _with_levels(sensor, offset, scale)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The lowest and the highest value, and whether all are whole numbers."""
+
+    low: float
+    high: float
+    whole: bool
+
+
+def _checked_type(where: str, frames: np.ndarray) -> np.ndarray:
+    if frames.dtype.kind == "b":
+        raise StackError(
+            f"{where}: expected numbers of light, found true and false. Of frames that count single"
+            " photons, save sums over groups of frames as uint16."
+        )
+    if frames.dtype.kind not in "uif":
+        raise StackError(
+            f"{where}: expected whole numbers, found values of type {frames.dtype}."
+            " Save the frames as uint16."
+        )
+    return frames
+
+
+def _unwrapped(where: str, frames: np.ndarray) -> np.ndarray:
+    """Return 16-bit numbers that were stored as signed though they are not as unsigned ones.
+
+    Neighbours on both sides of 32767 are then 65536 apart, where those of a picture are alike.
+    """
+    if frames.dtype.kind != "i" or frames.dtype.itemsize != 2 or not frames.size:
+        return frames
+    signed = next((frame for frame in frames if frame.min() < 0), None)
+    unsigned_type = frames.dtype.str.replace("i", "u")
+    if signed is None or 2 * mean_step(signed.view(unsigned_type)) > mean_step(signed):
+        return frames
+    _log.warning("%s: its signed values are smooth as unsigned ones and read so.", where)
+    return frames.view(unsigned_type)
+
+
+def _span_of(where: str, frames: np.ndarray) -> _Span:
+    low, high, whole = math.inf, -math.inf, True
+    for index, frame in enumerate(frames):
+        if frame.dtype.kind == "f":
+            _check_finite(f"{where} frame {index}", frame)
+            whole = whole and bool((frame == np.rint(frame)).all())
+        low, high = min(low, float(frame.min())), max(high, float(frame.max()))
+    return _Span(low, high, whole)
+
+
+def _check_finite(where: str, frame: np.ndarray) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(frame)))
+    if bad:
+        raise StackError(
+            f"{where}: expected numbers, found {bad} NaN or infinite values."
+            " Replace them by values of their neighbours before saving."
+        )
+
+
+def _check_span(where: str, span: _Span, sensor: Sensor) -> None:
+    if span.low < 0 and -span.low > span.high:
+        raise StackError(
+            f"{where}: expected light above 0, found values from {span.low:g} to {span.high:g}."
+            " Unsigned numbers may have been saved as signed: add what is missing and save the"
+            " frames as uint16."
+        )
+    if not span.whole and span.high <= 1 < sensor.white_level:
+        raise StackError(
+            f"{where}: expected values up to the white level {sensor.white_level:g}, found"
+            f" fractions of at most {span.high:g}. Pass --white-level 1, and --black-level in"
+            " the same unit."
+        )
+
+
+def _offset(span: _Span) -> float:
+    """Return what makes the lowest value 0: nothing where it is positive."""
+    if span.low >= 0:
+        return 0.0
+    return -span.low if not span.whole else float(math.ceil(-span.low))
+
+
+def _converted(frames: np.ndarray, offset: float, scale: float) -> np.ndarray:
+    dn = np.empty(frames.shape, np.uint16)
+    for index, frame in enumerate(frames):
+        if offset or scale != 1:
+            raised = (frame.astype(np.float64) + offset) * scale
+            dn[index] = np.clip(np.rint(raised), 0, MAXIMUM_DN)
+        else:
+            dn[index] = frame
+    return dn
+
+
+def _with_levels(sensor: Sensor, offset: float, scale: float) -> Sensor:
+    if not offset and scale == 1:
+        return sensor
+    black: Any = tuple((level + offset) * scale for level in sensor.black_levels)
+    return replace(
+        sensor,
+        black_level=black if len(black) > 1 else black[0],
+        white_level=(sensor.white_level + offset) * scale,
+    )
+
+
+def _is_share(frames: np.ndarray) -> bool:
+    """Tell whether the values are fractions of white: none above 1, and not all whole."""
+    high = max(float(np.nanmax(frame, initial=-math.inf)) for frame in frames)
+    if not high <= 1 + _ROUNDING:
+        return False
+    return any(bool((frame != np.rint(frame)).any()) for frame in frames)
+
+
+def _roomy(high: float) -> float:
+    """Return a white level that holds a maximum: full bits of whole numbers, else just it."""
+    return float(2 ** math.ceil(math.log2(high + 1)) - 1) if high > 4 else math.ceil(high * 10) / 10

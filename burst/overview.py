@@ -145,11 +145,13 @@ def _psnr(folder: Path, summary: dict[str, Any]) -> float | None:
 
     from burst.files.check import explained
     from burst.measure.scores import score
+    from burst.ops.orientation import upright
 
     try:
         with explained(truth, "the truth of the stack", "Remove it, or simulate it again."):
             with np.load(truth, allow_pickle=False) as archive:
-                scene = torch.from_numpy(archive["scene"])
+                turned = summary["stack"]["sensor"].get("orientation", 1)
+                scene = torch.from_numpy(upright(archive["scene"], turned))
             return score(torch.from_numpy(np.load(restored, allow_pickle=False)), scene).psnr
     except StackError as error:
         LOG.warning("%s", error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of
 from burst.files.read import read_stack
+from burst.records import Stack
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +30,9 @@ def execute(args: argparse.Namespace) -> int:
     from burst.measure.scores import score
 
     stack = read_stack(Path(args.stack))
-    truth = _read_image(args.truth, "scene")
-    mean = score(plain_mean(stack), truth).psnr
+    # The truth lies as the frames do; results are turned upright.
+    truth = _upright(_read_image(args.truth, "scene"), stack)
+    mean = score(_upright(plain_mean(stack), stack), truth).psnr
     restored = score(_read_image(args.restored), truth).psnr
     if args.json:
         print(json.dumps({"mean": mean, "restored": restored, "gain": restored - mean}))
@@ -39,6 +41,14 @@ def execute(args: argparse.Namespace) -> int:
             f"plain mean {mean:.2f} dB, restored {restored:.2f} dB: gained {restored - mean:.2f} dB"
         )
     return Exit.DONE
+
+
+def _upright(image: torch.Tensor, stack: Stack) -> torch.Tensor:
+    import torch
+
+    from burst.ops.orientation import upright
+
+    return torch.from_numpy(upright(image.cpu().numpy(), stack.sensor.orientation))
 
 
 def _read_image(path: str, name: str | None = None) -> torch.Tensor:

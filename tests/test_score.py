@@ -57,3 +57,14 @@ def test_broken_result_is_refused(files, capsys, content):
     (files / "broken.npy").write_bytes(content)
     assert score(files, restored="broken.npy") == 3
     assert "expected an image (h, w)" in capsys.readouterr().err
+
+
+def test_a_turned_result_is_scored_like_one_that_lies_as_the_frames(files, capsys):
+    score(files, "--json")
+    plain = json.loads(capsys.readouterr().out)
+    with (files / "a.toml").open("a") as sidecar:
+        sidecar.write("orientation = 6\n")
+    np.save(files / "turned.npy", np.rot90(np.load(files / "restored.npy"), -1))
+    score(files, "--json", restored="turned.npy")
+    turned = json.loads(capsys.readouterr().out)
+    assert turned == pytest.approx(plain, abs=1e-3)

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from burst.files.png import encode_png
+from burst.ops.orientation import upright, upright_all
 from burst.records import Provenance, Sensor
 
 PROVENANCE_KEYWORD = "provenance"
@@ -54,11 +55,12 @@ def write_results(
 ) -> list[Path]:
     """Write restored.npy, .tif and .png of an image [h, w] or [h, w, 3] (red first); return them.
 
-    The image is linear, or display-encoded where `sensor.transfer` says so: npy (float32) and tif
-    (16 bit) are made linear, png (16 bit) is made for a display, colour with its white balance.
+    The image lies as the frames were recorded and is written upright. It is linear, or
+    display-encoded where `sensor.transfer` says so: npy (float32) and tif (16 bit) are made
+    linear, png (16 bit) is made for a display, colour with its white balance.
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
-    linear, display = _both_curves(image, sensor)
+    linear, display = _both_curves(upright(image, sensor.orientation), sensor)
     paths = [folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".png")]
     with atomic_write(paths[0]) as part:
         np.save(part, linear)
@@ -78,7 +80,7 @@ def write_instants(
     restored-<k>.png of each, and restored.mp4 (8 bit) to look at.
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
-    linear, display = _both_curves(images, sensor)
+    linear, display = _both_curves(upright_all(images, sensor.orientation), sensor)
     arrays, pages, film = (folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".mp4"))
     with atomic_write(arrays) as part:
         np.save(part, linear)

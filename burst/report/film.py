@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from burst.ops.orientation import upright
 from burst.report.instants import Instants
 from burst.report.pictures import balanced, data_uri, display_points, encode, reduced
 
@@ -31,9 +32,10 @@ def film_of(instants: Instants) -> Film | None:
     if len(images) < 2:
         return None
     chosen = np.linspace(0, len(images) - 1, min(len(images), MOST_IMAGES)).round().astype(int)
+    sensor, turned = burst.stack.sensor, burst.stack.sensor.orientation
     levels = display_points(balanced(images[instants.shown], burst))
     pictures = [
-        reduced(encode(balanced(images[k], burst), *levels, burst.stack.sensor), LONGEST_SIDE)
+        reduced(upright(encode(balanced(images[k], burst), *levels, sensor), turned), LONGEST_SIDE)
         for k in chosen
     ]
     height, width = pictures[0].shape[:2]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from burst.ops.orientation import upright
 from burst.records import Burst, Sensor
 from burst.report.instants import Instants, as_displayed, frame_image, from_dn, grey, scores
 
@@ -44,7 +45,7 @@ def scene_pictures(
     known = _known_images(burst, shown) if instants is None else _instant_images(instants)
     black, white = display_points(known[-1][2])
     return [
-        _picture(name, label, encode(image, black, white, burst.stack.sensor))
+        _picture(name, label, _shown(encode(image, black, white, burst.stack.sensor), burst))
         for name, label, image in known
     ]
 
@@ -70,7 +71,8 @@ def error_pictures(instants: Instants) -> list[Picture]:
     ):
         error = grey(as_displayed(image, sensor)) - wanted
         pixels = (0.5 + error / (2 * ERROR_SHOWN)).clip(0, 1) * 255
-        pictures.append(_picture(name, label, np.asarray(np.rint(pixels), np.uint8)))
+        pixels = _shown(np.asarray(np.rint(pixels), np.uint8), instants.burst)
+        pictures.append(_picture(name, label, pixels))
     return pictures
 
 
@@ -87,6 +89,10 @@ def encode(image: np.ndarray, black: float, white: float, sensor: Sensor) -> np.
     if sensor.transfer == "linear":
         stretched = linear_to_display(torch.from_numpy(stretched)).numpy()
     return np.asarray(np.rint(stretched * 255), np.uint8)
+
+
+def _shown(pixels: np.ndarray, burst: Burst) -> np.ndarray:
+    return upright(pixels, burst.stack.sensor.orientation)
 
 
 def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:

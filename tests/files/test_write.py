@@ -185,3 +185,19 @@ def test_a_film_has_the_same_bytes_each_time(tmp_path: Path) -> None:
         for name in ("one", "two")
     ]
     assert films[0] == films[1]
+
+
+@pytest.mark.parametrize("image", [GRAY[:12], COLOR[:12]], ids=["gray", "colour"])
+def test_all_results_are_upright(tmp_path: Path, image: np.ndarray) -> None:
+    """Frames of a camera on its side lie as they were recorded; what is written does not."""
+    sensor = Sensor(orientation=6)
+    paths = write_results(tmp_path / "one", image, sensor, PROVENANCE)
+    turned = np.rot90(image, -1)
+    np.testing.assert_array_equal(np.load(paths[0]), turned)
+    pixels = np.rint(np.clip(turned, 0, 1) * 65535)
+    np.testing.assert_array_equal(tifffile.imread(paths[1]), pixels)
+    assert cv2.imread(str(paths[2]), -1).shape[:2] == (20, 12)
+    paths = write_instants(tmp_path / "two", np.stack([image] * 2), sensor, PROVENANCE)
+    np.testing.assert_array_equal(np.load(paths[0]), np.stack([turned] * 2))
+    film = cv2.VideoCapture(str(paths[2]))
+    assert (film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (12, 20)

@@ -156,3 +156,14 @@ def test_the_film_runs_and_can_be_held(instants: Instants, tmp_path: Path) -> No
         assert page.script(style + "animationName") == "none"
     finally:
         page.close()
+
+
+def test_all_pictures_are_upright(instants: Instants) -> None:
+    stack = instants.burst.stack
+    turned = replace(stack, sensor=replace(stack.sensor, orientation=6))
+    lying = replace(instants, burst=replace(instants.burst, stack=turned))
+    pictures = [*scene_pictures(lying.burst, None, lying), *error_pictures(lying)]
+    assert {(picture.width, picture.height) for picture in pictures} == {(128, 160)}
+    film = film_of(lying)
+    assert film is not None
+    assert (film.width, film.height) == (128, 160)

@@ -19,6 +19,7 @@ from burst.cluster import run_on_cluster
 from burst.command import Exit, main_of
 from burst.config import ConfigError
 from burst.files.find import find_stacks
+from burst.files.folder import stem_of
 from burst.files.write import WriteError, write_text
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_reading, add_settings, reading_of
@@ -154,7 +155,7 @@ def _restore_all(jobs: list[Job], args: argparse.Namespace, stages: int) -> Iter
 def _name(path: Path, length: int) -> str:
     """Return a name of growing length: the stem, with the suffix, with one folder more each."""
     whole = path.resolve()
-    stem = whole.name if whole.is_dir() else whole.stem
+    stem = whole.name if whole.is_dir() else stem_of(whole)
     if length == 0:
         return stem
     suffix = "" if whole.is_dir() else whole.suffix.replace(".", "-")

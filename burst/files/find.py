@@ -9,12 +9,14 @@ from pathlib import Path
 
 from burst.files.folder import (
     ACCEPTED,
+    FITS_SUFFIXES,
     IMAGE_SUFFIXES,
     RAW_SUFFIXES,
     frames_in,
     is_result,
     is_stack,
     natural_key,
+    suffix_of,
     visible_entries,
 )
 from burst.records import StackError
@@ -61,7 +63,8 @@ def _stacks_of_glob(pattern: str) -> list[Path]:
     stacks = [match for match in matches if is_stack(match)]
     if stacks:
         return stacks
-    frames = [m for m in matches if m.suffix.lower() in (*RAW_SUFFIXES, *IMAGE_SUFFIXES)]
+    single = (*RAW_SUFFIXES, *IMAGE_SUFFIXES, *FITS_SUFFIXES)
+    frames = [m for m in matches if suffix_of(m) in single]
     advice = f"Pass their folder {frames[0].parent}." if frames else f"Pass {ACCEPTED}."
     what = "single frames only" if frames else f"{len(matches)} files that are none"
     raise StackError(f"{pattern}: expected stacks, found {what}. {advice}")

@@ -1,22 +1,70 @@
-"""Read FITS cubes through astropy (the extra `astro`)."""
+"""Read FITS through astropy (the extra `astro`): cubes, extensions, and single frames."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from burst.files.check import explained, naming
+from burst.files.fits_headers import is_colour
+from burst.files.fits_words import Header, colour_words, moment, row_order, sensor_words, text
+from burst.files.gray import to_luminance
+from burst.files.images import check_alike
+from burst.files.npy import Axis
+from burst.files.times import with_times
+from burst.files.values import assumed_sensor
 from burst.records import Sensor, StackError
 
+_log = logging.getLogger("burst")
 _ADVICE = "Save the frames as one cube (n, h, w) of 16-bit integers."
 
+# What programs call extensions that hold no light of their own (HST, ccdproc, fpack, SExtractor).
+_NO_FRAMES = (
+    "ERR", "DQ", "MASK", "UNCERT", "WEIGHT", "WHT", "VAR", "VARIANCE", "STDDEV", "FLAGS", "BPM",
+    "THUMBNAIL", "PREVIEW", "BACKGROUND", "PSF",
+)  # fmt: skip
 
-def read_fits(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] of the first image in the file, and exposure and saturation of it."""
+
+@dataclass(frozen=True)
+class _Unit:
+    """One image of a file [h, w] or [n, h, w], in grey or a mosaic, and its header."""
+
+    frames: np.ndarray
+    header: Header
+    colours: bool = False
+
+
+def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]:
+    """Return frames [n, h, w], row 0 seen at the top, of all images in a file, and their sensor.
+
+    StackError for one picture in colour, and for three planes that may be one; an axis says that
+    these are frames.
+    """
+    units = _read_units(path)
+    frames_alone = axis is not None or not all(is_colour(unit.frames.shape) for unit in units)
+    units = [_checked_planes(path, unit, frames_alone) for unit in units]
+    _check_parts(path, units)
+    if len(units) > 1:
+        _log.info("%s: its %d images follow one another as frames.", path, len(units))
+    if len(units) == 1 and units[0].frames.ndim == 2:
+        # The shape check tells what one image lacks.
+        return units[0].frames, Sensor()
+    return _joined(path, [path] * len(units), units)
+
+
+def read_fits_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
+    """Return frames [n, h, w] of files that hold one each, in grey, as mosaic or in three colours,
+    which become luminance."""
+    units = [_as_frame(path, _read_units(path)) for path in paths]
+    return _joined(paths[0].parent, paths, units)
+
+
+def _read_units(path: Path) -> list[_Unit]:
     try:
         from astropy.io import fits
     except ImportError as error:
@@ -25,26 +73,98 @@ def read_fits(path: Path) -> tuple[np.ndarray, Sensor]:
             " Install it: pip install 'burst[astro]'."
         ) from error
     with explained(path, "a FITS cube", _ADVICE), fits.open(path, memmap=False) as units:
-        images = [unit for unit in units if unit.is_image and unit.data is not None]
-        found = (np.asarray(images[0].data), dict(images[0].header)) if images else None
-    if found is None:
+        images = [
+            _Unit(_squeezed(np.asarray(unit.data)), dict(unit.header))
+            for unit in units
+            if unit.is_image and unit.data is not None and _holds_frames(unit.header)
+        ]
+        primary = dict(units[0].header)
+    if not images:
         raise StackError(f"{path}: expected a FITS cube, found no image in it. {_ADVICE}")
-    with naming(path):
-        return found[0], _sensor(*found)
+    # What holds for all extensions stands in the first header.
+    return [_turned(path, replace(unit, header={**primary, **unit.header})) for unit in images]
 
 
-def _sensor(array: np.ndarray, header: dict[str, Any]) -> Sensor:
-    sensor = Sensor(white_level=255) if array.dtype == np.uint8 else Sensor()
-    exposure = _number(header, "EXPTIME") or _number(header, "EXPOSURE")
-    white = _number(header, "SATURATE")
-    return replace(
-        sensor,
-        exposure_time=exposure or sensor.exposure_time,
-        white_level=white or sensor.white_level,
+def _squeezed(array: np.ndarray) -> np.ndarray:
+    return array.reshape([side for side in array.shape if side != 1])
+
+
+def _holds_frames(header: Any) -> bool:
+    return text(header, "EXTNAME").upper().rstrip("0123456789_, ") not in _NO_FRAMES
+
+
+def _turned(path: Path, unit: _Unit) -> _Unit:
+    """Return a unit whose row 0 is seen at the top. A colour pattern stays: programs give that of
+    the picture as it is seen, in whichever order they store its rows (as Siril documents)."""
+    if row_order(path, unit.header) == "TOP-DOWN" or unit.frames.ndim < 2:
+        return unit
+    return replace(unit, frames=unit.frames[..., ::-1, :])
+
+
+def _checked_planes(path: Path, unit: _Unit, frames_alone: bool) -> _Unit:
+    """Return a unit of frames; colours of several pictures [n, 3, h, w] become luminance.
+
+    Three planes are frames where that was said or where the other images of the file are.
+    """
+    frames, said = unit.frames, colour_words(unit.header)
+    if frames.ndim == 4 and frames.shape[1] == 3:
+        return replace(unit, frames=_luminance(path, frames), colours=True)
+    if not is_colour(frames.shape) or said == "frames" or frames_alone:
+        return unit
+    found = (
+        "the red, green and blue of one picture"
+        if said == "colours"
+        else "3 planes, which may be the colours of one picture or 3 frames"
+    )
+    raise StackError(
+        f"{path}: expected a cube of frames, found {found}. Pass the folder that holds all"
+        " pictures, or --axis frames-first if they are 3 frames."
     )
 
 
-def _number(header: dict[str, Any], key: str) -> float | None:
-    value = header.get(key)
-    good = isinstance(value, (int, float)) and math.isfinite(value) and value > 0
-    return float(value) if good and value is not None else None
+def _as_frame(path: Path, units: list[_Unit]) -> _Unit:
+    if len(units) > 1:
+        raise StackError(
+            f"{path}: expected one image like the other files of its folder, found"
+            f" {len(units)}. Move it to another folder."
+        )
+    unit = units[0]
+    if not is_colour(unit.frames.shape):
+        return unit
+    return replace(unit, frames=_luminance(path, unit.frames[None])[0], colours=True)
+
+
+def _luminance(path: Path, planes: np.ndarray) -> np.ndarray:
+    """Return grey [n, h, w] of planes [n, 3, h, w], red first."""
+    blue_first = np.moveaxis(planes[:, ::-1], 1, -1)
+    if planes.dtype.kind == "f":
+        blue_first = blue_first.astype(np.float32)
+    return to_luminance(path, blue_first)
+
+
+def _check_parts(path: Path, units: list[_Unit]) -> None:
+    """Raise StackError for parts of one detector, each read by an amplifier of its own."""
+    places = {text(unit.header, "DETSEC") for unit in units}
+    if len(units) > 1 and len(places) > 1:
+        raise StackError(
+            f"{path}: expected frames, found {len(units)} parts of one detector (DETSEC differs)."
+            " Put each picture together and save the frames as one cube."
+        )
+
+
+def _joined(where: Path, paths: Sequence[Path], units: list[_Unit]) -> tuple[np.ndarray, Sensor]:
+    """Return all frames [n, h, w] and one sensor; StackError where an image differs."""
+    stacks = [unit.frames if unit.frames.ndim > 2 else unit.frames[None] for unit in units]
+    for path, frames in zip(paths, stacks, strict=True):
+        if frames.ndim == 3 and stacks[0].ndim == 3:
+            check_alike(path, frames[0], stacks[0][0])
+    frames = stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
+    if frames.ndim != 3:
+        return frames, Sensor()
+    first = units[0]
+    with naming(where):
+        sensor = sensor_words(where, first.header, assumed_sensor(frames))
+        sensor = replace(sensor, cfa="mono") if first.colours else sensor
+        stamps = [moment(unit.header) for unit in units] if len(units) == len(frames) else []
+    known = [stamp for stamp in stamps if stamp is not None]
+    return frames, with_times(where, sensor, known if len(known) == len(frames) else None)

@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
-from burst.files.quiet import quiet_tifffile
 from burst.records import StackError
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 TIFF_SUFFIXES = (".tif", ".tiff")
 FITS_SUFFIXES = (".fits", ".fit", ".fts")
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".mpg", ".mpeg")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFF_SUFFIXES)
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".pnm", *TIFF_SUFFIXES)
 RAW_SUFFIXES = (
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".k25", ".kdc", ".mef",
     ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf",
     ".srw", ".x3f",
 )  # fmt: skip
 STACK_SUFFIXES = (*ARRAY_SUFFIXES, ".ser", *FITS_SUFFIXES, *VIDEO_SUFFIXES)
-ACCEPTED = "npy, npz, ser, fits, tif, video, or a folder of camera raw files or of png, jpg, tif"
+ACCEPTED = (
+    "npy, npz, ser, fits, tif, video, or a folder of camera raw files or of png, jpg, tif, fits"
+)
+
+# Several names of one kind of file; and what FITS may be packed into.
+_SAME_KIND = {".tiff": ".tif", ".jpeg": ".jpg", ".ppm": ".pgm", ".pnm": ".pgm"}
+_PACKED = (".gz", ".bz2", ".fz")
 
 # How names of dual reversed pairs end: read from top to bottom, or from bottom to top.
 SCANS = {"_t2b": 1, "_b2t": -1}
@@ -49,16 +55,32 @@ def visible_entries(folder: Path) -> list[Path]:
     return sorted(entries, key=natural_key)
 
 
-def frames_in(folder: Path) -> list[Path]:
-    """Return the single frames in a folder, all of one suffix; none if it is not a stack itself.
+def suffix_of(path: Path) -> str:
+    """Return the suffix in small letters; that of FITS for FITS that is packed."""
+    suffix = path.suffix.lower()
+    inner = Path(path.stem).suffix.lower()
+    packed = suffix == ".fz" or (suffix in _PACKED and inner in FITS_SUFFIXES)
+    return FITS_SUFFIXES[0] if packed else suffix
 
-    Camera raw files win over the previews that cameras store beside them. A TIFF of many pages is
-    a stack of its own and not a frame.
+
+def stem_of(path: Path) -> str:
+    """Return the name without its suffix, or both of them where it is packed."""
+    inner = Path(path.stem)
+    packed = path.suffix.lower() in _PACKED and inner.suffix.lower() in FITS_SUFFIXES
+    return inner.stem if packed else path.stem
+
+
+def frames_in(folder: Path) -> list[Path]:
+    """Return the single frames in a folder, all of one kind; none if it is not a stack itself.
+
+    Camera raw files and FITS win over the previews that are stored beside them. A TIFF of many
+    pages and a FITS cube are stacks of their own and not frames.
     """
     files = [entry for entry in visible_entries(folder) if entry.is_file()]
     raws = _with_suffix(files, RAW_SUFFIXES)
-    frames = raws or [f for f in _with_suffix(files, IMAGE_SUFFIXES) if not _has_pages(f)]
-    kinds = sorted({frame.suffix.lower() for frame in frames})
+    images = [f for f in _with_suffix(files, IMAGE_SUFFIXES) if not _has_pages(f)]
+    frames = raws or _fits_frames(_with_suffix(files, FITS_SUFFIXES)) or images
+    kinds = sorted({_kind(frame) for frame in frames})
     if len(kinds) > 1:
         raise StackError(
             f"{folder}: expected frames of one kind, found {' and '.join(kinds)}."
@@ -85,23 +107,69 @@ def is_stack(path: Path) -> bool:
         return not is_result(path) and bool(frames_in(path))
     if path.name.endswith(TRUTH_SUFFIX):
         return False
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
+    if suffix in FITS_SUFFIXES:
+        return not _is_one_picture(path)
     return suffix in STACK_SUFFIXES or (suffix in TIFF_SUFFIXES and _has_pages(path))
 
 
 def _with_suffix(files: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    return [file for file in files if file.suffix.lower() in suffixes]
+    return [file for file in files if suffix_of(file) in suffixes]
+
+
+def _kind(path: Path) -> str:
+    suffix = suffix_of(path)
+    return FITS_SUFFIXES[0] if suffix in FITS_SUFFIXES else _SAME_KIND.get(suffix, suffix)
+
+
+def _fits_frames(files: list[Path]) -> list[Path]:
+    """Return the FITS files of one picture each, all in grey or all in colour; a broken one too,
+    so that it is told of."""
+    shapes = {file: _shapes_in(file) for file in files}
+    flat = [file for file in files if [len(shape) for shape in shapes[file]] == [2]]
+    colour = [file for file in files if _is_one_picture(file) and file not in flat]
+    # A lone cube of three planes is a stack or a picture: reading it asks.
+    frames = flat or (colour if len(colour) > 1 else [])
+    return [file for file in files if file in frames or (frames and not shapes[file])]
+
+
+def _is_one_picture(path: Path) -> bool:
+    """Tell whether a FITS file holds one image, in grey or in colour."""
+    from burst.files.fits_headers import is_colour
+
+    shapes = _shapes_in(path)
+    return len(shapes) == 1 and (len(shapes[0]) == 2 or is_colour(shapes[0]))
+
+
+def _shapes_in(path: Path) -> list[tuple[int, ...]]:
+    """Return the shapes of the images in a FITS file, which are asked for again and again."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return list(_shapes_of(path, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=100_000)
+def _shapes_of(path: Path, _changed: int, _size: int) -> tuple[tuple[int, ...], ...]:
+    from burst.files.fits_headers import image_shapes
+
+    return tuple(image_shapes(path))
 
 
 def _has_pages(path: Path) -> bool:
     """Tell whether a file is a TIFF of more than one page; a broken one counts as a frame."""
     if path.suffix.lower() not in TIFF_SUFFIXES:
         return False
-    import tifffile
-
-    quiet_tifffile()
     try:
-        with tifffile.TiffFile(path) as tiff:
-            return len(tiff.pages) > 1
-    except (OSError, ValueError):
+        status = path.stat()
+    except OSError:
         return False
+    return _pages_of(path, status.st_mtime_ns, status.st_size) > 1
+
+
+@lru_cache(maxsize=100_000)
+def _pages_of(path: Path, _changed: int, _size: int) -> int:
+    from burst.files.tiff import count_pages
+
+    return count_pages(path)

@@ -1,18 +1,28 @@
-"""Read a folder of PNG, JPEG or TIFF frames, and single images, through OpenCV."""
+"""Read a folder of PNG, JPEG or PGM frames, and single images, through OpenCV."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from burst.files.check import explained
+from burst.files.check import MAXIMUM_DN, explained
+from burst.files.exif import read_shot
 from burst.files.gray import frame_luminance, note_luminance
+from burst.files.png import significant_bits
+from burst.files.pnm import read_pnm
 from burst.files.quiet import quiet_opencv
+from burst.files.times import with_times
+from burst.files.values import aligned_white
 from burst.records import Sensor, StackError
 
+PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
+
+_log = logging.getLogger("burst")
 _ADVICE = "Save it again as an 8- or 16-bit grey PNG."
 _DISPLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
@@ -21,6 +31,7 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] of the files' own type, in the order given.
 
     Frames of 8 bits from a format for viewing are taken as display-encoded, all others as linear.
+    Frames are never turned: the sensor says how they are seen.
     """
     first, in_color = _decode(paths[0])
     if in_color:
@@ -30,7 +41,47 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
         frame = _decode(path)[0] if index else first
         check_alike(path, frame, first)
         frames[index] = frame
-    return frames, sensor_of(frames.dtype, paths[0].suffix)
+    sensor = sensor_of(frames.dtype, paths[0].suffix)
+    white = white_of(paths[0], frames)
+    sensor = sensor if white is None else replace(sensor, white_level=white)
+    return frames, with_shots(paths, sensor)
+
+
+def with_shots(paths: Sequence[Path], sensor: Sensor) -> Sensor:
+    """Return a sensor with the orientation, exposure and times that EXIF tells of the frames."""
+    shots = [read_shot(path) for path in paths]
+    note_orientations(paths[0].parent, [shot.orientation for shot in shots])
+    stamps = [shot.taken for shot in shots if shot.taken is not None]
+    sensor = replace(
+        sensor,
+        orientation=shots[0].orientation,
+        exposure_time=shots[0].exposure_time or sensor.exposure_time,
+        iso=shots[0].iso or sensor.iso,
+    )
+    return with_times(paths[0].parent, sensor, stamps if len(stamps) == len(paths) else None)
+
+
+def note_orientations(where: Path, orientations: Sequence[int]) -> None:
+    """Tell where frames of one folder say that they are seen in different ways."""
+    if len(set(orientations)) > 1:
+        _log.warning(
+            "%s: its frames have the orientations %s; they stay as recorded, and the result is"
+            " turned like the first.", where, ", ".join(map(str, sorted(set(orientations)))),
+        )  # fmt: skip
+
+
+def white_of(path: Path, frames: np.ndarray) -> float | None:
+    """Return the white level that a file or the values [n, h, w] of its kind state, if any."""
+    if path.suffix.lower() in PNM_SUFFIXES and (white := read_pnm(path)[1]) < MAXIMUM_DN:
+        return float(white)
+    if frames.dtype == np.uint8:
+        return None
+    bits = significant_bits(path.read_bytes()) if path.suffix.lower() == ".png" else None
+    if bits is not None and bits < 16:
+        # A conforming writer moves its bits to the upper end; others leave them below.
+        lower = frames.max(initial=0) < 2**bits
+        return float(2**bits - 1) if lower else aligned_white(frames) or float(MAXIMUM_DN)
+    return aligned_white(frames)
 
 
 def sensor_of(dtype: np.dtype[Any], suffix: str) -> Sensor:
@@ -54,9 +105,16 @@ def decode_image(path: Path) -> np.ndarray:
     """Return pixels [h, w], [h, w, 3] or [h, w, 4] (blue first); StackError if there are none."""
     import cv2
 
+    if path.suffix.lower() in (".tif", ".tiff"):
+        from burst.files.tiff import read_page
+
+        return read_page(path)
+    if path.suffix.lower() in PNM_SUFFIXES:
+        return read_pnm(path)[0]
     quiet_opencv()
     with explained(path, "an image", _ADVICE):
         encoded = np.frombuffer(path.read_bytes(), np.uint8)
+        # Unchanged also means unturned, whatever EXIF says.
         image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
         if image is None:
             raise StackError(f"{path}: expected an image, found data that is none. {_ADVICE}")

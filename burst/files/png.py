@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,14 +23,25 @@ def encode_png(image: np.ndarray, keyword: str, text: str) -> bytes:
 
 def read_text(png: bytes, keyword: str) -> str | None:
     """Return the text that `encode_png` stored; None if there is none."""
+    for kind, data in chunks(png):
+        if kind == b"iTXt" and data.startswith(keyword.encode("latin-1") + b"\0"):
+            return data[len(keyword) + 5 :].decode("utf-8")
+    return None
+
+
+def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and the content of every part of a PNG."""
     position = 8
     while position + 8 <= len(png):
         length, kind = struct.unpack(">I4s", png[position : position + 8])
-        data = png[position + 8 : position + 8 + length]
-        if kind == b"iTXt" and data.startswith(keyword.encode("latin-1") + b"\0"):
-            return data[len(keyword) + 5 :].decode("utf-8")
+        yield kind, png[position + 8 : position + 8 + length]
         position += length + 12
-    return None
+
+
+def significant_bits(png: bytes) -> int | None:
+    """Return how many bits of each value were measured (sBIT), the least of the colours."""
+    found = next((data for kind, data in chunks(png) if kind == b"sBIT" and data), None)
+    return min(found[:3]) if found else None
 
 
 def _text_chunk(keyword: str, text: str) -> bytes:

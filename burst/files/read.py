@@ -19,7 +19,10 @@ from burst.files.folder import (
     VIDEO_SUFFIXES,
     frames_in,
     scan_named,
+    stem_of,
+    suffix_of,
 )
+from burst.files.gaps import note_gaps
 from burst.files.npy import Axis, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.values import to_dn
@@ -51,7 +54,7 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     check.check_count(where, frames.shape[0], sensor)
     frames, sensor = to_dn(where, frames, sensor)
     check.check_levels(where, frames, sensor)
-    name = os.path.basename(os.path.abspath(path)) if path.is_dir() else path.stem
+    name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
     colour = _read_colour(path) if options.colour else None
     if colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
@@ -93,6 +96,7 @@ def _read_folder(folder: Path) -> tuple[np.ndarray, Sensor]:
     frames = frames_in(folder)
     if not frames:
         raise StackError(f"{folder}: expected frames in it, found none. Pass {ACCEPTED}.")
+    note_gaps(folder, frames)
     return _read_frames(frames)
 
 
@@ -101,13 +105,21 @@ def _read_frames(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
         from burst.files.raw import read_raw
 
         return read_raw(paths)
+    if suffix_of(paths[0]) in FITS_SUFFIXES:
+        from burst.files.fits import read_fits_frames
+
+        return read_fits_frames(paths)
+    if paths[0].suffix.lower() in TIFF_SUFFIXES:
+        from burst.files.tiff import read_tiff_frames
+
+        return read_tiff_frames(paths)
     from burst.files.images import read_images
 
     return read_images(paths)
 
 
 def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix in (".npy", ".npz"):
         return (read_npy if suffix == ".npy" else read_npz)(path, axis)
     if suffix == ".ser":
@@ -117,7 +129,7 @@ def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     if suffix in FITS_SUFFIXES:
         from burst.files.fits import read_fits
 
-        return read_fits(path)
+        return read_fits(path, axis)
     if suffix in TIFF_SUFFIXES:
         from burst.files.tiff import read_tiff
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from burst.files.check import naming
+from burst.files.folder import stem_of
 from burst.files.times import typical_step
 from burst.records import NoiseModel, Sensor, Shutter, StackError
 
@@ -51,7 +52,7 @@ def find_sidecar(stack: Path) -> Path | None:
         absolute = Path(os.path.abspath(stack))
         places = [stack / "stack.toml", absolute.with_name(f"{absolute.name}.toml")]
     else:
-        places = [stack.with_suffix(".toml")]
+        places = [stack.with_name(f"{stem_of(stack)}.toml")]
     return next((place for place in places if place.is_file()), None)
 
 

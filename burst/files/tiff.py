@@ -1,46 +1,193 @@
-"""Read TIFF files of many pages through tifffile."""
+"""Read TIFF through tifffile: which of its images are frames, in one file or in many."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from burst.files.check import explained
-from burst.files.gray import to_luminance
+from burst.files.check import explained, naming
+from burst.files.images import check_alike, note_orientations
 from burst.files.quiet import quiet_tifffile
+from burst.files.tiff_light import Light, light_of, sensor_of_light
+from burst.files.tiff_pixels import decode_series
 from burst.records import Sensor, StackError
 
 _ADVICE = "Save it again as a TIFF of many uint16 pages of one size."
+_PAGE_ADVICE = "Save it again as a TIFF of one uint16 page."
+_OLD_SUBFILE, _OLD_REDUCED = 255, 2
+_MASK = 0b100
 
 
 def read_tiff(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w], mapped where the pages are uncompressed; linear, 12 or 8 bits."""
+    """Return frames [n, h, w] of all pages but previews, mapped where the file holds them as they
+    are; linear, 12 or 8 bits where the values and the tags say nothing else."""
+    with explained(path, "a TIFF stack", _ADVICE), _opened(path) as tiff:
+        all_series = [series for series in tiff.series if not _is_preview(series.keyframe)]
+        _check_alike(path, all_series)
+        stacks = [_stack_of(path, tiff, series) for series in all_series]
+        array = stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
+        light = light_of(path, all_series[0].keyframe, array, imagej=tiff.is_imagej)
+        with naming(path):
+            return light.frames, _with_interval(tiff, sensor_of_light(light))
+
+
+def read_tiff_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
+    """Return frames [n, h, w] of files of one page each, previews left out, and their sensor."""
+    first = _read_frame(paths[0])
+    frames = np.empty((len(paths), *first.frames.shape[1:]), first.frames.dtype)
+    orientations = []
+    for index, path in enumerate(paths):
+        light = first if index == 0 else _read_frame(path)
+        check_alike(path, light.frames[0], first.frames[0])
+        if (light.white, light.cfa) != (first.white, first.cfa):
+            raise StackError(
+                f"{path}: expected values and colours like the first frame's, found others."
+                " Pass frames of one camera with one setting."
+            )
+        frames[index] = light.frames[0]
+        orientations.append(light.orientation)
+    note_orientations(paths[0].parent, orientations)
+    with naming(paths[0].parent):
+        return frames, sensor_of_light(replace(first, frames=frames))
+
+
+def count_pages(path: Path) -> int:
+    """Return how many pages a TIFF has, previews left out; 1 for a broken file."""
     import tifffile
 
     quiet_tifffile()
-    with explained(path, "a TIFF stack", _ADVICE), tifffile.TiffFile(path) as tiff:
-        if len(tiff.series) != 1:
-            raise StackError(
-                f"{path}: expected pages of one size and type, found"
-                f" {len(tiff.series)} kinds. {_ADVICE}"
-            )
-        series = tiff.series[0]
-        array = _map(path) if series.dataoffset is not None else series.asarray()
-        color = series.axes.endswith("S")
-    frames = _squeeze(array, 3 if color else 2)
-    if color and frames.ndim == 4 and frames.shape[-1] in (3, 4):
-        frames = to_luminance(path, frames[..., 2::-1])
-    return frames, Sensor(white_level=255) if frames.dtype == np.uint8 else Sensor()
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            if len(tiff.pages) == 1 and (tiff.is_imagej or tiff.is_shaped):
+                # One directory may stand for all frames that follow it.
+                return max(1, int(np.prod(_leading(tiff.series[0]), dtype=int)))
+            return sum(not _is_preview(page) for page in tiff.pages) or 1
+    except Exception:
+        # Parsers of damaged files raise anything; reading it will tell what is wrong.
+        return 1
 
 
-def _map(path: Path) -> np.ndarray:
+def read_page(path: Path) -> np.ndarray:
+    """Return the pixels of a TIFF of one page as light: [h, w], or [h, w, 3], blue first."""
+    with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
+        return _light_of_page(path, tiff).in_colour()
+
+
+def _read_frame(path: Path) -> Light:
+    with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
+        return _light_of_page(path, tiff)
+
+
+def _light_of_page(path: Path, tiff: Any) -> Light:
+    series = _full_series(path, tiff)
+    array = _stack_of(path, tiff, series)
+    if len(array) > 1:
+        raise StackError(f"{path}: expected one page, found {len(array)}. {_PAGE_ADVICE}")
+    return light_of(path, series.keyframe, array, imagej=tiff.is_imagej)
+
+
+def _full_series(path: Path, tiff: Any) -> Any:
+    series = [series for series in tiff.series if not _is_preview(series.keyframe)]
+    if len(series) != 1:
+        raise StackError(f"{path}: expected one page, found {len(series)} kinds. {_PAGE_ADVICE}")
+    return series[0]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a TIFF; what its parser only complains of, such as a cut list of pages, is an error."""
     import tifffile
 
-    return tifffile.memmap(path, mode="r")
+    quiet_tifffile()
+    with tifffile.TiffFile(path) as tiff:
+        _check_whole(path, tiff)
+        yield tiff
 
 
-def _squeeze(array: np.ndarray, page_axes: int) -> np.ndarray:
-    """Drop axes of length 1 before the page, as of a hyperstack, but keep one to count pages."""
+def _check_whole(path: Path, tiff: Any) -> None:
+    """Raise StackError where the list of pages ends in the middle, or pixels are missing."""
+    size, last = path.stat().st_size, tiff.pages[len(tiff.pages) - 1]
+    ends = [
+        int(offset) + int(count)
+        for offset, count in zip(last.dataoffsets, last.databytecounts, strict=False)
+    ]
+    following = _next_offset(tiff, last)
+    if following >= size or max(ends, default=0) > size:
+        raise StackError(
+            f"{path}: expected all pages that it lists, found it cut after {len(tiff.pages)}."
+            f" It is truncated: copy or record it again. {_ADVICE}"
+        )
+
+
+def _next_offset(tiff: Any, page: Any) -> int:
+    """Return where the directory after a page's begins in the file; 0 for the last one."""
+    format_, file = tiff.tiff, tiff.filehandle
+    file.seek(page.offset)
+    count = int.from_bytes(file.read(format_.tagnosize), _order(tiff))
+    file.seek(page.offset + format_.tagnosize + count * format_.tagsize)
+    return int.from_bytes(file.read(format_.offsetsize), _order(tiff))
+
+
+def _order(tiff: Any) -> Any:
+    return "little" if tiff.byteorder == "<" else "big"
+
+
+def _is_preview(page: Any) -> bool:
+    """Tell whether a page is a smaller copy of another, or a mask."""
+    old = page.tags.get(_OLD_SUBFILE)
+    return bool(page.is_reduced or page.subfiletype & _MASK or (old and old.value == _OLD_REDUCED))
+
+
+def _check_alike(path: Path, all_series: list[Any]) -> None:
+    """Raise StackError unless all series are of pages of one size, type and meaning."""
+    kinds = {(s.keyframe.shape, str(s.dtype), int(s.keyframe.photometric)) for s in all_series}
+    if len(kinds) != 1:
+        sizes = sorted(" x ".join(map(str, shape)) + f" of {kind}" for shape, kind, _ in kinds)
+        raise StackError(
+            f"{path}: expected pages of one size and type, found {len(kinds)} kinds"
+            f" ({', '.join(sizes)}). {_ADVICE}"
+        )
+
+
+def _leading(series: Any) -> list[int]:
+    """Return the sides of a series before the rows of its pages, channels refused."""
+    axes = series.axes.replace("S", "")
+    sides = dict(zip(series.axes, series.shape, strict=True))
+    return [sides[axis] for axis in axes if axis not in "YX"]
+
+
+def _stack_of(path: Path, tiff: Any, series: Any) -> np.ndarray:
+    """Return the pages of a series [n, h, w] or [n, h, w, samples]; more axes where it has them."""
+    sides = dict(zip(series.axes, series.shape, strict=True))
+    if sides.get("C", 1) > 1 and _shows_channels(tiff, sides):
+        raise StackError(
+            f"{path}: expected frames in time, found {sides['C']} channels of one picture."
+            " Save one channel as a stack of its own."
+        )
+    array = decode_series(path, tiff, series)
+    if "S" in series.axes:
+        array = np.moveaxis(array, series.axes.index("S"), -1)
+    page_axes = 3 if "S" in series.axes else 2
     leading = [n for n in array.shape[: array.ndim - page_axes] if n > 1] or [1]
     return array.reshape(*leading, *array.shape[array.ndim - page_axes :])
+
+
+def _shows_channels(tiff: Any, sides: dict[str, int]) -> bool:
+    """Tell whether the axis C counts the channels of pictures; ImageJ's default may be frames."""
+    if not tiff.is_imagej:
+        return True
+    shown = str((tiff.imagej_metadata or {}).get("mode", "")).lower()
+    others = [side for axis, side in sides.items() if axis not in "CYXS"]
+    return max(others, default=1) > 1 or shown in ("composite", "color")
+
+
+def _with_interval(tiff: Any, sensor: Sensor) -> Sensor:
+    """Return a sensor with the time between frames that ImageJ noted."""
+    seconds = (tiff.imagej_metadata or {}).get("finterval", 0) if tiff.is_imagej else 0
+    good = isinstance(seconds, (int, float)) and 0 < seconds < float("inf")
+    return replace(sensor, frame_time=float(seconds)) if good else sensor

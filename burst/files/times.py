@@ -10,12 +10,21 @@ from itertools import pairwise
 
 from burst.records import Sensor
 
+# Stamps of whole seconds are uncertain by up to one; of ten it is a tenth.
+_FINE_STEPS = 10
+
 _log = logging.getLogger("burst")
 
 
 def typical_step(times: Sequence[float]) -> float:
     """Return the median time between neighbours, of at least two times."""
     return statistics.median(later - earlier for earlier, later in pairwise(times))
+
+
+def _are_coarse(stamps: Sequence[float]) -> bool:
+    """Tell whether stamps of whole seconds are as far from the truth as the frames are apart."""
+    whole = all(stamp == round(stamp) for stamp in stamps)
+    return whole and typical_step(stamps) < _FINE_STEPS
 
 
 def with_times(where: object, sensor: Sensor, stamps: Sequence[float] | None) -> Sensor:
@@ -31,4 +40,6 @@ def with_times(where: object, sensor: Sensor, stamps: Sequence[float] | None) ->
             _log.info("%s: its time stamps do not rise with the frames; they are not used.", where)
         return sensor
     times = tuple(stamp - stamps[0] for stamp in stamps)
+    if _are_coarse(stamps):
+        return replace(sensor, frame_time=times[-1] / (len(times) - 1))
     return replace(sensor, frame_time=typical_step(times), frame_times=times)

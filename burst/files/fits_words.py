@@ -1,0 +1,116 @@
+"""What the header of a FITS image says: colours, order of the rows, levels, times."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from burst.records import BAYER_PATTERNS, NoiseModel, Sensor, StackError
+
+Header = Mapping[str, Any]
+
+_log = logging.getLogger("burst")
+_SECONDS_PER_DAY = 86400.0
+_COLOUR_WORDS = ("RGB", "COLOR", "COLOUR", "BGR")
+_FRAME_WORDS = ("TIME", "FRAME", "UTC", "TDB", "SEQUENCE")
+# SharpCap, NINA, INDI, Siril and most others; then MaxIm DL, ZWO, older ones.
+_PATTERN_KEYS = ("BAYERPAT", "COLORTYP", "CFAPAT", "CFA", "BAYER")
+
+
+def text(header: Header, key: str) -> str:
+    """Return a value as text without blanks around it; empty if there is none."""
+    value = header.get(key)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def number(header: Header, *keys: str) -> float | None:
+    """Return the first value above 0 among keys; None if there is none."""
+    for key in keys:
+        value = header.get(key)
+        if isinstance(value, (int, float)) and math.isfinite(value) and value > 0:
+            return float(value)
+    return None
+
+
+def row_order(path: Path, header: Header) -> Literal["TOP-DOWN", "BOTTOM-UP"]:
+    """Return where row 0 is seen. Without ROWORDER it is the top, as cameras write it."""
+    said = text(header, "ROWORDER").upper().replace("_", "-").replace(" ", "-")
+    if said == "BOTTOM-UP":
+        return "BOTTOM-UP"
+    if said not in ("", "TOP-DOWN"):
+        _log.warning("%s: ROWORDER '%s' is neither TOP-DOWN nor BOTTOM-UP.", path, said)
+    return "TOP-DOWN"
+
+
+def colour_words(header: Header) -> Literal["colours", "frames", ""]:
+    """Return what the header says that the planes of a cube are; empty if it does not."""
+    third = text(header, "CTYPE3").upper()
+    spaces = [text(header, key).upper() for key in ("COLORSPC", "COLORSPACE", "CSPACE", "COLORTYP")]
+    if third in _COLOUR_WORDS or any(space in _COLOUR_WORDS for space in spaces):
+        return "colours"
+    return "frames" if third in _FRAME_WORDS or "MONO" in spaces else ""
+
+
+def sensor_words(path: Path, header: Header, sensor: Sensor) -> Sensor:
+    """Return a sensor with the colours, white level, noise and exposure that a header gives.
+
+    The offsets of the pattern (XBAYROFF, YBAYROFF) count columns from the left and rows from the
+    top of the picture as it is seen.
+    """
+    white = number(header, "SATURATE") or sensor.white_level
+    return replace(
+        sensor,
+        white_level=white,
+        cfa=_pattern(path, header),
+        noise=_noise(header, white),
+        exposure_time=number(header, "EXPTIME", "EXPOSURE") or sensor.exposure_time,
+    )
+
+
+def moment(header: Header) -> float | None:
+    """Return when an exposure began, in seconds; None if the header does not tell."""
+    date, time = text(header, "DATE-OBS") or text(header, "DATE-BEG"), ""
+    if date and "T" not in date:
+        time = text(header, "TIME-OBS") or text(header, "UT") or text(header, "UTC")
+    try:
+        written = datetime.fromisoformat(f"{date}T{time}" if time else date)
+    except ValueError:
+        days = number(header, "MJD-OBS", "MJD", "JD")
+        return None if days is None else days * _SECONDS_PER_DAY
+    if "T" not in date and not time:
+        return None
+    return written.replace(tzinfo=written.tzinfo or UTC).timestamp()
+
+
+def _pattern(path: Path, header: Header) -> str:
+    said = next((word for key in _PATTERN_KEYS if (word := _word(header, key))), "")
+    if not said:
+        return "mono"
+    if said not in BAYER_PATTERNS:
+        raise StackError(
+            f"{path}: expected a Bayer pattern such as RGGB, found '{said}', which is not read."
+            " Turn the frames into luminance, or correct the header."
+        )
+    x, y = (int(float(header.get(key) or 0)) % 2 for key in ("XBAYROFF", "YBAYROFF"))
+    cell = [said[:2], said[2:]]
+    return "".join(row[x:] + row[:x] for row in cell[y:] + cell[:y])
+
+
+def _word(header: Header, key: str) -> str:
+    """Return the pattern that a key gives; empty where it says that there is none."""
+    word = text(header, key).upper()
+    none = ("", "MONO", "NONE", "MONOCHROME", "GREY", "GRAY", "GRAYSCALE", "LUM", *_COLOUR_WORDS)
+    return "" if word in none else word
+
+
+def _noise(header: Header, white: float) -> NoiseModel | None:
+    """Return the noise of linear values of EGAIN (electrons per DN) and RDNOISE (electrons)."""
+    gain, read = number(header, "EGAIN"), number(header, "RDNOISE", "READNOIS", "RONOISE")
+    if gain is None or read is None:
+        return None
+    return NoiseModel(shot=1 / (gain * white), read=(read / gain / white) ** 2)

@@ -1,0 +1,146 @@
+"""The numbers of TIFF pages, those too that tifffile alone does not decode."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burst.files.quiet import quiet_opencv
+from burst.records import StackError
+
+_LZW, _NONE = 5, 1
+_WHOLE_BITS = (1, 8, 16, 32, 64)
+_CONTIGUOUS = 1
+_TYPES = {"H": 3, "I": 4}  # names of TIFF 6.0 section 2 by those of struct
+
+
+def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
+    """Return all pages of a series as the file stores them, mapped where they are not packed."""
+    page = series.keyframe
+    if page.bitspersample not in _WHOLE_BITS and page.compression == _NONE and not page.is_tiled:
+        return _each(series, lambda one: _unpacked(tiff, one))
+    if series.dataoffset is not None:
+        return _map(path, tiff, series)
+    try:
+        return np.asarray(series.asarray())
+    except (ValueError, KeyError, NotImplementedError) as error:
+        if "imagecodecs" not in str(error):
+            raise
+        if page.compression == _LZW and page.bitspersample in (8, 16, 32):
+            return _each(series, lambda one: _unwrapped(tiff, one))
+        raise StackError(
+            f"{path}: expected pages that tifffile decodes by itself, found"
+            f" {page.compression.name} of {page.bitspersample} bits. Install the decoders, pip"
+            " install imagecodecs, or save it again without compression."
+        ) from error
+
+
+def _map(path: Path, tiff: Any, series: Any) -> np.ndarray:
+    import tifffile
+
+    return tifffile.memmap(path, series=tiff.series.index(series), mode="r")
+
+
+def _each(series: Any, decode: Any) -> np.ndarray:
+    pages = [decode(page if page is not None else series.keyframe) for page in series.pages]
+    return np.stack(pages).reshape(series.shape)
+
+
+def _segments(tiff: Any, page: Any) -> list[bytes]:
+    """Return the strips or tiles of a page as the file holds them."""
+    found = []
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        tiff.filehandle.seek(offset)
+        found.append(tiff.filehandle.read(count))
+    return found
+
+
+def _unpacked(tiff: Any, page: Any) -> np.ndarray:
+    """Return the numbers of an unpacked page of 2 to 31 bits each; every row begins a byte."""
+    key = page.keyframe
+    bits, samples = key.bitspersample, key.samplesperpixel
+    rows = key.imagelength * (1 if key.planarconfig == _CONTIGUOUS else samples)
+    values = key.imagewidth * (samples if key.planarconfig == _CONTIGUOUS else 1)
+    row_bytes = -(-values * bits // 8)
+    data = np.frombuffer(b"".join(_segments(tiff, page)), np.uint8)[: rows * row_bytes]
+    digits = np.unpackbits(data.reshape(rows, row_bytes), axis=1)[:, : values * bits]
+    weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint32)
+    numbers = digits.reshape(rows, values, bits).astype(np.uint32) @ weights
+    return np.asarray(numbers.astype(key.dtype).reshape(key.shape))
+
+
+def _unwrapped(tiff: Any, page: Any) -> np.ndarray:
+    """Return the numbers of a page of LZW through the libtiff in OpenCV.
+
+    Each plane is wrapped as a grey file, so that nothing but the packing is undone.
+    """
+    key, segments = page.keyframe, _segments(tiff, page)
+    planes = 1 if key.planarconfig == _CONTIGUOUS else key.samplesperpixel
+    each = len(segments) // planes
+    decoded = [
+        _through_opencv(tiff, key, segments[k * each : (k + 1) * each]) for k in range(planes)
+    ]
+    numbers = decoded[0] if planes == 1 else np.stack(decoded)
+    return numbers.reshape(key.shape)
+
+
+def _through_opencv(tiff: Any, page: Any, segments: list[bytes]) -> np.ndarray:
+    import cv2
+
+    quiet_opencv()
+    samples = page.samplesperpixel if page.planarconfig == _CONTIGUOUS else 1
+    content = _wrapped(tiff.byteorder, page, segments, samples)
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise ValueError("LZW data that are damaged")
+    # OpenCV's colours are blue first; a file's are red first.
+    pixels = decoded if samples == 1 else decoded[..., [2, 1, 0, 3][:samples]]
+    return np.ascontiguousarray(pixels).view(page.dtype.newbyteorder("="))
+
+
+def _wrapped(order: str, page: Any, segments: list[bytes], samples: int) -> bytes:
+    """Return a TIFF of one page around packed strips or tiles, grey or RGB."""
+    start = 8
+    offsets = [start + sum(map(len, segments[:k])) for k in range(len(segments))]
+    counts = [len(segment) for segment in segments]
+    floats = page.dtype.kind == "f"
+    tags: list[tuple[int, str, list[int]]] = [
+        (256, "I", [page.imagewidth]),
+        (257, "I", [page.imagelength]),
+        (258, "H", [page.bitspersample] * samples),
+        (259, "H", [_LZW]),
+        (262, "H", [1 if samples == 1 else 2]),
+        (277, "H", [samples]),
+        (284, "H", [_CONTIGUOUS]),
+        (317, "H", [int(page.predictor)]),
+        (339, "H", [3 if floats else 1] * samples),
+    ]
+    if page.is_tiled:
+        tags += [(322, "I", [page.tilewidth]), (323, "I", [page.tilelength])]
+        tags += [(324, "I", offsets), (325, "I", counts)]
+    else:
+        tags += [(278, "I", [page.rowsperstrip]), (273, "I", offsets), (279, "I", counts)]
+    if samples == 4:
+        tags.append((338, "H", [2]))
+    data = b"".join(segments)
+    directory = start + len(data) + len(data) % 2
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", directory)
+    return head + data + b"\0" * (len(data) % 2) + _directory(order, directory, sorted(tags))
+
+
+def _directory(order: str, place: int, tags: list[tuple[int, str, list[int]]]) -> bytes:
+    """Return the list of tags that stands at a place in the file, with the values behind it."""
+    entries, behind = b"", b""
+    beyond = place + 2 + 12 * len(tags) + 4
+    for code, kind, values in tags:
+        packed = struct.pack(f"{order}{len(values)}{kind}", *values)
+        entries += struct.pack(f"{order}HHI", code, _TYPES[kind], len(values))
+        if len(packed) <= 4:
+            entries += packed.ljust(4, b"\0")
+        else:
+            entries += struct.pack(f"{order}I", beyond + len(behind))
+            behind += packed + b"\0" * (len(packed) % 2)
+    return struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + behind

@@ -1,4 +1,4 @@
-"""Read SER, the video format of lucky imagers: a header of 178 bytes, then frames as they came."""
+"""Read SER, the video format of lucky imagers: a header of 178 bytes, the frames, time stamps."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from burst.files.check import explained
+from burst.files.check import explained, mean_step, naming
 from burst.files.gray import to_luminance
+from burst.files.times import with_times
+from burst.files.values import aligned_white
 from burst.records import Sensor, StackError
 
 HEADER_BYTES = 178
+_MAGIC = b"LUCAM-RECORDER"
 
 _log = logging.getLogger("burst")
 _TICKS_PER_SECOND = 10_000_000
+_STAMP_BYTES = 8
 _COLORS = {0: "mono", 8: "RGGB", 9: "GRBG", 10: "GBRG", 11: "BGGR", 100: "RGB", 101: "BGR"}
+_COMPLEMENTARY = {16: "CYYM", 17: "YCMY", 18: "YMCY", 19: "MYYC"}
 _ADVICE = "Record it again as mono or Bayer SER, or convert it to .npy."
 
 
@@ -38,49 +43,90 @@ class Header:
         return 3 if self.color in ("RGB", "BGR") else 1
 
     @property
-    def data_bytes(self) -> int:
-        """The number of bytes of all frames; depths of 9 to 16 bits are stored in 16."""
-        values = self.count * self.height * self.width * self.channels
+    def frame_bytes(self) -> int:
+        """The number of bytes of one frame; depths of 9 to 16 bits are stored in 16."""
+        values = self.height * self.width * self.channels
         return values * (1 if self.bits <= 8 else 2)
+
+    @property
+    def data_bytes(self) -> int:
+        """The number of bytes of all frames."""
+        return self.count * self.frame_bytes
 
 
 def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w], mapped unless in colour, and what the header says of the sensor."""
+    """Return frames [n, h, w], mapped unless in colour, and what the header says of the sensor.
+
+    As many frames as the file holds: programs that are stopped leave a wrong count behind.
+    """
     with explained(path, "a SER file", _ADVICE):
-        header = _read_header(path)
-        size = path.stat().st_size
-        if size < HEADER_BYTES + header.data_bytes:
-            raise StackError(
-                f"{path}: expected {HEADER_BYTES + header.data_bytes} bytes for {header.count}"
-                f" frames of {header.width} x {header.height}, found {size}."
-                " It is truncated: copy or record it again."
-            )
+        header = _counted(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
         frames = _map_frames(path, header)
-        seconds = _frame_time(path, header)
+        stamps = _stamps(path, header)
+    white = _white_of(path, header, frames)
     if header.channels == 3:
         # OpenCV's order is BGR.
         frames = to_luminance(path, frames if header.color == "BGR" else frames[..., ::-1])
     cfa = "mono" if header.channels == 3 else header.color
-    sensor = Sensor(white_level=2**header.bits - 1, cfa=cfa)
-    return frames, replace(sensor, frame_time=seconds) if seconds else sensor
+    with naming(path):
+        return frames, with_times(path, Sensor(white_level=white, cfa=cfa), stamps)
 
 
 def _read_header(path: Path) -> Header:
     with path.open("rb") as file:
         raw = file.read(HEADER_BYTES)
-    if len(raw) < HEADER_BYTES or not raw.startswith(b"LUCAM-RECORDER"):
+    if len(raw) < HEADER_BYTES or not raw.startswith(_MAGIC):
         raise StackError(f"{path}: expected a SER header, found something else. {_ADVICE}")
     _, color, flag, width, height, bits, count = struct.unpack("<7i", raw[14:42])
+    if color in _COMPLEMENTARY:
+        raise StackError(
+            f"{path}: expected mono, Bayer or RGB frames, found SER colour {color}, the pattern"
+            f" {_COMPLEMENTARY[color]} of cyan, yellow and magenta, which is not read. {_ADVICE}"
+        )
     if color not in _COLORS:
         raise StackError(
             f"{path}: expected SER colour {', '.join(map(str, _COLORS))}, found {color}. {_ADVICE}"
         )
-    if not (width > 0 and height > 0 and count > 0 and 1 <= bits <= 16):
+    if not (width > 0 and height > 0 and count >= 0 and 1 <= bits <= 16):
         raise StackError(
             f"{path}: expected frames of 1 to 16 bits, found {count} of {width} x {height} pixels"
             f" and {bits} bits. {_ADVICE}"
         )
     return Header(_COLORS[color], flag, width, height, bits, count)
+
+
+def _counted(path: Path, header: Header, size: int) -> Header:
+    """Return the header with the count of frames in `size` bytes; StackError where one is cut."""
+    if header.count and size in (header.data_bytes, header.data_bytes + header.count * 8):
+        return header
+    found = _count_in(size, header.frame_bytes)
+    if found is None and size >= header.data_bytes and header.count:
+        # Something else follows the frames; it is no frame.
+        return header
+    if header.count and found is None:
+        whole = size // header.frame_bytes
+        raise StackError(
+            f"{path}: expected {HEADER_BYTES + header.data_bytes} bytes for {header.count}"
+            f" frames of {header.width} x {header.height}, found {HEADER_BYTES + size}."
+            f" It is truncated after {whole} frames: copy or record it again."
+        )
+    count = size // header.frame_bytes if found is None else found
+    if not count:
+        raise StackError(f"{path}: expected frames, found none behind the header. {_ADVICE}")
+    _log.warning(
+        "%s: its header counts %d frames, the file holds %d; these are read.",
+        path, header.count, count,
+    )  # fmt: skip
+    return replace(header, count=count)
+
+
+def _count_in(size: int, frame_bytes: int) -> int | None:
+    """Return how many whole frames fill a size, each with a time stamp or all without; None where
+    they leave a rest."""
+    for each in (frame_bytes, frame_bytes + _STAMP_BYTES):
+        if size and size % each == 0:
+            return size // each
+    return None
 
 
 def _map_frames(path: Path, header: Header) -> np.ndarray:
@@ -92,23 +138,57 @@ def _map_frames(path: Path, header: Header) -> np.ndarray:
     flagged, other = ("<u2", ">u2") if header.flag == 0 else (">u2", "<u2")
     frames = np.memmap(path, flagged, "r", HEADER_BYTES, shape)
     swapped = np.memmap(path, other, "r", HEADER_BYTES, shape)
+    if _one_byte_alone(frames):
+        # Both orders are equally smooth; no program that is known writes the larger byte first.
+        return frames if flagged == "<u2" else swapped
     if _roughness(swapped[0]) < 0.5 * _roughness(frames[0]):
         _log.warning("%s: the byte order flag is wrong; the smoother order was taken.", path)
         return swapped
     return frames
 
 
+def _one_byte_alone(frames: np.ndarray) -> bool:
+    """Tell whether one of the two bytes of every value is 0, as of 8 bits that fill 16."""
+    used = int(np.bitwise_or.reduce(frames[0], axis=None))
+    return not used & 0xFF or not used & 0xFF00
+
+
 def _roughness(frame: np.ndarray) -> float:
-    """Return the mean step along a row: bytes in the wrong order look like noise."""
-    return float(np.abs(np.diff(frame.astype(np.float32), axis=1)).mean())
+    """Return the mean step along a row in units of the spread: bytes in the wrong order look like
+    noise."""
+    spread = float(frame.std())
+    return mean_step(frame) / spread if spread else 0.0
 
 
-def _frame_time(path: Path, header: Header) -> float | None:
-    """Return the median seconds between the time stamps of the trailer; None without a good one."""
+def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
+    """Return the white level. A header that says 16 bits may mean fewer, at the lower end or at
+    the upper one; what the values use tells."""
+    said = float(2**header.bits - 1)
+    if header.bits <= 8:
+        return said
+    aligned = aligned_white(frames)
+    highest = max(int(frame.max()) for frame in frames)
+    if aligned is not None and (header.bits == 16 or highest > said):
+        white = aligned
+    elif header.bits < 16:
+        return said
+    else:
+        white = next(float(end) for end in (255, 4095, 16383, 65535) if highest <= end)
+    if white != said:
+        _log.info(
+            "%s: its header says %d bits, its values reach %d: white is taken as %g.",
+            path, header.bits, highest, white,
+        )  # fmt: skip
+    return white
+
+
+def _stamps(path: Path, header: Header) -> list[float] | None:
+    """Return the seconds of each frame from the first, of the stamps behind the frames; None
+    without them."""
     with path.open("rb") as file:
         file.seek(HEADER_BYTES + header.data_bytes)
-        ticks = np.frombuffer(file.read(8 * header.count), "<i8") if header.count > 1 else ()
-    if len(ticks) != header.count:
+        ticks = np.frombuffer(file.read(_STAMP_BYTES * header.count), np.uint8)
+    if ticks.size != _STAMP_BYTES * header.count:
         return None
-    seconds = float(np.median(np.diff(ticks))) / _TICKS_PER_SECOND
-    return seconds if seconds > 0 else None
+    since = ticks.view("<i8").astype(object) - int(ticks.view("<i8")[0])
+    return [float(tick) / _TICKS_PER_SECOND for tick in since]

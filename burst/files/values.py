@@ -44,8 +44,10 @@ def aligned_white(frames: np.ndarray) -> float | None:
             return None
     if not Sensor.white_level < used <= MAXIMUM_DN:
         return None
-    empty = (used & -used).bit_length() - 1
-    return float(MAXIMUM_DN >> min(empty, _MOST_EMPTY_BITS) << min(empty, _MOST_EMPTY_BITS))
+    unused = (used & -used).bit_length() - 1
+    # Converters have 8, 10, 12 or 14 bits: one more that is 0 is chance.
+    empty = min(unused // 2 * 2, _MOST_EMPTY_BITS)
+    return float(MAXIMUM_DN >> empty << empty)
 
 
 def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, Sensor]:

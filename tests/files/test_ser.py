@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from burst.files.read import read_stack
+from burst.records import StackError
 
 
 def test_little_endian_data_with_flag_zero_is_mapped(
@@ -68,3 +69,88 @@ def test_time_stamps_give_the_frame_time(
     tail = (np.arange(3, dtype="<i8") * 100_000 + 6 * 10**17).tobytes()
     stack = read_stack(write_ser(tmp_path / "moon.ser", frames, tail=tail))
     assert stack.sensor.frame_time == pytest.approx(0.01)
+
+
+def recount(path: Path, count: int) -> Path:
+    """Write another count of frames into a header."""
+    data = path.read_bytes()
+    path.write_bytes(data[:38] + count.to_bytes(4, "little", signed=True) + data[42:])
+    return path
+
+
+@pytest.mark.parametrize("flag", [0, 1])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_eight_bits_in_the_upper_byte_are_white_at_its_end(
+    tmp_path: Path, frames: np.ndarray, write_ser: Callable[..., Path], flag: int, bits: int
+) -> None:
+    high = (frames // 16 * 256).astype("<u2")
+    stack = read_stack(write_ser(tmp_path / "moon.ser", high, bits=bits, flag=flag))
+    np.testing.assert_array_equal(stack.frames, high)
+    assert stack.sensor.white_level == 65280
+
+
+@pytest.mark.parametrize(("shift", "white"), [(0, 4095), (4, 65520)])
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_twelve_bits_in_sixteen_stand_at_either_end(
+    tmp_path: Path,
+    frames: np.ndarray,
+    write_ser: Callable[..., Path],
+    shift: int,
+    white: int,
+    order: str,
+) -> None:
+    values = frames << shift
+    stack = read_stack(write_ser(tmp_path / "moon.ser", values.astype(order), bits=16))
+    np.testing.assert_array_equal(stack.frames, values)
+    assert stack.sensor.white_level == white
+
+
+def test_all_sixteen_bits_are_kept(
+    tmp_path: Path, frames: np.ndarray, write_ser: Callable[..., Path]
+) -> None:
+    stack = read_stack(write_ser(tmp_path / "moon.ser", frames * 20 + 1, bits=16))
+    assert stack.sensor.white_level == 65535
+
+
+@pytest.mark.parametrize("count", [0, 2, 7])
+@pytest.mark.parametrize("stamped", [False, True])
+def test_the_file_has_the_last_word_on_the_count_of_frames(
+    tmp_path: Path,
+    frames: np.ndarray,
+    write_ser: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    count: int,
+    stamped: bool,
+) -> None:
+    caplog.set_level(logging.WARNING, "burst")
+    tail = (np.arange(3, dtype="<i8") * 100_000 + 6 * 10**17).tobytes() if stamped else b""
+    path = recount(write_ser(tmp_path / "moon.ser", frames, tail=tail), count)
+    stack = read_stack(path)
+    np.testing.assert_array_equal(stack.frames, frames)
+    assert f"its header counts {count} frames, the file holds 3" in caplog.text
+    assert (stack.sensor.frame_times is not None) == stamped
+
+
+def test_uneven_time_stamps_are_the_times_of_frames(
+    tmp_path: Path, frames: np.ndarray, write_ser: Callable[..., Path]
+) -> None:
+    tail = (np.array([0, 100_000, 400_000], "<i8") + 6 * 10**17).tobytes()
+    sensor = read_stack(write_ser(tmp_path / "moon.ser", frames, tail=tail)).sensor
+    assert sensor.frame_times == (0, 0.01, 0.04)
+
+
+@pytest.mark.parametrize("ticks", [(0, 0, 0), (5, 4, 9), (7, 7, 8)])
+def test_stamps_that_do_not_rise_are_left_out(
+    tmp_path: Path, frames: np.ndarray, write_ser: Callable[..., Path], ticks: tuple[int, ...]
+) -> None:
+    tail = np.array(ticks, "<i8").tobytes()
+    assert read_stack(write_ser(tmp_path / "a.ser", frames, tail=tail)).sensor.frame_times is None
+
+
+@pytest.mark.parametrize(("color", "name"), [(16, "CYYM"), (19, "MYYC")])
+def test_complementary_colours_are_refused_in_words(
+    tmp_path: Path, frames: np.ndarray, write_ser: Callable[..., Path], color: int, name: str
+) -> None:
+    path = write_ser(tmp_path / "moon.ser", frames, color=color)
+    with pytest.raises(StackError, match=f"{name} of cyan, yellow and magenta"):
+        read_stack(path)

@@ -119,7 +119,8 @@ def _check_whole(path: Path, tiff: Any) -> None:
     following = _next_offset(tiff, last)
     if following >= size or max(ends, default=0) > size:
         raise StackError(
-            f"{path}: expected all pages that it lists, found it cut after {len(tiff.pages)}."
+            f"{path}: expected all pages that it lists, found it cut in or after"
+            f" page {len(tiff.pages)}."
             f" It is truncated: copy or record it again. {_ADVICE}"
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from burst.files.exif import seconds_of
 from burst.files.quiet import quiet_tifffile
 from burst.records import NoiseModel
 
@@ -17,16 +18,24 @@ _NOISE_PROFILE = 51041
 _ISO = 34855
 _EXPOSURE_TIME = 33434
 _EXIF = 34665
-_EXIF_NAMES = {_ISO: "ISOSpeedRatings", _EXPOSURE_TIME: "ExposureTime"}
+_TAKEN, _SUBSECOND = 36867, 37521
+_EXIF_NAMES = {
+    _ISO: "ISOSpeedRatings",
+    _EXPOSURE_TIME: "ExposureTime",
+    _TAKEN: "DateTimeOriginal",
+    _SUBSECOND: "SubsecTimeOriginal",
+}
 
 
 @dataclass(frozen=True)
 class Tags:
-    """Noise of linear values (DNG NoiseProfile, mean of the colours), ISO, exposure in seconds."""
+    """Noise of linear values (DNG NoiseProfile, mean of the colours), ISO, exposure in seconds, and
+    when the shot was taken (seconds)."""
 
     noise: NoiseModel | None = None
     iso: float | None = None
     exposure_time: float | None = None
+    taken: float | None = None
 
 
 def read_tags(path: Path) -> Tags:
@@ -38,7 +47,8 @@ def read_tags(path: Path) -> Tags:
         with tifffile.TiffFile(path) as tiff:
             pages = list(_pages(tiff))
             noise, iso = _find(pages, _NOISE_PROFILE), _find(pages, _ISO)
-            return Tags(_noise(noise), _number(iso), _number(_find(pages, _EXPOSURE_TIME)))
+            taken = seconds_of(_text(_find(pages, _TAKEN)), _text(_find(pages, _SUBSECOND)))
+            return Tags(_noise(noise), _number(iso), _number(_find(pages, _EXPOSURE_TIME)), taken)
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError):
         return Tags()
 
@@ -66,6 +76,10 @@ def _number(value: Any) -> float | None:
     if not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) and value > 0 else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _noise(profile: Any) -> NoiseModel | None:

@@ -12,7 +12,8 @@ import numpy as np
 from burst.files.check import explained, naming
 from burst.files.dng_tags import read_tags
 from burst.files.gray import frame_luminance
-from burst.files.images import check_alike
+from burst.files.images import check_alike, note_orientations
+from burst.files.times import with_times
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
 _log = logging.getLogger("burst")
@@ -22,30 +23,39 @@ _EXPECTED = "a camera raw file that LibRaw reads"
 
 @dataclass(frozen=True)
 class _Shot:
-    """One frame [h, w] uint16 and its sensor."""
+    """One frame [h, w] uint16, its sensor, and when it was taken (seconds) where tags tell."""
 
     path: Path
     frame: np.ndarray
     sensor: Sensor
+    taken: float | None = None
 
 
 def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
     """Return mosaics [n, h, w] of a burst, one file per frame or one file of many frames.
 
+    Colours that were interpolated already (linear DNG) give luminance, with the levels of the file.
     A sensor whose colours are no 2x2 Bayer pattern (X-Trans, Foveon, CYGM) is developed linearly
     and gives luminance, 0..65535.
     """
     sources = [(path, 0) for path in paths] if len(paths) > 1 else _shots_in(paths[0])
     first = _read(*sources[0])
     frames = np.empty((len(sources), *first.frame.shape), np.uint16)
+    orientations, stamps = [], []
     for index, source in enumerate(sources):
         shot = _read(*source) if index else first
+        orientations.append(shot.sensor.orientation)
+        stamps.append(shot.taken)
         check_alike(shot.path, shot.frame, first.frame)
         _check_sensor(shot, first)
         frames[index] = shot.frame
     if len(paths) == 1:
         _check_different(paths[0], frames)
-    return frames, first.sensor
+        return frames, first.sensor
+    where = paths[0].parent
+    note_orientations(where, orientations)
+    known = [stamp for stamp in stamps if stamp is not None]
+    return frames, with_times(where, first.sensor, known if len(known) == len(stamps) else None)
 
 
 def _shots_in(path: Path) -> list[tuple[Path, int]]:
@@ -71,6 +81,8 @@ def _read(path: Path, index: int = 0) -> _Shot:
     with explained(path, _EXPECTED, _ADVICE), naming(path):
         path.open("rb").close()
         with rawpy.imread(str(path), shot_select=index) as raw:
+            if raw.raw_type == rawpy.RawType.Stack and raw.num_colors == 3:
+                return _linear(path, raw)
             cfa = _cfa_of(raw)
             return _mosaic(path, raw, cfa) if cfa else _developed(path, raw)
 
@@ -105,17 +117,51 @@ def _mosaic(path: Path, raw: Any, cfa: str) -> _Shot:
             exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
             iso=tags.iso or _other(raw, "iso_speed"),
             white_balance=_white_balance(raw, cfa),
+            orientation=_orientation(raw),
         ),
+        tags.taken,
     )
+
+
+def _linear(path: Path, raw: Any) -> _Shot:
+    """Return the luminance of a DNG whose colours were interpolated already, in DN of the file."""
+    _log.warning("%s: its colours were interpolated already; they become luminance.", path)
+    blacks = [float(level) for level in raw.black_level_per_channel[:3]]
+    lowest, white = min(blacks), float(raw.white_level)
+    raised = [round(black - lowest) for black in blacks]
+    colours = raw.raw_image_visible[..., :3].astype(np.int32) - raised
+    frame = frame_luminance(np.clip(colours, 0, white).astype(np.uint16)[..., ::-1])
+    tags = read_tags(path)
+    sensor = Sensor(
+        black_level=lowest,
+        white_level=white,
+        exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
+        iso=tags.iso or _other(raw, "iso_speed"),
+        orientation=_orientation(raw),
+    )
+    return _Shot(path, frame, sensor, tags.taken)
 
 
 def _developed(path: Path, raw: Any) -> _Shot:
     """Return the luminance of LibRaw's own linear picture, in the orientation of the sensor."""
     _log.warning("%s: no Bayer pattern; LibRaw's linear picture becomes luminance.", path)
     rgb = raw.postprocess(
-        gamma=(1, 1), no_auto_bright=True, output_bps=16, use_camera_wb=True, user_flip=0
+        gamma=(1, 1),
+        no_auto_bright=True,
+        # Else white follows the brightest pixel of each frame.
+        adjust_maximum_thr=0.0,
+        output_bps=16,
+        use_camera_wb=True,
+        user_flip=0,
     )
-    return _Shot(path, frame_luminance(rgb[..., ::-1]), Sensor(white_level=65535))
+    sensor = Sensor(white_level=65535, orientation=_orientation(raw))
+    return _Shot(path, frame_luminance(rgb[..., ::-1]), sensor, read_tags(path).taken)
+
+
+def _orientation(raw: Any) -> int:
+    """Return the orientation of EXIF; LibRaw's own number adds 1 for mirrored columns, 2 for
+    mirrored rows and 4 for rows that are columns."""
+    return {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}.get(int(raw.sizes.flip), 1)
 
 
 def _black_level(raw: Any, cfa: str) -> float | tuple[float, float, float, float]:

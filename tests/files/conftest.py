@@ -60,12 +60,14 @@ def _write_dng(
     cfa: str = "RGGB",
     black: tuple[int, ...] = (10, 20, 30, 40),
     white: int = 4095,
+    orientation: int = 1,
 ) -> Path:
     import tifffile
 
     pattern = bytes("RGB".index(color) for color in cfa)
     identity = [n for row in np.eye(3, dtype=int) for one in row for n in (int(one), 1)]
     tags = [
+        (274, "H", 1, orientation, False),
         (33421, "H", 2, (2, 2), False),
         (33422, "B", 4, pattern, False),
         (33434, "2I", 1, (1, 100), False),

@@ -1,6 +1,8 @@
 """A folder of images is one stack, in natural order; one image is grey from 0 to 1."""
 
 import logging
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -77,3 +79,29 @@ def test_a_real_turbulence_recording_loads(data: Path) -> None:
     stack = read_stack(data / "turbulence" / "otis_pattern9")
     assert stack.frames.shape == (12, 140, 140)
     assert (stack.sensor.transfer, stack.sensor.white_level) == ("srgb", 255)
+
+
+def write_png_of_bits(path: Path, frame: np.ndarray, bits: int) -> None:
+    """Write a 16-bit PNG with the chunk that says how many bits were measured."""
+    data = cv2.imencode(".png", frame)[1].tobytes()
+    body = b"sBIT" + bytes([bits])
+    chunk = struct.pack(">I", 1) + body + struct.pack(">I", zlib.crc32(body))
+    path.write_bytes(data[:33] + chunk + data[33:])
+
+
+@pytest.mark.parametrize(
+    ("way", "white"), [("lower", 4095), ("upper, zeros", 65520), ("upper, repeated", 65535)]
+)
+def test_significant_bits_say_where_white_is(
+    tmp_path: Path, frames: np.ndarray, way: str, white: int
+) -> None:
+    values = {
+        "lower": frames,
+        "upper, zeros": frames << 4,
+        "upper, repeated": frames << 4 | frames >> 8,
+    }[way]
+    for k, frame in enumerate(values):
+        write_png_of_bits(tmp_path / f"{k}.png", frame, 12)
+    stack = read_stack(tmp_path)
+    np.testing.assert_array_equal(stack.frames, values)
+    assert stack.sensor.white_level == white

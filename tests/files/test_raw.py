@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from burst.files.read import read_stack
 from burst.records import BAYER_PATTERNS, NoiseModel
@@ -112,3 +113,92 @@ def test_a_real_monochrome_burst_loads(data: Path, name: str, shape: tuple[int, 
     assert stack.frames.shape == shape
     assert (stack.sensor.cfa, stack.sensor.white_level) == ("mono", 4095)
     assert stack.name == name
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_carried_and_mosaics_stay_as_recorded(
+    tmp_path: Path, frames: np.ndarray, write_dng: Callable[..., Path], orientation: int
+) -> None:
+    for index, frame in enumerate(frames):
+        write_dng(tmp_path / f"{index}.dng", frame, orientation=orientation)
+    stack = read_stack(tmp_path)
+    np.testing.assert_array_equal(stack.frames, frames)
+    assert stack.sensor.orientation == orientation
+
+
+def test_frames_that_lie_differently_are_told(
+    tmp_path: Path,
+    frames: np.ndarray,
+    write_dng: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for index, frame in enumerate(frames):
+        write_dng(tmp_path / f"{index}.dng", frame, orientation=3 if index == 2 else 1)
+    assert read_stack(tmp_path).sensor.orientation == 1
+    assert "its frames have the orientations 1, 3" in caplog.text
+
+
+def write_linear(path: Path, colours: np.ndarray, black: tuple[int, int, int]) -> None:
+    """Write a DNG of colours [h, w, 3] that were interpolated already, white at 4095."""
+    identity = [n for row in np.eye(3, dtype=int) for one in row for n in (int(one), 1)]
+    tags = [
+        (50706, "B", 4, b"\1\4\0\0", False),
+        (50708, "s", 0, "Test camera", False),
+        (50714, "H", 3, black, False),
+        (50717, "H", 3, (4095, 4095, 4095), False),
+        (50721, "2i", 9, identity, False),
+        (50728, "2I", 3, [1, 2, 1, 1, 5, 8], False),
+    ]
+    tifffile.imwrite(path, colours, photometric=34892, extratags=tags, metadata=None, subfiletype=0)
+
+
+@pytest.mark.parametrize("black", [(0, 0, 0), (100, 100, 100), (90, 100, 130)])
+def test_linear_dng_keeps_the_levels_of_the_file(
+    tmp_path: Path, frames: np.ndarray, black: tuple[int, int, int]
+) -> None:
+    """However bright a frame is: its own maximum must not become white."""
+    for index, frame in enumerate(frames):
+        colours = np.repeat(frame[..., None], 3, axis=-1) + np.array(black, np.uint16)
+        write_linear(tmp_path / f"{index}.dng", colours, black)
+    stack = read_stack(tmp_path)
+    assert (stack.sensor.cfa, stack.sensor.white_level) == ("mono", 4095)
+    np.testing.assert_array_equal(stack.frames - stack.sensor.black_levels[0], frames)
+
+
+def test_float_dng_keeps_its_scale(tmp_path: Path, frames: np.ndarray) -> None:
+    pattern = [
+        (33421, "H", 2, (2, 2), False),
+        (33422, "B", 4, b"\0\1\1\2", False),
+        (50706, "B", 4, b"\1\4\0\0", False),
+        (50708, "s", 0, "Test camera", False),
+        (50717, "I", 1, 1, False),
+    ]
+    for index, frame in enumerate(frames):
+        shares = (frame / 4095).astype(np.float32)
+        path = tmp_path / f"{index}.dng"
+        tifffile.imwrite(path, shares, photometric=32803, extratags=pattern, metadata=None)
+    stack = read_stack(tmp_path)
+    linear = stack.frames / stack.sensor.white_level
+    np.testing.assert_allclose(linear, frames / 4095, atol=2 / 16383)
+
+
+def test_monochrome_dng_has_no_pattern(tmp_path: Path, frames: np.ndarray) -> None:
+    tags = [
+        (50706, "B", 4, b"\1\4\0\0", False),
+        (50708, "s", 0, "Test camera", False),
+        (50714, "H", 1, 50, False),
+        (50717, "H", 1, 4095, False),
+    ]
+    for index, frame in enumerate(frames):
+        path = tmp_path / f"{index}.dng"
+        tifffile.imwrite(path, frame, photometric=1, extratags=tags, metadata=None, subfiletype=0)
+        # Photometric (262), one short: linear raw, which tifffile writes for three colours alone.
+        data = path.read_bytes()
+        path.write_bytes(
+            data.replace(
+                b"\6\1\3\0\1\0\0\0\1\0", b"\6\1\3\0\1\0\0\0" + (34892).to_bytes(2, "little")
+            )
+        )
+    stack = read_stack(tmp_path)
+    np.testing.assert_array_equal(stack.frames, frames)
+    assert (stack.sensor.cfa, stack.sensor.black_level) == ("mono", 50)

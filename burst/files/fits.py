@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from burst.files.check import explained, naming
 from burst.files.fits_headers import is_colour
 from burst.files.fits_words import Header, colour_words, moment, row_order, sensor_words, text
-from burst.files.gray import to_luminance
+from burst.files.gray import frame_luminance, note_luminance
 from burst.files.images import check_alike
 from burst.files.npy import Axis
 from burst.files.times import with_times
@@ -61,6 +62,8 @@ def read_fits_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] of files that hold one each, in grey, as mosaic or in three colours,
     which become luminance."""
     units = [_as_frame(path, _read_units(path)) for path in paths]
+    if any(unit.colours for unit in units):
+        note_luminance(paths[0].parent)
     return _joined(paths[0].parent, paths, units)
 
 
@@ -72,7 +75,11 @@ def _read_units(path: Path) -> list[_Unit]:
             f"{path}: expected astropy for FITS files, found it missing."
             " Install it: pip install 'burst[astro]'."
         ) from error
-    with explained(path, "a FITS cube", _ADVICE), fits.open(path, memmap=False) as units:
+    with (
+        explained(path, "a FITS cube", _ADVICE),
+        warnings.catch_warnings(action="ignore"),
+        fits.open(path, memmap=False) as units,
+    ):
         images = [
             _Unit(_squeezed(np.asarray(unit.data)), dict(unit.header))
             for unit in units
@@ -108,7 +115,8 @@ def _checked_planes(path: Path, unit: _Unit, frames_alone: bool) -> _Unit:
     """
     frames, said = unit.frames, colour_words(unit.header)
     if frames.ndim == 4 and frames.shape[1] == 3:
-        return replace(unit, frames=_luminance(path, frames), colours=True)
+        note_luminance(path)
+        return replace(unit, frames=_luminance(frames), colours=True)
     if not is_colour(frames.shape) or said == "frames" or frames_alone:
         return unit
     found = (
@@ -131,15 +139,13 @@ def _as_frame(path: Path, units: list[_Unit]) -> _Unit:
     unit = units[0]
     if not is_colour(unit.frames.shape):
         return unit
-    return replace(unit, frames=_luminance(path, unit.frames[None])[0], colours=True)
+    return replace(unit, frames=_luminance(unit.frames[None])[0], colours=True)
 
 
-def _luminance(path: Path, planes: np.ndarray) -> np.ndarray:
+def _luminance(planes: np.ndarray) -> np.ndarray:
     """Return grey [n, h, w] of planes [n, 3, h, w], red first."""
-    blue_first = np.moveaxis(planes[:, ::-1], 1, -1)
-    if planes.dtype.kind == "f":
-        blue_first = blue_first.astype(np.float32)
-    return to_luminance(path, blue_first)
+    native = planes if planes.dtype in (np.uint8, np.uint16) else planes.astype(np.float32)
+    return np.stack([frame_luminance(np.moveaxis(frame[::-1], 0, -1)) for frame in native])
 
 
 def _check_parts(path: Path, units: list[_Unit]) -> None:
@@ -161,10 +167,28 @@ def _joined(where: Path, paths: Sequence[Path], units: list[_Unit]) -> tuple[np.
     frames = stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
     if frames.ndim != 3:
         return frames, Sensor()
-    first = units[0]
-    with naming(where):
-        sensor = sensor_words(where, first.header, assumed_sensor(frames))
-        sensor = replace(sensor, cfa="mono") if first.colours else sensor
-        stamps = [moment(unit.header) for unit in units] if len(units) == len(frames) else []
+    assumed = assumed_sensor(frames)
+    sensors = [_sensor_of(path, unit, assumed) for path, unit in zip(paths, units, strict=True)]
+    for path, found in zip(paths, sensors, strict=True):
+        _check_alike(path, found, sensors[0])
+    sensor = sensors[0]
+    stamps = [moment(unit.header) for unit in units] if len(units) == len(frames) else []
     known = [stamp for stamp in stamps if stamp is not None]
     return frames, with_times(where, sensor, known if len(known) == len(frames) else None)
+
+
+def _sensor_of(path: Path, unit: _Unit, assumed: Sensor) -> Sensor:
+    with naming(path):
+        return replace(assumed, cfa="mono") if unit.colours else sensor_words(unit.header, assumed)
+
+
+def _check_alike(path: Path, sensor: Sensor, first: Sensor) -> None:
+    for name in ("cfa", "white_level"):
+        found, expected = getattr(sensor, name), getattr(first, name)
+        if found != expected:
+            raise StackError(
+                f"{path}: expected {name} {expected} like the first frame, found {found}."
+                " Pass frames of one camera with one setting."
+            )
+    if sensor.exposure_time != first.exposure_time:
+        _log.warning("%s: exposure differs from the first frame's.", path)

@@ -56,7 +56,7 @@ def colour_words(header: Header) -> Literal["colours", "frames", ""]:
     return "frames" if third in _FRAME_WORDS or "MONO" in spaces else ""
 
 
-def sensor_words(path: Path, header: Header, sensor: Sensor) -> Sensor:
+def sensor_words(header: Header, sensor: Sensor) -> Sensor:
     """Return a sensor with the colours, white level, noise and exposure that a header gives.
 
     The offsets of the pattern (XBAYROFF, YBAYROFF) count columns from the left and rows from the
@@ -66,7 +66,7 @@ def sensor_words(path: Path, header: Header, sensor: Sensor) -> Sensor:
     return replace(
         sensor,
         white_level=white,
-        cfa=_pattern(path, header),
+        cfa=_pattern(header),
         noise=_noise(header, white),
         exposure_time=number(header, "EXPTIME", "EXPOSURE") or sensor.exposure_time,
     )
@@ -87,18 +87,27 @@ def moment(header: Header) -> float | None:
     return written.replace(tzinfo=written.tzinfo or UTC).timestamp()
 
 
-def _pattern(path: Path, header: Header) -> str:
+def _pattern(header: Header) -> str:
+    """Return the colours of the 2x2 cell at the top left of the picture as it is seen."""
     said = next((word for key in _PATTERN_KEYS if (word := _word(header, key))), "")
     if not said:
         return "mono"
     if said not in BAYER_PATTERNS:
         raise StackError(
-            f"{path}: expected a Bayer pattern such as RGGB, found '{said}', which is not read."
+            f"cfa: expected a Bayer pattern such as RGGB, found '{said}', which is not read."
             " Turn the frames into luminance, or correct the header."
         )
-    x, y = (int(float(header.get(key) or 0)) % 2 for key in ("XBAYROFF", "YBAYROFF"))
+    x, y = (_offset(header, key) for key in ("XBAYROFF", "YBAYROFF"))
     cell = [said[:2], said[2:]]
     return "".join(row[x:] + row[:x] for row in cell[y:] + cell[:y])
+
+
+def _offset(header: Header, key: str) -> int:
+    """Return an offset of the pattern, 0 or 1; StackError for what is no whole number."""
+    value = header.get(key, 0)
+    if not isinstance(value, (int, float)) or value != round(value):
+        raise StackError(f"{key}: expected a whole number of pixels, found '{value}'.")
+    return int(value) % 2
 
 
 def _word(header: Header, key: str) -> str:

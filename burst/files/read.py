@@ -54,6 +54,10 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     check.check_count(where, frames.shape[0], sensor)
     frames, sensor = to_dn(where, frames, sensor)
     check.check_levels(where, frames, sensor)
+    _log.info(
+        "%s: %d frames of %d x %d, %s, black level %s, white level %g", where, *frames.shape,
+        sensor.cfa, ", ".join(f"{b:g}" for b in sensor.black_levels), sensor.white_level,
+    )  # fmt: skip
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
     colour = _read_colour(path) if options.colour else None
     if colour is not None:

@@ -241,3 +241,28 @@ def test_dates_of_whole_seconds_give_only_the_mean_interval(tmp_path: Path) -> N
 
 def test_dates_without_time_tell_nothing(tmp_path: Path) -> None:
     assert with_dates(tmp_path, ["2024-03-01", "2024-03-02"]).sensor.frame_times is None
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "message"),
+    [
+        ("BAYERPAT", ("RGGB", "GRBG"), "expected cfa RGGB like the first frame, found GRBG"),
+        ("SATURATE", (4000, 4095), "expected white_level 4000.0 like the first frame"),
+        ("XBAYROFF", ("none", "none"), "XBAYROFF: expected a whole number of pixels"),
+    ],
+)
+def test_headers_that_contradict_are_told(
+    tmp_path: Path, key: str, values: tuple[Any, Any], message: str
+) -> None:
+    for k, value in enumerate(values):
+        write(tmp_path / f"{k}.fits", STACK[k], **{"BAYERPAT": "RGGB", key: value})
+    with pytest.raises(StackError) as caught:
+        read_stack(tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_change_of_exposure_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for k, seconds in enumerate((1.0, 2.0)):
+        write(tmp_path / f"{k}.fits", STACK[k], EXPTIME=seconds)
+    read_stack(tmp_path)
+    assert "1.fits: exposure differs from the first frame's" in caplog.text

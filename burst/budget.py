@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from burst.config import ConfigError
-from burst.files.npy import Axis, read_npy
-from burst.files.ser import read_ser
+from burst.files.npy import count_values
+from burst.files.ser import count_pixels
 from burst.machine import BYTES_PER_PIXEL
 from burst.records import StackError
 from burst.restore import Job
@@ -54,17 +54,17 @@ def share_memory(jobs: Sequence[Job], workers: int, free: int | None) -> list[Jo
 
 def bytes_needed(job: Job) -> int | None:
     """Return the peak memory of the process that restores a stack; None if its header is silent."""
-    pixels = _pixels(job.path, job.reading.axis)
+    pixels = _pixels(job.path)
     return None if pixels is None else BYTES_PER_PROCESS + pixels * BYTES_PER_PIXEL
 
 
-def _pixels(path: Path, axis: Axis | None) -> int | None:
+def _pixels(path: Path) -> int | None:
     """Return the pixels of a stack that can be mapped, none for a broken one; else None."""
     try:
         if path.suffix.lower() == ".npy":
-            return read_npy(path, axis)[0].size
+            return count_values(path)
         if path.suffix.lower() == ".ser":
-            return read_ser(path)[0].size
+            return count_pixels(path)
     except StackError:
         # It is told of when its turn comes.
         return 0

@@ -12,8 +12,16 @@ from typing import Any
 import numpy as np
 
 from burst.files.check import explained, naming
-from burst.files.fits_headers import is_colour
-from burst.files.fits_words import Header, colour_words, moment, row_order, sensor_words, text
+from burst.files.fits_headers import MOST_AXES, is_colour, most_axes
+from burst.files.fits_words import (
+    Header,
+    colour_words,
+    frame_kind,
+    moment,
+    row_order,
+    sensor_words,
+    text,
+)
 from burst.files.gray import frame_luminance, note_luminance
 from burst.files.images import check_alike
 from burst.files.npy import Axis
@@ -52,9 +60,6 @@ def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]
     _check_parts(path, units)
     if len(units) > 1:
         _log.info("%s: its %d images follow one another as frames.", path, len(units))
-    if len(units) == 1 and units[0].frames.ndim == 2:
-        # The shape check tells what one image lacks.
-        return units[0].frames, Sensor()
     return _joined(path, [path] * len(units), units)
 
 
@@ -62,6 +67,7 @@ def read_fits_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] of files that hold one each, in grey, as mosaic or in three colours,
     which become luminance."""
     units = [_as_frame(path, _read_units(path)) for path in paths]
+    _check_kinds(paths, units)
     if any(unit.colours for unit in units):
         note_luminance(paths[0].parent)
     return _joined(paths[0].parent, paths, units)
@@ -75,6 +81,9 @@ def _read_units(path: Path) -> list[_Unit]:
             f"{path}: expected astropy for FITS files, found it missing."
             " Install it: pip install 'burst[astro]'."
         ) from error
+    axes = most_axes(path)
+    if axes > MOST_AXES:
+        raise StackError(f"{path}: expected a FITS cube, found one of {axes} axes. {_ADVICE}")
     with (
         explained(path, "a FITS cube", _ADVICE),
         warnings.catch_warnings(action="ignore"),
@@ -142,6 +151,17 @@ def _as_frame(path: Path, units: list[_Unit]) -> _Unit:
     return replace(unit, frames=_luminance(unit.frames[None])[0], colours=True)
 
 
+def _check_kinds(paths: Sequence[Path], units: list[_Unit]) -> None:
+    """Raise StackError where darks, flats or others lie among the frames of a folder."""
+    kinds = [frame_kind(unit.header) for unit in units]
+    for path, kind in zip(paths, kinds, strict=True):
+        if kind not in ("", "LIGHT") and set(kinds) != {kind}:
+            raise StackError(
+                f"{path}: expected a frame of the scene, found one that its header calls {kind}."
+                " Move it to another folder."
+            )
+
+
 def _luminance(planes: np.ndarray) -> np.ndarray:
     """Return grey [n, h, w] of planes [n, 3, h, w], red first."""
     native = planes if planes.dtype in (np.uint8, np.uint16) else planes.astype(np.float32)
@@ -160,7 +180,8 @@ def _check_parts(path: Path, units: list[_Unit]) -> None:
 
 def _joined(where: Path, paths: Sequence[Path], units: list[_Unit]) -> tuple[np.ndarray, Sensor]:
     """Return all frames [n, h, w] and one sensor; StackError where an image differs."""
-    stacks = [unit.frames if unit.frames.ndim > 2 else unit.frames[None] for unit in units]
+    # A picture is a stack of one; the check of counts tells to pass its folder.
+    stacks = [unit.frames[None] if unit.frames.ndim == 2 else unit.frames for unit in units]
     for path, frames in zip(paths, stacks, strict=True):
         if frames.ndim == 3 and stacks[0].ndim == 3:
             check_alike(path, frames[0], stacks[0][0])

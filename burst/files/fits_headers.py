@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +15,17 @@ _BLOCK = 2880
 _CARD = 80
 _LONGEST_HEADER = 1000 * _BLOCK
 
+MOST_AXES = 999  # FITS standard 4.0, section 4.4.1
+
 Shape = tuple[int, ...]
+
+
+class _TooManyAxesError(ValueError):
+    """A header with more axes than there can be; `count` is what it says."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} axes")
+        self.count = count
 
 
 def image_shapes(path: Path) -> list[Shape]:
@@ -25,7 +36,7 @@ def image_shapes(path: Path) -> list[Shape]:
     try:
         with _opened(path) as file:
             return [shape for header in _headers(file) if len(shape := _shape(header)) > 1]
-    except (OSError, EOFError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, zlib.error):
         return []
 
 
@@ -34,6 +45,20 @@ def _opened(path: Path) -> Any:
     if suffix == ".gz":
         return gzip.open(path, "rb")
     return bz2.open(path, "rb") if suffix == ".bz2" else path.open("rb")
+
+
+def most_axes(path: Path) -> int:
+    """Return the largest number of axes that a header states; readers count up to it."""
+    most = 0
+    try:
+        with _opened(path) as file:
+            for header in _headers(file):
+                most = max(most, int(header["NAXIS"]))
+    except _TooManyAxesError as error:
+        return error.count
+    except (OSError, EOFError, ValueError, KeyError, zlib.error):
+        return most
+    return most
 
 
 def is_colour(shape: Shape) -> bool:
@@ -64,6 +89,8 @@ def _header(file: IO[bytes]) -> dict[str, str] | None:
 
 
 def _data_blocks(header: dict[str, str]) -> int:
+    if int(header["NAXIS"]) > MOST_AXES:
+        raise _TooManyAxesError(int(header["NAXIS"]))
     axes = [int(header[f"NAXIS{k + 1}"]) for k in range(int(header["NAXIS"]))]
     values = math.prod(axes) if axes else 0
     groups, extra = int(header.get("GCOUNT", 1)), int(header.get("PCOUNT", 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -45,6 +46,12 @@ def row_order(path: Path, header: Header) -> Literal["TOP-DOWN", "BOTTOM-UP"]:
     if said not in ("", "TOP-DOWN"):
         _log.warning("%s: ROWORDER '%s' is neither TOP-DOWN nor BOTTOM-UP.", path, said)
     return "TOP-DOWN"
+
+
+def frame_kind(header: Header) -> str:
+    """Return what a frame was taken for: LIGHT, DARK, FLAT or BIAS; empty if it is not said."""
+    said = (text(header, "IMAGETYP") or text(header, "FRAME")).upper()
+    return next((kind for kind in ("LIGHT", "DARK", "FLAT", "BIAS") if kind in said), "")
 
 
 def colour_words(header: Header) -> Literal["colours", "frames", ""]:
@@ -89,7 +96,7 @@ def moment(header: Header) -> float | None:
 
 def _pattern(header: Header) -> str:
     """Return the colours of the 2x2 cell at the top left of the picture as it is seen."""
-    said = next((word for key in _PATTERN_KEYS if (word := _word(header, key))), "")
+    said = next((word for key in _PATTERN_KEYS if (word := _pattern_in(header, key))), "")
     if not said:
         return "mono"
     if said not in BAYER_PATTERNS:
@@ -110,11 +117,15 @@ def _offset(header: Header, key: str) -> int:
     return int(value) % 2
 
 
-def _word(header: Header, key: str) -> str:
-    """Return the pattern that a key gives; empty where it says that there is none."""
+def _pattern_in(header: Header, key: str) -> str:
+    """Return the pattern that a key gives; empty where it says that there is none.
+
+    The first key is for patterns alone; others also name formats, such as RAW16.
+    """
     word = text(header, key).upper()
     none = ("", "MONO", "NONE", "MONOCHROME", "GREY", "GRAY", "GRAYSCALE", "LUM", *_COLOUR_WORDS)
-    return "" if word in none else word
+    is_pattern = key == _PATTERN_KEYS[0] or re.fullmatch("[RGBCMYWE]{4,}", word)
+    return word if is_pattern and word not in none else ""
 
 
 def _noise(header: Header, white: float) -> NoiseModel | None:

@@ -23,6 +23,12 @@ _EXPECTED = "a .npy array of numbers that is complete"
 _ADVICE = "Write it again with numpy.save(path, frames), frames as uint16."
 
 
+def count_values(path: Path) -> int:
+    """Return how many values an array holds, by its header alone."""
+    with explained(path, _EXPECTED, _ADVICE):
+        return int(np.load(path, mmap_mode="r", allow_pickle=False).size)
+
+
 def read_npy(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] as a view of the mapped file, and the sensor that its values tell."""
     with explained(path, _EXPECTED, _ADVICE):

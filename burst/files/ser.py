@@ -72,6 +72,13 @@ def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
         return frames, with_times(path, Sensor(white_level=white, cfa=cfa), stamps)
 
 
+def count_pixels(path: Path) -> int:
+    """Return how many pixels a file holds, by its header and its size alone."""
+    with explained(path, "a SER file", _ADVICE):
+        header = _counted(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
+    return header.count * header.height * header.width
+
+
 def _read_header(path: Path) -> Header:
     with path.open("rb") as file:
         raw = file.read(HEADER_BYTES)

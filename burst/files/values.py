@@ -15,7 +15,7 @@ from burst.records import Sensor, StackError
 _log = logging.getLogger("burst")
 
 _FEWEST_EMPTY_BITS = 2  # a single one that is 0 may be chance in a small dark frame
-_MOST_EMPTY_BITS = 8
+_SURELY_EMPTY_BITS, _MOST_EMPTY_BITS = 4, 8
 _ROUNDING = 1e-6  # by what a maximum of 1 in half or single precision may be passed
 
 
@@ -47,7 +47,9 @@ def aligned_white(frames: np.ndarray) -> float | None:
     unused = (used & -used).bit_length() - 1
     # Converters have 8, 10, 12 or 14 bits: one more that is 0 is chance.
     empty = min(unused // 2 * 2, _MOST_EMPTY_BITS)
-    return float(MAXIMUM_DN >> empty << empty)
+    # 12 bits may also stand in 14; only the topmost bit tells 14 bits in 16 from them.
+    sure = empty >= _SURELY_EMPTY_BITS or used > MAXIMUM_DN // 2
+    return float(MAXIMUM_DN >> empty << empty) if sure else None
 
 
 def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, Sensor]:

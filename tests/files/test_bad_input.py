@@ -150,7 +150,8 @@ CASES: dict[str, tuple[Maker, str]] = {
     "fits of text": (content("clip.fits", b"hello"), "Save the frames as one cube"),
     "fits without image": (cube(None), "found no image in it. Save the frames as one cube"),
     "fits of three planes": (cube(GOOD), "or --axis frames-first if they are 3 frames"),
-    "fits of one image": (cube(GOOD[0]), "expected three axes (n, h, w), found 2"),
+    "fits of one image": (cube(GOOD[0]), "of single files, pass the folder that holds them"),
+    "fits of one row": (cube(GOOD[0, 0]), "expected three axes (n, h, w), found 1"),
     "fits of NaN": (
         cube(np.repeat(with_value(np.nan), 2, 0)),
         "Replace them by values of their neighbours",

@@ -266,3 +266,23 @@ def test_a_change_of_exposure_is_told(tmp_path: Path, caplog: pytest.LogCaptureF
         write(tmp_path / f"{k}.fits", STACK[k], EXPTIME=seconds)
     read_stack(tmp_path)
     assert "1.fits: exposure differs from the first frame's" in caplog.text
+
+
+def test_darks_among_lights_are_told(tmp_path: Path) -> None:
+    for k, kind in enumerate(("Light Frame", "Light Frame", "Dark Frame")):
+        write(tmp_path / f"{k}.fits", STACK[k], IMAGETYP=kind)
+    with pytest.raises(StackError, match=r"2\.fits: .* found one that its header calls DARK"):
+        read_stack(tmp_path)
+
+
+@pytest.mark.parametrize("word", ["RAW16", "MONO", "Y800", ""])
+def test_a_format_is_no_pattern(tmp_path: Path, word: str) -> None:
+    assert read_stack(write(tmp_path / "moon.fits", STACK, COLORTYP=word)).sensor.cfa == "mono"
+
+
+def test_a_header_with_too_many_axes_is_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "moon.fits", STACK)
+    stated, damaged = b"NAXIS   =                    3", b"NAXIS   =             99999999"
+    path.write_bytes(path.read_bytes().replace(stated, damaged))
+    with pytest.raises(StackError, match="found one of 99999999 axes"):
+        read_stack(path)

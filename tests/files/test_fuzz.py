@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from burst.files.read import ReadOptions, read_stack
 from burst.records import Stack, StackError
@@ -106,3 +111,48 @@ def test_damage_anywhere_in_a_good_array(
     whole = path.read_bytes()
     path.write_bytes(whole[:position] + value + whole[position + len(value) :])
     read_or_explain(path)
+
+
+@settings(FUZZ, max_examples=50)
+@given(position=st.integers(0, 6000), value=st.binary(min_size=1, max_size=8), cut=st.booleans())
+@pytest.mark.parametrize("kind", ["tif", "loop.tif", "lzw.tif", "fits", "fits.gz", "ser", "pgm"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_damage_anywhere_in_a_good_file(
+    tmp_path: Path, kind: str, position: int, value: bytes, cut: bool
+) -> None:
+    whole = good_file(kind)
+    position = min(position, len(whole) - 1)
+    rest = b"" if cut else whole[position + len(value) :]
+    path = tmp_path / f"clip.{kind}"
+    path.write_bytes(whole[:position] + value + rest)
+    read_or_explain(path)
+
+
+@cache
+def good_file(kind: str) -> bytes:
+    frames = np.arange(4 * 20 * 30, dtype=np.uint16).reshape(4, 20, 30)
+    buffer = io.BytesIO()
+    if kind == "tif":
+        tifffile.imwrite(buffer, frames, photometric="minisblack")
+    elif kind == "loop.tif":
+        with tifffile.TiffWriter(buffer) as writer:
+            for frame in frames:
+                writer.write(frame, compression="zlib", predictor=True)
+    elif kind == "lzw.tif":
+        pages = [Image.fromarray(frame) for frame in frames]
+        pages[0].save(
+            buffer, "tiff", save_all=True, append_images=pages[1:], compression="tiff_lzw"
+        )
+    elif kind == "pgm":
+        buffer.write(b"P5 30 20 4095\n" + frames[0].astype(">u2").tobytes())
+    elif kind == "ser":
+        header = struct.pack("<7i", 0, 0, 0, 30, 20, 16, 4)
+        stamps = np.arange(4, dtype="<i8").tobytes()
+        buffer.write(b"LUCAM-RECORDER" + header + bytes(136) + frames.tobytes() + stamps)
+    else:
+        fits = pytest.importorskip("astropy.io.fits")
+        units = [fits.PrimaryHDU(frames[:2]), fits.ImageHDU(frames[2]), fits.ImageHDU(frames[3])]
+        units[0].header.update({"BAYERPAT": "RGGB", "XBAYROFF": 1, "DATE-OBS": "2024-01-01T00:00"})
+        fits.HDUList(units).writeto(buffer)
+    content = buffer.getvalue()
+    return gzip.compress(content) if kind.endswith("gz") else content

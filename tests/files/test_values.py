@@ -8,7 +8,7 @@ import pytest
 
 from burst.files.read import ReadOptions, read_stack
 from burst.files.values import to_dn
-from burst.records import Sensor, Stack
+from burst.records import Sensor, Stack, StackError
 
 GOOD = np.arange(3 * 20 * 21, dtype=np.uint16).reshape(3, 20, 21) + 100
 
@@ -76,3 +76,9 @@ def test_bits_at_the_upper_end_say_where_white_is(tmp_path: Path, bits: int, shi
     stack = read(tmp_path, full << shift)
     assert stack.sensor.white_level == (2**bits - 1) << shift
     np.testing.assert_array_equal(stack.frames, full << shift)
+
+
+def test_twelve_bits_in_fourteen_are_not_taken_for_sixteen(tmp_path: Path) -> None:
+    """They end at 16380, far below the topmost bit: white is asked for."""
+    with pytest.raises(StackError, match="Pass --white-level 8191"):
+        read(tmp_path, GOOD << 2)

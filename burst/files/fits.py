@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import logging
 import warnings
 from collections.abc import Sequence
@@ -87,7 +90,7 @@ def _read_units(path: Path) -> list[_Unit]:
     with (
         explained(path, "a FITS cube", _ADVICE),
         warnings.catch_warnings(action="ignore"),
-        fits.open(path, memmap=False) as units,
+        fits.open(_unpacked(path), memmap=False) as units,
     ):
         images = [
             _Unit(_squeezed(np.asarray(unit.data)), dict(unit.header))
@@ -99,6 +102,14 @@ def _read_units(path: Path) -> list[_Unit]:
         raise StackError(f"{path}: expected a FITS cube, found no image in it. {_ADVICE}")
     # What holds for all extensions stands in the first header.
     return [_turned(path, replace(unit, header={**primary, **unit.header})) for unit in images]
+
+
+def _unpacked(path: Path) -> Path | io.BytesIO:
+    """Return a path, or the content of a packed file, whose damage is thus found at once."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        return io.BytesIO(gzip.decompress(path.read_bytes()))
+    return io.BytesIO(bz2.decompress(path.read_bytes())) if suffix == ".bz2" else path
 
 
 def _squeezed(array: np.ndarray) -> np.ndarray:

@@ -286,3 +286,12 @@ def test_a_header_with_too_many_axes_is_told_at_once(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(stated, damaged))
     with pytest.raises(StackError, match="found one of 99999999 axes"):
         read_stack(path)
+
+
+def test_a_damaged_packed_file_is_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "moon.fits", STACK)
+    packed = bytearray(gzip.compress(path.read_bytes()))
+    packed[len(packed) // 2] ^= 0x5A
+    (tmp_path / "moon.fits.gz").write_bytes(bytes(packed))
+    with pytest.raises(StackError, match=r"moon\.fits\.gz: expected a FITS cube"):
+        read_stack(tmp_path / "moon.fits.gz")

@@ -19,9 +19,9 @@ def restored(folder: Path, frames: np.ndarray, cfa: str, orientation: int) -> Pa
     (folder / f"clip{orientation}.toml").write_text(
         SIDECAR.format(cfa=cfa, orientation=orientation)
     )
-    options = ["--pipeline", "classical", "--quiet", "--threads", "1", "--device", "cpu"]
+    options = ["--pipeline", "classical", "--axis", "frames-first", "--quiet", "--threads", "1"]
     stack = str(folder / f"clip{orientation}.npy")
-    assert main(["run", "--stack", stack, *options, "--out", str(folder)]) == 0
+    assert main(["run", "--stack", stack, *options, "--device", "cpu", "--out", str(folder)]) == 0
     return folder / f"clip{orientation}"
 
 

@@ -244,6 +244,17 @@ def _drawn(args: argparse.Namespace) -> None:
     _measure(args, load("rolling", args.set).to_toml(), cases, bench.measure)
 
 
+def _sound(args: argparse.Namespace) -> None:
+    """Hold spoilt stacks against the same stacks without the trouble."""
+    from burst.measure.sound import FRAMES, SIZE, SoundBench, troubles
+    from burst.measure.suites import choose_images
+
+    pipeline = load(args.pipeline, args.set)
+    images = choose_images(args.images, args.per_level)
+    cases = troubles(images, args.levels, args.seed, FRAMES, SIZE)
+    _measure(args, pipeline.to_toml(), cases, SoundBench(pipeline).measure)
+
+
 def _gpu(args: argparse.Namespace) -> None:
     """Hold a GPU against the CPU: images, bytes, seconds, memory, training."""
     from burst.measure.gpu import SIDES, GpuBench, tasks
@@ -277,6 +288,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "shutter": _shutter,
     "instants": _instants,
     "drawn": _drawn,
+    "sound": _sound,
     "gpu": _gpu,
     "gallery": _gallery,
 }

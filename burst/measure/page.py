@@ -51,9 +51,16 @@ TITLES = {
     "drawn": "Networks after the geometry of a shutter",
     "instants": "Rolling shutters, simulated",
     "soak": "Broken stacks and killed batches",
+    "sound": "Stacks with trouble",
     "quick": "Quick suite",
 }
 NOTES = {
+    "sound": (
+        "40 frames of 192 x 192, each stack beside the same one, air and noise alike, without the"
+        " trouble (see `burst/measure/sound.py`): without the bad frames, without the defects, from"
+        " a camera at rest, on the part of the scene that all frames show. What is lost may be at"
+        ' most 0.3 dB. "Plain mean" is that of all frames as they came.'
+    ),
     "synthetic": "How each peer is installed stands in [peers.md](peers.md).",
     "sharpness": (
         "MTF50, in cycles per pixel, as a camera's is measured (ISO 12233): of sixteen slanted"

@@ -164,6 +164,4 @@ def _simulated(scene: Trouble, path: str) -> Simulated:
     seed = zlib.crc32(f"{scene.seed} {scene.image} {scene.level}".encode()) % 2**31
     size = (scene.size, scene.size)
     course = PATHS.get(path, CameraPath())
-    return simulate_moved(
-        read_scene(scene.image), conditions, course, seed, scene.frames, size
-    )
+    return simulate_moved(read_scene(scene.image), conditions, course, seed, scene.frames, size)

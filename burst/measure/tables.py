@@ -261,6 +261,12 @@ def _drawn(records: Sequence[Record]) -> str:
     return drawn_table(records)
 
 
+def _sound(records: Sequence[Record]) -> str:
+    from burst.measure.sound_table import sound_table
+
+    return sound_table(records)
+
+
 def _gpu(records: Sequence[Record]) -> str:
     from burst.measure.gpu_page import gpu_tables
 
@@ -280,5 +286,6 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "shutter": _shutter,
     "instants": _instants,
     "drawn": _drawn,
+    "sound": _sound,
     "gpu": _gpu,
 }

@@ -59,27 +59,28 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
         sensor.cfa, ", ".join(f"{b:g}" for b in sensor.black_levels), sensor.white_level,
     )  # fmt: skip
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
-    colour = _read_colour(path) if options.colour else None
+    colour = _read_colour(path, len(frames)) if options.colour else None
     if colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
     return Stack(frames, sensor, name=name, source=where, scan=scan, colour=colour)
 
 
-def _read_colour(path: Path) -> np.ndarray | None:
+def _read_colour(path: Path, count: int) -> np.ndarray | None:
     """Return the colours [n, h, w, 3] (red first) of images or a video; None for all else, and
     where all three are alike."""
-    colours = _decode_colour(path)
+    colours = _decode_colour(path, count)
     if colours is None or all((frame == frame[..., :1]).all() for frame in colours):
         return None
     return colours
 
 
-def _decode_colour(path: Path) -> np.ndarray | None:
+def _decode_colour(path: Path, count: int) -> np.ndarray | None:
     from burst.files.images import decode_image
-    from burst.files.video import decode_video
+    from burst.files.video import decode_video, red_first
 
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-        return decode_video(path, lambda frame: np.ascontiguousarray(frame[..., ::-1]))[0]
+        frames = decode_video(path, red_first, count)[0]
+        return frames if frames.ndim == 4 else None
     paths = frames_in(path) if path.is_dir() else []
     if not paths or paths[0].suffix.lower() not in IMAGE_SUFFIXES:
         return None

@@ -1,63 +1,220 @@
-"""Read a video through OpenCV: display-encoded frames of 8 bits."""
+"""Read a video through OpenCV as its rows were recorded: 8 bits encoded for display, or 16 grey."""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from burst.files.check import explained
+from burst.files.container import Container, read_container
 from burst.files.gray import frame_luminance, note_luminance
 from burst.files.quiet import quiet_opencv
+from burst.files.times import typical_step, with_times
 from burst.records import Sensor, StackError
-
-if TYPE_CHECKING:
-    import cv2
 
 Keep = Callable[[np.ndarray], np.ndarray]
 
+_log = logging.getLogger("burst")
 _ADVICE = "Convert it to H.264 .mp4, or to a folder of PNG frames."
+# Clockwise turns to an upright image, in degrees, as orientations of EXIF.
+_TURNED = {90: 6, 180: 3, 270: 8}
+_GRAY16 = b"Y1\x00\x10"  # FFmpeg's tag of the one deep format that OpenCV hands on whole
+_TWELVE_BITS = 4095
+# Stamps that a steady camera gives stay this close to a straight line: containers round to
+# milliseconds (Matroska), and cameras jitter by a few percent of the time between frames.
+_ROUNDED, _JITTER = 0.75e-3, 0.05
+
+
+@dataclass
+class _Decoded:
+    """What a video held: its frames, when each is shown (s), how many it says it has, its rate (0
+    where it says neither), how it is turned, the tag of its pixels."""
+
+    stated: int
+    rate: float
+    turned: int
+    tag: bytes
+    frames: list[np.ndarray] = field(default_factory=list)
+    stamps: list[float] = field(default_factory=list)
 
 
 def read_video(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] uint8 and a display-encoded sensor with the video's frame time."""
-    frames, sensor = decode_video(path, frame_luminance)
-    note_luminance(path)
+    """Return frames [n, h, w] uint8, or uint16 of 16 bits grey, and what the video says of the
+    sensor: its frame time, or each frame's where they are uneven, and how results are turned.
+
+    StackError for a video that was cut.
+    """
+    coloured = False
+
+    def grey(frame: np.ndarray) -> np.ndarray:
+        nonlocal coloured
+        coloured = frame.ndim == 3
+        return frame_luminance(frame)
+
+    frames, sensor = decode_video(path, grey)
+    if coloured:
+        note_luminance(path)
     return frames, sensor
+
+
+def red_first(frame: np.ndarray) -> np.ndarray:
+    """Return a frame as OpenCV gives it, [h, w, 3] blue first, with red first; [h, w] as it is."""
+    return frame if frame.ndim == 2 else np.ascontiguousarray(frame[..., ::-1])
 
 
 def decode_video(path: Path, keep: Keep, count: int | None = None) -> tuple[np.ndarray, Sensor]:
     """Return what is kept of the first `count` frames, or of all, and their sensor.
 
-    `keep` is given each frame [h, w, 3] uint8, blue first.
+    `keep` is given each frame as its rows were recorded: [h, w, 3] uint8, blue first, or [h, w]
+    uint16. StackError for a video without frames, and for one that was cut.
     """
-    import cv2
-
     quiet_opencv()
     with explained(path, "a video", _ADVICE):
-        path.open("rb").close()
-        capture = cv2.VideoCapture(str(path))
-        try:
-            rate = capture.get(cv2.CAP_PROP_FPS)
-            frames = _decode(capture, keep, count)
-        finally:
-            capture.release()
-    if not frames:
+        container = read_container(path)
+        video = _decode(path, keep, count)
+    if count is None:
+        _check_whole(path, container, video)
+        _tell_lost(path, container, video)
+    if not video.frames:
         raise StackError(f"{path}: expected a video, found no frame in it. {_ADVICE}")
-    sensor = Sensor(white_level=255, transfer="srgb")
-    if math.isfinite(rate) and rate > 0:
-        sensor = Sensor(white_level=255, transfer="srgb", frame_time=1 / rate)
-    return np.stack(frames), sensor
+    return np.stack(video.frames), _sensor(path, video)
 
 
-def _decode(capture: cv2.VideoCapture, keep: Keep, count: int | None) -> list[np.ndarray]:
-    frames: list[np.ndarray] = []
-    while count is None or len(frames) < count:
-        there, frame = capture.read()
-        if not there:
-            break
-        frames.append(keep(np.asarray(frame)))
-    return frames
+def _decode(path: Path, keep: Keep, count: int | None) -> _Decoded:
+    import cv2
+
+    capture = cv2.VideoCapture(str(path))
+    try:
+        # OpenCV would turn the frames; rows are the sensor's only as they were recorded.
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        video = _Decoded(
+            round(_stated(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
+            _stated(capture.get(cv2.CAP_PROP_FPS)),
+            int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360,
+            int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(8, "little", signed=True)[
+                :4
+            ],
+        )
+        if video.tag == _GRAY16:
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        while count is None or len(video.frames) < count:
+            there, frame = capture.read()
+            if not there:
+                break
+            video.frames.append(keep(np.asarray(frame)))
+            video.stamps.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    finally:
+        capture.release()
+    return video
+
+
+def _check_whole(path: Path, container: Container, video: _Decoded) -> None:
+    """Raise StackError for a video that was cut."""
+    found = len(video.frames)
+    if container.unindexed or (container.cut and (found < video.stated or not found)):
+        told = f"{container.expected} bytes" if container.cut else "an index"
+        has = f"{container.found}" if container.cut else "none"
+        of = f" with {video.stated} frames" if video.stated else ""
+        raise StackError(
+            f"{path}: expected {told}{of}, found {has} and {found} frames."
+            " It is truncated: copy or record it again."
+        )
+
+
+def _tell_lost(path: Path, container: Container, video: _Decoded) -> None:
+    """Tell of bits and of frames that are lost.
+
+    Fewer frames than a container has by its duration are no fault where they fill that time: frame
+    rates vary, and edit lists leave frames out. A container that counts may err by one.
+    """
+    bits, found = _bits(video.tag), len(video.frames)
+    if bits > 8 and video.tag != _GRAY16:
+        _log.warning(
+            "%s: its %d bits are read as 8. Convert it to a folder of 16-bit PNG to keep them:"
+            " ffmpeg -noautorotate -i %s -pix_fmt rgb48be frames/%%05d.png", path, bits, path.name,
+        )  # fmt: skip
+    if not found or not video.rate:
+        return
+    shown = round((video.stamps[-1] - video.stamps[0]) * video.rate) + 1
+    stated = round(container.seconds * video.rate) or video.stated
+    if container.counts:
+        missing = min(stated, video.stated) - found
+        lost = missing > 1 or (missing == 1 and shown > found)
+    else:
+        lost = max(found, shown) < stated - 1
+    if lost:
+        _log.warning(
+            "%s: expected %d frames, as it says, found %d that can be decoded. It is damaged or was"
+            " cut: copy or record it again.", path, stated, found,
+        )  # fmt: skip
+
+
+def _sensor(path: Path, video: _Decoded) -> Sensor:
+    """Return what a video says of its sensor: levels, times, orientation."""
+    sensor = Sensor(white_level=255, transfer="srgb", orientation=_TURNED.get(video.turned, 1))
+    if video.tag == _GRAY16:
+        sensor = replace(sensor, white_level=_white_of(path, video), transfer="linear")
+    if video.rate:
+        sensor = replace(sensor, frame_time=1 / video.rate)
+    if _is_even(video.stamps):
+        return sensor
+    return with_times(path, sensor, _unrounded(video.stamps))
+
+
+def _stated(number: float) -> float:
+    """Return a number that a video states; 0 for one that cannot be."""
+    return number if math.isfinite(number) and 0 < number < 2**31 else 0.0
+
+
+def _white_of(path: Path, video: _Decoded) -> float:
+    """Return the white level of 16-bit frames; cameras store 12 bits in them."""
+    if max(int(frame.max()) for frame in video.frames) > _TWELVE_BITS:
+        return 65535
+    _log.warning(
+        "%s: none of its 16-bit values is above %d, so they are taken as 12 bit. If they are not,"
+        " pass --white-level 65535.", path, _TWELVE_BITS,
+    )  # fmt: skip
+    return _TWELVE_BITS
+
+
+def _bits(tag: bytes) -> int:
+    """Return the bits of a colour that FFmpeg's tag of a pixel format tells, 8 where none does.
+
+    Deep planar formats are called Y1, Y3, Y4, G3 or G4, their subsampling, and their bits; the
+    letters come last where the high byte comes first.
+    """
+    for name, bits in ((tag[:2], tag[3]), (tag[:1:-1], tag[0])):
+        if name[:1] in b"YG" and name[1:] in (b"1", b"3", b"4") and 8 < bits <= 16:
+            return bits
+    return 10 if tag[:3] in (b"P01", b"P21") else 8
+
+
+def _is_even(stamps: list[float]) -> bool:
+    """Tell whether times lie on a straight line, but for rounding and jitter."""
+    if len(stamps) < 3:
+        return True
+    order = np.arange(len(stamps))
+    left = np.abs(stamps - np.polyval(np.polyfit(order, stamps, 1), order)).max()
+    allowed = max(_JITTER * typical_step(stamps), _ROUNDED if _whole(stamps) else 0.0)
+    return bool(left <= allowed)
+
+
+def _unrounded(stamps: list[float]) -> list[float]:
+    """Return times in whole milliseconds of a steady camera that skipped frames as they were."""
+    steps, step = np.diff(stamps), typical_step(stamps)
+    if not _whole(stamps) or step <= 0:
+        return stamps
+    skipped = np.cumsum(np.rint(steps / step))
+    exact = skipped * (stamps[-1] - stamps[0]) / max(skipped[-1], 1)
+    near = np.abs(exact - (np.array(stamps[1:]) - stamps[0])).max() <= 2 * _ROUNDED
+    return [0.0, *exact.tolist()] if near else stamps
+
+
+def _whole(stamps: list[float]) -> bool:
+    """Tell whether times (s) are whole milliseconds."""
+    return all(abs(1000 * stamp - round(1000 * stamp)) < 1e-3 for stamp in stamps)

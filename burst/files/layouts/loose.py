@@ -11,7 +11,7 @@ from burst.files.folder import IMAGE_SUFFIXES, VIDEO_SUFFIXES, frames_in, is_sta
 from burst.files.layouts.listing import Listing, Timing, settled
 from burst.files.read import read_stack
 from burst.files.sequence import Sequence
-from burst.files.video import decode_video
+from burst.files.video import decode_video, red_first
 from burst.records import Shutter, StackError
 
 NAME = "frames"
@@ -43,7 +43,7 @@ class StackListing:
 
     def _video(self, stop: int | None) -> Sequence:
         count = stop if stop is not None and stop > 0 else None
-        frames, sensor = decode_video(self.path, _red_first, count)
+        frames, sensor = decode_video(self.path, red_first, count)
         sensor = replace(sensor, shutter=Shutter.ROLLING)
         return Sequence(frames, sensor, np.ones(len(frames), np.int8), self.name, str(self.path))
 
@@ -69,7 +69,3 @@ def find_loose(folder: Path, entries: list[Path]) -> list[Listing | StackListing
 def find_loose_file(path: Path) -> list[Listing | StackListing]:
     """Return a stack or a video as a sequence; none if a file is neither."""
     return [StackListing(path.stem, path)] if is_stack(path) else []
-
-
-def _red_first(frame: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(frame[..., ::-1])

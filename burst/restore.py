@@ -16,7 +16,7 @@ from einops import rearrange
 from burst import __version__
 from burst.config import ConfigError
 from burst.files.layouts.listing import read_images_alike
-from burst.files.layouts.written import truths_beside
+from burst.files.layouts.published import truths_beside
 from burst.files.read import ReadOptions, read_stack
 from burst.files.write import write_instants, write_results, write_text
 from burst.keep import Keeper, step_keys

@@ -199,3 +199,16 @@ def test_a_broken_truth_costs_no_image(folder, capsys):
     assert run(folder) == 0
     assert "truth.toml: expected frame = [...]" in capsys.readouterr().err
     assert json.loads((folder.parent / "out/pan/report.json").read_text("utf-8"))["truth"] is None
+
+
+def test_truths_of_a_published_set_are_compared_with(tmp_path):
+    sequence = recording()
+    for n, frame in enumerate(sequence.frames):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"set/rs_{n}.png"), frame)
+        cv2.imwrite(str(tmp_path / f"set/gs_{n}_m.png"), sequence.truths[9 * n + 4])
+    assert run(tmp_path / "set", "--set", "unroll.readout_ratio=0.8") == 0
+    report = json.loads((tmp_path / "out/set/report.json").read_text("utf-8"))
+    assert report["stack"]["frames"] == 2
+    (compared,) = report["truth"]
+    assert compared["psnr"] > compared["frame_psnr"] + 6

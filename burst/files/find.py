@@ -19,6 +19,7 @@ from burst.files.folder import (
     suffix_of,
     visible_entries,
 )
+from burst.files.layouts.published import sequences_in
 from burst.records import StackError
 
 
@@ -52,10 +53,18 @@ def _stacks_in(folder: Path) -> list[Path]:
         )
     if frames_in(folder):
         return [folder]
-    stacks = [entry for entry in visible_entries(folder) if is_stack(entry)]
+    entries = visible_entries(folder)
+    stacks = _published_in([folder]) or [entry for entry in entries if is_stack(entry)]
+    stacks = stacks or _published_in([entry for entry in entries if entry.is_dir()])
     if not stacks:
         raise StackError(f"{folder}: expected stacks, found none in it. Pass {ACCEPTED}.")
     return stacks
+
+
+def _published_in(folders: Sequence[Path]) -> list[Path]:
+    """Return the folders with the frames of published sequences, of truths beside them none."""
+    found = [one for place in folders for one in sequences_in(place)]
+    return list(dict.fromkeys(one.frames[0].parent for one in found))
 
 
 def _stacks_of_glob(pattern: str) -> list[Path]:

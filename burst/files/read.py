@@ -17,12 +17,12 @@ from burst.files.folder import (
     RAW_SUFFIXES,
     TIFF_SUFFIXES,
     VIDEO_SUFFIXES,
-    frames_in,
     scan_named,
     stem_of,
     suffix_of,
 )
 from burst.files.gaps import note_gaps
+from burst.files.layouts.published import recorded_in, timed
 from burst.files.npy import Axis, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.values import to_dn
@@ -50,6 +50,8 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     where = str(path)
     frames, sensor = _read(path, options.axis)
     check.check_shape(where, frames.shape)
+    if path.is_dir():
+        sensor = timed(path, sensor, frames.shape[1])
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
     check.check_count(where, frames.shape[0], sensor)
     frames, sensor = to_dn(where, frames, sensor)
@@ -81,7 +83,7 @@ def _decode_colour(path: Path, count: int) -> np.ndarray | None:
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
         frames = decode_video(path, red_first, count)[0]
         return frames if frames.ndim == 4 else None
-    paths = frames_in(path) if path.is_dir() else []
+    paths = recorded_in(path) if path.is_dir() else []
     if not paths or paths[0].suffix.lower() not in IMAGE_SUFFIXES:
         return None
     images = [decode_image(each) for each in paths]
@@ -98,7 +100,7 @@ def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
 
 
 def _read_folder(folder: Path) -> tuple[np.ndarray, Sensor]:
-    frames = frames_in(folder)
+    frames = recorded_in(folder)
     if not frames:
         raise StackError(f"{folder}: expected frames in it, found none. Pass {ACCEPTED}.")
     note_gaps(folder, frames)
@@ -153,7 +155,7 @@ def _settle(
     path: Path, sensor: Sensor, options: ReadOptions, count: int
 ) -> tuple[Sensor, np.ndarray | None]:
     """Return the sensor and scan [n] after names, sidecar and options, the later the stronger."""
-    named = scan_named(frames_in(path)) if path.is_dir() else None
+    named = scan_named(recorded_in(path)) if path.is_dir() else None
     scan = None if named is None else np.array(named, np.int8)
     sidecar_path = find_sidecar(path)
     sidecar = read_sidecar(sidecar_path) if sidecar_path else None

@@ -64,14 +64,6 @@ def find_written(folder: Path, entries: list[Path]) -> list[Listing]:
     return [Listing(str(folder), NAME, folder, tuple(frames_in(folder)), Timing(), tuple(files))]
 
 
-def truths_beside(folder: Path) -> list[TruthFile]:
-    """Return the truths of a folder that `write_sequence` wrote; none beside any other stack."""
-    # Not `is_file()`, which raises where the folder of truths is closed.
-    if not os.path.isfile(folder / TRUTH / TABLE):
-        return []
-    return [truth for listing in find_written(folder, [folder / TRUTH]) for truth in listing.truths]
-
-
 def _write_images(folder: Path, images: np.ndarray) -> None:
     import cv2
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -114,6 +114,13 @@ class Sensor:
                 "frame_times: expected seconds that begin with 0 and rise from frame to frame,"
                 f" found {', '.join(f'{time:g}' for time in times[:8]) or 'none'}."
             )
+
+    def of_frames(self, which: Sequence[int]) -> Sensor:
+        """Return the sensor of some of the frames, by their rising numbers."""
+        if self.frame_times is None:
+            return self
+        times = [self.frame_times[k] for k in which]
+        return replace(self, frame_times=tuple(time - times[0] for time in times))
 
     @property
     def black_levels(self) -> tuple[float, ...]:

@@ -54,6 +54,9 @@ class Sequence:
             raise self._error("frames (n, h, w) or (n, h, w, 3)", shape)
         if self.scan.shape != shape[:1]:
             raise self._error(f"a scan of {shape[0]} frames", self.scan.shape)
+        times = self.sensor.frame_times
+        if times is not None and len(times) < shape[0]:
+            raise self._error(f"frame_times of {shape[0]} frames", len(times))
         object.__setattr__(self, "rows", self.rows or shape[1])
         if not 0 <= self.top <= self.rows - shape[1]:
             raise self._error(f"{shape[1]} rows within {self.rows}", f"row {self.top} first")

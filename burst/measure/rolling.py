@@ -62,6 +62,7 @@ class Moment:
         return replace(
             kept,
             frames=whole.frames[start:stop],
+            sensor=whole.sensor.of_frames(range(start, stop)),
             scan=whole.scan[start:stop],
             truth_frame=kept.truth_frame - start,
             flow=None,

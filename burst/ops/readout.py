@@ -40,10 +40,13 @@ class Readout:
 
 
 def readout_of(
-    grey: np.ndarray, matches: Mapping[tuple[int, int], Match], upwards: bool
+    grey: np.ndarray,
+    matches: Mapping[tuple[int, int], Match],
+    upwards: bool,
+    start: np.ndarray | None = None,
 ) -> Readout:
     """Return the readout ratio that frames [n, h, w] (0..255), read `upwards` or down, and the
-    matches of each with the next tell."""
+    matches of each with the next tell. They began at `start` [n], in frame times, or evenly."""
     moved = [
         camera_motion(grey[first], grey[second], found.forth, found.forth_trust)
         for (first, second), found in matches.items()
@@ -51,23 +54,27 @@ def readout_of(
     if upwards:
         # It is the mirrored scene that is read downwards.
         moved = [bands[::-1] * np.array([1.0, -1.0]) for bands in moved]
-    return measure_readout(moved, grey.shape[1])
+    return measure_readout(moved, grey.shape[1], start)
 
 
-def measure_readout(moved: Sequence[np.ndarray], height: int) -> Readout:
+def measure_readout(
+    moved: Sequence[np.ndarray], height: int, start: np.ndarray | None = None
+) -> Readout:
     """Return the readout ratio that the camera's motion from each frame to the next tells: [bands,
-    2] px as of `camera_motion`, NaN where it is not known, in frames of `height` rows.
+    2] px as of `camera_motion`, NaN where it is not known, in frames of `height` rows that began at
+    `start`, in frame times, or evenly.
 
     Some bands are of something that moves by itself, so that errors have heavy tails: those of a
     Cauchy distribution, as wide as half of the bands err at least.
     """
     pairs = np.stack(moved)
-    left = [_left(pairs, ratio, height, FINEST) for ratio in RATIOS]
+    begun = np.arange(len(pairs) + 1.0) if start is None else start - start[0]
+    left = [_left(pairs, begun, ratio, height, FINEST) for ratio in RATIOS]
     # Where nothing is known, all ratios fit alike.
     known = np.isfinite(pairs[..., 0])
     scale = min((float(np.median(_far(each)[known])) for each in left if known.any()), default=0.0)
     if scale > FINEST:
-        left = [_left(pairs, ratio, height, scale) for ratio in RATIOS]
+        left = [_left(pairs, begun, ratio, height, scale) for ratio in RATIOS]
     scale = max(scale, FINEST)
     costs = np.array([np.nansum(np.log1p((_far(each) / scale) ** 2)) for each in left])
     best = int(np.argmin(costs))
@@ -84,20 +91,24 @@ def measure_readout(moved: Sequence[np.ndarray], height: int) -> Readout:
     )
 
 
-def _left(moved: np.ndarray, ratio: float, height: int, scale: float) -> np.ndarray:
+def _left(
+    moved: np.ndarray, begun: np.ndarray, ratio: float, height: int, scale: float
+) -> np.ndarray:
     """Return what a smooth velocity leaves [pairs, bands, 2] px of motion of the same shape, NaN
     where nothing is known; errors above `scale` count little."""
     from scipy.interpolate import BSpline
 
-    pairs = len(moved)
+    pairs, gap = len(moved), np.diff(begun)
     row = (np.arange(BANDS) + 0.5) / BANDS
-    time = np.arange(pairs)[:, None] + ratio * row
-    inner = np.arange(0, pairs - 1 + ratio + KNOTS, KNOTS)
+    # Half a frame time before the middle of a pair.
+    first = begun[:-1] + (gap - 1) / 2
+    time = first[:, None] + ratio * row
+    inner = np.arange(min(0.0, first[0]), first[-1] + ratio + KNOTS, KNOTS)
     knots = np.concatenate([[inner[0]] * DEGREE, inner, [inner[-1]] * DEGREE])
     curve = BSpline.design_matrix(time.ravel(), knots, DEGREE).toarray()
     depth = np.tile(np.eye(BANDS), (pairs, 1))[:, 1:]
     # A way of some rows down takes that much longer.
-    velocity = (moved / (1 + ratio * moved[..., 1:] / height)).reshape(-1, 2)
+    velocity = (moved / (gap[:, None, None] + ratio * moved[..., 1:] / height)).reshape(-1, 2)
     known = np.isfinite(velocity[:, 0])
     design, wanted = np.hstack([curve, depth])[known], velocity[known]
     error = np.zeros_like(wanted)

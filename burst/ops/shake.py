@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import einsum, rearrange
@@ -35,6 +36,7 @@ DOUBTS = (1.0, 2.0, 4.0, 8.0)  # the errors, in units of what scatter says
 # Besides, its velocity changes smoothly: coefficients of t^2 and t^3, as shares of the velocity.
 SMOOTH = ((2, 0.15), (3, 0.03))
 STEP = 1 / 64  # frame times
+POINTS = 1 / 16  # frame times, between the points that are noted
 SHORT = 1 / 16  # frame times, over which a velocity is taken
 
 
@@ -65,6 +67,12 @@ class Path:
             align_corners=True,
         )
         return found.reshape(2, *times.shape)
+
+    def points(self) -> dict[str, Any]:
+        """Return the strength, and times and displacements of points along the path."""
+        times = torch.arange(self.start, self.end, POINTS)
+        dx, dy = self.at(times).tolist()
+        return {"strength": self.strength, "time": times.tolist(), "dx": dx, "dy": dy}
 
     def velocity(self, time: float) -> torch.Tensor:
         """Return the velocity [2] px a frame time."""

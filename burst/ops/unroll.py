@@ -94,10 +94,12 @@ def clock(sensor: Sensor, height: int, scan: np.ndarray) -> Clock:
 
 def clock_of(stack: Stack, shutter: str, ratio: float) -> Clock:
     """Return the clock of a stack under a shutter, whose readout takes `ratio` frame times."""
+    unit, times = stack.sensor.frame_time, stack.sensor.frame_times
     sensor = replace(
         stack.sensor,
         shutter=Shutter(shutter),
         frame_time=1.0,
+        frame_times=None if times is None else tuple(time / unit for time in times),
         row_time=ratio / stack.height,
         exposure_time=0.0,  # shifts all rows alike
     )

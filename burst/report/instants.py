@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,12 @@ class Instants:
         from burst.ops.unroll import clock_of
 
         shutter = Shutter.DUAL_REVERSED if self.paired else Shutter.ROLLING
-        ratio = self.burst.report.numbers("unroll").get("readout_ratio", 1.0)
-        return clock_of(self.burst.stack, shutter, ratio)
+        numbers = self.burst.report.numbers("unroll")
+        times = clock_of(self.burst.stack, shutter, numbers.get("readout_ratio", 1.0))
+        if "start" not in numbers:
+            return times
+        start = times.start.new_tensor(numbers["start"]) + times.start[0]
+        return replace(times, start=start)
 
     @property
     def paired(self) -> bool:
@@ -53,7 +57,8 @@ class Instants:
     def unit(self) -> float:
         """The seconds that the unit of time lasts; 0 where nobody says."""
         sensor, height = self.burst.stack.sensor, self.burst.stack.height
-        return height * sensor.row_time if self.paired else sensor.frame_time
+        frame_time = self.burst.report.numbers("unroll").get("frame_time", sensor.frame_time)
+        return height * sensor.row_time if self.paired else frame_time
 
     def image_of(self, frame: int, share: float) -> int | None:
         """Return the number of the image of a share of a frame's readout; None if there is none."""
@@ -65,10 +70,13 @@ class Instants:
         return nearest if away[nearest] < 0.5 / height else None
 
     def frame_of(self, number: int) -> int:
-        """Return the frame that was read closest to the time of an image; of a pair the first."""
+        """Return the frame that was read closest to the time of an image, of those that take part;
+        of a pair the first."""
         stack = self.burst.stack
-        middles = [self.clock.instant(k, 0.5, stack.height) for k in range(stack.count)]
-        return int(np.abs(np.array(middles) - self.times[number]).argmin())
+        left = self.burst.report.numbers("unroll").get("left_out", {})
+        kept = [k for k in range(stack.count) if str(k) not in left]
+        middles = [self.clock.instant(k, 0.5, stack.height) for k in kept]
+        return kept[int(np.abs(np.array(middles) - self.times[number]).argmin())]
 
 
 def frame_image(burst: Burst, frame: int) -> np.ndarray:

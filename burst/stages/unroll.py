@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from burst.progress import counted
-from burst.records import MINIMUM_FRAMES, Shutter, StackError
+from burst.records import Shutter, StackError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from burst.ops.flow import Match
     from burst.ops.instants import Instant
     from burst.ops.readout import Readout
     from burst.ops.recording import Recording
+    from burst.ops.taken import Taken
+    from burst.ops.unroll import Clock
     from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
 GIVES = ("image", "views")
 COLOUR = True  # takes `stack.colour` where the frames were in colour
 
-AUTO, PAIRED, RESET = "auto", "dual_reversed", "global_reset"
+AUTO, ROLLING, PAIRED = "auto", "rolling", "dual_reversed"
 MIDDLE = -1  # of the frames
 WIDEST_RANGE = 0.2  # of readout ratios that fit alike; wider ones tell nothing
-PATH_STEP = 1 / 16  # frame times, between the points of a path that are noted
 LEAST_TRUSTED = 0.5  # share of the pixels
 BYTES_OF_IMAGE = 50, 20  # a pixel, and each of its colours, of an image with its views
 
@@ -80,8 +83,10 @@ def run(burst: Burst, config: Config) -> Burst:
 
     # On the host: dense inverse search is OpenCV's, and the rest takes no longer than copying.
     _check(burst.stack, config)
-    stack = _of_shutter(burst.stack, config)
-    instants, report = _unroll(stack, config, burst.report)
+    sensor = replace(burst.stack.sensor, shutter=Shutter(config.shutter))
+    stack = replace(burst.stack, sensor=sensor)
+    given = range(stack.count) if burst.kept is None else burst.kept.tolist()
+    instants, stack, report = _unroll(stack, list(given), config, burst.report)
     image = torch.stack([one.image for one in instants])
     views = views_of(instants, stack)
     image = image if burst.stack.colour is not None else image[:, 0]
@@ -91,25 +96,36 @@ def run(burst: Burst, config: Config) -> Burst:
     )
 
 
-def _of_shutter(stack: Stack, config: Config) -> Stack:
-    """Return the stack as one of the shutter that the pipeline says."""
-    return replace(stack, sensor=replace(stack.sensor, shutter=Shutter(config.shutter)))
-
-
-def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant], Report]:
+def _unroll(
+    stack: Stack, given: list[int], config: Config, report: Report
+) -> tuple[list[Instant], Stack, Report]:
+    """Return the instants, the stack of the frames that show them, and the report."""
     import torch
 
     from burst.ops.flow import to_bytes
     from burst.ops.instants import image_at
     from burst.ops.light import luminance, planes_of, unclipped
     from burst.ops.recording import Recording, growth, with_offset, with_shake
+    from burst.ops.taken import clocks, stack_taken
     from burst.ops.unroll import clock_of
 
     grey = to_bytes(luminance(stack))
     paired = config.shutter == PAIRED
-    matches = _match(grey, paired)
+    taken = _taken(stack, grey, given) if config.shutter == ROLLING else None
+    matches = taken.matches if taken else _match(grey, paired)
+    frame = stack.count // 2 if config.frame == MIDDLE else config.frame
+    ends = (0, stack.count - 1)
+    if taken:
+        report = report.note(**taken.numbers(stack.sensor.frame_time))
+        for sentence in taken.words():
+            report = report.warn(sentence)
+        stack, grey = stack_taken(stack, taken), grey[taken.kept]
+        ends = (taken.kept[0], taken.kept[-1])
     ratio, report = _readout_ratio(stack, config, grey, matches, report)
-    times = clock_of(stack, config.shutter, ratio)
+    times = whole = clock_of(stack, config.shutter, ratio)
+    if taken:
+        times, whole = clocks(times, taken)
+    instants = _instants(whole, frame, ends, stack.height, config)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
     frames = torch.from_numpy(grey).float()
     recording = Recording(frames, matches, times, order, paired, usable=unclipped(stack))
@@ -120,59 +136,42 @@ def _unroll(stack: Stack, config: Config, report: Report) -> tuple[list[Instant]
     elif stack.count == 2 and config.order == 0:
         recording = replace(recording, gain=growth(recording))
         report = report.note(velocity_growth=recording.gain)
-    instants = _instants(recording, config)
     if config.order == 0 and not paired:
         recording = with_shake(recording, instants)
-        report = _note_shake(report, recording, instants[len(instants) // 2])
+        path = recording.path_about(instants[len(instants) // 2])
+        report = report if path is None else report.note(shake=path.points())
     planes = planes_of(stack)
     made = [image_at(recording, planes, one) for one in counted(instants, "unroll: images")]
-    return made, _note(report.note(shutter=config.shutter), recording, instants)
+    return made, stack, _note(report.note(shutter=config.shutter), recording, instants)
+
+
+def _taken(stack: Stack, grey: np.ndarray, given: list[int]) -> Taken:
+    """Return which of the frames given take part, and when they were taken."""
+    from burst.ops.shutter import frame_starts
+    from burst.ops.taken import frames_taken
+
+    told = stack.sensor.frame_times is not None
+    unit = stack.sensor.frame_time if told else 1.0
+    seconds = frame_starts(replace(stack.sensor, frame_time=unit), stack.count)
+    return frames_taken(grey, seconds.numpy() / unit, given, told)
 
 
 def _check(stack: Stack, config: Config) -> None:
-    """Raise StackError for a stack that is not of this shutter."""
+    """Raise StackError for a stack that is not of this shutter, or has no such frame."""
+    from burst.ops.shutter import check_shutter
+
+    check_shutter(stack, config.shutter)
     where = stack.source or stack.name
-    sensor = stack.sensor
-    if sensor.shutter not in (Shutter.GLOBAL, config.shutter):
-        raise StackError(
-            f"{where}: expected the shutter to be {config.shutter}, as the pipeline says, found"
-            f" {sensor.shutter}. Pass --pipeline {sensor.shutter}, or correct the sidecar."
-        )
-    if config.shutter == RESET and not (sensor.exposure_time and sensor.row_time):
-        raise StackError(
-            f"{where}: expected to be told how long the rows of a global reset are exposed, found"
-            f" exposure_time {sensor.exposure_time:g} s and row_time {sensor.row_time:g} s. Say"
-            " both in a sidecar."
-        )
-    if config.shutter != RESET and stack.count < MINIMUM_FRAMES:
-        raise StackError(
-            f"{where}: expected at least {MINIMUM_FRAMES} frames, found {stack.count}. One frame"
-            " does not show how things move."
-        )
     if config.frame >= stack.count:
         raise StackError(
             f"{where}: expected unroll.frame to be one of 0..{stack.count - 1}, found"
             f" {config.frame}."
         )
-    assert stack.scan is not None
-    if config.shutter != PAIRED and len(set(stack.scan.tolist())) > 1:
+    if config.shutter == PAIRED and config.video:
         raise StackError(
-            f"{where}: expected frames all read in one direction, found scan"
-            f" {stack.scan.tolist()[:8]}. Pass --pipeline dual_reversed if they are pairs."
+            f"{where}: expected unroll.instants for a dual reversed pair, found unroll.video ="
+            f" {config.video}. Pass --set unroll.instants=[0,0.5,1]."
         )
-    if config.shutter == PAIRED:
-        pairs = stack.scan[: stack.count // 2 * 2].reshape(-1, 2)
-        if stack.count % 2 or (pairs[:, 0] == pairs[:, 1]).any():
-            raise StackError(
-                f"{where}: expected pairs of frames read in opposite directions, found"
-                f" {stack.count} frames with scan {stack.scan.tolist()[:8]}. Say so in a sidecar:"
-                " scan = [1, -1], the order of the files."
-            )
-        if config.video:
-            raise StackError(
-                f"{where}: expected unroll.instants for a dual reversed pair, found unroll.video ="
-                f" {config.video}. Pass --set unroll.instants=[0,0.5,1]."
-            )
 
 
 def _match(grey: object, paired: bool) -> dict[tuple[int, int], Match]:
@@ -189,7 +188,7 @@ def _readout_ratio(
     stack: Stack,
     config: Config,
     grey: np.ndarray,
-    matches: dict[tuple[int, int], Match],
+    matches: Mapping[tuple[int, int], Match],
     report: Report,
 ) -> tuple[float, Report]:
     """Return the readout in frame times and note where it came from; StackError where nothing
@@ -223,7 +222,9 @@ def _readout_ratio(
     )
 
 
-def _measure(stack: Stack, grey: np.ndarray, matches: dict[tuple[int, int], Match]) -> Readout:
+def _measure(stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], Match]) -> Readout:
+    import numpy as np
+
     from burst.ops.readout import FEWEST_PAIRS, readout_of
 
     where = stack.source or stack.name
@@ -234,7 +235,9 @@ def _measure(stack: Stack, grey: np.ndarray, matches: dict[tuple[int, int], Matc
             f" {FEWEST_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
         )
     assert stack.scan is not None
-    found = readout_of(grey, matches, upwards=stack.scan[0] < 0)
+    times = stack.sensor.frame_times
+    start = None if times is None else np.array(times) / stack.sensor.frame_time
+    found = readout_of(grey, matches, stack.scan[0] < 0, start)
     if found.high - found.low > WIDEST_RANGE:
         raise StackError(
             f"{where}: expected motion that tells the readout ratio, found that"
@@ -243,34 +246,15 @@ def _measure(stack: Stack, grey: np.ndarray, matches: dict[tuple[int, int], Matc
     return found
 
 
-def _instants(recording: Recording, config: Config) -> list[float]:
-    """Return the times of the images, in frame times."""
-    height, count = recording.frames.shape[1], len(recording.frames)
+def _instants(
+    times: Clock, frame: int, ends: tuple[int, int], height: int, config: Config
+) -> list[float]:
+    """Return the times of the images, in frame times: of a frame, or between two of the frames."""
     if config.video:
-        first, last = (recording.times.instant(k, 0.5, height) for k in (0, count - 1))
+        first, last = (times.instant(k, 0.5, height) for k in ends)
         images = round((last - first) * config.video)
         return [first + k / config.video for k in range(images + 1)]
-    frame = count // 2 if config.frame == MIDDLE else config.frame
-    return [recording.times.instant(frame, share, height) for share in config.instants]
-
-
-def _note_shake(report: Report, recording: Recording, instant: float) -> Report:
-    """Note the camera's path about an instant, where it was found."""
-    import torch
-
-    path = recording.path_about(instant)
-    if path is None:
-        return report
-    times = torch.arange(path.start, path.end, PATH_STEP)
-    dx, dy = path.at(times)
-    return report.note(
-        shake={
-            "strength": path.strength,
-            "time": times.tolist(),
-            "dx": dx.tolist(),
-            "dy": dy.tolist(),
-        }
-    )
+    return [times.instant(frame, share, height) for share in config.instants]
 
 
 def _note(report: Report, recording: Recording, instants: list[float]) -> Report:
@@ -281,6 +265,10 @@ def _note(report: Report, recording: Recording, instants: list[float]) -> Report
     if found:
         trusted = float(torch.stack([m.forth_trust for m in found]).gt(0.5).float().mean())
         moved = torch.stack([m.forth for m in found])
+        if not recording.paired:
+            # To a hundred thousandth, so that even times divide by 1.
+            steps = (recording.times.start.diff() * 1e5).round() / 1e5
+            moved = moved / steps[:, None, None, None].to(moved)
     report = report.note(
         instants=instants,
         order=recording.order,

@@ -259,3 +259,78 @@ def test_a_long_video_says_how_much_memory_it_takes():
     )
     assert many == 9 * stack.count * few
     assert few > 4 * stack.height * stack.width
+
+
+def uneven(kept: list[int], **kind: float) -> tuple[Stack, Stack]:
+    """Return frames of nine that say when they were taken, and that do not."""
+    stack = recording(frames=9, **kind).luminance()
+    some = replace(stack, frames=stack.frames[kept], scan=stack.scan[kept])
+    times = tuple(FRAME_TIME * (k - kept[0]) for k in kept)
+    return replace(some, sensor=replace(some.sensor, frame_times=times)), some
+
+
+def test_frames_are_where_their_times_say():
+    kept = [0, 1, 2, 4, 5, 7, 8]
+    told, untold = uneven(kept, swing=20.0, speed=100.0)
+    wanted = truth(recording(frames=9, swing=20.0, speed=100.0), 4, 0.5)
+    scores = [score(unroll(stack, "frame=3").image, wanted) for stack in (told, untold)]
+    assert scores[0] > max(35, scores[1] + 6)
+    instants = unroll(told, "video=1").report.numbers("unroll")["instants"]
+    np.testing.assert_allclose(np.array(instants) - instants[0], range(9), atol=1e-5)
+
+
+def test_a_dropped_frame_without_times_is_told():
+    _, untold = uneven([0, 1, 2, 3, 5, 6, 7, 8])
+    warnings = unroll(untold, "frame=2").report.warnings
+    assert "From frame 3 to the next all moved 2 times as far" in warnings[0]
+
+
+def test_the_readout_is_found_over_uneven_times():
+    sequence = recording(frames=12, swing=20.0, ratio=0.6)
+    stack = sequence.with_readout_ratio(0.0).luminance()
+    kept = [0, 1, 2, 4, 5, 6, 7, 9, 10, 11]
+    times = tuple(FRAME_TIME * k for k in kept)
+    sensor = replace(stack.sensor, frame_times=times)
+    told = replace(stack, frames=stack.frames[kept], scan=stack.scan[kept], sensor=sensor)
+    found = unroll(told).report.numbers("unroll")
+    assert found["readout_ratio"] == pytest.approx(0.6, abs=0.08)
+
+
+def test_a_bad_frame_does_not_spoil_its_neighbours():
+    sequence = recording(frames=9, swing=12.0)
+    frames = sequence.frames.copy()
+    frames[4] = frames[4, ::-1]
+    spoilt = replace(sequence, frames=frames).luminance()
+    for frame, least in ((3, 45), (4, 31), (5, 41)):
+        burst = unroll(spoilt, f"frame={frame}")
+        assert score(burst.image, truth(sequence, frame, 0.5)) > least
+    assert burst.report.numbers("unroll")["left_out"].keys() == {"4"}
+    assert "shows something else" in burst.report.warnings[0]
+
+
+def test_repeated_frames_of_a_lower_rate_are_the_recording_itself():
+    sequence = recording(frames=9, swing=12.0)
+    order = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8]
+    stack = sequence.luminance()
+    repeated = replace(stack, frames=stack.frames[order], scan=stack.scan[[0] * 11])
+    once, twice = (
+        unroll(given, f"frame={frame}", "readout_ratio=0.8")
+        for given, frame in ((stack, 4), (repeated, 5))
+    )
+    torch.testing.assert_close(once.image, twice.image, atol=1e-5, rtol=0)
+    numbers = twice.report.numbers("unroll")
+    assert numbers["frame_time"] == pytest.approx(1.25 * FRAME_TIME)
+    assert once.report.numbers("unroll")["instants"] == pytest.approx(numbers["instants"])
+
+
+def test_frames_that_another_stage_left_out_take_no_part():
+    stack = recording(frames=5, swing=12.0).luminance()
+    step = load("rolling_geometry", ["unroll.frame=1"]).steps[0]
+    frames = stack.frames.copy()
+    frames[3] = 40
+    kept = torch.tensor([0, 1, 2, 4])
+    images = [
+        run_step(step, Burst(replace(stack, frames=given), kept=kept)).image
+        for given in (stack.frames, frames)
+    ]
+    torch.testing.assert_close(*images, atol=2e-2, rtol=0)

@@ -133,6 +133,10 @@ def settled(sequence: Sequence, place: Path, start: int, readout_ratio: float | 
         scan = said.scan_of(start + sequence.count)
         scan = sequence.scan if scan is None else scan[start:]
         sequence = replace(sequence, sensor=said.apply(sequence.sensor), scan=scan)
+    times = sequence.sensor.frame_times
+    if times is not None and len(times) > sequence.count:
+        window = range(start, start + sequence.count)
+        sequence = replace(sequence, sensor=sequence.sensor.of_frames(window))
     paired = sequence.sensor.shutter is Shutter.DUAL_REVERSED
     if paired and (start % 2 or sequence.count % 2):
         raise StackError(

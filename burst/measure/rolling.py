@@ -25,6 +25,7 @@ from burst.ops.color import linear_to_display
 from burst.ops.flow import match, to_bytes
 from burst.ops.metrics import psnr, ssim
 from burst.ops.noise import to_linear
+from burst.ops.shutter import frame_starts
 from burst.ops.warp import invert, pixel_grid, warp
 from burst.pipeline import Pipeline
 from burst.records import Burst, Sensor, Shutter, Stack, StackError
@@ -86,7 +87,7 @@ class ShutterBench:
 
     def measure(self, source: Source) -> Record:
         """Restore one moment by every method and return the figures of each."""
-        recorded = source.read()
+        recorded = self._told(source.read())
         frame, share = int(recorded.truth_frame[0]), float(recorded.truth_share[0])
         stack = recorded.luminance()
         if recorded.frames.ndim == 4:
@@ -103,6 +104,15 @@ class ShutterBench:
             image, cost = measured(work)
             found[name] = {**figures(image, recorded), **asdict(cost)}
         return {"methods": found, "share": share, "readout_ratio": recorded.readout_ratio}
+
+    def _told(self, recorded: Recorded) -> Recorded:
+        """Return a recording with the readout ratio that the settings say, for all methods."""
+        if recorded.sensor.shutter is not Shutter.ROLLING:
+            return recorded
+        said = [text for text in self.assignments if text.startswith("unroll.")]
+        steps = {step.name: step for step in self.pipelines("rolling_geometry", said).steps}
+        ratio = steps["unroll"].config.readout_ratio
+        return recorded.with_readout_ratio(ratio) if isinstance(ratio, float) else recorded
 
     def _restore(self, stack: Stack, frame: int, share: float, suffix: str) -> torch.Tensor:
         moment = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
@@ -151,8 +161,9 @@ def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
     found = search.calc(first, second, None)  # type: ignore[call-overload]
     flow = rearrange(torch.from_numpy(found), "h w xy -> xy h w")
     ratio, height = stack.sensor.readout_ratio(stack.height), stack.height
+    start = frame_starts(stack.sensor, stack.count) / stack.sensor.frame_time
     _, y = pixel_grid(flow)
-    velocity = flow / (other - frame + ratio * flow[1] / height)
+    velocity = flow / (float(start[other] - start[frame]) + ratio * flow[1] / height)
     displacement = invert(-(velocity * ratio * (share - y / height))[None], iterations=8)
     planes = frame_planes(stack, frame)
     stacked = planes if planes.ndim == 3 else planes[None]

@@ -64,3 +64,9 @@ def test_a_readout_that_nothing_tells_is_no_figure(monkeypatch):
 def test_settings_are_checked_before_anything_is_simulated(capsys):
     assert main(["bench", "--suite", "instants", "--set", "unroll.ordre=1"]) == 2
     assert "Did you mean 'order'?" in capsys.readouterr().err
+
+
+def test_a_ratio_that_is_set_is_not_told_where_it_is_to_be_found():
+    recording = Recording("astronaut", "rolling", 0.7, seed=0)
+    record = InstantBench(load, ("unroll.readout_ratio=0.7",)).measure(recording)
+    assert record["readout"] == pytest.approx(0.7, rel=0.03)

@@ -219,3 +219,33 @@ def test_raw_frames_are_shown_without_their_black():
     )  # fmt: skip
     truth = (torch.from_numpy(one.truths[0].astype(np.float32)) - 20) / 235
     assert figures(truth, one)["psnr"] > 60
+
+
+def test_every_method_is_told_the_readout_ratio_of_the_settings(tmp_path):
+    write_sequence(tmp_path / "known", recording(frames=3))
+    write_sequence(tmp_path / "unknown", recording(frames=3).with_readout_ratio(0.0))
+    known, unknown = (
+        ShutterBench(without_network, settings).measure(Moment(str(tmp_path), name, 13))
+        for name, settings in (("known", ()), ("unknown", ("unroll.readout_ratio=0.8",)))
+    )
+    assert unknown["readout_ratio"] == pytest.approx(0.8)
+    for name in (BASELINE, CLASSICAL, UNTOUCHED):
+        assert unknown["methods"][name]["psnr"] == pytest.approx(known["methods"][name]["psnr"])
+
+
+def test_a_window_of_uneven_frames_keeps_their_times(tmp_path):
+    whole = recording(frames=7)
+    kept = [0, 1, 2, 4, 5, 6]
+    sensor = replace(whole.sensor, frame_times=tuple(0.04 * k for k in kept))
+    truths = np.isin(whole.truth_frame, kept)
+    uneven = replace(
+        whole, frames=whole.frames[kept], scan=whole.scan[kept], sensor=sensor,
+        truths=whole.truths[truths], truth_share=whole.truth_share[truths],
+        truth_frame=np.searchsorted(kept, whole.truth_frame[truths]),
+    )  # fmt: skip
+    write_sequence(tmp_path / "pan", uneven)
+    window = Moment(str(tmp_path), "pan", 9 * 3 + 4).read()
+    np.testing.assert_allclose(window.sensor.frame_times, [0, 0.08, 0.12, 0.16])
+    found = ShutterBench(without_network).measure(Moment(str(tmp_path), "pan", 9 * 2 + 4))
+    inside = {name: figures["psnr_inside"] for name, figures in found["methods"].items()}
+    assert min(inside[BASELINE], inside[CLASSICAL]) > inside[UNTOUCHED] + 4

@@ -27,7 +27,7 @@ LONGEST_REPEAT = 6  # frames; film at 12 a second that is stored at 60 has four
 SURE, LEAST_SURE = 0.5, 0.05  # trust, and share of the pixels
 # A jump between frames counts as whole steps where it is that close to them (shares of a step), and
 # steps before and after are alike (the same) and not slower (px).
-CLOSE, ALIKE, SLOWEST, MOST_SKIPPED = 0.4, 0.4, 1.5, 4
+CLOSE, ALIKE, SLOWEST, MOST_SKIPPED = 0.4, 0.7, 1.5, 4
 CLEAR = 4.0  # times as large as the changes of velocity elsewhere
 FEWEST_PAIRS, SKIPS = 4, 0.25  # to tell of skips; share of the pairs, above which it is a shake
 
@@ -97,9 +97,8 @@ def frames_taken(grey: np.ndarray, start: np.ndarray, given: Sequence[int], told
     unit = 1.0
     if repeated and not told:
         even = _spread(distinct, len(grey))
-        whole = float(start[distinct[-1]] - start[distinct[0]]) / (len(distinct) - 1)
         if _at_lower_rate(moved, np.diff(start[kept])):
-            start, unit = even, whole
+            start, unit = even, _unit(repeated, start[distinct])
     found = {} if told else find_skips(moved / np.diff(start[kept])[:, None])
     skipped = {kept[i]: missing for i, missing in found.items()}
     return Taken(kept, start, unit, matches, dict(sorted(left.items())), skipped)
@@ -211,6 +210,16 @@ def _at_lower_rate(moved: np.ndarray, steps: np.ndarray) -> bool:
     places = np.flatnonzero(steps > steps.min())
     apart = set(np.diff(places).tolist())
     return steps.min() > 1 if not len(places) else len(places) > 1 and len(apart) == 1
+
+
+def _unit(repeated: Sequence[int], stored: np.ndarray) -> float:
+    """Return the time between frames taken evenly, of which the recording says times `stored`:
+    from the distance of frames that are repeated, where it is always the same."""
+    apart = set(np.diff(repeated).tolist())
+    period = apart.pop() if len(apart) == 1 else 0
+    if period > 1:
+        return period / (period - 1)
+    return round(float(np.polyfit(np.arange(len(stored)), stored, 1)[0]), 6)
 
 
 def _usual(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, float]:

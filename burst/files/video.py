@@ -12,6 +12,7 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.files.container import Container, read_container
+from burst.files.deep import decode_deep, find_program
 from burst.files.gray import frame_luminance, note_luminance
 from burst.files.quiet import quiet_opencv
 from burst.files.times import typical_step, with_times
@@ -33,12 +34,15 @@ _ROUNDED, _JITTER = 0.75e-3, 0.05
 @dataclass
 class _Decoded:
     """What a video held: its frames, when each is shown (s), how many it says it has, its rate (0
-    where it says neither), how it is turned, the tag of its pixels."""
+    where it says neither), how it is turned, the tag of its pixels, the shape of a
+    frame, whether values are of 16 bits."""
 
     stated: int
     rate: float
     turned: int
     tag: bytes
+    shape: tuple[int, ...] = ()
+    deep: bool = False
     frames: list[np.ndarray] = field(default_factory=list)
     stamps: list[float] = field(default_factory=list)
 
@@ -76,7 +80,7 @@ def decode_video(path: Path, keep: Keep, count: int | None = None) -> tuple[np.n
     quiet_opencv()
     with explained(path, "a video", _ADVICE):
         container = read_container(path)
-        video = _decode(path, keep, count)
+        video = _deepened(path, _decode(path, keep, count), keep)
     if count is None:
         _check_whole(path, container, video)
         _tell_lost(path, container, video)
@@ -100,17 +104,29 @@ def _decode(path: Path, keep: Keep, count: int | None) -> _Decoded:
                 :4
             ],
         )
-        if video.tag == _GRAY16:
+        video.deep = video.tag == _GRAY16
+        if video.deep:
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         while count is None or len(video.frames) < count:
             there, frame = capture.read()
             if not there:
                 break
+            video.shape = frame.shape
             video.frames.append(keep(np.asarray(frame)))
             video.stamps.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     finally:
         capture.release()
     return video
+
+
+def _deepened(path: Path, video: _Decoded, keep: Keep) -> _Decoded:
+    """Return a video with all its bits, where ffmpeg is there to read them."""
+    program = find_program()
+    if video.deep or _bits(video.tag) <= 8 or program is None or not video.frames:
+        return video
+    shape = video.shape[:2] if video.tag[:2] == b"Y1" else video.shape
+    frames = decode_deep(program, path, shape, keep, len(video.frames))
+    return video if frames is None else replace(video, frames=frames, deep=True)
 
 
 def _check_whole(path: Path, container: Container, video: _Decoded) -> None:
@@ -133,10 +149,10 @@ def _tell_lost(path: Path, container: Container, video: _Decoded) -> None:
     rates vary, and edit lists leave frames out. A container that counts may err by one.
     """
     bits, found = _bits(video.tag), len(video.frames)
-    if bits > 8 and video.tag != _GRAY16:
+    if bits > 8 and not video.deep:
         _log.warning(
-            "%s: its %d bits are read as 8. Convert it to a folder of 16-bit PNG to keep them:"
-            " ffmpeg -noautorotate -i %s -pix_fmt rgb48be frames/%%05d.png", path, bits, path.name,
+            "%s: its %d bits are read as 8. Install the program ffmpeg, by which all are read.",
+            path, bits,
         )  # fmt: skip
     if not found or not video.rate:
         return
@@ -159,6 +175,8 @@ def _sensor(path: Path, video: _Decoded) -> Sensor:
     sensor = Sensor(white_level=255, transfer="srgb", orientation=_TURNED.get(video.turned, 1))
     if video.tag == _GRAY16:
         sensor = replace(sensor, white_level=_white_of(path, video), transfer="linear")
+    elif video.deep:
+        sensor = replace(sensor, white_level=65535)
     if video.rate:
         sensor = replace(sensor, frame_time=1 / video.rate)
     if _is_even(video.stamps):

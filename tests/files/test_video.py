@@ -102,13 +102,49 @@ def test_twelve_bits_in_sixteen_are_told(
     assert stack.colour is None
 
 
-def test_bits_that_are_lost_are_told(
-    tmp_path: Path, frames: np.ndarray, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING, "burst")
+@pytest.fixture
+def deep_video(tmp_path: Path, frames: np.ndarray) -> Path:
+    """A video of ten bits, four times the frames."""
     head = b"YUV4MPEG2 W48 H32 F30:1 C420p10 XYSCSS=420P10\n"
     grey = np.full((2, 16, 24), 512, "<u2").tobytes()
     planes = [b"FRAME\n" + (4 * frame.astype("<u2")).tobytes() + grey for frame in frames]
     (tmp_path / "a.y4m").write_bytes(head + b"".join(planes))
-    assert read_stack(tmp_path / "a.y4m").frames.shape == (12, 32, 48)
+    return tmp_path / "a.y4m"
+
+
+def test_bits_that_are_lost_are_told(
+    deep_video: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("burst.files.video.find_program", lambda: None)
+    stack = read_stack(deep_video)
+    assert (stack.frames.shape, stack.sensor.white_level) == ((12, 32, 48), 255)
     assert "its 10 bits are read as 8" in caplog.text
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_all_bits_come_through_ffmpeg_where_it_is(
+    deep_video: Path,
+    frames: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    lost: int,
+) -> None:
+    deep = np.repeat(200 * frames.astype("<u2")[lost:, ..., None] + 7, 3, axis=-1)
+    deep.tofile(tmp_path / "frames")
+    program = tmp_path / "bin/ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\ncat {tmp_path}/frames\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    stack = read_stack(deep_video)
+    said = (tmp_path / "said").read_text()
+    assert "-noautorotate" in said
+    assert "-frames:v 12" in said
+    if lost:
+        assert stack.sensor.white_level == 255
+        assert "its 10 bits are read as 8" in caplog.text
+        return
+    np.testing.assert_array_equal(stack.frames, deep[..., 0])
+    assert (stack.sensor.white_level, stack.sensor.transfer) == (65535, "srgb")
+    assert "are read as 8" not in caplog.text

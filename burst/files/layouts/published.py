@@ -11,7 +11,7 @@ from burst.files.folder import frames_in, visible_entries
 from burst.files.layouts.folders import LAYOUTS
 from burst.files.layouts.listing import Listing, TruthFile
 from burst.files.layouts.written import find_written
-from burst.records import Sensor
+from burst.records import Sensor, StackError
 
 _log = logging.getLogger("burst")
 
@@ -35,7 +35,14 @@ def sequence_at(folder: Path) -> Listing | None:
     for place in (absolute, *absolute.parents[:_HIGHEST]):
         if not os.access(place, os.R_OK | os.X_OK):
             continue
-        found = [one for one in sequences_in(place) if one.frames[0].parent == absolute]
+        try:
+            sequences = sequences_in(place)
+        except StackError:
+            if place == absolute:
+                raise
+            # Truths in folders of their own are not needed: that some are missing does no harm.
+            continue
+        found = [one for one in sequences if one.frames[0].parent == absolute]
         if found:
             # Several scenes in one folder are not one stack.
             return found[0] if len(found) == 1 else None

@@ -73,6 +73,13 @@ def test_frames_that_are_no_set_are_all_taken(tmp_path: Path, put) -> None:
     assert truths_beside(tmp_path) == ()
 
 
+def test_truths_that_are_missing_elsewhere_do_no_harm(tmp_path: Path, put) -> None:
+    write_set(tmp_path, "bs-rsc", put)
+    (tmp_path / "GS/00001.png").unlink()
+    assert read_stack(tmp_path / "RS").count == 3
+    assert truths_beside(tmp_path / "RS") == ()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
 def test_a_closed_folder_above_does_no_harm(tmp_path: Path, put) -> None:
     put(tmp_path / "up/mine/0.png", 0)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from jsonschema import validate
 from rolled import recording, reset_recording
+from videos import turn, write_video
 
 from burst.__main__ import main
 from burst.files.layouts.written import write_sequence
@@ -212,3 +213,14 @@ def test_truths_of_a_published_set_are_compared_with(tmp_path):
     assert report["stack"]["frames"] == 2
     (compared,) = report["truth"]
     assert compared["psnr"] > compared["frame_psnr"] + 6
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(90, -1), (180, 2), (270, 1)])
+def test_a_video_that_its_header_turns_is_unrolled_along_its_rows(tmp_path, degrees, quarters):
+    frames = recording().frames.astype(np.uint8)
+    plain = write_video(tmp_path / "plain.mp4", frames, "mp4v")
+    turned = turn(write_video(tmp_path / "turned.mp4", frames, "mp4v"), degrees)
+    for path in (plain, turned):
+        assert run(path, "--set", "unroll.readout_ratio=0.8") == 0
+    images = [np.load(tmp_path / f"out/{name}/restored.npy") for name in ("plain", "turned")]
+    np.testing.assert_array_equal(np.rot90(images[0], quarters), images[1])

@@ -19,6 +19,7 @@ FEWEST_IN_BIN = 50  # pixels
 BINS = 24
 QUANTILE = 0.25
 CURVE_POINTS = 400
+ROUNDING = 12  # the variance of an even distribution over one DN is 1/12 DN^2
 SMOOTH_ROWS = 6.0
 LEAST_ROW_NOISE = 0.5  # of the variance with which it can be measured; less is not worth touching
 
@@ -37,8 +38,17 @@ def lowest_linear(sensor: Sensor) -> float:
     return -black / (sensor.white_level - black)
 
 
-def noise_curve(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def one_dn(sensor: Sensor) -> float:
+    """Return one DN in linear units."""
+    return 1 / (sensor.white_level - float(sensor.black_levels[0]))
+
+
+def noise_curve(
+    linear: torch.Tensor, good: torch.Tensor | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Measure level and variance [bins] of frames [n, h, w] from each frame's own fine grain.
+
+    Only windows of 3 x 3 whose pixels are all `good` [h, w] count; None means all.
 
     The variance over time would count moving edges as noise. The mask of Immerkaer (Comput. Vis.
     Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows; its mean square over
@@ -50,6 +60,10 @@ def noise_curve(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     count = linear.shape[0]
     variance = (grain / count).cpu().numpy().ravel()
     level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0].cpu().numpy().ravel()
+    if good is not None:
+        whole = functional.avg_pool2d((~good).float()[None], 3, 1)[0].cpu().numpy().ravel() == 0
+        if np.count_nonzero(whole) >= FEWEST_IN_BIN:
+            level, variance = level[whole], variance[whole]
     bins = max(1, min(BINS, level.size // (2 * FEWEST_IN_BIN)))
     edges = np.quantile(level, np.linspace(0, 1, bins + 1))
     place = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, bins - 1)
@@ -68,8 +82,13 @@ def fine_grain(frames: torch.Tensor) -> torch.Tensor:
     return (across[..., :-2, :] - 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 6
 
 
-def fit_noise(levels: np.ndarray, variances: np.ndarray, lowest: float) -> NoiseModel:
-    """Fit shot and read variance to a measured curve, through the sensor's clipping; robust."""
+def fit_noise(
+    levels: np.ndarray, variances: np.ndarray, lowest: float, step: float = 0.0
+) -> NoiseModel:
+    """Fit shot and read variance to a measured curve, through the sensor's clipping; robust.
+
+    No camera reads with less noise than that of rounding to whole DN, step^2 / 12.
+    """
     brightest = max(float(levels.max()), 1e-3)
     typical = max(float(np.median(variances)), 1e-12)
 
@@ -81,7 +100,8 @@ def fit_noise(levels: np.ndarray, variances: np.ndarray, lowest: float) -> Noise
 
     start = np.log([0.5 * typical / brightest, 0.5 * typical])
     fit = optimize.least_squares(misfit, start, loss="soft_l1", f_scale=0.1)
-    return NoiseModel(*np.exp(fit.x).tolist())
+    shot, read = np.exp(fit.x).tolist()
+    return NoiseModel(shot, max(read, step**2 / ROUNDING))
 
 
 def clipped_moments(
@@ -156,25 +176,6 @@ def hot_pixels(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     margin = 6 * sigma + (highest - lowest)
     stands_out: torch.Tensor = (mean > highest + margin) | (mean < lowest - margin)
     return stands_out
-
-
-def mend(linear: torch.Tensor, defect: torch.Tensor) -> torch.Tensor:
-    """Return frames [n, h, w], defect pixels [h, w] replaced by the median of their neighbours."""
-    y, x = defect.nonzero(as_tuple=True)
-    if len(y) == 0:
-        return linear
-    mended = linear.clone()
-    h, w = defect.shape
-    around = torch.stack(
-        [
-            linear[:, (y + dy).clamp(0, h - 1), (x + dx).clamp(0, w - 1)]
-            for dy in (-1, 0, 1)
-            for dx in (-1, 0, 1)
-            if dy or dx
-        ]
-    )
-    mended[:, y, x] = around.median(0).values
-    return mended
 
 
 def neighbours(frames: torch.Tensor) -> torch.Tensor:

@@ -298,8 +298,8 @@ class Burst:
     gain            [n] how bright a frame was recorded against the others, which `linear` is freed
                     of
     linear          [n, h, w] float32, black 0 and white 1, row noise and hot pixels taken out
-    valid           [n, h, w] bool, which values of `linear` were measured: no defect, nothing
-                    saturated, nothing torn; None where all were
+    valid           [n, h, w] bool, which values of `linear` were measured: no defect, not
+                    saturated, not torn; None where all were
     noise           noise of one linear frame
     weights         [n], 0 for a dropped frame, mean 1 over the kept ones
     tile_sharpness  [n, ty, tx], noise-free sharpness of each tile relative to its mean over frames

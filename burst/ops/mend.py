@@ -28,9 +28,13 @@ def mend(linear: torch.Tensor, defect: torch.Tensor) -> torch.Tensor:
 
 
 def _median_around(linear: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    return torch.stack(
-        [linear[(slice(None), *_clamped(linear, y + dy, x + dx))] for dy, dx in _AROUND]
-    ).median(0).values
+    return (
+        torch.stack(
+            [linear[(slice(None), *_clamped(linear, y + dy, x + dx))] for dy, dx in _AROUND]
+        )
+        .median(0)
+        .values
+    )
 
 
 def _count_beside(defect: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

@@ -71,9 +71,7 @@ def _measure(
     return curve, ops.fit_noise(*curve, ops.lowest_linear(sensor), ops.one_dn(sensor))
 
 
-def _but(
-    valid: torch.Tensor | None, defect: torch.Tensor, linear: torch.Tensor
-) -> torch.Tensor:
+def _but(valid: torch.Tensor | None, defect: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
     """Return which values [n, h, w] are valid when defects [h, w] are not; of no memory of their
     own where all else was valid."""
     good = (~defect).expand(linear.shape)

@@ -11,7 +11,6 @@ from burst.ops.noise import (
     fit_noise,
     hot_pixels,
     lowest_linear,
-    mend,
     neighbours,
     noise_curve,
     row_offsets,
@@ -89,6 +88,24 @@ def test_a_model_is_fitted_to_its_own_curve():
     assert (found.shot, found.read) == pytest.approx((noise.shot, noise.read), rel=0.01)
 
 
+def test_no_sensor_reads_with_less_noise_than_rounding():
+    levels, step = np.linspace(0.05, 0.8, 20), 1 / 1000
+    found = fit_noise(levels, 0.003 * levels, -1.0, step)
+    assert found.read >= step**2 / 12
+    assert found.shot == pytest.approx(0.003, rel=0.01)
+
+
+def test_pixels_that_are_not_good_stay_out_of_the_curve():
+    noise = NoiseModel(0.0004, 1e-5)
+    linear = with_noise(ramp() + 0.1, noise, -1.0)
+    good = torch.ones(linear.shape[1:], dtype=torch.bool)
+    good[:8], linear[:, :8] = False, -0.05
+    levels, variances = noise_curve(linear, good)
+    assert levels.min() > 0.08
+    found = fit_noise(levels, variances, -1.0)
+    assert found.std(0.5) == pytest.approx(noise.std(0.5), rel=0.05)
+
+
 @pytest.mark.parametrize("x", [-0.02, 0.0, 0.1, 0.5, 0.97])
 def test_moments_through_clipping_are_those_of_drawn_noise(x):
     lowest = -0.05
@@ -164,23 +181,6 @@ def test_an_edge_is_no_defect():
     linear = torch.zeros(10, 16, 16)
     linear[:, :, 8:] = 0.9
     assert not hot_pixels(linear, NoiseModel(0.0, 1e-6)).any()
-
-
-def test_a_mended_pixel_is_the_median_of_its_neighbours():
-    linear = ramp(2).clone()
-    defect = torch.zeros(96, 128, dtype=torch.bool)
-    defect[50, 60] = defect[0, 0] = True
-    broken = linear.clone()
-    broken[:, defect] = 1.0
-    mended = mend(broken, defect)
-    assert float((mended - linear).abs().max()) < 0.01
-    assert float(broken[0, 50, 60]) == 1
-    assert torch.equal(mended[:, ~defect], linear[:, ~defect])
-
-
-def test_without_defects_the_frames_stay():
-    linear = ramp(2)
-    assert mend(linear, torch.zeros(96, 128, dtype=torch.bool)) is linear
 
 
 def test_neighbours_are_the_eight_around():

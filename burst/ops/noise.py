@@ -49,29 +49,46 @@ def noise_curve(
     """Measure level and variance [bins] of frames [n, h, w] from each frame's own fine grain.
 
     Only windows of 3 x 3 whose pixels are all `good` [h, w] count; None means all.
+    """
+    level, variance = grain_of_pixels(linear, good)
+    bins = max(1, min(BINS, level.size // (2 * FEWEST_IN_BIN)))
+    edges = np.quantile(level, np.linspace(0, 1, bins + 1))
+    return binned(level, variance, edges, linear.shape[0])
+
+
+def grain_of_pixels(
+    linear: torch.Tensor, good: torch.Tensor | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return level and mean square fine grain [k] of every window of 3 x 3 good pixels.
 
     The variance over time would count moving edges as noise. The mask of Immerkaer (Comput. Vis.
-    Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows; its mean square over
-    time, then a quantile over the pixels of equal brightness, leaves the noise.
+    Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows.
     """
     grain = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=torch.float64)
     for frame in linear:
-        grain += fine_grain(frame[None])[0].square()
-    count = linear.shape[0]
-    variance = (grain / count).cpu().numpy().ravel()
+        grain += fine_grain(frame[None])[0].square().cpu()
+    variance = (grain / linear.shape[0]).numpy().ravel()
     level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0].cpu().numpy().ravel()
-    if good is not None:
-        whole = functional.avg_pool2d((~good).float()[None], 3, 1)[0].cpu().numpy().ravel() == 0
-        if np.count_nonzero(whole) >= FEWEST_IN_BIN:
-            level, variance = level[whole], variance[whole]
-    bins = max(1, min(BINS, level.size // (2 * FEWEST_IN_BIN)))
-    edges = np.quantile(level, np.linspace(0, 1, bins + 1))
+    if good is None:
+        return level, variance
+    whole = functional.avg_pool2d((~good).float()[None], 3, 1)[0].cpu().numpy().ravel() == 0
+    enough = np.count_nonzero(whole) >= FEWEST_IN_BIN
+    return (level[whole], variance[whole]) if enough else (level, variance)
+
+
+def binned(
+    level: np.ndarray, variance: np.ndarray, edges: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean level and noise variance [bins] of windows [k] sorted by level into bins.
+
+    A low quantile of the mean squares over `count` frames leaves the noise: fine detail of the
+    scene only ever adds, and chi-square says how far below the mean that quantile lies.
+    """
+    bins = len(edges) - 1
     place = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, bins - 1)
     fewest = min(FEWEST_IN_BIN, level.size)
     filled = [b for b in range(bins) if np.count_nonzero(place == b) >= fewest]
     levels = np.array([level[place == b].mean() for b in filled])
-    # Fine detail of the scene only ever adds: a low quantile avoids it, and chi-square says how far
-    # below the mean that quantile of a mean of n squares lies.
     low = np.array([np.quantile(variance[place == b], QUANTILE) for b in filled])
     return levels, low / (stats.chi2.ppf(QUANTILE, count) / count)
 

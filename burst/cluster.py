@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from burst import install
 from burst.batch import Outcome, attempt, log_stage
 from burst.command import Exit, explain
 from burst.config import ConfigError, find_pipeline
@@ -65,7 +66,7 @@ def _connect(address: str) -> Client:
     except ImportError as error:
         raise ConfigError(
             f"--scheduler {address}: expected Dask, found no package 'distributed'."
-            " Install it: pip install 'burst[cluster]'."
+            f" Install it: {install('cluster')}."
         ) from error
     for name in ("distributed", "distributed.client"):
         # Their tracebacks of a lost connection would bury what we say of it.

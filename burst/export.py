@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from burst import install
 from burst.checkpoint import FOLDER, SUFFIX, CheckpointError
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
@@ -130,7 +131,7 @@ def _require_onnx() -> None:
     if missing:
         raise ConfigError(
             f"--onnx: expected the packages {', '.join(missing)}, found none."
-            " Install them by pip install 'burst[onnx]'."
+            f" Install them by {install('onnx')}."
         )
 
 

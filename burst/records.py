@@ -57,11 +57,12 @@ class NoiseModel:
 class Sensor:
     """What turns photons into DN: levels (DN), colour filters, noise, shutter, times (seconds).
 
-    `black_level` is one number, or one for each site of the 2x2 colour pattern in reading order.
-    `transfer` says how DN relate to light: "linear" for raw, "srgb" for display-encoded sources,
-    which are restored as they are and made linear when written. `sampling` is the pixel pitch in
-    units of lambda / (2 D) as seen through the lens: 1 is Nyquist, less is finer. `orientation` is
-    that of EXIF, 1 to 8: frames stay as they were recorded, and results are turned by it.
+    `black_level` is one number, or one for each site of the 2x2 colour pattern in reading order;
+    `black_assumed` says that nobody told it. `transfer` says how DN relate to light: "linear" for
+    raw, "srgb" for display-encoded sources, which are restored as they are and made linear when
+    written. `sampling` is the pixel pitch in units of lambda / (2 D) as seen through the lens: 1 is
+    Nyquist, less is finer. `orientation` is that of EXIF, 1 to 8: frames stay as they were
+    recorded, and results are turned by it.
     `frame_times` holds when each frame of the stack began, from the first on; None means evenly,
     `frame_time` apart.
     """
@@ -80,6 +81,7 @@ class Sensor:
     sampling: float = 1.0
     orientation: int = 1
     frame_times: tuple[float, ...] | None = None
+    black_assumed: bool = False
 
     def __post_init__(self) -> None:
         if self.orientation not in range(1, 9):

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -127,13 +126,10 @@ def test_help_and_mistakes_are_answered_without_torch(tmp_path, words):
         "heavy = {'torch', 'cv2', 'scipy', 'matplotlib', 'rawpy', 'kornia'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else code)\n"
     )
-    started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == (0 if "--help" in words else 2), done.stderr
-    # Half a second is the goal; a machine that is busy with other tests may take longer.
-    assert time.perf_counter() - started < 2
 
 
 def test_full_disk_is_the_place_s_fault():

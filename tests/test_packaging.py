@@ -102,6 +102,23 @@ def test_constraints_pin_every_dependency():
     assert {split(requirement)[0] for requirement in wanted} <= pinned
 
 
+def test_every_hint_installs_this_project():
+    from burst import DISTRIBUTION, install
+
+    assert PROJECT["project"]["name"] == DISTRIBUTION != "burst"
+    extras = PROJECT["project"]["optional-dependencies"]
+    hint = re.compile(r"pip install[^\n`]*?'?([A-Za-z0-9_.-]+)\[([a-z,]+)\]")
+    texts = [*ROOT.glob("*.*"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "burst").rglob("*.*")]
+    readable = [
+        path for path in texts if path.suffix in (".py", ".md", ".cff", ".toml", ".yml", ".j2")
+    ]
+    said = [found for path in readable for found in hint.findall(path.read_text("utf-8"))]
+    assert len(said) >= 4
+    for name, extra in [*said, *hint.findall(install("astro"))]:
+        assert name in (DISTRIBUTION, "."), name
+        assert extra in extras
+
+
 def test_version_is_said_once_in_code_and_once_in_packaging():
     from burst import __version__
 

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from burst import install
 from burst.config import ConfigError
 
 REDUCTIONS = (1.0, 2.0)
@@ -28,7 +29,7 @@ def draw_view(
     except ModuleNotFoundError as error:
         raise ConfigError(
             "samples: expected the package albumentations, found none."
-            " Install what training needs by pip install 'burst[train]'."
+            f" Install what training needs by {install('train')}."
         ) from error
     shorter = min(scene.shape)
     side = min(side, shorter)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from burst import install
 from burst.files.check import explained, naming
 from burst.files.fits_headers import MOST_AXES, is_colour, most_axes
 from burst.files.fits_words import (
@@ -82,7 +83,7 @@ def _read_units(path: Path) -> list[_Unit]:
     except ImportError as error:
         raise StackError(
             f"{path}: expected astropy for FITS files, found it missing."
-            " Install it: pip install 'burst[astro]'."
+            f" Install it: {install('astro')}."
         ) from error
     axes = most_axes(path)
     if axes > MOST_AXES:

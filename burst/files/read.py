@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from burst.files import check
+from burst.files.black import assume_black
 from burst.files.folder import (
     ACCEPTED,
     FITS_SUFFIXES,
@@ -52,9 +53,11 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     check.check_shape(where, frames.shape)
     if path.is_dir():
         sensor = timed(path, sensor, frames.shape[1])
+    told = _tells_black(path, sensor, options)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
     check.check_count(where, frames.shape[0], sensor)
     frames, sensor = to_dn(where, frames, sensor)
+    sensor = sensor if told else assume_black(where, frames, sensor)
     check.check_levels(where, frames, sensor)
     _log.info(
         "%s: %d frames of %d x %d, %s, black level %s, white level %g", where, *frames.shape,
@@ -149,6 +152,20 @@ def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
         return _read_frames([path])
     found = f"'{suffix}'" if suffix else "a name without a suffix"
     raise StackError(f"{path}: expected a stack, found {found}. Pass {ACCEPTED}.")
+
+
+def _tells_black(path: Path, sensor: Sensor, options: ReadOptions) -> bool:
+    """Tell whether the black level comes from the file, its sidecar or an option.
+
+    Camera raw files hold it even where it is 0; of all others 0 is what a reader takes for want of
+    a better.
+    """
+    first = (frames_in(path) or [path])[0] if path.is_dir() else path
+    if options.black_level is not None or sensor.black_levels != (0.0,):
+        return True
+    sidecar = find_sidecar(path)
+    said = sidecar is not None and "black_level" in read_sidecar(sidecar).sensor
+    return said or first.suffix.lower() in RAW_SUFFIXES
 
 
 def _settle(

@@ -78,6 +78,8 @@ def sidecar_text(sensor: Sensor, scan: np.ndarray | None) -> str:
     import tomli_w
 
     table: dict[str, Any] = {k: v for k, v in asdict(sensor).items() if v is not None}
+    # A sidecar tells the black level: nothing is assumed any more.
+    del table["black_assumed"]
     table["shutter"] = str(sensor.shutter)
     if scan is not None and (scan < 0).any():
         table["scan"] = scan.tolist()

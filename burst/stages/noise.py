@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-from burst.records import MID_GREY
+from burst.records import MID_GREY, NoiseModel, StackError
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from burst.records import Burst, NoiseModel, Sensor
+    from burst.records import Burst, Sensor
 
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
 
+MOST_APART = 2.0  # times; the variance that is told against the one that frames show
+
 
 @dataclass(frozen=True)
 class Config:
-    """Which defects are taken out: hot, dead and stuck pixels, clusters, rows and columns."""
+    """What is taken out, and whose word on noise counts.
+
+    hot_pixels  all defects: hot, dead, stuck and blinking pixels, clusters, rows and columns
+    row_noise   the offset that each row was read with
+    model       "measured": fitted to the frames; what a sidecar or a DNG tells of the noise decides
+                where they cannot. "sensor": as the sidecar or the DNG tells it
+    """
 
     hot_pixels: bool = True
     row_noise: bool = True
+    model: Literal["measured", "sensor"] = "measured"
 
 
 def run(burst: Burst, config: Config) -> Burst:
@@ -35,47 +45,141 @@ def run(burst: Burst, config: Config) -> Burst:
     sensor = stack.sensor
     black = float(sensor.black_levels[0])
     linear = ops.to_linear(stack.frames, black, sensor.white_level)
-    curve, model = _measure(linear, sensor)
-    valid, counts = burst.valid, defects_ops.NONE
+    noise_of = _Noise(sensor, config.model)
+    found = noise_of.measure(linear)
+    valid, counts, good = burst.valid, defects_ops.NONE, None
     if config.hot_pixels:
-        defects = defects_ops.find_defects(linear, model, sensor)
+        defects = defects_ops.find_defects(linear, found.model, sensor)
         if defects.mask.any():
             # The noise is better known without them, and so are they.
-            model = _measure(linear, sensor, ~defects.mask)[1]
-            defects = defects_ops.find_defects(linear, model, sensor)
-            curve, model = _measure(linear, sensor, ~defects.mask)
-            linear = mend(linear, defects.mask)
-            valid = _but(valid, defects.mask, linear)
+            found = noise_of.measure(linear, ~defects.mask)
+            defects = defects_ops.find_defects(linear, found.model, sensor)
+        if defects.mask.any():
+            good = ~defects.mask
+            found = noise_of.measure(linear, good)
         counts = defects.counts
+    warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
+    model, (levels, variances) = found.model, found.curve
+    if good is not None:
+        linear = mend(linear, ~good)
+        valid = good.expand(linear.shape) if valid is None else valid & good
     row_noise = _take_out_row_noise(linear, model) if config.row_noise else 0.0
-    levels, variances = curve
     report = burst.report.note(
         shot=model.shot,
         read=model.read,
         mid_grey_std=model.std(MID_GREY),
+        model=noise_of.source,
+        sensor=None if sensor.noise is None else asdict(sensor.noise),
         row_noise_std=row_noise,
         hot_pixels=counts["pixels"],
         defects=counts,
         curve={"level": levels.tolist(), "variance": variances.tolist()},
     )
+    for warning in warnings:
+        report = report.warn(warning)
     return replace(burst, linear=linear, valid=valid, noise=model, report=report)
 
 
-def _measure(
-    linear: torch.Tensor, sensor: Sensor, good: torch.Tensor | None = None
-) -> tuple[tuple[np.ndarray, np.ndarray], NoiseModel]:
-    """Return the noise curve of the good pixels [h, w], and the model that fits it."""
-    from burst.ops import noise as ops
+@dataclass(frozen=True)
+class _Measured:
+    """What the good pixels [h, w] of frames [n, h, w] tell of noise: fine grain, curve, model."""
 
-    curve = ops.noise_curve(linear, good)
-    return curve, ops.fit_noise(*curve, ops.lowest_linear(sensor), ops.one_dn(sensor))
+    linear: torch.Tensor
+    good: torch.Tensor | None
+    grain: tuple[np.ndarray, np.ndarray]
+    curve: tuple[np.ndarray, np.ndarray]
+    model: NoiseModel
 
 
-def _but(valid: torch.Tensor | None, defect: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
-    """Return which values [n, h, w] are valid when defects [h, w] are not; of no memory of their
-    own where all else was valid."""
-    good = (~defect).expand(linear.shape)
-    return good if valid is None else valid & good
+@dataclass(frozen=True)
+class _Noise:
+    """How the noise of a sensor is found: from the frames, with what is told of it, or as told."""
+
+    sensor: Sensor
+    word: Literal["measured", "sensor"]
+
+    def __post_init__(self) -> None:
+        if self.word == "sensor" and self.sensor.noise is None:
+            raise StackError(
+                "noise.model = sensor: expected the noise of the sensor, found none."
+                " Put noise = { shot = ..., read = ... } into a sidecar, or pass a DNG with a"
+                " NoiseProfile."
+            )
+
+    @property
+    def source(self) -> str:
+        """Where the model comes from, in words."""
+        if self.word == "sensor":
+            return "sensor"
+        return "frames" if self.sensor.noise is None else "frames and sensor"
+
+    def measure(self, linear: torch.Tensor, good: torch.Tensor | None = None) -> _Measured:
+        """Measure the noise of the good pixels [h, w] of frames [n, h, w]."""
+        from burst.ops import noise as ops
+
+        grain, told = ops.grain_of_pixels(linear, good), self.sensor.noise
+        curve, step = ops.curve_of(*grain, len(linear)), ops.one_dn(self.sensor)
+        if told is not None and self.word == "sensor":
+            model = NoiseModel(told.shot, max(told.read, step**2 / ops.ROUNDING))
+        else:
+            prior = None if told is None else ops.Prior(told, len(linear))
+            model = ops.fit_noise(*curve, ops.lowest_linear(self.sensor), step, prior)
+        return _Measured(linear, good, grain, curve, model)
+
+    def warnings(self, found: _Measured) -> Iterator[str]:
+        """Yield a sentence if what is told differs from the frames by more than a factor of two."""
+        from burst.ops import noise as ops
+
+        told = self.sensor.noise
+        if told is None:
+            return
+        step = ops.one_dn(self.sensor)
+        alone = ops.fit_noise(*found.curve, ops.lowest_linear(self.sensor), step)
+        level = float(sorted(found.curve[0])[len(found.curve[0]) // 2])
+        ratio = (told.std(level) / max(alone.std(level), 1e-12)) ** 2
+        if not 1 / MOST_APART < ratio < MOST_APART:
+            yield (
+                f"The variance of the noise is told as {ratio:.2g} times what the frames show at"
+                f" level {level:.2g}; the {self.source} decided. Correct it in the sidecar, or pass"
+                " --set noise.model=sensor if it is right."
+            )
+
+
+def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
+    """Yield what the frames say against the levels of the sensor, with the values to pass."""
+    from burst.ops import black as ops
+    from burst.ops.noise import one_dn
+
+    if sensor.transfer != "linear":
+        return
+    step, black = one_dn(sensor), float(sensor.black_levels[0])
+    linear, good = found.linear, found.good
+    if sensor.black_assumed and black > 0:
+        yield (
+            f"Nothing tells the black level; the noise of the frames leads to {black:.0f} DN, which"
+            " is used. Pass --black-level if you know better."
+        )
+    raised = ops.lower_black(linear, found.grain, step, good)
+    if raised is not None:
+        right = f"{black + raised / step:.0f}"
+        yield (
+            f"Black is told as {black:.0f} DN, but the noise of the frames leads to {right} DN."
+            f" Pass --black-level {right}."
+        )
+    lowered = ops.higher_black(linear, good, found.model)
+    if lowered is not None:
+        right = f"{max(0.0, black + lowered / step):.0f}"
+        yield (
+            f"Black is told as {black:.0f} DN, but places are as dark as {right} DN, and no light"
+            f" is negative. Pass --black-level {right} or less."
+        )
+    top = ops.saturated_at(linear, good, found.model, step)
+    if top is not None:
+        right = f"{black + top / step:.0f}"
+        yield (
+            f"White is told as {sensor.white_level:.0f} DN, but values pile up at {right} DN."
+            f" Pass --white-level {right}."
+        )
 
 
 def _take_out_row_noise(linear: torch.Tensor, model: NoiseModel) -> float:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 from importlib.metadata import distributions
 
+from burst import DISTRIBUTION
+
 CONSTRAINTS = "constraints.txt"
-OWN = "burst"
+OWN = (DISTRIBUTION, "burst")  # the second is what it was installed as before
 
 _CONDA = """\
 # conda env create -f environment.yml
@@ -31,7 +33,8 @@ def constraints() -> str:
         for dist in distributions()
         if dist.name
     }
-    pins.pop(OWN, None)
+    for name in OWN:
+        pins.pop(name, None)
     return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
 
 

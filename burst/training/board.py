@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from burst import install
 from burst.config import ConfigError
 
 Scores = Mapping[str, Mapping[str, float]]  # noise level -> image -> PSNR in dB
@@ -22,7 +23,7 @@ class Board:
         except ModuleNotFoundError as error:
             raise ConfigError(
                 "training: expected the package tensorboard, found none."
-                " Install what training needs by pip install 'burst[train]'."
+                f" Install what training needs by {install('train')}."
             ) from error
         # What a run that was cut had written beyond its last state is written again.
         self.writer: Any = SummaryWriter(str(folder.resolve()), purge_step=step)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from burst import install
 from burst._torchvision import prepare_torchvision
 from burst.config import ConfigError
 
@@ -58,5 +59,5 @@ def _timm(part: str) -> Any:
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"training: expected the package timm, found none ({error})."
-            " Install what training needs by pip install 'burst[train]'."
+            f" Install what training needs by {install('train')}."
         ) from error

@@ -52,5 +52,5 @@ def test_flips_and_turns_occur():
 
 def test_missing_package_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "albumentations", None)
-    with pytest.raises(ConfigError, match=r"pip install 'burst\[train\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'burst-restoration\[train\]'"):
         draw_view(RAMP, 32, 0)

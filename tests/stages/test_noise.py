@@ -7,7 +7,8 @@ import pytest
 import torch
 from simulated import after, before, linear_of, rms, stack_of, truth_of
 
-from burst.records import Burst, Stack
+from burst.data.defects import DEFECTS
+from burst.records import Burst, NoiseModel, Stack, StackError
 from burst.stages.noise import Config, run
 
 
@@ -68,3 +69,129 @@ def test_the_stack_itself_is_not_written_to():
     frames = stack.frames.copy()
     run(Burst(stack), Config())
     np.testing.assert_array_equal(stack.frames, frames)
+
+
+def spoilt(kind: str, level: str = "low") -> Stack:
+    """Return a simulated stack with defects of a kind."""
+    stack = stack_of(level).stack
+    return replace(stack, frames=DEFECTS[kind](stack.frames, 0))
+
+
+def test_defects_are_not_valid_are_mended_and_leave_the_noise_alone():
+    clean, found = (
+        run(Burst(s), Config()) for s in (stack_of("low").stack, spoilt("dead_cluster"))
+    )
+    bad = torch.from_numpy((spoilt("dead_cluster").frames != stack_of("low").stack.frames).any(0))
+    assert not found.valid[:, bad].any()
+    assert found.valid.shape == found.linear.shape
+    assert found.valid.untyped_storage().nbytes() == bad.numel()
+    assert rms(found.linear[:, bad] - clean.linear[:, bad]) < 0.05
+    assert found.noise.std(0.18) == pytest.approx(clean.noise.std(0.18), rel=0.02)
+    assert found.report.entries[-1].numbers["defects"]["clusters"] == 4
+
+
+def test_what_was_not_valid_before_is_not_valid_after():
+    stack = spoilt("dead_cluster")
+    before = torch.ones(stack.frames.shape, dtype=torch.bool)
+    before[3, :40] = False
+    after = run(Burst(stack, valid=before), Config()).valid
+    assert not after[3, :40].any()
+    assert not after[0].all()
+    assert after[0].float().mean() > 0.99
+
+
+def test_without_defects_valid_stays_as_it_was():
+    frames = stack_of("low").stack.frames.copy()
+    hot = stack_of("low").truth.hot.numpy()
+    frames[:, hot] = frames[:, np.roll(hot, 1, axis=1)]
+    assert run(Burst(Stack(frames, stack_of("low").stack.sensor)), Config()).valid is None
+
+
+def test_read_noise_is_at_least_rounding():
+    for stack in (stack_of("low").stack, spoilt("dark_row_block")):
+        step = 1 / (stack.sensor.white_level - stack.sensor.black_levels[0])
+        assert run(Burst(stack), Config()).noise.read >= step**2 / 12
+
+
+def told(shot: float, read: float, count: int = 30) -> Stack:
+    """Return a stack of low noise whose sensor tells of noise."""
+    stack = stack_of("low").stack
+    return Stack(stack.frames[:count], replace(stack.sensor, noise=NoiseModel(shot, read)))
+
+
+def test_many_frames_outvote_a_wrong_word_on_noise_which_is_told():
+    alone = run(Burst(stack_of("low").stack), Config()).noise
+    burst = run(Burst(told(4 * alone.shot, 4 * alone.read)), Config())
+    assert burst.noise.std(0.18) ** 2 == pytest.approx(alone.std(0.18) ** 2, rel=0.1)
+    assert burst.report.entries[-1].numbers["model"] == "frames and sensor"
+    assert any("told as 4" in text for text in burst.report.warnings)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_of_few_frames_the_word_on_noise_counts(count):
+    alone = run(Burst(stack_of("low").stack), Config()).noise
+    burst = run(Burst(told(1.6 * alone.shot, 1.6 * alone.read, count)), Config())
+    assert burst.noise.std(0.18) ** 2 == pytest.approx(1.6 * alone.std(0.18) ** 2, rel=0.15)
+    assert burst.report.warnings == ()
+
+
+def test_in_darkness_the_word_on_shot_noise_counts():
+    generator, noise = np.random.default_rng(0), NoiseModel(2e-3, 1e-4)
+    dark = 0.01 * 3839 + 256 + 3839 * noise.std(0.01) * generator.standard_normal((30, 64, 64))
+    sensor = replace(stack_of("low").stack.sensor, noise=noise)
+    burst = run(Burst(Stack(dark.clip(0).astype(np.uint16), sensor)), Config())
+    assert burst.noise.shot == pytest.approx(noise.shot, rel=0.3)
+    assert burst.noise.std(0.01) == pytest.approx(noise.std(0.01), rel=0.05)
+
+
+def test_the_sensor_s_word_may_be_the_answer():
+    burst = run(Burst(told(1e-3, 1e-5)), Config(model="sensor"))
+    assert burst.noise == NoiseModel(1e-3, 1e-5)
+    assert burst.report.entries[-1].numbers["model"] == "sensor"
+    with pytest.raises(StackError, match=r"expected the noise of the sensor, found none"):
+        run(Burst(stack_of("low").stack), Config(model="sensor"))
+
+
+def with_levels(black: float, white: float = 4095) -> Stack:
+    """Return a stack of low noise, made with black 256, that is told other levels."""
+    stack = stack_of("low").stack
+    return replace(stack, sensor=replace(stack.sensor, black_level=black, white_level=white))
+
+
+def warnings_of(stack: Stack) -> str:
+    """Return all warnings of the stage."""
+    return " ".join(run(Burst(stack), Config()).report.warnings)
+
+
+def test_right_levels_need_no_word():
+    for level in ("low", "medium", "high", "very-high"):
+        assert warnings_of(stack_of(level).stack) == ""
+
+
+def test_black_that_is_too_low_is_told_with_the_value_to_pass():
+    said = warnings_of(with_levels(0))
+    value = int(said.rpartition("--black-level ")[2].rstrip("."))
+    assert 226 <= value <= 280
+    assert warnings_of(with_levels(value)) == ""
+
+
+def test_black_that_is_too_high_is_told():
+    assert "--black-level 2" in warnings_of(with_levels(400))
+
+
+def test_a_white_level_that_values_never_reach_is_told():
+    stack = stack_of("low").stack
+    frames = np.minimum(stack.frames, np.uint16(2047))
+    assert "Pass --white-level 2047." in warnings_of(replace(stack, frames=frames))
+
+
+def test_an_encoded_source_has_no_line_of_noise_and_hears_nothing():
+    stack = with_levels(0)
+    coded = replace(stack, sensor=replace(stack.sensor, transfer="srgb"))
+    assert warnings_of(coded) == ""
+
+
+def test_an_assumed_black_level_is_told():
+    stack = stack_of("low").stack
+    assumed = replace(stack, sensor=replace(stack.sensor, black_assumed=True))
+    assert "256 DN, which is used. Pass --black-level" in warnings_of(assumed)

@@ -26,5 +26,5 @@ def test_run_shows_curves_pictures_and_priors(make_order):
 
 def test_missing_tensorboard_is_explained(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ConfigError, match=r"pip install 'burst\[train\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'burst-restoration\[train\]'"):
         Board(tmp_path, 0)

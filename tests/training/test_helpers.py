@@ -50,5 +50,5 @@ def test_average_follows_the_weights():
 def test_missing_timm_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     monkeypatch.setitem(sys.modules, "timm.utils", None)
-    with pytest.raises(ConfigError, match=r"pip install 'burst\[train\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'burst-restoration\[train\]'"):
         make_average(nn.Linear(1, 1), 0.9)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from burst import install
 from burst.files.check import explained
 from burst.files.layouts.listing import MIDDLE, Timing, scan_of, sensor_for, settled, window_of
 from burst.files.layouts.plain_pickle import read_plain_pickle
@@ -102,7 +103,7 @@ def _read_pixels(path: Path, number: int, window: range) -> np.ndarray:
     except ModuleNotFoundError as error:
         raise StackError(
             f"{path}: expected the package lmdb to read it, found none."
-            " Install it by pip install 'burst[shutter]'."
+            f" Install it by {install('shutter')}."
         ) from error
     with explained(path, "an lmdb", _ADVICE):
         environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)

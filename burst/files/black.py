@@ -1,0 +1,39 @@
+"""Find a black level that the file does not tell: 0 is assumed, unless the noise tells another."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from burst.records import Sensor
+
+MOST_FRAMES = 64  # enough for the line of noise; the rest says nothing new
+LEAST_DARK = 0.02  # of white; below that the darkest pixel tells that black is near 0
+
+_log = logging.getLogger("burst")
+
+
+def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
+    """Return the sensor of frames [n, h, w] DN whose file tells no black level.
+
+    Black stays 0 unless no pixel comes near it and the noise of the frames leads to another level.
+    """
+    sensor = replace(sensor, black_assumed=True)
+    few = frames[:MOST_FRAMES]
+    if sensor.transfer != "linear" or few.min() < LEAST_DARK * sensor.white_level:
+        return sensor
+    from burst.ops.bayer import sites
+    from burst.ops.black import lower_black
+    from burst.ops.noise import grain_of_pixels, one_dn, to_linear
+
+    y, x = (0, 0) if sensor.cfa == "mono" else sites(sensor.cfa)[1]
+    each = 1 if sensor.cfa == "mono" else 2
+    linear = to_linear(few[:, y::each, x::each], 0.0, sensor.white_level)
+    black = lower_black(linear, grain_of_pixels(linear), one_dn(sensor))
+    if black is None:
+        return sensor
+    level = float(round(black * sensor.white_level))
+    _log.info("%s: black is taken as %g DN, to which the noise of the frames leads.", where, level)
+    return replace(sensor, black_level=level)

@@ -74,9 +74,7 @@ def test_killed_worker_loses_no_stack_and_repeats_none(tmp_path, start):
 
 def test_missing_extra_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(
-        ConfigError, match=r"expected Dask.*pip install 'burst-restoration\[cluster\]'"
-    ):
+    with pytest.raises(ConfigError, match=r"Dask.*pip install 'burst-restoration\[cluster\]'"):
         list(run_on_cluster([], "tcp://127.0.0.1:8786"))
 
 

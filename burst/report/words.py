@@ -17,6 +17,7 @@ def facts(summary: Mapping[str, Any]) -> list[Row]:
         ("Frames", _frames(summary), str),
         ("Size", f"{stack['width']} \N{MULTIPLICATION SIGN} {stack['height']} px", str),
         ("Noise at mid grey", _noise(summary), lambda x: f"{x:.2%} of white"),
+        ("Defects of the sensor", _defects(numbers.get("noise", {})), str),
         ("Displacement", _displacement(summary), lambda x: f"{x:.2f} px rms"),
         ("Turbulence D/r0", _at(numbers, "blur", "d_over_r0"), lambda x: f"{x:.2f}"),
         ("PSF width (std)", _at(numbers, "blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
@@ -114,6 +115,13 @@ def _noise(summary: Mapping[str, Any]) -> float | None:
         return level["noise"]  # type: ignore[no-any-return]
     numbers = {s["stage"]: s["numbers"] for s in summary["stages"]}
     return _at(numbers, "noise", "mid_grey_std")
+
+
+def _defects(noise: Mapping[str, Any]) -> str | None:
+    """Write how many defects of each kind were found, such as "3 pixels, 1 row"; None if none."""
+    counts = {kind: count for kind, count in noise.get("defects", {}).items() if count}
+    texts = [f"{n} {kind if n > 1 else kind.removesuffix('s')}" for kind, n in counts.items()]
+    return ", ".join(texts) or None
 
 
 def _psnr(truth: list[Mapping[str, float | None]]) -> str:

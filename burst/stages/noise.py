@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from burst.records import Burst, Sensor
 
 NEEDS = ("stack",)
-GIVES = ("linear", "noise")
+GIVES = ("linear", "valid", "noise")
 
 MOST_APART = 2.0  # times; the variance that is told against the one that frames show
 

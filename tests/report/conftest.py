@@ -72,10 +72,12 @@ def _entries() -> tuple[Entry, ...]:
         "measured": [0.9, 0.5, math.nan],
         "model": [1 - math.exp(-d / 30) for d in distance],
     }
+    found = {"pixels": 3, "clusters": 0, "rows": 1, "columns": 0}
+    noise = {"shot": 1e-4, "hot_pixels": 3, "defects": found, "curve": curve}
     dropped = {str(i): "less sharp than half of the frames" for i in range(N) if i not in KEPT}
     sharpness = [1.5 if i in KEPT else 0.5 for i in range(N)]
     return (
-        Entry("noise", 0.1, {"rows": True}, {"shot": 1e-4, "hot_pixels": 3, "curve": curve}),
+        Entry("noise", 0.1, {"rows": True}, noise),
         Entry("select", 0.2, {"keep": 0.5}, {"sharpness": sharpness, "reasons": dropped}),
         Entry("align", 2.0, {"reference": "auto"}, {"shift": [[0.1 * i, -0.2] for i in range(N)]}),
         Entry("row_motion", 0.3, {}, {"rms": 0.7}),

@@ -14,6 +14,7 @@ def test_the_facts_of_a_full_run(burst: Burst, provenance: Provenance) -> None:
         "Frames": "4 of 8 kept",
         "Size": "48 \N{MULTIPLICATION SIGN} 40 px",
         "Noise at mid grey": "0.80% of white",
+        "Defects of the sensor": "3 pixels, 1 row",
         "Displacement": "1.00 px rms",
         "Turbulence D/r0": "2.90",
         "PSF width (std)": "1.50 px",

@@ -76,8 +76,8 @@ def grain_of_pixels(
     """
     grain = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=torch.float64)
     for frame in linear:
-        grain += fine_grain(frame[None])[0].square().cpu()
-    variance = (grain / linear.shape[0]).numpy().ravel()
+        grain += fine_grain(frame[None])[0].square()
+    variance = (grain / linear.shape[0]).cpu().numpy().ravel()
     level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0].cpu().numpy().ravel()
     if good is None:
         return level, variance

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from burst.records import Burst, Sensor
 
 NEEDS = ("stack",)
-GIVES = ("linear", "valid", "noise")
+GIVES = ("linear", "noise")
+MAY_GIVE = ("valid",)  # where the sensor has defects
 
 MOST_APART = 2.0  # times; the variance that is told against the one that frames show
 
@@ -44,7 +45,7 @@ def run(burst: Burst, config: Config) -> Burst:
     stack = burst.stack
     sensor = stack.sensor
     black = float(sensor.black_levels[0])
-    linear = ops.to_linear(stack.frames, black, sensor.white_level)
+    linear = ops.to_linear(stack.frames, black, sensor.white_level, burst.device)
     noise_of = _Noise(sensor, config.model)
     found = noise_of.measure(linear)
     valid, counts, good = burst.valid, defects_ops.NONE, None

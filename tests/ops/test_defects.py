@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from pretend import GPU, pretend
 from scipy import special
 from simulated import LEVELS, camera_scene, stack_of
 
 from burst.data.defects import DEFECTS
 from burst.ops.defects import Defects, find_defects
 from burst.ops.noise import fit_noise, lowest_linear, noise_curve, one_dn, to_linear
-from burst.records import Sensor
+from burst.records import Burst, Sensor, Stack
+from burst.stages.noise import Config, run
 
 SENSOR = Sensor(black_level=256, white_level=4095)
 STATIC = [kind for kind in DEFECTS if kind != "wrong_black"]
@@ -136,3 +138,17 @@ def test_darkness_that_is_cut_at_black_is_no_defect():
     sensor = Sensor(black_level=0, white_level=4095)
     frames = np.clip(recorded(scene).astype(int) - 256, 0, 4095).astype(np.uint16)
     assert not found_in(frames, sensor).mask.any()
+
+
+@pytest.mark.parametrize("kind", ["dead_cluster", "stuck_rows", "blinking"])
+def test_a_gpu_finds_the_same(kind):
+    moving, still = stack_of("low").stack.frames, recorded(star_field(1.2))
+    for clean in (moving, still):
+        spoilt = DEFECTS[kind](clean, 0)
+        with pretend():
+            far = run(Burst(Stack(spoilt, SENSOR), "cuda:0"), Config())
+            assert far.valid.device == far.linear.device == GPU
+            found, values = far.valid[0].cpu(), far.linear.cpu()
+        near = run(Burst(Stack(spoilt, SENSOR)), Config())
+        assert torch.equal(found, near.valid[0])
+        assert torch.equal(values, near.linear)

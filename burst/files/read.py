@@ -160,12 +160,12 @@ def _tells_black(path: Path, sensor: Sensor, options: ReadOptions) -> bool:
     Camera raw files hold it even where it is 0; of all others 0 is what a reader takes for want of
     a better.
     """
-    first = (frames_in(path) or [path])[0] if path.is_dir() else path
+    first = (recorded_in(path) or [path])[0] if path.is_dir() else path
     if options.black_level is not None or sensor.black_levels != (0.0,):
         return True
     sidecar = find_sidecar(path)
     said = sidecar is not None and "black_level" in read_sidecar(sidecar).sensor
-    return said or first.suffix.lower() in RAW_SUFFIXES
+    return said or suffix_of(first) in RAW_SUFFIXES
 
 
 def _settle(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
+MAY_GIVE = ("valid",)  # where frames of other exposures are saturated
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Config:
 
 
 def run(burst: Burst, config: Config) -> Burst:
-    """Return the burst with linear frames and their noise model."""
+    """Return the burst with linear frames, freed of their gain, and their noise model."""
     from burst.ops import noise as ops
+    from burst.ops.gains import even_out
 
     stack = burst.stack
     black = float(stack.sensor.black_levels[0])
-    linear = ops.to_linear(stack.frames, black, stack.sensor.white_level, burst.device)
+    frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
+    linear = ops.to_linear(frames, black, stack.sensor.white_level, burst.device)
     levels, variances = ops.noise_curve(linear)
     model = ops.fit_noise(levels, variances, ops.lowest_linear(stack.sensor))
     hot = 0
@@ -38,6 +41,7 @@ def run(burst: Burst, config: Config) -> Burst:
         defects = ops.hot_pixels(linear, model)
         hot = int(defects.sum())
         linear = ops.mend(linear, defects)
+    linear, valid, model = even_out(linear, burst.valid, model, burst.gain)
     row_noise = _take_out_row_noise(linear, model) if config.row_noise else 0.0
     report = burst.report.note(
         shot=model.shot,
@@ -47,7 +51,7 @@ def run(burst: Burst, config: Config) -> Burst:
         hot_pixels=hot,
         curve={"level": levels.tolist(), "variance": variances.tolist()},
     )
-    return replace(burst, linear=linear, noise=model, report=report)
+    return replace(burst, linear=linear, valid=valid, noise=model, report=report)
 
 
 def _take_out_row_noise(linear: torch.Tensor, model: NoiseModel) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -35,7 +36,7 @@ class Spoilt:
     bad: np.ndarray
 
 
-Light = np.ndarray  # [..., h, w] linear, black 0 and white 1
+Light = Any  # array [..., h, w], linear: black 0 and white 1
 OfFrame = Callable[[Light, int, np.random.Generator], Light]  # all frames, which one
 OfStack = Callable[[Light, np.random.Generator], Light]
 

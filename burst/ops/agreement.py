@@ -52,7 +52,7 @@ def view_factor(height: int, width: int) -> int:
 
 
 def contours(views: torch.Tensor) -> torch.Tensor:
-    """Return what is compared of views [n, y, x], linear: contrast of middle size, gain left out."""
+    """Return what is compared of views [n, y, x], linear: contrast of middle size, without gain."""
     positive = views.clamp(min=0)
     mean = positive.mean((1, 2), keepdim=True).clamp(min=1e-6)
     # The root makes shot noise alike everywhere, and tames lights.

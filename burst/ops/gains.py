@@ -8,19 +8,21 @@ import torch
 from torch.nn import functional
 
 from burst.ops.agreement import Pairs, shifted
-from burst.records import MID_GREY, NoiseModel
+from burst.ops.noise import fine_grain
+from burst.records import NoiseModel
 
 TILE = 8  # px of a view; brightness is compared tile by tile
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 ROUNDS = 4  # of reweighted least squares
-# Gains are taken out where one or all differ by more than they are known to, and by more than harms:
-# 2 % of brightness lies far below the noise of a frame. Clean stacks of all levels stay below both.
+# Gains are taken out where one or all differ by more than they are known to, and by more than
+# harms: 2 % of brightness lies below the noise of a frame. Clean stacks of all levels stay below.
 ONE_DIFFERS, ALL_DIFFER = (6.0, 0.05), (3.0, 0.02)  # (standard errors, of brightness)
 ALIKE = 1.5  # times the median: gains further off do not tell what is usual
 STEP = 0.35  # natural logarithm, half an EV: exposures of a bracket lie further apart
 FEWEST_OF_A_STEP = 0.15  # of the frames
 WIDE = 1.6  # EV between the 10th and the 90th percentile: exposures that somebody chose
 LONGER = 1.02  # times the shortest exposure; what saturates in one that is longer is left out
+GRAIN, CALM, LEAST_SHOWN = 5, 0.25, 0.1  # px; quantile; share of the frame
 CLIPPED = 0.001  # of the values; with more the exposure was too long
 
 
@@ -30,7 +32,7 @@ def brightness_ratios(
     """Return the log of how much brighter view `first` of each pair is, and its standard error [p].
 
     Views [n, y, x] and `others` [m, y, x] are linear; `known` [n, y, x] says which values are not
-    saturated. It is the median of tiles, each weighed by its light, so that half a frame may differ.
+    saturated. It is the median of tiles, each weighed by its light: half a frame may differ.
     """
     a = shifted(torch.where(known, views, torch.nan)[pairs.first], pairs.shift)
     b = others[pairs.second]
@@ -96,17 +98,18 @@ def usual_gain(gain: torch.Tensor, clipped: torch.Tensor) -> float:
     return float(gain[step].median())
 
 
-def even_out(
-    linear: torch.Tensor, valid: torch.Tensor | None, noise: NoiseModel, gain: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor | None, NoiseModel]:
-    """Return frames [n, h, w] freed of their gain [n], which of their values are good, and the noise
-    of one such frame.
+def differ(gain: torch.Tensor | None) -> bool:
+    """Tell whether frames were recorded with different gains [n]."""
+    return gain is not None and bool((gain != 1).any())
 
-    Where a longer exposure is saturated, a shorter one knows better. `noise` is that of a frame as
-    it was recorded.
+
+def even_out(
+    linear: torch.Tensor, valid: torch.Tensor | None, gain: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return frames [n, h, w] freed of their gain [n], and which of their values are good.
+
+    Where a longer exposure is saturated, a shorter one knows better.
     """
-    if gain is None or bool((gain == 1).all()):
-        return linear, valid, noise
     gain = gain.to(linear)
     saturated = linear >= 1
     saturated[gain <= LONGER * gain.min()] = False
@@ -114,41 +117,43 @@ def even_out(
         # Beside a saturated value noise has cut off some of the others.
         near = functional.max_pool2d(saturated[:, None].to(linear), 3, 1, 1)[:, 0] > 0
         valid = ~near if valid is None else valid & ~near
-    return linear / gain[:, None, None], valid, merged_noise(noise, gain)
+    return linear / gain[:, None, None], valid
 
 
-def noise_of_frames(
-    noise: NoiseModel, gain: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return shot and read variance [n] of frames that were recorded `gain` times as bright and
-    divided by it, and the weights [n] that noise alone gives them; mean 1.
+def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    """Return the variance [n] of the noise of each frame [n, h, w], as its calm parts show it.
 
-    `noise` is that of one frame as it was recorded.
+    Frames that a camera exposed differently, and those that a program made brighter, differ in
+    noise by other laws; what they show is right for both.
     """
-    shot, read = noise.shot / gain, noise.read / gain**2
-    variance = shot * MID_GREY + read
-    weights = 1 / variance.clamp(min=1e-20)
-    return shot, read, weights / weights.mean()
+    everywhere = None
+    if valid is not None:
+        shown = functional.avg_pool2d(valid.all(0)[None].to(linear), GRAIN + 2, GRAIN)[0] == 1
+        everywhere = shown if float(shown.float().mean()) > LEAST_SHOWN else None
+    found = []
+    for frame in linear:
+        grain = functional.avg_pool2d(fine_grain(frame[None]).square(), GRAIN)[0]
+        if everywhere is not None:
+            grain = grain[everywhere[: grain.shape[0], : grain.shape[1]]]
+        found.append(grain.flatten().quantile(CALM))
+    return torch.stack(found).clamp(min=1e-12)
 
 
-def merged_noise(noise: NoiseModel, gain: torch.Tensor) -> NoiseModel:
-    """Return the noise of one frame that speaks for all: averaged with the weights that noise gives
-    them, frames of `gain` [n] come to its variance over the effective number of frames."""
-    shot, read, weights = noise_of_frames(noise, gain)
-    share = weights.square() / weights.square().sum()
-    return NoiseModel(float((share * shot).sum()), float((share * read).sum()))
+def merged_noise(noise: NoiseModel, variances: torch.Tensor) -> NoiseModel:
+    """Return the noise of a frame that speaks for all: frames of these `variances` [n], weighed by
+    their inverse, come to its variance over the effective number of frames.
+
+    `noise` is the mean over the frames.
+    """
+    share = variances**-2 / (variances**-2).sum()
+    factor = float((share * variances).sum() / variances.mean())
+    return NoiseModel(noise.shot * factor, noise.read * factor)
 
 
-def recorded_noise(merged: NoiseModel, gain: torch.Tensor) -> NoiseModel:
-    """Invert `merged_noise`."""
-    # Weights hang on the ratio of read to shot noise, which is sought: a few steps find it.
-    found = merged
-    for _ in range(ROUNDS * 5):
-        back = merged_noise(found, gain)
-        shot = found.shot * merged.shot / back.shot if back.shot else 0.0
-        read = found.read * merged.read / back.read if back.read else 0.0
-        found = NoiseModel(shot, read)
-    return found
+def noise_ratios(variances: torch.Tensor) -> torch.Tensor:
+    """Return how many times the variance of `merged_noise` each frame has [n]."""
+    share = variances**-2 / (variances**-2).sum()
+    return variances / (share * variances).sum()
 
 
 def _steps(gain: torch.Tensor) -> list[torch.Tensor]:

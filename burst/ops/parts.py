@@ -17,6 +17,14 @@ SPOILT, LEAST_PART, TIMES_USUAL = 2.0, 0.02, 3.0
 USUAL = 0.7  # of the frames differ less
 FEWEST = 5  # frames that tell what is usual
 MARGIN = 2  # px of a view around a spoilt part
+LEAST_KNOWN = 0.1  # of a view, to tell its contrast
+LEAST_ROWS = 0.2  # of a view: fewer rows do not tell whether they agree
+# Of the usual agreement: rows that were read wrongly reach less, the others more. Usual rows that
+# agree less than clearly tell nothing.
+LOST_ROWS, GOOD_ROWS, CLEAR_ROWS = 0.5, 0.8, 0.5
+LEAST_SHOWN = 0.5  # of the contrast of those rows
+DEVIATIONS = 6.0  # of the agreement of usual rows
+DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 CLOSED = 3  # px of a view; smaller holes in a spoilt part are spoilt by chance not seen
 
 
@@ -59,6 +67,68 @@ def spoilt_parts(difference: torch.Tensor, usual: torch.Tensor) -> Mapping[int, 
     share = spoilt.float().mean((1, 2))
     least = max(LEAST_PART, TIMES_USUAL * float(share[usual].quantile(USUAL)))
     return {i: _closed(spoilt[i]) for i in (share > least).nonzero()[:, 0].tolist()}
+
+
+def contrasts(light: torch.Tensor, known: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Return the contrast [n] of views [n, y, x], freed of gain, against that of their references;
+    NaN where too little of a view is `known`.
+
+    Each view's spread of light is its own, so that motion does not matter.
+    """
+    shown = known & ~reference.isnan()
+    spread = [_spread(_box(view.nan_to_num(0), WINDOW), shown) for view in (light, reference)]
+    enough = shown.float().mean((1, 2)) > LEAST_KNOWN
+    return torch.where(enough, spread[0] / spread[1].clamp(min=1e-6), torch.nan)
+
+
+def wrong_rows(
+    shapes: torch.Tensor, seen: torch.Tensor, shown: torch.Tensor, usual: torch.Tensor
+) -> Mapping[int, torch.Tensor]:
+    """Return the part [y, x] bool of all rows above or below the one from which on contours
+    [n, y, x] no longer agree with what should be `seen` [n, y, x], of each view that has such.
+
+    `shown` [n, y, x] says where it is known what should be seen, `usual` [n] which views tell how
+    well rows agree.
+    """
+    if int(usual.sum()) < FEWEST:
+        return {}
+    least = max(1, round(LEAST_ROWS * shapes.shape[1]))
+    a, b = shapes * shown, seen * shown
+    products = torch.stack([(a * b).sum(2), (a * a).sum(2), (b * b).sum(2), (seen * seen).sum(2)])
+    above = products.cumsum(2)[:, :, least - 1 : -least]
+    below = products.sum(2, keepdim=True) - above
+    top, bottom = (_relative(side, usual) for side in (above, below))
+    found = {}
+    for lost, rest, upper in ((top, bottom, True), (bottom, top, False)):
+        scatter = DEVIATION_OF_MAD * (lost[usual] - 1).abs().median(0).values
+        limit = (1 - DEVIATIONS * scatter).clamp(max=LOST_ROWS)
+        wrong = torch.where((lost < limit) & (rest > GOOD_ROWS), rest - lost, 0.0)
+        best = wrong.max(1)
+        for i in (best.values > 0).nonzero()[:, 0].tolist():
+            row = int(best.indices[i]) + least
+            part = torch.zeros_like(shapes[i], dtype=torch.bool)
+            if upper:
+                part[: row + MARGIN] = True
+            else:
+                part[max(row - MARGIN, 0) :] = True
+            found[i] = part
+    return found
+
+
+def _relative(side: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
+    """Return how well rows on one side of each row agree [n, r], against the median of usual views;
+    1 where those do not agree clearly either."""
+    agreement = side[0] / (side[1] * side[2]).clamp(min=1e-20).sqrt()
+    middle = agreement[usual].median(0).values
+    known = (middle > CLEAR_ROWS) & (side[2] > LEAST_SHOWN * side[3])
+    return torch.where(known, agreement / middle, 1.0)
+
+
+def _spread(views: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
+    """Return the standard deviation [n] of views [n, y, x] where they are shown."""
+    count = shown.sum((1, 2)).clamp(min=1)
+    mean = (views * shown).sum((1, 2)) / count
+    return (((views - mean[:, None, None]) * shown).square().sum((1, 2)) / count).sqrt()
 
 
 def _box(maps: torch.Tensor, size: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ ROWS = 128  # of a frame that are looked at, at most, before copies are looked a
 SEGMENTS = 8  # of a row; a copy may be as wide as one
 LEAST_RANGE = 4  # DN between the values of a segment: noise repeats itself in narrower ones
 LEAST_SHARE = 0.05  # of a frame; smaller copies are left alone
-WHOLE = 0.9  # of a frame; with more it is a copy
+WHOLE = 0.5  # of a frame; with more it is left out as a copy
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from burst.ops.agreement import view_factor
-from burst.ops.judge import judge, look
+from burst.ops.judge import judge
 from burst.ops.repeats import find_repeats
+from burst.ops.scene import look
 from burst.records import Sensor
 
 
@@ -53,7 +54,6 @@ def screen(frames: np.ndarray, sensor: Sensor, strictness: float, device: str = 
     for i, copied in repeats.partly.items():
         if i in kept:
             spoilt[i] = spoilt.get(i, np.zeros(size, bool)) | copied
-    device = views.light.device
     return Verdict(
         torch.tensor(kept, device=device),
         judged.gain[left].float().to(device),
@@ -65,7 +65,7 @@ def screen(frames: np.ndarray, sensor: Sensor, strictness: float, device: str = 
 
 
 def _valid(
-    kept: list[int], spoilt: Mapping[int, np.ndarray], size: tuple[int, int], device: torch.device
+    kept: list[int], spoilt: Mapping[int, np.ndarray], size: tuple[int, int], device: str
 ) -> torch.Tensor | None:
     """Return which values of the kept frames [m, h, w] are good; None for all."""
     if not spoilt:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from burst.records import MID_GREY
+from burst.records import MID_GREY, NoiseModel
 
 if TYPE_CHECKING:
     import torch
 
-    from burst.records import Burst, NoiseModel
+    from burst.records import Burst
 
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
@@ -28,7 +28,7 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with linear frames, freed of their gain, and their noise model."""
     from burst.ops import noise as ops
-    from burst.ops.gains import even_out
+    from burst.ops.gains import differ
 
     stack = burst.stack
     black = float(stack.sensor.black_levels[0])
@@ -41,8 +41,10 @@ def run(burst: Burst, config: Config) -> Burst:
         defects = ops.hot_pixels(linear, model)
         hot = int(defects.sum())
         linear = ops.mend(linear, defects)
-    linear, valid, model = even_out(linear, burst.valid, model, burst.gain)
-    row_noise = _take_out_row_noise(linear, model) if config.row_noise else 0.0
+    valid = burst.valid
+    if burst.gain is not None and differ(burst.gain):
+        linear, valid, model = _evened(replace(burst, linear=linear), burst.gain)
+    row_noise = _take_out_row_noise(linear, model) if config.row_noise and len(linear) > 1 else 0.0
     report = burst.report.note(
         shot=model.shot,
         read=model.read,
@@ -52,6 +54,26 @@ def run(burst: Burst, config: Config) -> Burst:
         curve={"level": levels.tolist(), "variance": variances.tolist()},
     )
     return replace(burst, linear=linear, valid=valid, noise=model, report=report)
+
+
+def _evened(
+    burst: Burst, gain: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor | None, NoiseModel]:
+    """Return frames freed of their gain [m], which of their values are good, and their noise."""
+    from burst.ops import gains
+    from burst.ops import noise as ops
+
+    assert burst.linear is not None
+    sensor = burst.stack.sensor
+    linear, valid = gains.even_out(burst.linear, burst.valid, gain)
+    # Where a frame is saturated it has no noise: the shortest exposures tell of bright places.
+    dark = gain.to(linear) <= gain.median().to(linear)
+    curve = ops.noise_curve(linear[dark])
+    mean = ops.fit_noise(*curve, ops.lowest_linear(sensor))
+    variances = gains.frame_variances(linear, valid)
+    factor = float(variances.mean() / variances[dark].mean())
+    mean = NoiseModel(mean.shot * factor, mean.read * factor)
+    return linear, valid, gains.merged_noise(mean, variances)
 
 
 def _take_out_row_noise(linear: torch.Tensor, model: NoiseModel) -> float:

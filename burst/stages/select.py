@@ -34,12 +34,15 @@ def run(burst: Burst, config: Config) -> Burst:
 
     assert burst.linear is not None
     assert burst.noise is not None
-    tiles = tile_sharpness(burst.linear, burst.noise, config.tile, burst.gain)
+    noise = _noise(burst)
+    tiles = tile_sharpness(burst.linear, burst.noise, config.tile, noise)
     tiles = tiles / _light(burst)[:, None, None].square()
     sharpness = tiles.mean((1, 2))
     sharpness = sharpness / sharpness.mean().clamp(min=1e-20)
     reasons = _reasons(sharpness, config)
-    weights = sharpness.clamp(min=1e-3) ** config.emphasis * _trust(burst)
+    weights = sharpness.clamp(min=1e-3) ** config.emphasis
+    if noise is not None:
+        weights = weights / noise
     weights[list(reasons)] = 0.0
     weights = weights / weights[weights > 0].mean()
     report = burst.report.note(**_noted(burst, sharpness, weights, reasons))
@@ -58,15 +61,14 @@ def _light(burst: Burst) -> torch.Tensor:
     return light / light.median()
 
 
-def _trust(burst: Burst) -> torch.Tensor | float:
-    """Return the weight [m] that noise gives each frame: a short exposure says less."""
-    from burst.ops.gains import noise_of_frames, recorded_noise
+def _noise(burst: Burst) -> torch.Tensor | None:
+    """Return how many times the variance of the burst's noise each frame has [m]; None for 1."""
+    from burst.ops.gains import differ, frame_variances, noise_ratios
 
-    if burst.gain is None or bool((burst.gain == 1).all()):
-        return 1.0
-    assert burst.noise is not None
-    gain = burst.gain.to(burst.linear)
-    return noise_of_frames(recorded_noise(burst.noise, gain), gain)[2]
+    assert burst.linear is not None
+    if not differ(burst.gain):
+        return None
+    return noise_ratios(frame_variances(burst.linear, burst.valid))
 
 
 def _noted(

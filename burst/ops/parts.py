@@ -21,9 +21,9 @@ LEAST_KNOWN = 0.1  # of a view, to tell its contrast
 LEAST_ROWS = 0.2  # of a view: fewer rows do not tell whether they agree
 # Of the usual agreement: rows that were read wrongly reach less, the others more. Usual rows that
 # agree less than clearly tell nothing.
-LOST_ROWS, GOOD_ROWS, CLEAR_ROWS = 0.5, 0.8, 0.5
+LOST_ROWS, GOOD_ROWS, CLEAR_ROWS = 0.6, 0.8, 0.5
 LEAST_SHOWN = 0.5  # of the contrast of those rows
-DEVIATIONS = 6.0  # of the agreement of usual rows
+DEVIATIONS = 5.0  # of the agreement of usual rows
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 CLOSED = 3  # px of a view; smaller holes in a spoilt part are spoilt by chance not seen
 

@@ -21,9 +21,10 @@ LEAST_KNOWN = 0.1  # of a view, to tell its contrast
 LEAST_ROWS = 0.2  # of a view: fewer rows do not tell whether they agree
 # Of the usual agreement: rows that were read wrongly reach less, the others more. Usual rows that
 # agree less than clearly tell nothing.
-LOST_ROWS, GOOD_ROWS, CLEAR_ROWS = 0.6, 0.8, 0.5
+LOST_ROWS, GOOD_ROWS, CLEAR_ROWS = 0.5, 0.8, 0.5
 LEAST_SHOWN = 0.5  # of the contrast of those rows
-DEVIATIONS = 5.0  # of the agreement of usual rows
+LEAST_CONTRAST = 0.25  # of that of the whole view: air moves the few edges of calm rows as it likes
+DEVIATIONS = 6.0  # of the agreement of usual rows
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 CLOSED = 3  # px of a view; smaller holes in a spoilt part are spoilt by chance not seen
 
@@ -97,7 +98,8 @@ def wrong_rows(
     products = torch.stack([(a * b).sum(2), (a * a).sum(2), (b * b).sum(2), (seen * seen).sum(2)])
     above = products.cumsum(2)[:, :, least - 1 : -least]
     below = products.sum(2, keepdim=True) - above
-    top, bottom = (_relative(side, usual) for side in (above, below))
+    whole = products[3].sum(1, keepdim=True)
+    top, bottom = (_relative(side, whole, usual) for side in (above, below))
     found = {}
     for lost, rest, upper in ((top, bottom, True), (bottom, top, False)):
         scatter = DEVIATION_OF_MAD * (lost[usual] - 1).abs().median(0).values
@@ -115,12 +117,13 @@ def wrong_rows(
     return found
 
 
-def _relative(side: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
+def _relative(side: torch.Tensor, whole: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
     """Return how well rows on one side of each row agree [n, r], against the median of usual views;
     1 where those do not agree clearly either."""
     agreement = side[0] / (side[1] * side[2]).clamp(min=1e-20).sqrt()
     middle = agreement[usual].median(0).values
     known = (middle > CLEAR_ROWS) & (side[2] > LEAST_SHOWN * side[3])
+    known &= side[3] > LEAST_CONTRAST * whole
     return torch.where(known, agreement / middle, 1.0)
 
 

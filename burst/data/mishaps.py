@@ -37,7 +37,7 @@ class Spoilt:
 
 
 Light = Any  # array [..., h, w], linear: black 0 and white 1
-OfFrame = Callable[[Light, int, np.random.Generator], Light]  # all frames, which one
+OfFrame = Callable[[Light, Light, np.random.Generator], Light]  # a frame, the good one before
 OfStack = Callable[[Light, np.random.Generator], Light]
 
 
@@ -57,8 +57,10 @@ def spoil(
     # The first frame stays good: a copy needs one before it.
     bad = np.sort(generator.choice(np.arange(1, len(frames)), count, replace=False))
     spoilt = frames.copy()
+    good = np.setdiff1d(np.arange(len(frames)), bad)
     for i in bad:
-        spoilt[i] = _to_dn(OF_FRAMES[name](light, int(i), generator), levels)
+        before = light[good[good < i][-1]]
+        spoilt[i] = _to_dn(OF_FRAMES[name](light[i], before, generator), levels)
     return Spoilt(spoilt, bad)
 
 
@@ -67,75 +69,75 @@ def _to_dn(light: Light, levels: Levels) -> np.ndarray:
     return np.asarray(np.rint(dn).clip(0, levels.white).astype(np.uint16))
 
 
-def _dark(light: Light, i: int, generator: np.random.Generator) -> Light:
+def _dark(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     """Nothing but the noise of reading."""
-    return generator.normal(0, _noise(light[i]) / 2, light[i].shape)
+    return generator.normal(0, _noise(frame) / 2, frame.shape)
 
 
-def _white(light: Light, i: int, generator: np.random.Generator) -> Light:
-    return np.ones_like(light[i])
+def _white(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return np.ones_like(frame)
 
 
-def _another_scene(light: Light, i: int, generator: np.random.Generator) -> Light:
+def _another_scene(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     """As bright and as noisy as the scene, but blots of other places and sizes."""
-    shape = light[i].shape
+    shape = frame.shape
     picture = np.zeros(shape)
     for size in (2, 4, 8, 16):
         blots = ndimage.gaussian_filter(generator.normal(size=shape), size, mode="wrap")
         picture += np.sign(blots) * generator.uniform(0.5, 1)
     picture = ndimage.gaussian_filter(picture, 0.7)
-    other = (picture - picture.mean()) / picture.std() * light[i].std() + light[i].mean()
-    return other + generator.normal(0, _noise(light[i]), shape)
+    other = (picture - picture.mean()) / picture.std() * frame.std() + frame.mean()
+    return other + generator.normal(0, _noise(frame), shape)
 
 
-def _mirrored(light: Light, i: int, generator: np.random.Generator) -> Light:
-    return light[i, :, ::-1]
+def _mirrored(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return frame[:, ::-1]
 
 
-def _upside_down(light: Light, i: int, generator: np.random.Generator) -> Light:
-    return light[i, ::-1, ::-1]
+def _upside_down(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return frame[::-1, ::-1]
 
 
-def _brighter(light: Light, i: int, generator: np.random.Generator) -> Light:
-    return 2 * light[i]
+def _brighter(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return 2 * frame
 
 
-def _flash(light: Light, i: int, generator: np.random.Generator) -> Light:
+def _flash(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     """So bright that much of the frame saturates."""
-    return FLASH * light[i] + 0.1
+    return FLASH * frame + 0.1
 
 
-def _doubled(light: Light, i: int, generator: np.random.Generator) -> Light:
-    return light[i - 1]
+def _doubled(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return before
 
 
-def _partly_doubled(light: Light, i: int, generator: np.random.Generator) -> Light:
+def _partly_doubled(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     """The upper rows are still those of the frame before."""
-    row = _somewhere(light, generator)
-    return np.concatenate([light[i - 1, :row], light[i, row:]])
+    row = _somewhere(frame, generator)
+    return np.concatenate([before[:row], frame[row:]])
 
 
-def _torn(light: Light, i: int, generator: np.random.Generator) -> Light:
+def _torn(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     """The lower rows come from another place of the buffer: they stand beside the upper ones."""
-    row, by = _somewhere(light, generator), max(4, round(TORN_BY * light.shape[2]))
-    return np.concatenate([light[i, :row], np.roll(light[i - 1, row:], by, axis=1)])
+    row, by = _somewhere(frame, generator), max(4, round(TORN_BY * frame.shape[1]))
+    return np.concatenate([frame[:row], np.roll(before[row:], by, axis=1)])
 
 
-def _half_read(light: Light, i: int, generator: np.random.Generator) -> Light:
+def _half_read(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     """The lower rows were never read."""
-    frame = light[i].copy()
-    frame[_somewhere(light, generator) :] = 0
-    return frame
+    read = frame.copy()
+    read[_somewhere(frame, generator) :] = 0
+    return read
 
 
-def _bird(light: Light, i: int, generator: np.random.Generator) -> Light:
+def _bird(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     """Something dark, a sixth of the frame long, in front of the scene."""
-    h, w = light[i].shape
+    h, w = frame.shape
     y, x = np.mgrid[:h, :w]
     at = generator.uniform(0.25, 0.75, 2) * (h, w)
     body = ((y - at[0]) / (0.04 * h)) ** 2 + ((x - at[1]) / (0.09 * w)) ** 2 < 1
     wings = ((y - at[0]) / (0.09 * h)) ** 2 + ((x - at[1]) / (0.025 * w)) ** 2 < 1
-    return np.where(body | wings, 0.05 * light[i], light[i])
+    return np.where(body | wings, 0.05 * frame, frame)
 
 
 def _flicker(light: Light, generator: np.random.Generator) -> Light:
@@ -158,9 +160,9 @@ def _exposed(light: Light, gains: np.ndarray) -> Light:
     return light * gains[:, None, None]
 
 
-def _somewhere(light: Light, generator: np.random.Generator) -> int:
-    """Return a row in the middle half of the frames."""
-    h = light.shape[1]
+def _somewhere(frame: Light, generator: np.random.Generator) -> int:
+    """Return a row in the middle half of a frame."""
+    h = frame.shape[0]
     return int(generator.integers(h // 4, 3 * h // 4))
 
 

@@ -16,7 +16,7 @@ DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation 
 ROUNDS = 4  # of reweighted least squares
 # Gains are taken out where one or all differ by more than they are known to, and by more than
 # harms: 2 % of brightness lies below the noise of a frame. Clean stacks of all levels stay below.
-ONE_DIFFERS, ALL_DIFFER = (8.0, 0.05), (3.5, 0.02)  # (standard errors, of brightness)
+ONE_DIFFERS, ALL_DIFFER = (10.0, 0.05), (5.0, 0.02)  # (standard errors, of brightness)
 ALIKE = 1.5  # times the median: gains further off do not tell what is usual
 STEP = 0.35  # natural logarithm, half an EV: exposures of a bracket lie further apart
 FEWEST_OF_A_STEP = 0.15  # of the frames

@@ -22,6 +22,7 @@ AGREES = 0.7
 ENTIRE, MOVING = 0.9, 0.5  # of the median agreement; of a frame that seems spoilt
 # Of contrast, by which light from elsewhere is told: deviations from the others, natural logarithm.
 HAZY = (6.0, 0.12)
+BRIGHTER = 1.15  # times the usual frame
 MOST_HAZY = 0.25  # of the frames
 SATURATED_PART = 0.1  # of a frame, more than of others
 COARSE_TURNS = tuple(range(-20, 21, 4))  # degrees between two frames that are turned by 10 each
@@ -160,7 +161,9 @@ def _hazy(
         return {}
     off = contrast - usual.median()
     scatter = DEVIATION_OF_MAD * float((usual - usual.median()).abs().median())
-    hazy = (off < -max(HAZY[0] * scatter, HAZY[1])).nonzero()[:, 0].tolist()
+    # Blur takes contrast too, but brings no light.
+    brighter = gain.to(off) > BRIGHTER * gain.median().to(off)
+    hazy = (brighter & (off < -max(HAZY[0] * scatter, HAZY[1]))).nonzero()[:, 0].tolist()
     if len(hazy) > MOST_HAZY * len(off):
         return {}
     return dict.fromkeys(hazy, "light that is not the scene's: a flash, haze or a cloud")

@@ -222,13 +222,12 @@ def test_the_planes_of_a_colour_stack_keep_the_same_frames(run, tmp_path):
     frames[2, ::2, ::2] = 0
     np.save(tmp_path / "a.npy", frames)
     (tmp_path / "a.toml").write_text('cfa = "RGGB"\n')
-    options = ("--pipeline", "classical", "--until", "noise", "--keep-stages")
-    assert run(tmp_path / "a.npy", *options)[0] == 0
+    options = ("--until", "noise", "--keep-stages")
+    assert run(tmp_path / "a.npy", *options, pipeline="classical")[0] == 0
     kept = {}
     for plane in ("R", "G1", "G2", "B"):
         with np.load(tmp_path / f"out/a/stages/{plane}/screen.npz") as stage:
             kept[plane] = stage["kept"].tolist()
     assert len({str(frames) for frames in kept.values()}) == 1
     assert 5 not in kept["R"]
-    _, _, log = run(tmp_path / "a.npy", *options, "--resume")
-    assert "already done" in log or "done" in log
+    assert run(tmp_path / "a.npy", *options, "--resume", pipeline="classical")[0] == 0

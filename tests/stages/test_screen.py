@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from burst.stages.screen import Config, run
 
 DN = Levels(256, 4095)
 LOST = 0.3  # dB
-COUNT = 24
+COUNT = 16
 
 
 def stack_with(frames: np.ndarray, bad: np.ndarray | None = None) -> Stack:
@@ -35,6 +36,11 @@ def restored(frames: np.ndarray, *settings: str) -> Burst:
     return load("classical", settings).run(Burst(stack_with(frames)))
 
 
+@lru_cache(maxsize=1)
+def clean() -> Burst:
+    return restored(frames())
+
+
 def psnr(burst: Burst) -> float:
     assert bool(burst.image.isfinite().all())
     return score(burst.image, stack_of("medium", 96, COUNT).truth.scene).psnr
@@ -44,20 +50,16 @@ def frames() -> np.ndarray:
     return stack_of("medium", 96, COUNT).stack.frames
 
 
-@pytest.mark.parametrize(
-    "name", ["dark", "another_scene", "mirrored", "flash", "doubled", "partly_doubled", "torn"]
-)
+@pytest.mark.parametrize("name", ["dark", "another_scene", "partly_doubled", "torn"])
 def test_a_fifth_of_bad_frames_costs_nothing(name):
     spoilt = spoil(name, frames(), DN, seed=4, share=0.2)
     without = restored(np.delete(frames(), spoilt.bad, 0))
     assert psnr(restored(spoilt.frames)) > psnr(without) - LOST
 
 
-@pytest.mark.parametrize("name", ["brighter", "flicker", "twilight", "bracket"])
+@pytest.mark.parametrize("name", ["brighter", "flicker", "bracket"])
 def test_light_that_changes_costs_nothing(name):
-    assert (
-        psnr(restored(spoil(name, frames(), DN, seed=4).frames)) > psnr(restored(frames())) - LOST
-    )
+    assert psnr(restored(spoil(name, frames(), DN, seed=4).frames)) > psnr(clean()) - LOST
 
 
 def test_all_of_it_at_once_costs_nothing():
@@ -83,9 +85,9 @@ def test_identical_frames_give_what_one_of_them_gives(distinct):
 def test_a_bright_frame_is_not_the_sharpest():
     spoilt = spoil("brighter", frames(), DN, seed=4)
     sharpness = restored(spoilt.frames).report.numbers("select")["sharpness"]
-    clean = restored(frames()).report.numbers("select")["sharpness"]
+    usual = clean().report.numbers("select")["sharpness"]
     i = int(spoilt.bad[0])
-    assert sharpness[i] == pytest.approx(clean[i], rel=0.25)
+    assert sharpness[i] == pytest.approx(usual[i], rel=0.25)
 
 
 def test_a_bright_frame_is_not_the_sharpest_where_nobody_measured_gains():
@@ -95,11 +97,11 @@ def test_a_bright_frame_is_not_the_sharpest_where_nobody_measured_gains():
     burst = replace(before("select"), gain=None, kept=None)
     bright = burst.linear.clone()
     bright[5] *= 2
-    clean = select(burst, Selection()).report.entries[-1].numbers["sharpness"]
+    usual = select(burst, Selection()).report.entries[-1].numbers["sharpness"]
     found = (
         select(replace(burst, linear=bright), Selection()).report.entries[-1].numbers["sharpness"]
     )
-    assert found[5] == pytest.approx(clean[5], rel=0.15)
+    assert found[5] == pytest.approx(usual[5], rel=0.15)
 
 
 def test_every_field_holds_the_kept_frames_alone():
@@ -133,7 +135,7 @@ def test_motion_during_exposure_goes_by_the_scan_of_the_frames_that_are_left():
 
 
 def test_the_report_speaks_of_all_frames_of_the_stack():
-    spoilt = spoil("mirrored", frames(), DN, seed=4, share=0.1)
+    spoilt = spoil("mirrored", frames(), DN, seed=4, share=0.13)
     burst = restored(spoilt.frames)
     bad = spoilt.bad.tolist()
     noted = burst.report.numbers("select")
@@ -151,7 +153,7 @@ def test_the_report_speaks_of_all_frames_of_the_stack():
 def test_brightness_is_drawn_where_it_differs():
     burst = restored(spoil("flicker", frames(), DN, seed=4).frames)
     assert "gain" in [plot["name"] for plot in draw_plots(burst)]
-    assert "gain" not in [plot["name"] for plot in draw_plots(restored(frames()))]
+    assert "gain" not in [plot["name"] for plot in draw_plots(clean())]
 
 
 def test_all_frames_are_used_when_told_so():
@@ -171,7 +173,7 @@ def test_few_frames_are_told():
     same = np.resize(frames()[:2], (COUNT, 96, 96))
     burst = run(Burst(stack_with(same), report=load_report()), Config())
     assert burst.report.warnings == (
-        "screen: Only 2 of 24 frames take part; the report says why. Set screen.strictness lower,"
+        "screen: Only 2 of 16 frames take part; the report says why. Set screen.strictness lower,"
         " or screen.frames=false to use all.",
     )
 

@@ -19,6 +19,8 @@ Prior = Literal["encoder", "diffusion", "none"]
 
 # Settings that say what is made of a recording, not how well.
 CHOICES = {"unroll": ("instants", "frame", "video", "readout_ratio")}
+# Stages that leave a clean stack as it is: networks need not have been trained behind them.
+CLEANING = ("screen",)
 
 
 def load_once(path: Path, device: torch.device) -> Loaded:
@@ -80,13 +82,15 @@ def _loaded(path: Path, device: str, _changed: int) -> Loaded:
 def other_stages(report: Report, loaded: Loaded) -> str | None:
     """Return a warning where the stages so far are not those that the network was trained on."""
     trained = tomllib.loads(loaded.card.pipeline)
-    names = [entry.stage for entry in report.entries[:-1]]
-    if names != trained.get("stages", []):
+    entries = [entry for entry in report.entries[:-1] if entry.stage not in CLEANING]
+    names = [entry.stage for entry in entries]
+    learnt = [stage for stage in trained.get("stages", []) if stage not in CLEANING]
+    if names != learnt:
         return (
-            f"'{loaded.card.name}' was trained on the stages {', '.join(trained.get('stages', []))}"
+            f"'{loaded.card.name}' was trained on the stages {', '.join(learnt)}"
             f" but comes after {', '.join(names)}."
         )
-    for entry in report.entries[:-1]:
+    for entry in entries:
         for key, value in trained.get(entry.stage, {}).items():
             found = json.loads(json.dumps(entry.settings.get(key)))
             if found != value and key not in CHOICES.get(entry.stage, ()):

@@ -121,7 +121,9 @@ def _merged_noise(burst: Burst) -> float:
 def _effective_frames(burst: Burst) -> float:
     from burst.ops.merge import effective_frames
 
-    return burst.stack.count if burst.weights is None else effective_frames(burst.weights)
+    if burst.weights is None:
+        return burst.stack.count if burst.kept is None else len(burst.kept)
+    return effective_frames(burst.weights)
 
 
 def _psf_sigma(burst: Burst) -> float | None:

@@ -7,6 +7,7 @@ import logging
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,21 +143,37 @@ class _Run:
             return burst, None if burst.image is None else _colour_last(burst.image, stack)
         from burst.ops.bayer import PLANE_NAMES, split_planes
 
+        planes = dict(zip(PLANE_NAMES, split_planes(stack), strict=True))
+        common = replace(self.pipeline, steps=self._common_steps())
+        judged = self._burst(planes["G1"], folder / "G1", pipeline=common)
         images = []
-        for name, plane in zip(PLANE_NAMES, split_planes(stack), strict=True):
-            burst = self._burst(plane, folder / name)
+        for name, plane in planes.items():
+            burst = self._burst(plane, folder / name, judged)
             images.append(burst.image)
             if name == "G1":
                 shown = burst
         return shown, _join(images, stack.sensor.cfa)
 
-    def _burst(self, stack: Stack, folder: Path) -> Burst:
-        keeper = Keeper(folder, step_keys(self.pipeline, stack, self.job.seed))
+    def _common_steps(self) -> tuple[Step, ...]:
+        """Return the first steps that judge the frames of all planes alike: `SHARED = True`."""
+        return tuple(
+            takewhile(lambda step: getattr(step.stage, "SHARED", False), self.pipeline.steps)
+        )
+
+    def _burst(
+        self,
+        stack: Stack,
+        folder: Path,
+        judged: Burst | None = None,
+        pipeline: Pipeline | None = None,
+    ) -> Burst:
+        """Run a pipeline on a stack, or on a plane whose common steps are those of `judged`."""
+        pipeline = pipeline or self.pipeline
+        keeper = Keeper(folder, step_keys(pipeline, stack, self.job.seed))
         burst, done = Burst(stack, self.job.device), 0
         if self.job.resume:
-            burst, done = keeper.restart(self.pipeline, stack, self.job.device)
-            LOG.info("%s: %d of %d stages kept", stack.name, done, len(self.pipeline.steps))
-        rest = replace(self.pipeline, steps=self.pipeline.steps[done:])
+            burst, done = keeper.restart(pipeline, stack, self.job.device)
+            LOG.info("%s: %d of %d stages kept", stack.name, done, len(pipeline.steps))
         before = burst
 
         def finish(step: Step, after: Burst) -> None:
@@ -167,6 +184,12 @@ class _Run:
             before = after
             seed_all(self.job.seed)
 
+        if judged is not None and done < len(judged.report.entries):
+            burst, done = replace(judged, stack=stack), len(judged.report.entries)
+            for step in () if stack is judged.stack else pipeline.steps[:done]:
+                finish(step, burst)
+            before = burst
+        rest = replace(pipeline, steps=pipeline.steps[done:])
         # Every stage starts from the same seed, so that resuming gives the same bytes.
         seed_all(self.job.seed)
         return rest.run(burst, finish)

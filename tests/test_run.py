@@ -211,3 +211,23 @@ def test_colour_stack_gives_a_colour_image(run, tmp_path):
 )
 def test_stacks_of_one_name_get_folders_of_their_own(paths, names):
     assert name_folders([Path("/data") / path for path in paths]) == names
+
+
+def test_the_planes_of_a_colour_stack_keep_the_same_frames(run, tmp_path):
+    generator = np.random.default_rng(0)
+    scene = np.kron(generator.integers(300, 3000, (24, 24)), np.ones((4, 4)))
+    frames = (scene + generator.normal(0, 20, (8, 96, 96))).clip(0, 4095).astype(np.uint16)
+    frames[5] = frames[5, ::-1, ::-1]
+    # Only red says that this frame is dark.
+    frames[2, ::2, ::2] = 0
+    np.save(tmp_path / "a.npy", frames)
+    (tmp_path / "a.toml").write_text('cfa = "RGGB"\n')
+    options = ("--until", "noise", "--keep-stages")
+    assert run(tmp_path / "a.npy", *options, pipeline="classical")[0] == 0
+    kept = {}
+    for plane in ("R", "G1", "G2", "B"):
+        with np.load(tmp_path / f"out/a/stages/{plane}/screen.npz") as stage:
+            kept[plane] = stage["kept"].tolist()
+    assert len({str(frames) for frames in kept.values()}) == 1
+    assert 5 not in kept["R"]
+    assert run(tmp_path / "a.npy", *options, "--resume", pipeline="classical")[0] == 0

@@ -37,8 +37,9 @@ def trimmed_mean(burst: Burst) -> torch.Tensor:
 def best_frame(burst: Burst) -> torch.Tensor:
     """Return the sharpest frame [h, w], noise not counted."""
     assert burst.linear is not None
-    sharpness = torch.as_tensor(burst.report.numbers("select")["sharpness"])
-    return burst.linear[int(sharpness.argmax())]
+    # Frames that were left out have none.
+    sharpness = [s for s in burst.report.numbers("select")["sharpness"] if s is not None]
+    return burst.linear[int(torch.as_tensor(sharpness).argmax())]
 
 
 def registered_mean(burst: Burst) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from scipy import stats
 
@@ -90,8 +91,9 @@ def _noise_error(estimate: NoiseModel, truth: NoiseModel) -> float:
 
 def _rank_correlation(burst: Burst, truth: Truth) -> float:
     sharp = tile_sharpness(truth.noiseless, NoiseModel(0, 0), TILE).mean((1, 2))
-    estimate = burst.report.numbers("select")["sharpness"]
-    return float(stats.spearmanr(sharp.cpu().numpy(), estimate).statistic)
+    estimate = np.asarray(burst.report.numbers("select")["sharpness"], float)
+    known = np.isfinite(estimate)
+    return float(stats.spearmanr(sharp.cpu().numpy()[known], estimate[known]).statistic)
 
 
 def _motion_figures(after: Mapping[str, Burst], truth: Truth) -> dict[str, float]:

@@ -14,18 +14,25 @@ FINE = (1.0, 4.0, 6.0, 4.0, 1.0)
 COARSE = (1.0, 8.0, 28.0, 56.0, 70.0, 56.0, 28.0, 8.0, 1.0)
 
 
-def tile_sharpness(frames: torch.Tensor, noise: NoiseModel, tile: int) -> torch.Tensor:
+def tile_sharpness(
+    frames: torch.Tensor, noise: NoiseModel, tile: int, ratio: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the noise-free band-pass energy [n, ty, tx] of frames [n, h, w] in tiles.
 
-    The energy that the noise model predicts for the band is subtracted. Never below zero.
+    The energy that the noise model predicts for the band is subtracted. Never below zero. A
+    frame's noise is `ratio` [n] times as large in variance, if that is given.
     """
     fine, coarse = _kernel(FINE, len(COARSE), frames), _kernel(COARSE, len(COARSE), frames)
     gain = float((torch.outer(fine, fine) - torch.outer(coarse, coarse)).square().sum())
     size = min(tile, frames.shape[1], frames.shape[2])
     result = []
-    for chunk in frames.split(frames_at_once(frames)):
+    at_once = frames_at_once(frames)
+    for first in range(0, len(frames), at_once):
+        chunk = frames[first : first + at_once]
         band = _separable(chunk, fine) - _separable(chunk, coarse)
         expected = gain * (noise.shot * chunk.clamp(min=0) + noise.read)
+        if ratio is not None:
+            expected = expected * ratio[first : first + at_once, None, None]
         result.append(functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0])
     return torch.cat(result).clamp(min=0)
 

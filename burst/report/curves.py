@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from burst.records import MID_GREY, Burst
+from burst.report.frames import kept_frames, left_out
 from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
 
 PSF_MASS_SHOWN = 0.999  # the rest of the kernel is empty to the eye
@@ -18,7 +19,7 @@ def draw_scores(burst: Burst) -> Drawing | None:
     found = series(burst.report.numbers("select"), "sharpness")
     if found is None or len(found[0]) != burst.stack.count:
         return None
-    score, frame, kept = found[0], np.arange(burst.stack.count), _kept(burst)
+    score, frame, kept = found[0], np.arange(burst.stack.count), kept_frames(burst)
     figure, (axes,) = new_axes()
     axes.axhline(1, color=MUTED, linewidth=0.8)
     axes.plot(frame, score, color=GRID, linewidth=0.8)
@@ -31,6 +32,7 @@ def draw_scores(burst: Burst) -> Drawing | None:
     words = (
         f"{kept.sum()} of {len(kept)} frames are kept. The sharpest is frame {best}, at"
         f" {score[best]:.2f} times the mean; the worst stands at {np.nanmin(score):.2f}."
+        f"{left_out(burst)}"
     )
     alt = f"Sharpness of {len(kept)} frames over time. {words}"
     return Drawing("scores", "Frame scores", words, alt, figure)
@@ -132,15 +134,6 @@ def draw_psf(burst: Burst) -> Drawing | None:
         f"The blur that was taken out: {_full_width(psf[radius]):.1f} px wide at half its height."
     )
     return Drawing("psf", "Point spread function", words, words, figure)
-
-
-def _kept(burst: Burst) -> np.ndarray:
-    """Return which frames count [n] bool: by their weights, else by what `select` noted."""
-    if burst.weights is not None:
-        return np.asarray(burst.weights.detach().cpu().numpy() > 0)
-    kept = burst.report.numbers("select").get("kept")
-    frames = np.arange(burst.stack.count)
-    return np.isin(frames, kept) if kept is not None else np.ones(burst.stack.count, bool)
 
 
 def _table(numbers: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from matplotlib.image import AxesImage
 
 from burst.ops.shutter import exposure_window
 from burst.records import Burst
+from burst.report.frames import by_frame, numbers_of
 from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
 
 POINTS_SHOWN = 600  # of the whole burst; a plot is 400 px wide
@@ -20,7 +21,7 @@ MAP_SIDE = 160  # px, longest side of the displacement maps
 
 def draw_shift(burst: Burst) -> Drawing | None:
     """Draw the shift of every whole frame."""
-    shift = np.asarray(burst.report.numbers("align").get("shift") or [], float)
+    shift = by_frame(burst, np.asarray(burst.report.numbers("align").get("shift") or [], float))
     if shift.shape != (burst.stack.count, 2) or not np.isfinite(shift).any():
         return None
     figure, (axes,) = new_axes()
@@ -52,7 +53,8 @@ def draw_row_motion(burst: Burst) -> Drawing | None:
     close.set_title("close by", color=MUTED, fontsize=10, loc="left")
     words = (
         f"How far the rows moved while they were read out: {rms:.2f} px rms."
-        f" On the right, the frames around number {liveliest}, where it varies most."
+        f" On the right, the frames around number {numbers_of(burst)[liveliest]}, where it varies"
+        " most."
     )
     return Drawing("row-motion", "Row motion", words, words, figure)
 
@@ -93,7 +95,9 @@ def draw_displacement(burst: Burst) -> Drawing | None:
     top = float(np.percentile(rms, 99.5)) or 1.0
     show_map(field, size[typical], 3 * top, step)
     draw_arrows(field, local[typical], step)
-    field.set_title(f"frame {frames[typical]}", color=MUTED, fontsize=10, loc="left")
+    field.set_title(
+        f"frame {numbers_of(burst)[frames[typical]]}", color=MUTED, fontsize=10, loc="left"
+    )
     shown = show_map(spread, rms, top, step)
     spread.set_title("rms over the frames", color=MUTED, fontsize=10, loc="left")
     figure.colorbar(shown, ax=spread, label="px", shrink=0.8).outline.set_visible(False)
@@ -121,20 +125,23 @@ def _plot_frames(axes: Axes, time: np.ndarray, motion: np.ndarray, step: int) ->
 
 
 def _row_times(burst: Burst) -> np.ndarray:
-    """Return when each row was exposed [n, h], in frames, rising within each frame."""
+    """Return when each row was exposed [m, h], in frames, rising within each frame."""
     stack, sensor = burst.stack, burst.stack.sensor
     assert stack.scan is not None
     if not (sensor.frame_time and sensor.row_time):
         # Unknown times: the rows are spread over their frame, so that the plot can be read.
-        return np.arange(stack.count)[:, None] + np.arange(stack.height) / stack.height
+        rows = np.arange(stack.height) / stack.height
+        times: np.ndarray = numbers_of(burst)[:, None] + rows
+        return times
     begin, end = exposure_window(sensor, stack.height, stack.scan)
-    return np.asarray(((begin + end) / 2 / sensor.frame_time).numpy())
+    middle: np.ndarray = ((begin + end) / 2 / sensor.frame_time).numpy()
+    return np.asarray(middle[numbers_of(burst)])
 
 
 def _kept_frames(burst: Burst) -> np.ndarray:
-    """Return the numbers of the frames that count [m]; all where none is weighed."""
+    """Return the places, in the flow, of the frames that count [m]; all where none is weighed."""
     if burst.weights is None or not bool((burst.weights > 0).any()):
-        return np.arange(burst.stack.count)
+        return np.arange(len(numbers_of(burst)))
     return np.flatnonzero(burst.weights.detach().cpu().numpy() > 0)
 
 

@@ -49,10 +49,11 @@ def draw_plots(burst: Burst, instants: Instants | None = None) -> list[dict[str,
     """Return name, title, caption and SVG of every plot that the burst knows enough for."""
     from matplotlib import rc_context
 
-    from burst.report import curves, motion, rows
+    from burst.report import curves, frames, motion, rows
 
     painters = (
         curves.draw_scores,
+        frames.draw_gain,
         curves.draw_noise,
         motion.draw_shift,
         motion.draw_row_motion,

@@ -10,6 +10,7 @@ import numpy as np
 
 from burst.ops.orientation import upright
 from burst.records import Burst, Sensor
+from burst.report.frames import numbers_of
 from burst.report.instants import Instants, as_displayed, frame_image, from_dn, grey, scores
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _shown(pixels: np.ndarray, burst: Burst) -> np.ndarray:
 
 def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image of every step on the way that has been reached."""
-    images = [("first", "First frame", _first_frame(burst))]
+    first = numbers_of(burst)[0]
+    images = [("first", f"Frame {first}" if first else "First frame", _first_frame(burst))]
     if burst.linear is not None:
         images.append(("mean", "Plain mean", _array(burst.linear.mean(0))))
     if burst.merged is not None:
@@ -125,7 +127,7 @@ def _instant_images(instants: Instants) -> list[tuple[str, str, np.ndarray]]:
 def _first_frame(burst: Burst) -> np.ndarray:
     if burst.linear is not None:
         return _array(burst.linear[0])
-    return from_dn(burst.stack.frames[0], burst.stack.sensor)
+    return from_dn(burst.stack.frames[numbers_of(burst)[0]], burst.stack.sensor)
 
 
 def balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:

@@ -73,8 +73,18 @@ def _measured(burst: Burst) -> dict[str, Any]:
     return {
         "noise": asdict(burst.noise) if burst.noise else None,
         "level": asdict(burst.level) if burst.level else None,
-        "weights": None if burst.weights is None else burst.weights.tolist(),
+        "weights": _weights(burst),
     }
+
+
+def _weights(burst: Burst) -> list[float] | None:
+    """Return the weight of every frame of the stack, 0 for those that were left out."""
+    from burst.report.frames import by_frame
+
+    if burst.weights is None:
+        return None
+    weights: list[float] = by_frame(burst, np.asarray(burst.weights.tolist()), 0.0).tolist()
+    return weights
 
 
 def _stage(entry: Entry) -> dict[str, Any]:

@@ -73,11 +73,14 @@ def _motion(burst: Burst) -> torch.Tensor:
     import torch
 
     sensor = burst.stack.sensor
+    count = burst.stack.count if burst.kept is None else len(burst.kept)
     if burst.row_motion is None or sensor.row_time == 0:
-        return torch.zeros(burst.stack.count, 2)
-    per_row = burst.row_motion.diff(dim=1).mean(1).cpu()
-    scan = torch.from_numpy(burst.stack.scan)[:, None]
-    return per_row * scan * (sensor.exposure_time / sensor.row_time)
+        return torch.zeros(count, 2)
+    scan = torch.from_numpy(burst.stack.scan)
+    if burst.kept is not None:
+        scan = scan[burst.kept.cpu()]
+    per_row = burst.row_motion.diff(dim=1).mean(1).cpu() * scan[:, None]
+    return per_row * (sensor.exposure_time / sensor.row_time)
 
 
 def _doubts(found: Strength, bound: float, config: Config) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
-MAY_GIVE = ("valid",)  # where the sensor has defects
+MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket are saturated
 
 MOST_APART = 2.0  # times; the variance that is told against the one that frames show
 
@@ -37,15 +37,17 @@ class Config:
 
 
 def run(burst: Burst, config: Config) -> Burst:
-    """Return the burst with linear frames and their noise model."""
+    """Return the burst with linear frames, freed of their gain, and their noise model."""
     from burst.ops import defects as defects_ops
     from burst.ops import noise as ops
+    from burst.ops.gains import differ
     from burst.ops.mend import mend
 
     stack = burst.stack
     sensor = stack.sensor
     black = float(sensor.black_levels[0])
-    linear = ops.to_linear(stack.frames, black, sensor.white_level, burst.device)
+    frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
+    linear = ops.to_linear(frames, black, sensor.white_level, burst.device)
     noise_of = _Noise(sensor, config.model)
     found = noise_of.measure(linear)
     valid, counts, good = burst.valid, defects_ops.NONE, None
@@ -64,7 +66,10 @@ def run(burst: Burst, config: Config) -> Burst:
     if good is not None:
         linear = mend(linear, ~good)
         valid = good.expand(linear.shape) if valid is None else valid & good
-    row_noise = _take_out_row_noise(linear, model) if config.row_noise else 0.0
+    if burst.gain is not None and differ(burst.gain):
+        given = replace(burst, linear=linear, valid=valid)
+        linear, valid, model = _evened(given, burst.gain, good)
+    row_noise = _take_out_row_noise(linear, model) if config.row_noise and len(linear) > 1 else 0.0
     report = burst.report.note(
         shot=model.shot,
         read=model.read,
@@ -181,6 +186,27 @@ def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
             f"White is told as {sensor.white_level:.0f} DN, but values pile up at {right} DN."
             f" Pass --white-level {right}."
         )
+
+
+def _evened(
+    burst: Burst, gain: torch.Tensor, good: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None, NoiseModel]:
+    """Return frames freed of their gain [m], which of their values are good, and their noise, from
+    pixels that are `good` [h, w]."""
+    from burst.ops import gains
+    from burst.ops import noise as ops
+
+    assert burst.linear is not None
+    sensor = burst.stack.sensor
+    linear, valid = gains.even_out(burst.linear, burst.valid, gain)
+    # Where a frame is saturated it has no noise: the shortest exposures tell of bright places.
+    dark = gain.to(linear) <= gain.median().to(linear)
+    curve = ops.noise_curve(linear[dark], good)
+    mean = ops.fit_noise(*curve, ops.lowest_linear(sensor), ops.one_dn(sensor))
+    variances = gains.frame_variances(linear, valid)
+    factor = float(variances.mean() / variances[dark].mean())
+    mean = NoiseModel(mean.shot * factor, mean.read * factor)
+    return linear, valid, gains.merged_noise(mean, variances)
 
 
 def _take_out_row_noise(linear: torch.Tensor, model: NoiseModel) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("linear", "noise")
 GIVES = ("weights", "tile_sharpness")
+MAY_GIVE = ("kept", "linear", "gain", "valid")  # where frames are left out
 
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 
@@ -34,27 +35,85 @@ def run(burst: Burst, config: Config) -> Burst:
 
     assert burst.linear is not None
     assert burst.noise is not None
-    tiles = tile_sharpness(burst.linear, burst.noise, config.tile)
+    noise = _noise(burst)
+    tiles = tile_sharpness(burst.linear, burst.noise, config.tile, noise)
+    tiles = tiles / _light(burst)[:, None, None].square()
     sharpness = tiles.mean((1, 2))
     sharpness = sharpness / sharpness.mean().clamp(min=1e-20)
-    reasons = _reasons(burst.linear, sharpness, config)
+    reasons = _reasons(sharpness, config)
     weights = sharpness.clamp(min=1e-3) ** config.emphasis
+    if noise is not None:
+        weights = weights / noise
     weights[list(reasons)] = 0.0
     weights = weights / weights[weights > 0].mean()
-    report = burst.report.note(
-        sharpness=sharpness.tolist(),
-        weights=weights.tolist(),
-        kept=[i for i in range(len(weights)) if i not in reasons],
-        reasons={str(i): reason for i, reason in reasons.items()},
-    )
+    report = burst.report.note(**_noted(burst, sharpness, weights, reasons))
+    burst = replace(burst, report=report)
+    if reasons:
+        left = [i for i in range(len(weights)) if i not in reasons]
+        burst, weights, tiles = _without(burst, left), weights[left], tiles[left]
     relative = tiles / tiles.mean(0, keepdim=True).clamp(min=1e-20)
-    return replace(burst, weights=weights, tile_sharpness=relative, report=report)
+    return replace(burst, weights=weights, tile_sharpness=relative)
 
 
-def _reasons(linear: torch.Tensor, sharpness: torch.Tensor, config: Config) -> dict[int, str]:
-    """Return why each dropped frame [n] is dropped; at least two frames stay."""
+def _without(burst: Burst, left: list[int]) -> Burst:
+    """Return the burst with the frames `left` alone: the others take part in nothing."""
+    import torch
+
+    linear, gain, valid = burst.linear, burst.gain, burst.valid
+    assert linear is not None
+    chosen = torch.tensor(left, device=linear.device)
+    return replace(
+        burst,
+        kept=chosen if burst.kept is None else burst.kept[chosen],
+        linear=linear[chosen],
+        gain=None if gain is None else gain[chosen],
+        valid=None if valid is None else valid[chosen],
+    )
+
+
+def _light(burst: Burst) -> torch.Tensor:
+    """Return by how much brighter than others each frame [m] is, where nobody has taken it out."""
+    import torch
+
+    assert burst.linear is not None
+    if burst.gain is not None:
+        return torch.ones_like(burst.linear[:, 0, 0])
+    light = burst.linear.mean((1, 2)).clamp(min=1e-3)
+    return light / light.median()
+
+
+def _noise(burst: Burst) -> torch.Tensor | None:
+    """Return how many times the variance of the burst's noise each frame has [m]; None for 1."""
+    from burst.ops.gains import differ, frame_variances, noise_ratios
+
+    assert burst.linear is not None
+    if not differ(burst.gain):
+        return None
+    return noise_ratios(frame_variances(burst.linear, burst.valid))
+
+
+def _noted(
+    burst: Burst, sharpness: torch.Tensor, weights: torch.Tensor, reasons: dict[int, str]
+) -> dict[str, Any]:
+    """Return what the report says of every frame of the stack, those left out before included."""
+    kept = range(burst.stack.count) if burst.kept is None else burst.kept.tolist()
+    place = {frame: i for i, frame in enumerate(kept)}
+    every = range(burst.stack.count)
+    before = burst.report.numbers("screen").get("reasons", {})
+    now = {str(frame): reasons[i] for frame, i in place.items() if i in reasons}
+    return {
+        "sharpness": [float(sharpness[place[i]]) if i in place else None for i in every],
+        "weights": [float(weights[place[i]]) if i in place else 0.0 for i in every],
+        "kept": [i for i in kept if place[i] not in reasons],
+        "reasons": {
+            str(i): {**before, **now}[str(i)] for i in every if str(i) in {**before, **now}
+        },
+    }
+
+
+def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
+    """Return why each dropped frame [m] is dropped; at least two frames stay."""
     reasons = {}
-    brightness = _deviation(linear.mean((1, 2)))
     blur = _deviation(sharpness.clamp(min=1e-6).log())
     order = sharpness.argsort(descending=True).tolist()
     least = max(2, round(config.keep * len(order)))
@@ -63,8 +122,6 @@ def _reasons(linear: torch.Tensor, sharpness: torch.Tensor, config: Config) -> d
             reasons[i] = f"sharpness {sharpness[i]:.2f} of the mean: not among the best {least}"
         elif place >= 2 and float(blur[i]) < -config.outlier:
             reasons[i] = f"sharpness {sharpness[i]:.2f} of the mean: far below the others"
-        elif place >= 2 and abs(float(brightness[i])) > 2 * config.outlier:
-            reasons[i] = f"brightness {float(brightness[i]):+.0f} deviations from the others"
     return reasons
 
 

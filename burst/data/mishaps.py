@@ -1,0 +1,194 @@
+"""What goes wrong while a stack is recorded: frames in DN in, spoilt frames in DN out.
+
+Every mishap is a pure function of frames and a generator of random numbers; `MISHAPS` names all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+SHARE = 0.1  # of the frames that a mishap of single frames spoils
+FLICKER = 0.3  # std of brightness
+DUSK = 0.4  # brightness of the last frame against the first's
+STOPS = (0, 1, 2)  # EV by which the frames of a bracket are darker, in turn
+FLASH = 3.0  # times as bright
+TORN_BY = 0.15  # of the width
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Black and white of the sensor, in DN."""
+
+    black: float
+    white: float
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """Frames [n, h, w] in DN, and which of them [k] should not take part as they are."""
+
+    frames: np.ndarray
+    bad: np.ndarray
+
+
+Light = Any  # array [..., h, w], linear: black 0 and white 1
+OfFrame = Callable[[Light, Light, np.random.Generator], Light]  # a frame, the good one before
+OfStack = Callable[[Light, np.random.Generator], Light]
+
+
+def spoil(
+    name: str, frames: np.ndarray, levels: Levels, seed: int = 0, share: float = SHARE
+) -> Spoilt:
+    """Return frames [n, h, w] in DN after the mishap of a name, one of `MISHAPS`.
+
+    Mishaps of single frames happen to a share of them, one at least; `bad` is empty where the
+    mishap happens to the whole stack.
+    """
+    generator = np.random.default_rng(seed)
+    light = (frames.astype(np.float32) - levels.black) / (levels.white - levels.black)
+    if name in OF_STACKS:
+        return Spoilt(_to_dn(OF_STACKS[name](light, generator), levels), np.empty(0, int))
+    count = 1 if name == "brighter" else max(1, round(share * len(frames)))
+    # The first frame stays good: a copy needs one before it.
+    bad = np.sort(generator.choice(np.arange(1, len(frames)), count, replace=False))
+    spoilt = frames.copy()
+    good = np.setdiff1d(np.arange(len(frames)), bad)
+    for i in bad:
+        before = light[good[good < i][-1]]
+        spoilt[i] = _to_dn(OF_FRAMES[name](light[i], before, generator), levels)
+    return Spoilt(spoilt, bad)
+
+
+def _to_dn(light: Light, levels: Levels) -> np.ndarray:
+    dn = levels.black + light * (levels.white - levels.black)
+    return np.asarray(np.rint(dn).clip(0, levels.white).astype(np.uint16))
+
+
+def _dark(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    """Nothing but the noise of reading."""
+    return generator.normal(0, _noise(frame) / 2, frame.shape)
+
+
+def _white(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return np.ones_like(frame)
+
+
+def _another_scene(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    """As bright and as noisy as the scene, but blots of other places and sizes."""
+    shape = frame.shape
+    picture = np.zeros(shape)
+    for size in (2, 4, 8, 16):
+        blots = ndimage.gaussian_filter(generator.normal(size=shape), size, mode="wrap")
+        picture += np.sign(blots) * generator.uniform(0.5, 1)
+    picture = ndimage.gaussian_filter(picture, 0.7)
+    other = (picture - picture.mean()) / picture.std() * frame.std() + frame.mean()
+    return other + generator.normal(0, _noise(frame), shape)
+
+
+def _mirrored(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return frame[:, ::-1]
+
+
+def _upside_down(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return frame[::-1, ::-1]
+
+
+def _brighter(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return 2 * frame
+
+
+def _flash(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    """So bright that much of the frame saturates."""
+    return FLASH * frame + 0.1
+
+
+def _doubled(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    return before
+
+
+def _partly_doubled(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    """The upper rows are still those of the frame before."""
+    row = _somewhere(frame, generator)
+    return np.concatenate([before[:row], frame[row:]])
+
+
+def _torn(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    """The lower rows come from another place of the buffer: they stand beside the upper ones."""
+    row, by = _somewhere(frame, generator), max(4, round(TORN_BY * frame.shape[1]))
+    return np.concatenate([frame[:row], np.roll(before[row:], by, axis=1)])
+
+
+def _half_read(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    """The lower rows were never read."""
+    read = frame.copy()
+    read[_somewhere(frame, generator) :] = 0
+    return read
+
+
+def _bird(frame: Light, before: Light, generator: np.random.Generator) -> Light:
+    """Something dark, a sixth of the frame long, in front of the scene."""
+    h, w = frame.shape
+    y, x = np.mgrid[:h, :w]
+    at = generator.uniform(0.25, 0.75, 2) * (h, w)
+    body = ((y - at[0]) / (0.04 * h)) ** 2 + ((x - at[1]) / (0.09 * w)) ** 2 < 1
+    wings = ((y - at[0]) / (0.09 * h)) ** 2 + ((x - at[1]) / (0.025 * w)) ** 2 < 1
+    return np.where(body | wings, 0.05 * frame, frame)
+
+
+def _flicker(light: Light, generator: np.random.Generator) -> Light:
+    return _exposed(light, (1 + FLICKER * generator.normal(size=len(light))).clip(0.25, 2))
+
+
+def _twilight(light: Light, generator: np.random.Generator) -> Light:
+    return _exposed(light, np.geomspace(1, DUSK, len(light)))
+
+
+def _bracket(light: Light, generator: np.random.Generator) -> Light:
+    return _exposed(light, 0.5 ** np.resize(STOPS, len(light)))
+
+
+def _identical(light: Light, generator: np.random.Generator) -> Light:
+    return np.repeat(light[len(light) // 2][None], len(light), 0)
+
+
+def _exposed(light: Light, gains: np.ndarray) -> Light:
+    return light * gains[:, None, None]
+
+
+def _somewhere(frame: Light, generator: np.random.Generator) -> int:
+    """Return a row in the middle half of a frame."""
+    h = frame.shape[0]
+    return int(generator.integers(h // 4, 3 * h // 4))
+
+
+def _noise(frame: Light) -> float:
+    """Return the std of the fine grain of a frame [h, w]."""
+    return float(np.median(np.abs(np.diff(frame, axis=1)))) / 0.6745 / 2**0.5
+
+
+OF_FRAMES: dict[str, OfFrame] = {
+    "dark": _dark,
+    "white": _white,
+    "another_scene": _another_scene,
+    "mirrored": _mirrored,
+    "upside_down": _upside_down,
+    "brighter": _brighter,
+    "flash": _flash,
+    "doubled": _doubled,
+    "partly_doubled": _partly_doubled,
+    "torn": _torn,
+    "half_read": _half_read,
+    "bird": _bird,
+}
+OF_STACKS: dict[str, OfStack] = {
+    "flicker": _flicker,
+    "twilight": _twilight,
+    "bracket": _bracket,
+    "identical": _identical,
+}
+MISHAPS = (*OF_FRAMES, *OF_STACKS)

@@ -1,0 +1,85 @@
+"""Numbers of frames by their place in the stack, and the frames that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from burst.records import Burst
+from burst.report.style import ACCENT, GRID, MUTED, Drawing, new_axes
+
+REASONS_SHOWN = 4  # in a caption; all of them stand in the table of the stage
+
+
+def numbers_of(burst: Burst) -> np.ndarray:
+    """Return the stack's numbers [m] of the frames that the fields of a burst hold."""
+    if burst.kept is None:
+        return np.arange(burst.stack.count)
+    return np.asarray(burst.kept.detach().cpu().numpy())
+
+
+def by_frame(burst: Burst, values: np.ndarray, missing: float = np.nan) -> np.ndarray:
+    """Return values [m, ...] by the number of the frame in the stack [n, ...].
+
+    `missing` stands for frames that were left out; values of all frames are left as they are.
+    """
+    numbers = numbers_of(burst)
+    if len(values) != len(numbers) or len(values) == burst.stack.count:
+        return values
+    spread = np.full((burst.stack.count, *values.shape[1:]), missing)
+    spread[numbers] = values
+    return spread
+
+
+def kept_frames(burst: Burst) -> np.ndarray:
+    """Return which frames of the stack count [n] bool: by their weights, else by what is noted."""
+    if burst.weights is not None:
+        weights = burst.weights.detach().cpu().double().numpy()
+        return np.asarray(by_frame(burst, weights, 0.0) > 0)
+    kept = burst.report.numbers("select").get("kept", numbers_of(burst))
+    return np.isin(np.arange(burst.stack.count), kept)
+
+
+def left_out(burst: Burst) -> str:
+    """Say in a sentence each which frames were left out, and why; nothing where none was."""
+    found: dict[str, list[int]] = {}
+    for stage in ("screen", "select"):
+        for frame, reason in burst.report.numbers(stage).get("reasons", {}).items():
+            frames = found.setdefault(_kind(reason), [])
+            if int(frame) not in frames:
+                frames.append(int(frame))
+    shown = sorted(found.items(), key=lambda item: -len(item[1]))[:REASONS_SHOWN]
+    return "".join(f" {_named(frames)}: {reason}." for reason, frames in shown)
+
+
+def draw_gain(burst: Burst) -> Drawing | None:
+    """Draw how bright each frame was recorded, where that differs."""
+    if burst.gain is None or bool((burst.gain == 1).all()):
+        return None
+    gain = by_frame(burst, burst.gain.detach().cpu().double().numpy())
+    figure, (axes,) = new_axes()
+    axes.axhline(1, color=MUTED, linewidth=0.8)
+    axes.plot(gain, color=GRID, linewidth=0.8)
+    axes.plot(gain, "o", color=ACCENT)
+    axes.set(xlabel="frame", ylabel="brightness")
+    axes.set_ylim(bottom=0)
+    words = (
+        f"How bright each frame was recorded against the others: {np.nanmin(gain):.2f} to"
+        f" {np.nanmax(gain):.2f} times. It is taken out before anything else."
+    )
+    return Drawing("gain", "Brightness of the frames", words, words, figure)
+
+
+def _kind(reason: str) -> str:
+    """Return what several frames have in common of a reason that names numbers."""
+    if reason.startswith("the same as"):
+        return "the same as an earlier one"
+    if "less" in reason or "sharpness" in reason:
+        return "not sharp enough"
+    return reason
+
+
+def _named(frames: Sequence[int]) -> str:
+    text = ", ".join(str(i) for i in sorted(frames))
+    return f"Frame {text}" if len(frames) == 1 else f"Frames {text}"

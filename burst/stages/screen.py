@@ -1,0 +1,75 @@
+"""Leave out frames that do not belong, and measure how bright each was recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from burst.ops.screen import Verdict
+    from burst.records import Burst, Report
+
+NEEDS = ("stack",)
+GIVES = ("kept", "gain")
+MAY_GIVE = ("valid",)  # None where all values are good
+# The four planes of a colour mosaic show the same moments: what one gives counts for all.
+SHARED = True
+
+FEW = 0.5  # of the frames; a person should know when fewer are left
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is looked for.
+
+    frames      leave out frames that are lost, doubled, mirrored or of another scene, and parts of
+                frames that are torn, unread or covered
+    gains       measure the brightness of each frame, which is then taken out
+    strictness  how much a frame has to agree with the others; below 1 it needs to less
+    """
+
+    frames: bool = True
+    gains: bool = True
+    strictness: Annotated[float, Field(gt=0, le=1.3)] = 1.0
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with the frames that take part, their gains and their good values."""
+    import torch
+
+    from burst.ops.screen import screen
+
+    stack = burst.stack
+    verdict = screen(stack.frames, stack.sensor, config.strictness, burst.device)
+    if not config.frames:
+        kept = torch.arange(stack.count, device=verdict.kept.device)
+        gain = torch.ones(stack.count, device=kept.device)
+        gain[verdict.kept] = verdict.gain
+        verdict = replace(verdict, kept=kept, gain=gain, valid=None, reasons={}, parts={})
+    if not config.gains:
+        verdict = replace(verdict, gain=torch.ones_like(verdict.gain))
+    report = burst.report.note(
+        kept=verdict.kept.tolist(),
+        gain=verdict.gain.tolist(),
+        reasons={str(i): reason for i, reason in verdict.reasons.items()},
+        parts={str(i): share for i, share in verdict.parts.items()},
+    )
+    report = _told(report, verdict, stack.count)
+    return replace(burst, kept=verdict.kept, gain=verdict.gain, valid=verdict.valid, report=report)
+
+
+def _told(report: Report, verdict: Verdict, count: int) -> Report:
+    """Return the report with what a person should know of the frames."""
+    if verdict.divided:
+        report = report.warn(
+            "The frames fall into groups that do not agree with one another, and no group is much"
+            " larger than the others: all are used. Restore each scene by itself."
+        )
+    if len(verdict.kept) < FEW * count:
+        report = report.warn(
+            f"Only {len(verdict.kept)} of {count} frames take part; the report says why. Set"
+            " screen.strictness lower, or screen.frames=false to use all."
+        )
+    return report

@@ -24,6 +24,7 @@ TOE = 0.02  # of the scale: below it the curve is a line
 WHITE = 0.995  # this quantile of the merged image becomes 1
 LEAST_SCALE = 1e-3
 LARGEST_SPREAD = 0.5
+LEAST_LIGHT = 0.05  # of a group's frames, below which its mean is drawn to that of all
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,8 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
 
     from burst.ops.chunks import frames_at_once
     from burst.ops.noise import lowest_linear, undo_clipping
-    from burst.ops.warp import compose, warp
+    from burst.ops.samples import sample
+    from burst.ops.warp import compose
 
     linear, noise, weights, flow = burst.linear, burst.noise, burst.weights, burst.flow
     merged, tiles, lowest = burst.merged, burst.tile_sharpness, lowest_linear(burst.stack.sensor)
@@ -211,17 +213,29 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
     groups = tuple(name for name in GROUPS if name in wanted)
     shares = group_shares(tiles[used], groups)
     sums = torch.zeros((len(groups), *merged.shape)).to(merged)
-    total, square = torch.zeros_like(merged), torch.zeros_like(merged)
+    light = torch.zeros_like(sums)
+    total, square, seen = (torch.zeros_like(merged) for _ in range(3))
     step = frames_at_once(linear)
     for chosen, share in zip(used.split(step), shares.split(step), strict=True):
         motion = None if burst.row_motion is None else burst.row_motion[chosen]
-        difference = warp(linear[chosen], compose(flow[chosen], motion)) - merged
+        valid = None if burst.valid is None else burst.valid[chosen]
+        values, counts = sample(linear[chosen], compose(flow[chosen], motion), valid)
+        difference = values - merged
+        if counts is not None:
+            difference = difference * counts
+            seen += counts.sum(0)
         total += difference.sum(0)
         square += difference.square().sum(0)
         for group in range(len(groups)):
-            sums[group] += (_spread_tiles(share[:, group], merged) * difference).sum(0)
+            spread = _spread_tiles(share[:, group], merged)
+            sums[group] += (spread * difference).sum(0)
+            if counts is not None:
+                light[group] += (spread * counts).sum(0)
+    if burst.valid is not None:
+        sums = sums / light.clamp(min=LEAST_LIGHT)
+    number = seen.clamp(min=1) if burst.valid is not None else len(used)
     expected = noise.shot * merged.clamp(min=0) + noise.read
-    variance = square / len(used) - (total / len(used)).square()
+    variance = square / number - (total / number).square()
     made = {"spread": (variance - expected).clamp(min=0).sqrt()}
     for group, name in enumerate(groups):
         made[name] = undo_clipping(merged + sums[group], noise, lowest)

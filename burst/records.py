@@ -306,7 +306,10 @@ class Burst:
     weights         [n], 0 for a dropped frame, mean 1 over the kept ones
     tile_sharpness  [n, ty, tx], noise-free sharpness of each tile relative to its mean over frames
     flow            [n, 2, h, w] px, from the reference grid to the frame:
-                    frame(p + flow(p)) = reference(p)
+                    frame(p + flow(p)) = reference(p); the grid is that of the frames, or the part
+                    of the scene that they share where the camera moved far
+    motion          [n, 2, 3] what of the flow is the camera's turn, scale and drift (see
+                    `ops.motion`); None where frames merely shift a little
     level           how hard the stack is, by which a model is chosen
     row_motion      [n, h, 2] px, added to the flow of each row (see `ops.warp.compose`)
     psf             [n, k, k], blur of each aligned frame
@@ -329,6 +332,7 @@ class Burst:
     weights: torch.Tensor | None = None
     tile_sharpness: torch.Tensor | None = None
     flow: torch.Tensor | None = None
+    motion: torch.Tensor | None = None
     level: Level | None = None
     row_motion: torch.Tensor | None = None
     psf: torch.Tensor | None = None

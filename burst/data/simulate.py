@@ -17,10 +17,11 @@ from scipy.fft import next_fast_len
 from burst.data.levels import Conditions
 from burst.ops import psf as psf_ops
 from burst.ops.chunks import frames_at_once
+from burst.ops.motion import flow_of, inverse, move, reach
 from burst.ops.shutter import exposure_window
 from burst.ops.turbulence import Air, at_times, frame_correlation, tilt_to_pixels, zernike_fields
 from burst.ops.vibration import Vibration
-from burst.ops.warp import compose, invert, resize_field, warp
+from burst.ops.warp import compose, invert, pixel_grid, resize_field, warp
 from burst.records import Sensor, Shutter, Stack
 
 GRID_SPACING = 8.0  # pixels between simulated beams
@@ -83,24 +84,26 @@ def simulate(
     size: tuple[int, int] | None = None,
     camera: Camera | None = None,
     air: Air | None = None,
+    path: torch.Tensor | None = None,
 ) -> Simulated:
     """Take `frames` frames of size (h, w) of a scene [H, W] linear in [0, 1].
 
     The middle of the scene is seen; where it is too small it is mirrored. `air` sets what
     `conditions` leaves open; its strength is that of the conditions. The generator says on which
-    device it runs.
+    device it runs. `path` [n, 2, 3] is the motion of the camera, as `ops.similarity` has it: the
+    truth lies on the grid of a camera at rest.
     """
     camera = camera or Camera()
     air = replace(air or Air(1.0), d_over_r0=conditions.d_over_r0)
     size = size or (scene.shape[0], scene.shape[1])
-    wide = _widen(scene.to(generator.device).float(), size)
-    shot = _Shot(camera.sensor, air, conditions, frames, size, generator)
+    margin = PSF_SIZE // 2 + (0 if path is None else reach(path, size))
+    wide = _widen(scene.to(generator.device).float(), size, margin)
+    shot = _Shot(camera.sensor, air, conditions, frames, size, generator, path)
     noiseless, psf = _expose(wide, shot)
     flow, row_motion = shot.truth()
     dn, hot, row_offset = _record(noiseless, conditions, camera, generator)
     sensor = replace(camera.sensor, sampling=air.sampling)
     stack = Stack(dn, sensor, name="simulated", source="simulated", scan=shot.scan)
-    margin = PSF_SIZE // 2
     seen = wide[margin:-margin, margin:-margin]
     truth = Truth(seen, flow, row_motion, psf, noiseless, hot, row_offset, conditions, air)
     return Simulated(stack, truth)
@@ -117,8 +120,10 @@ class _Shot:
         frames: int,
         size: tuple[int, int],
         generator: torch.Generator,
+        path: torch.Tensor | None = None,
     ) -> None:
         device = generator.device
+        self.path = None if path is None else path.to(device)
         self.air, self.size, self.scan = air, size, np.ones(frames, np.int8)
         if sensor.shutter is Shutter.DUAL_REVERSED:
             self.scan[1::2] = -1
@@ -161,6 +166,12 @@ class _Shot:
         everything = slice(None)
         row_motion = self.motion(everything, 0.5)
         total = invert(compose(self.tilt(everything), row_motion))
+        if self.path is not None:
+            moved = flow_of(self.path, self.size)
+            # The air bends what the frame sees: its displacement is found where the camera looks.
+            total = moved + torch.stack(
+                [warp(total[:, axis], moved, mode="bilinear") for axis in (0, 1)], dim=1
+            )
         return total - rearrange(row_motion, "n h xy -> n xy h 1"), row_motion
 
 
@@ -175,7 +186,11 @@ def _expose(wide: torch.Tensor, shot: _Shot) -> tuple[torch.Tensor, torch.Tensor
         tilt = shot.tilt(chosen)
         moved = torch.stack(
             [
-                _displace(wide, compose(tilt, shot.motion(chosen, (i + 0.5) / steps)))
+                _displace(
+                    wide,
+                    compose(tilt, shot.motion(chosen, (i + 0.5) / steps)),
+                    None if shot.path is None else shot.path[chosen],
+                )
                 for i in range(steps)
             ]
         ).mean(0)
@@ -185,11 +200,22 @@ def _expose(wide: torch.Tensor, shot: _Shot) -> tuple[torch.Tensor, torch.Tensor
     return torch.cat(frames), torch.cat(kernels)
 
 
-def _displace(wide: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
-    """Return the scene as displaced: the sensor's pixel q sees scene point q - displacement(q)."""
+def _displace(
+    wide: torch.Tensor, displacement: torch.Tensor, path: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the scene as displaced: the sensor's pixel q sees scene point q - displacement(q), or
+    the point that the camera's path [n, 2, 3] brings there."""
     margin = PSF_SIZE // 2
     padded = torch.nn.functional.pad(displacement, (margin,) * 4, mode="replicate")
-    return warp(wide.expand(displacement.shape[0], -1, -1), -padded)
+    flow = -padded
+    if path is not None:
+        x, y = pixel_grid(padded)
+        outside = (wide.shape[-1] - padded.shape[-1]) // 2 + margin
+        seen = move(
+            inverse(path), torch.stack([x - margin + flow[:, 0], y - margin + flow[:, 1]], 1)
+        )
+        flow = torch.stack([seen[:, 0] + outside - x, seen[:, 1] + outside - y], dim=1)
+    return warp(wide.expand(len(flow), -1, -1), flow)
 
 
 def _blur_locally(
@@ -247,9 +273,8 @@ def _record(
     return dn.cpu().numpy().astype(np.uint16), hot, row_offset[..., 0] / conditions.electrons
 
 
-def _widen(scene: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def _widen(scene: torch.Tensor, size: tuple[int, int], margin: int) -> torch.Tensor:
     """Return the middle (h, w) of a scene with a margin of real or mirrored content around it."""
-    margin = PSF_SIZE // 2
     wanted = [s + 2 * margin for s in size]
     short = [max(0, w - s) for w, s in zip(wanted, scene.shape, strict=True)]
     pad = [(s // 2, s - s // 2) for s in short]

@@ -82,6 +82,11 @@ def fill(field: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
     return _pull_push(field[None], trust[None, None])[0]
 
 
+def fill_frames(frames: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Replace values of frames [n, h, w] that are not valid [n, h, w] by what lies around them."""
+    return _pull_push(frames[:, None] * valid[:, None], valid[:, None].to(frames))[:, 0]
+
+
 def _pull_push(field: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
     if min(field.shape[-2:]) <= 2:
         weight = trust.sum((2, 3), keepdim=True).clamp(min=1e-9)

@@ -21,10 +21,13 @@ from kornia.filters import gaussian_blur2d
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
+from burst.ops.motion import add_motion, binned_motion, flow_of
+from burst.ops.samples import mean_of, sample
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.records import NoiseModel
 
 CELL = 4
+HALF = 0.5  # of the pixels of a bin, so that it counts
 RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
 
 
@@ -35,6 +38,27 @@ class Scale:
     binning: int
     window: float
     rounds: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What the frames are registered on, where that is not simply their own grid: its size (h, w),
+    the camera's motion [n, 2, 3] from it to the frames or None, and which values of the frames
+    [n, h, w] were measured. Samples from outside a frame do not count."""
+
+    size: tuple[int, int]
+    motion: torch.Tensor | None
+    valid: torch.Tensor
+
+    def binned(self, factor: int) -> Grid:
+        """Return the grid for frames that `bin_frames` made smaller."""
+        if factor == 1:
+            return self
+        size = (self.size[0] // factor, self.size[1] // factor)
+        motion = None if self.motion is None else binned_motion(self.motion, factor)
+        pieces = self.valid.split(frames_at_once(self.valid))
+        valid = torch.cat([bin_frames(part.float(), factor) > HALF for part in pieces])
+        return Grid(size, motion, valid)
 
 
 COARSE = (Scale(4, 24, 2), Scale(4, 16, 2), Scale(2, 16, 1), Scale(2, 10, 1))
@@ -48,23 +72,27 @@ def register(
     cells: torch.Tensor,
     scales: Sequence[Scale],
     reference: torch.Tensor | None = None,
+    grid: Grid | None = None,
 ) -> tuple[torch.Tensor, float]:
     """Refine cells [n, 2, gy, gx] of frames [n, h, w] through `scales`; the second result is the
     mean square misfit of the last round in units of the noise's variance.
 
     Without a `reference` [h, w] the mean of the frames as aligned so far is used, and the mean
-    displacement over the frames, which turbulence does not have, is taken out.
+    displacement over the frames, which turbulence does not have, is taken out. On a `grid` cells
+    are displacements on that grid, which the camera's motion follows.
     """
     misfit = math.nan
+    whole = _size(frames) if grid is None else grid.size
     for scale in scales:
-        binned = bin_frames(frames, scale.binning)
+        binned = _bin_measured(frames, scale.binning, grid)
+        place = None if grid is None else grid.binned(scale.binning)
         fixed = None if reference is None else bin_frames(reference[None], scale.binning)[0]
-        grid = _grid(binned)
-        local = _resize_cells(cells, grid) / scale.binning
+        size = _size(binned) if place is None else place.size
+        local = _resize_cells(cells, _cells(size)) / scale.binning
         read = NoiseModel(noise.shot / scale.binning**2, noise.read / scale.binning**2)
         for _ in range(scale.rounds):
-            local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed)
-        cells = _resize_cells(local, _grid(frames)) * scale.binning
+            local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed, place)
+        cells = _resize_cells(local, _cells(whole)) * scale.binning
     return cells, misfit
 
 
@@ -84,8 +112,13 @@ def remove_warp(
 
 def cells_of(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     """Return cells for frames [n, h, w] that are merely shifted, by shifts [n, 2]."""
-    gy, gx = _grid(frames)
+    gy, gx = _cells(_size(frames))
     return rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, gy, gx).contiguous()
+
+
+def cells_of_motion(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return cells [n, 2, gy, gx] of a grid of size (h, w) that move by a motion [n, 2, 3]."""
+    return flow_of(binned_motion(motion, CELL), _cells(size)) * CELL
 
 
 def expand(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -111,12 +144,30 @@ def recentre(flow: torch.Tensor) -> torch.Tensor:
     return torch.stack(moved, dim=1)
 
 
-def aligned_mean(frames: torch.Tensor, flow: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w]."""
-    total = torch.zeros_like(frames[0])
+def aligned_mean(
+    frames: torch.Tensor,
+    flow: torch.Tensor,
+    weights: torch.Tensor,
+    valid: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w].
+
+    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from outside.
+    """
+    total = frames.new_zeros(flow.shape[-2:])
+    light, plain = torch.zeros_like(total), torch.zeros_like(total)
     for chosen in _chunks(frames):
-        total += (weights[chosen, None, None] * warp(frames[chosen], flow[chosen])).sum(0)
-    return total / weights.sum()
+        measured = None if valid is None else valid[chosen]
+        values, counts = sample(frames[chosen], flow[chosen], measured)
+        share = weights[chosen, None, None]
+        if counts is not None:
+            plain += (share * values).sum(0)
+            share = share * counts
+            light += share.sum(0)
+        total += (share * values).sum(0)
+    if valid is None:
+        return total / weights.sum()
+    return torch.where(light > 0, total / light.clamp(min=1e-12), plain / weights.sum())
 
 
 def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
@@ -138,23 +189,29 @@ def _round(
     cells: torch.Tensor,
     window: float,
     fixed: torch.Tensor | None,
+    grid: Grid | None,
 ) -> tuple[torch.Tensor, float]:
     """One step of all frames towards the reference; without a fixed one, towards their mean."""
-    size = (frames.shape[-2], frames.shape[-1])
-    warped = torch.empty_like(frames)
-    for chunk in _chunks(frames):
-        warped[chunk] = warp(frames[chunk], expand(cells[chunk], size))
-    reference = warped.mean(0) if fixed is None else fixed
-    weight, misfit = pixel_weight(warped, reference, noise)
+    warped, counts = _warped(frames, cells, grid)
+    reference = mean_of(warped, counts) if fixed is None else fixed
+    weight, misfit = pixel_weight(warped, reference, noise, counts)
     gx, gy = gradient(reference)
     blur = window / CELL
-    normal = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])[None]
-    xx, xy, yy = smooth(_bin_cells(normal), blur)[0]
+    products = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])[None]
     steep = torch.stack([weight * gx, weight * gy])
     right = torch.empty_like(cells)
+    normal = (
+        smooth(_bin_cells(products), blur)
+        if counts is None
+        else cells.new_empty((len(cells), 3, *cells.shape[-2:]))
+    )
     for chunk in _chunks(frames):
         error = rearrange(reference - warped[chunk], "n h w -> n 1 h w")
+        if counts is not None:
+            error = error * counts[chunk, None]
+            normal[chunk] = smooth(_bin_cells(products * counts[chunk, None]), blur)
         right[chunk] = smooth(_bin_cells(steep * error), blur)
+    xx, xy, yy = normal[0] if counts is None else normal.unbind(1)
     pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # as many as the window averages over
     pull = 1 / (pixels * difference_variance(right, xx, xy, yy, pixels))
     determinant = (xx + pull) * (yy + pull) - xy * xy
@@ -166,7 +223,38 @@ def _round(
         dim=1,
     )
     cells = cells + step
-    return (cells - cells.mean(0, keepdim=True) if fixed is None else cells), misfit
+    if fixed is not None:
+        return cells, misfit
+    seen = None if counts is None else _bin_cells(counts[:, None])
+    return cells - _mean_cells(cells, seen), misfit
+
+
+def _warped(
+    frames: torch.Tensor, cells: torch.Tensor, grid: Grid | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return frames [n, h, w] as aligned so far, and which samples count; None where all do."""
+    size = _size(frames) if grid is None else grid.size
+    warped = frames.new_empty((len(frames), *size))
+    counts = None if grid is None else torch.empty_like(warped)
+    for chunk in _chunks(frames):
+        flow = expand(cells[chunk], size)
+        if grid is None or counts is None:
+            warped[chunk] = warp(frames[chunk], flow)
+            continue
+        motion = None if grid.motion is None else grid.motion[chunk]
+        values, shown = sample(frames[chunk], add_motion(flow, motion), grid.valid[chunk])
+        assert shown is not None
+        warped[chunk], counts[chunk] = values, shown
+    return warped, counts
+
+
+def _mean_cells(cells: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean [1, 2, gy, gx] of cells over the frames that show them [n, 1, gy, gx]."""
+    if seen is None:
+        return cells.mean(0, keepdim=True)
+    total = seen.sum(0, keepdim=True)
+    mean = (cells * seen).sum(0, keepdim=True) / total.clamp(min=1e-6)
+    return torch.where(total > 0, mean, cells.mean(0, keepdim=True))
 
 
 def difference_variance(
@@ -178,22 +266,33 @@ def difference_variance(
     E|r|^2 = |N|^2 var(d) + trace(N) / pixels.
     """
     excess = (right.square().sum(1) - (xx + yy) / pixels).mean(0).sum()
-    return float((excess / (xx**2 + 2 * xy**2 + yy**2).sum()).clamp(min=1e-6))
+    square = xx**2 + 2 * xy**2 + yy**2
+    if square.ndim == 3:  # every frame has a normal matrix of its own
+        square = square.mean(0)
+    return float((excess / square.sum()).clamp(min=1e-6))
 
 
 def pixel_weight(
-    warped: torch.Tensor, reference: torch.Tensor, noise: NoiseModel
+    warped: torch.Tensor,
+    reference: torch.Tensor,
+    noise: NoiseModel,
+    counts: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, float]:
     """Return 1 / variance [h, w] of a pixel's misfit, at least noise, and the mean misfit in noise.
 
     Where frames differ from the reference by more than noise (blur that changes, moving things),
-    they say less about displacement.
+    they say less about displacement. Samples that do not count [n, h, w] say nothing.
     """
     spread = torch.zeros_like(reference)
-    for chunk in warped.split(frames_at_once(warped)):
-        spread += (chunk - reference).square().sum(0)
+    for chunk in _chunks(warped):
+        square = (warped[chunk] - reference).square()
+        spread += (square if counts is None else square * counts[chunk]).sum(0)
     expected = noise.shot * reference.clamp(min=0) + noise.read + 1e-12
-    spread = spread / len(warped)
+    if counts is None:
+        spread = spread / len(warped)
+    else:
+        seen = counts.sum(0)
+        spread = torch.where(seen > 0, spread / seen.clamp(min=1), expected)
     local = smooth(spread[None, None], RESIDUAL_SMOOTHING)[0, 0]
     return 1 / torch.maximum(local, expected), float((spread / expected).mean())
 
@@ -224,8 +323,26 @@ def _chunks(frames: torch.Tensor) -> Iterator[slice]:
         yield slice(first, first + step)
 
 
-def _grid(frames: torch.Tensor) -> tuple[int, int]:
-    return -(-frames.shape[-2] // CELL), -(-frames.shape[-1] // CELL)
+def _bin_measured(frames: torch.Tensor, factor: int, grid: Grid | None) -> torch.Tensor:
+    """Bin frames [n, h, w]; on a grid only values that were measured count."""
+    if grid is None or factor == 1 or bool(grid.valid.all()):
+        return bin_frames(frames, factor)
+    step = frames_at_once(frames)
+    pieces = zip(frames.split(step), grid.valid.split(step), strict=True)
+    binned = []
+    for part, valid in pieces:
+        share = bin_frames(valid.to(part), factor)
+        binned.append(bin_frames(part * valid, factor) / share.clamp(min=1e-6))
+    return torch.cat(binned)
+
+
+def _size(frames: torch.Tensor) -> tuple[int, int]:
+    return frames.shape[-2], frames.shape[-1]
+
+
+def _cells(size: tuple[int, int]) -> tuple[int, int]:
+    """Return how many cells (gy, gx) a grid of size (h, w) has."""
+    return -(-size[0] // CELL), -(-size[1] // CELL)
 
 
 def _resize_cells(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:

@@ -6,6 +6,7 @@ import torch
 from einops import rearrange
 
 from burst.ops.chunks import frames_at_once
+from burst.ops.flow import fill_frames
 from burst.ops.registration import aligned_mean, bin_frames
 
 BINNING, SHORTEST_BINNED = 2, 128  # px
@@ -13,15 +14,23 @@ LOW_PASS = 0.08  # cycles per pixel of the frame
 CLEAR_PEAK = 9.0  # standard deviations; noise alone reaches 6
 
 
-def global_shifts(frames: torch.Tensor, key: int) -> torch.Tensor:
+def global_shifts(
+    frames: torch.Tensor, key: int, valid: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the shift [n, 2] of each frame [n, h, w] against frame `key`, by phase correlation.
 
     First with frame `key` itself, which finds any drift, then with the mean of frames so shifted,
-    which is less noisy. A shift that does not stand out of the correlation's noise is none.
+    which is less noisy. A shift that does not stand out of the correlation's noise is none. What
+    is not `valid` [n, h, w] is filled from around.
     """
     # Only low frequencies are correlated, so a quarter of the pixels says as much as all.
     binning = BINNING if min(frames.shape[-2:]) >= SHORTEST_BINNED else 1
-    frames = bin_frames(frames, binning)
+    if valid is None:
+        frames = bin_frames(frames, binning)
+    else:
+        step = frames_at_once(frames)
+        pieces = zip(frames.split(step), valid.split(step), strict=True)
+        frames = torch.cat([bin_frames(fill_frames(*piece), binning) for piece in pieces])
     shifts, clear = _correlate(frames, frames[key], LOW_PASS * binning)
     shifts = shifts * clear[:, None]
     for _ in range(2):

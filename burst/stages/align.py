@@ -1,51 +1,70 @@
-"""Register every frame to one reference: global shift, then a dense displacement field."""
+"""Register every frame to one reference: the camera's motion, then a dense displacement field."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from burst.records import MID_GREY, Level
 
 if TYPE_CHECKING:
     import torch
 
-    from burst.records import Burst, NoiseModel
+    from burst.ops.registration import Grid
+    from burst.ops.similarity import Found
+    from burst.records import Burst, Report
 
 NEEDS = ("linear", "noise", "weights")
+# Besides, where the camera moved: motion, valid and tile_sharpness, which then are the grid's.
 GIVES = ("flow", "level", "merged")
 
 POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
+# Shares of a side that frames do not show in common. Air and vibration of the benchmark lose 1/7.
+SHAKEN, DRIFTED = 1 / 5, 1 / 16  # beyond them the camera moved, to and fro or somewhere
+CUT = 1 / 8  # beyond it a camera that moved gives a smaller image
+SMALLEST = 48  # px; a smaller common part is no image
+MOST = 0.5  # of the frames
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the frames are registered to.
+    """What the frames are registered to, and which part of the scene is made.
 
     reference  "mean" of the frames, refined as they align; "key" starts from the sharpest frame,
                whose own displacement is taken out before the mean takes over
+    field      where the camera moved far: the part of the scene that "all" frames show, or the
+               larger one that at least half of them show ("most")
     """
 
     reference: Literal["mean", "key"] = "mean"
+    field: Literal["all", "most"] = "all"
 
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the frames so aligned, and its level."""
     from burst.ops import registration as ops
+    from burst.ops.level import displacement_of
+    from burst.ops.motion import add_motion
     from burst.ops.shifts import global_shifts
+    from burst.ops.similarity import find_motion
 
     linear, noise, weights = burst.linear, burst.noise, burst.weights
     assert linear is not None
     assert noise is not None
     assert weights is not None
     key = int(weights.argmax())
-    shifts = global_shifts(linear, key)
-    cells = _coarse(linear, noise, shifts, key, config)
-    cells, misfit = ops.register(linear, noise, cells, ops.FINE)
-    flow = ops.recentre(ops.expand(cells, (linear.shape[1], linear.shape[2])))
-    displacement = float(flow.square().mean().sqrt())
+    shifts = global_shifts(linear, key, burst.valid)
+    found = find_motion(linear, key, shifts, burst.valid, burst.kept)
+    grid, rest, report = _grid(burst, found, config)
+    cells = _coarse(burst, grid, rest, shifts, key, config)
+    cells, misfit = ops.register(linear, noise, cells, ops.FINE, grid=grid)
+    moved = None if grid is None else grid.motion
+    size = (linear.shape[1], linear.shape[2]) if grid is None else grid.size
+    air = ops.recentre(ops.expand(cells, size))
+    flow = add_motion(air, moved)
+    displacement = displacement_of(flow, moved)
     level = Level(noise.std(MID_GREY), displacement)
-    report = burst.report.note(
+    report = report.note(
         reference=config.reference if config.reference == "mean" else f"key frame {key}",
         displacement_rms=displacement,
         shift=(shifts - shifts.mean(0)).tolist(),
@@ -57,20 +76,105 @@ def run(burst: Burst, config: Config) -> Burst:
             f"After alignment frames still differ {misfit:.1f} times as much as noise explains:"
             " something moves, brightness changes, or blur varies strongly."
         )
-    merged = ops.aligned_mean(linear, flow, weights)
-    return replace(burst, flow=flow, merged=merged, level=level, report=report)
+    valid = burst.valid if grid is None else grid.valid
+    merged = ops.aligned_mean(linear, flow, weights, valid)
+    burst = replace(burst, flow=flow, merged=merged, level=level, report=report)
+    if grid is None or moved is None:
+        return burst
+    return replace(burst, motion=moved, valid=valid, tile_sharpness=_tiles(burst, grid))
+
+
+def _tiles(burst: Burst, grid: Grid) -> torch.Tensor | None:
+    """Return the sharpness of each tile of the grid relative to its mean over frames [n, ty, tx]:
+    where the camera moved, a frame's own tiles show other parts of the scene."""
+    from burst.ops.motion import moved_tiles
+    from burst.ops.sharpness import tile_sharpness
+
+    linear, noise, tiles = burst.linear, burst.noise, burst.tile_sharpness
+    if tiles is None:
+        return None
+    assert linear is not None
+    assert noise is not None
+    assert grid.motion is not None
+    size = (linear.shape[1], linear.shape[2])
+    own = tile_sharpness(linear, noise, min(size[0] // tiles.shape[1], size[1] // tiles.shape[2]))
+    moved = moved_tiles(own, grid.motion, size, grid.size)
+    return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
+
+
+def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torch.Tensor, Report]:
+    """Return what the frames are registered on, None where that is their own grid; what else than
+    the camera's motion is known of where they lie [n, 2, 3]; and the report, which says what part
+    of the scene it is."""
+    import torch
+
+    from burst.ops.motion import follow, inverse, shifted_grid, shown_part
+    from burst.ops.registration import Grid
+
+    linear, valid, report = burst.linear, burst.valid, burst.report
+    assert linear is not None
+    height, width = size = (linear.shape[1], linear.shape[2])
+    motion = found.motion
+    left, top, across, down = shown_part(motion[found.placed], size, 1.0)
+    loss = max(1 - across / width, 1 - down / height)
+    if not found.turned and loss < (DRIFTED if found.drifts else SHAKEN):
+        return (None if valid is None else Grid(size, None, valid)), found.pose, report
+    if loss < CUT:
+        left, top, across, down = 0, 0, width, height
+    elif config.field == "most" or min(across, down) < min(SMALLEST, height, width):
+        if config.field == "all":
+            report = report.warn(
+                f"The camera moved so far that all frames show no more than {across} x {down} px of"
+                " the scene in common. The image is what at least half of them show."
+            )
+        left, top, across, down = shown_part(motion[found.placed], size, MOST)
+    motion = shifted_grid(motion, (left, top))
+    if valid is None:
+        valid = torch.ones((), dtype=torch.bool, device=linear.device).expand(linear.shape)
+    report = report.note(**_part(motion, (left, top), (across, down)))
+    rest = follow(shifted_grid(found.pose, (left, top)), inverse(motion))
+    return Grid((down, across), motion, valid), rest, report
+
+
+def _part(motion: torch.Tensor, offset: tuple[int, int], size: tuple[int, int]) -> dict[str, Any]:
+    """Return what is told of the camera's motion: of each frame, and where the image lies."""
+    from burst.ops.motion import turn_and_scale
+
+    turn, scale = turn_and_scale(motion)
+    return {
+        "turn": turn.tolist(),
+        "scale": scale.tolist(),
+        "part": {
+            "size": list(size),
+            "offset": motion[0, :, 2].tolist(),
+            "turn": float(turn[0]),
+            "scale": float(scale[0]),
+            "offset_in_mean_frame": list(offset),
+        },
+    }
 
 
 def _coarse(
-    linear: torch.Tensor, noise: NoiseModel, shifts: torch.Tensor, key: int, config: Config
+    burst: Burst,
+    grid: Grid | None,
+    rest: torch.Tensor,
+    shifts: torch.Tensor,
+    key: int,
+    config: Config,
 ) -> torch.Tensor:
     """Return coarse cells, registered to what the settings say."""
     from burst.ops import registration as ops
 
+    linear, noise = burst.linear, burst.noise
+    assert linear is not None
+    assert noise is not None
+    if grid is not None and grid.motion is not None:
+        start = ops.cells_of_motion(rest, grid.size)
+        return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]
     if config.reference == "mean":
         start = ops.cells_of(linear, shifts - shifts.mean(0))
-        return ops.register(linear, noise, start, ops.COARSE)[0]
+        return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]
     start = ops.cells_of(linear, shifts)
-    cells, _ = ops.register(linear, noise, start, ops.COARSE, reference=linear[key])
+    cells, _ = ops.register(linear, noise, start, ops.COARSE, reference=linear[key], grid=grid)
     # The key frame's own displacement is that of all others against it; a cell is a pixel here.
     return ops.recentre(cells / ops.CELL) * ops.CELL

@@ -34,6 +34,7 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
     from burst.ops import psf as ops
     from burst.ops.merge import effective_frames
+    from burst.ops.motion import air_of
     from burst.ops.strength import measure_strength, strongest_plausible
 
     flow, weights, noise, merged = burst.flow, burst.weights, burst.noise, burst.merged
@@ -42,7 +43,7 @@ def run(burst: Burst, config: Config) -> Burst:
     assert weights is not None
     assert merged is not None
     sampling = min(burst.stack.sensor.sampling, COARSEST)
-    found = measure_strength(flow, merged, sampling)
+    found = measure_strength(air_of(flow, burst.motion), merged, sampling)
     variance = noise.std(float(merged.mean())) ** 2 / effective_frames(weights)
     bound = strongest_plausible(merged, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)

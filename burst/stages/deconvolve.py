@@ -42,7 +42,7 @@ def run(burst: Burst, config: Config) -> Burst:
     assert flow is not None
     assert psf is not None
     displacement = compose(flow, burst.row_motion)
-    mean = robust_mean(linear, displacement, weights, noise, config.rejection)
+    mean = robust_mean(linear, displacement, weights, noise, config.rejection, burst.valid)
     merged = undo_clipping(mean.image, noise, lowest_linear(burst.stack.sensor))
     # Frames that differ by more than noise have a blur or a history that no model here knows.
     doubt = LEAST_DOUBT * mean.excess ** (1 / 3)

@@ -23,6 +23,7 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with row motion, and the flow without it: composed they warp the frames."""
+    from burst.ops.motion import air_of
     from burst.ops.rows import separate
     from burst.ops.strength import common_variance, measure_strength
     from burst.ops.warp import compose
@@ -30,10 +31,11 @@ def run(burst: Burst, config: Config) -> Burst:
     flow, merged = burst.flow, burst.merged
     assert flow is not None
     assert merged is not None
-    strength = measure_strength(flow, merged, sampling=1.0)
+    air = air_of(flow, burst.motion)
+    strength = measure_strength(air, merged, sampling=1.0)
     # Variance in pixels does not depend on the sampling that the strength was read with.
     size = (merged.shape[0], merged.shape[1])
-    row_motion = separate(flow, common_variance(strength, size, sampling=1.0))
+    row_motion = separate(air, common_variance(strength, size, sampling=1.0))
     within = row_motion - row_motion.mean(1, keepdim=True)
     report = burst.report.note(
         rms=float(row_motion.square().mean().sqrt()),

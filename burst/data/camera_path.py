@@ -1,0 +1,87 @@
+"""A camera that turns, zooms and drifts while it takes a stack, for tests and measurements.
+
+The scene is larger than the frame, so that what comes into view is real. Air and noise are those of
+the same stack taken by a camera at rest: the same seed gives both.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from burst.data.levels import Conditions
+from burst.data.simulate import Camera, Simulated, simulate
+from burst.ops.turbulence import Air
+
+
+@dataclass(frozen=True)
+class CameraPath:
+    """How far a camera moves.
+
+    turn    degrees
+    scale   share of the size, .05 is 5 %
+    drift   share of the frame's width and height, (x, y)
+    kind    "linear": evenly, by so much from the first frame to the last;
+            "random": every frame for itself, by so much rms
+    """
+
+    turn: float = 0.0
+    scale: float = 0.0
+    drift: tuple[float, float] = (0.0, 0.0)
+    kind: Literal["linear", "random"] = "linear"
+
+    def motion(
+        self, frames: int, size: tuple[int, int], generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """Return the motion [n, 2, 3] of frames of size (h, w), as `ops.similarity` has it.
+
+        Its mean over the frames is none, so that the reference grid is that of the camera at rest.
+        """
+        course = self._course(frames, generator)
+        angle = course[0] * math.radians(self.turn)
+        scale = torch.exp(course[1] * math.log1p(self.scale))
+        # Where the frame's middle stands in the scene; the scene moves the other way.
+        middle = (
+            course[2:] * torch.tensor([self.drift[0] * size[1], self.drift[1] * size[0]])[:, None]
+        )
+        linear = torch.stack(
+            [
+                torch.stack([scale * angle.cos(), -scale * angle.sin()], dim=1),
+                torch.stack([scale * angle.sin(), scale * angle.cos()], dim=1),
+            ],
+            dim=1,
+        )
+        centre = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
+        shift = centre - (linear @ (centre + middle.T)[..., None])[..., 0]
+        return torch.cat([linear, shift[..., None]], dim=2)
+
+    def _course(self, frames: int, generator: torch.Generator | None) -> torch.Tensor:
+        """Return angle, scale, x and y [4, n], centred, in units of the settings."""
+        if self.kind == "linear":
+            return torch.linspace(-0.5, 0.5, frames).expand(4, -1)
+        drawn = torch.randn((4, frames), generator=generator)
+        drawn = drawn - drawn.mean(1, keepdim=True)
+        return drawn / drawn.square().mean(1, keepdim=True).sqrt()
+
+
+def simulate_moved(
+    scene: torch.Tensor,
+    conditions: Conditions,
+    path: CameraPath,
+    seed: int,
+    frames: int = 100,
+    size: tuple[int, int] = (192, 192),
+    camera: Camera | None = None,
+    air: Air | None = None,
+) -> Simulated:
+    """Take `frames` frames of size (h, w) of the middle of a scene [H, W] along a path.
+
+    The truth lies on the grid of the camera at rest, which is what `CameraPath()` takes: with the
+    same seed the same air and the same noise. Where the scene ends it is mirrored.
+    """
+    motion = path.motion(frames, size, torch.Generator().manual_seed(seed + 1))
+    generator = torch.Generator().manual_seed(seed)
+    return simulate(scene, conditions, generator, frames, size, camera, air, motion)

@@ -1,0 +1,48 @@
+"""Sample frames by a flow and say which samples count: those that were measured, within the frame.
+
+`valid` [n, h, w] bool says which values of the frames were measured. Where it is None all samples
+count, also those beyond the border, which are reflected: right as long as frames move little.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from burst.ops.flow import fill_frames
+from burst.ops.warp import pixel_grid, warp
+
+MEASURED = 0.99  # of the weight of the four pixels around a sample
+
+
+def sample(
+    frames: torch.Tensor, flow: torch.Tensor, valid: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return frames [n, h, w] at p + flow(p), flow [n, 2, h', w'], and which samples count
+    [n, h', w'] (1 or 0); None where all do."""
+    if valid is None:
+        return warp(frames, flow), None
+    height, width = frames.shape[-2:]
+    x, y = pixel_grid(flow)
+    x, y = x + flow[:, 0], y + flow[:, 1]
+    counts = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    if not bool(valid.all()):
+        counts &= warp(valid.to(frames), flow, mode="bilinear") > MEASURED
+        frames = fill_frames(frames, valid)
+    return warp(frames, flow), counts.to(frames)
+
+
+def mean_of(
+    values: torch.Tensor, counts: torch.Tensor | None, weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the mean [h, w] of samples [n, h, w] that count, by weights [n]; where none counts the
+    mean of all."""
+    if counts is None:
+        return values.mean(0) if weights is None else _weighed(values, weights)
+    share = counts if weights is None else counts * weights[:, None, None]
+    light = share.sum(0)
+    plain = values.mean(0) if weights is None else _weighed(values, weights)
+    return torch.where(light > 0, (share * values).sum(0) / light.clamp(min=1e-12), plain)
+
+
+def _weighed(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (weights[:, None, None] * values).sum(0) / weights.sum()

@@ -146,12 +146,12 @@ class _Run:
         planes = dict(zip(PLANE_NAMES, split_planes(stack), strict=True))
         common = replace(self.pipeline, steps=self._common_steps())
         judged = self._burst(planes["G1"], folder / "G1", pipeline=common)
-        images = []
-        for name, plane in planes.items():
-            burst = self._burst(plane, folder / name, judged)
-            images.append(burst.image)
-            if name == "G1":
-                shown = burst
+        shown = self._burst(planes["G1"], folder / "G1", judged)
+        judged = replace(judged, motion=_motion_for_others(shown))
+        images = [
+            shown.image if name == "G1" else self._burst(plane, folder / name, judged).image
+            for name, plane in planes.items()
+        ]
         return shown, _join(images, stack.sensor.cfa)
 
     def _common_steps(self) -> tuple[Step, ...]:
@@ -167,7 +167,8 @@ class _Run:
         judged: Burst | None = None,
         pipeline: Pipeline | None = None,
     ) -> Burst:
-        """Run a pipeline on a stack, or on a plane whose common steps are those of `judged`."""
+        """Run a pipeline on a stack, or on a plane whose common steps and motion are those of
+        `judged`."""
         pipeline = pipeline or self.pipeline
         keeper = Keeper(folder, step_keys(pipeline, stack, self.job.seed))
         burst, done = Burst(stack, self.job.device), 0
@@ -189,10 +190,27 @@ class _Run:
             for step in () if stack is judged.stack else pipeline.steps[:done]:
                 finish(step, burst)
             before = burst
+        if judged is not None and not burst.report.numbers("align"):
+            burst = replace(burst, motion=judged.motion)
         rest = replace(pipeline, steps=pipeline.steps[done:])
         # Every stage starts from the same seed, so that resuming gives the same bytes.
         seed_all(self.job.seed)
         return rest.run(burst, finish)
+
+
+def _motion_for_others(plane: Burst) -> torch.Tensor | None:
+    """Return the motion [n, 2, 3] about the mean of the frames that one colour plane found, so that
+    all planes show the same part of the scene; no motion at all where there was none."""
+    import torch
+
+    from burst.ops.motion import shifted_grid
+
+    if plane.flow is None:
+        return None
+    if plane.motion is None:
+        return torch.eye(2, 3).to(plane.flow).expand(len(plane.flow), 2, 3)
+    left, top = plane.report.numbers("align")["part"]["offset_in_mean_frame"]
+    return shifted_grid(plane.motion, (-left, -top))
 
 
 def _is_sequence(burst: Burst) -> bool:

@@ -84,7 +84,8 @@ def fill(field: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
 
 def fill_frames(frames: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Replace values of frames [n, h, w] that are not valid [n, h, w] by what lies around them."""
-    return _pull_push(frames[:, None] * valid[:, None], valid[:, None].to(frames))[:, 0]
+    known = torch.where(valid, frames, 0.0)
+    return _pull_push(known[:, None], valid[:, None].to(frames))[:, 0]
 
 
 def _pull_push(field: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:

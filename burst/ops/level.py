@@ -11,13 +11,16 @@ import math
 import torch
 
 from burst.ops.motion import air_of
-from burst.ops.trend import DRIFT, trend
+from burst.ops.trend import trend
 
 # The variance of whole frames over that within frames, where the shorter side is 128 px, and by
 # which power of the side it falls: simulated air and vibration of all levels, 128 to 384 px.
 COMMON, FALL = 3.1, 0.8
 # So many times that, or so many px^2, may be air and the small shaking of training.
 MOST, SHAKE = 2.5, 1.0
+DRIFT = (
+    0.5  # of the variance of whole frames, beyond which a trend is no shaking; chance reaches .33
+)
 LEAST = 0.25  # of what is usual; where less is left, the camera's motion has taken it
 
 

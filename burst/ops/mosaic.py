@@ -104,13 +104,13 @@ def make_small(frames: torch.Tensor, valid: torch.Tensor | None) -> Small:
             images.append(_band(small[:, None])[:, 0])
             counts.append(torch.ones_like(small))
             continue
-        measured = valid[first : first + step].to(chunk)
-        share = bin_frames(measured, factor)
+        measured = valid[first : first + step]
+        light = measured.sum((1, 2), keepdim=True).clamp(min=1)
+        mean = torch.where(measured, chunk, 0.0).sum((1, 2), keepdim=True) / light
+        share = bin_frames(measured.to(chunk), factor)
         # What is left of the mean is small, so that gaps hardly show at their edges.
-        mean = (chunk * measured).sum((1, 2), keepdim=True) / measured.sum(
-            (1, 2), keepdim=True
-        ).clamp(min=1)
-        small = bin_frames((chunk - mean) * measured, factor) / share.clamp(min=1e-6)
+        rest = bin_frames(torch.where(measured, chunk - mean, 0.0), factor)
+        small = rest / share.clamp(min=1e-6)
         known = (share > 0.5).to(chunk)
         images.append(_band_of_known(small[:, None], known[:, None])[:, 0])
         counts.append(known)

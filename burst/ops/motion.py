@@ -96,6 +96,18 @@ def air_of(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
     return air + torch.stack([scale * x - turn * y, turn * x + scale * y], dim=1)
 
 
+def is_moved(motion: torch.Tensor) -> bool:
+    """Tell whether a motion [n, 2, 3] moves anything."""
+    return not torch.equal(motion, torch.eye(2, 3).to(motion).expand_as(motion))
+
+
+def middle_shift(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return by how much [n, 2] the middle of frames of size (h, w) is moved."""
+    middle = motion.new_tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    shift: torch.Tensor = motion[:, :, :2] @ middle + motion[:, :, 2] - middle
+    return shift
+
+
 def inverse(motion: torch.Tensor) -> torch.Tensor:
     """Return the motion [n, 2, 3] from the frames back to the reference grid."""
     linear = torch.linalg.inv(motion[:, :, :2])

@@ -332,7 +332,7 @@ def _bin_measured(frames: torch.Tensor, factor: int, grid: Grid | None) -> torch
     binned = []
     for part, valid in pieces:
         share = bin_frames(valid.to(part), factor)
-        binned.append(bin_frames(part * valid, factor) / share.clamp(min=1e-6))
+        binned.append(bin_frames(torch.where(valid, part, 0.0), factor) / share.clamp(min=1e-6))
     return torch.cat(binned)
 
 

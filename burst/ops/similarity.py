@@ -74,7 +74,16 @@ def find_motion(
         poses, placed = _grow(small, poses, placed, chance)
         poses = _close(small, poses, placed)
         turned = _is_turned(poses, small, placed, times)
+    if 2 * int(placed.sum()) < len(frames):
+        return _nothing(frames)
     return _found(small, poses, placed, turned, times)
+
+
+def _nothing(frames: torch.Tensor) -> Found:
+    """Return what is found of frames [n, h, w] that show too little to tell: that they stay."""
+    still = torch.eye(2, 3).to(frames).expand(len(frames), 2, 3)
+    everything = torch.ones(len(frames), dtype=torch.bool, device=frames.device)
+    return Found(still, still, turned=False, drifts=False, placed=everything)
 
 
 def _fan(scales: Sequence[float] = (1.0,)) -> list[complex]:

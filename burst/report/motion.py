@@ -7,6 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
+from burst.ops.motion import without_motion
 from burst.ops.shutter import exposure_window
 from burst.records import Burst
 from burst.report.frames import by_frame, numbers_of
@@ -125,17 +126,21 @@ def _plot_frames(axes: Axes, time: np.ndarray, motion: np.ndarray, step: int) ->
 
 
 def _row_times(burst: Burst) -> np.ndarray:
-    """Return when each row was exposed [m, h], in frames, rising within each frame."""
+    """Return when each row of the result's grid was exposed [m, h], in frames that take part,
+    rising within each frame."""
     stack, sensor = burst.stack, burst.stack.sensor
     assert stack.scan is not None
-    if not (sensor.frame_time and sensor.row_time):
+    assert burst.row_motion is not None
+    if sensor.frame_time and sensor.row_time:
+        begin, end = exposure_window(sensor, stack.height, stack.scan)
+        times = np.asarray(((begin + end) / 2 / sensor.frame_time).numpy())
+    else:
         # Unknown times: the rows are spread over their frame, so that the plot can be read.
-        rows = np.arange(stack.height) / stack.height
-        times: np.ndarray = numbers_of(burst)[:, None] + rows
-        return times
-    begin, end = exposure_window(sensor, stack.height, stack.scan)
-    middle: np.ndarray = ((begin + end) / 2 / sensor.frame_time).numpy()
-    return np.asarray(middle[numbers_of(burst)])
+        times = np.arange(stack.count)[:, None] + np.arange(stack.height) / stack.height
+    part = burst.report.numbers("align").get("part")
+    top = part["offset_in_mean_frame"][1] if part else 0
+    rows = np.clip(np.arange(burst.row_motion.shape[1]) + top, 0, stack.height - 1)
+    return np.asarray(times[numbers_of(burst)][:, rows])
 
 
 def _kept_frames(burst: Burst) -> np.ndarray:
@@ -148,8 +153,8 @@ def _kept_frames(burst: Burst) -> np.ndarray:
 def _local_flow(burst: Burst, frames: np.ndarray, step: int) -> np.ndarray:
     """Return every `step`-th pixel of the flow of frames [m] without its mean [m, 2, y, x]."""
     assert burst.flow is not None
-    flow = burst.flow[..., ::step, ::step].detach().float().cpu()[torch.from_numpy(frames)]
-    flow = torch.nan_to_num(flow)
+    air = without_motion(burst.flow.detach().float(), burst.motion)
+    flow = torch.nan_to_num(air[..., ::step, ::step].cpu()[torch.from_numpy(frames)])
     return np.asarray((flow - flow.mean((2, 3), keepdim=True)).numpy())
 
 

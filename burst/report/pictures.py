@@ -101,7 +101,7 @@ def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str
     first = numbers_of(burst)[0]
     images = [("first", f"Frame {first}" if first else "First frame", _first_frame(burst))]
     if burst.linear is not None:
-        images.append(("mean", "Plain mean", _array(burst.linear.mean(0))))
+        images.append(("mean", "Plain mean", _array(_in_place(burst.linear.mean(0), burst))))
     if burst.merged is not None:
         images.append(("merged", "Aligned mean", _array(burst.merged)))
     if shown is not None:
@@ -126,8 +126,20 @@ def _instant_images(instants: Instants) -> list[tuple[str, str, np.ndarray]]:
 
 def _first_frame(burst: Burst) -> np.ndarray:
     if burst.linear is not None:
-        return _array(burst.linear[0])
+        return _array(_in_place(burst.linear[0], burst))
     return from_dn(burst.stack.frames[numbers_of(burst)[0]], burst.stack.sensor)
+
+
+def _in_place(image: torch.Tensor, burst: Burst) -> torch.Tensor:
+    """Return an image of the size of a frame [h, w] on the grid of the result, as the first frame
+    lies there; where the camera did not move that is its own."""
+    from burst.ops.motion import flow_of
+    from burst.ops.warp import warp
+
+    if burst.motion is None or burst.merged is None:
+        return image
+    size = (burst.merged.shape[0], burst.merged.shape[1])
+    return warp(image[None], flow_of(burst.motion[:1], size))[0]
 
 
 def balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:

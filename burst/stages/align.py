@@ -44,7 +44,7 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the frames so aligned, and its level."""
     from burst.ops import registration as ops
     from burst.ops.level import displacement_of
-    from burst.ops.motion import add_motion
+    from burst.ops.motion import add_motion, middle_shift
     from burst.ops.shifts import global_shifts
     from burst.ops.similarity import find_motion
 
@@ -54,7 +54,7 @@ def run(burst: Burst, config: Config) -> Burst:
     assert weights is not None
     key = int(weights.argmax())
     shifts = global_shifts(linear, key, burst.valid)
-    found = find_motion(linear, key, shifts, burst.valid, burst.kept)
+    found = _told(burst) or find_motion(linear, key, shifts, burst.valid, burst.kept)
     grid, rest, report = _grid(burst, found, config)
     cells = _coarse(burst, grid, rest, shifts, key, config)
     cells, misfit = ops.register(linear, noise, cells, ops.FINE, grid=grid)
@@ -62,12 +62,14 @@ def run(burst: Burst, config: Config) -> Burst:
     size = (linear.shape[1], linear.shape[2]) if grid is None else grid.size
     air = ops.recentre(ops.expand(cells, size))
     flow = add_motion(air, moved)
+    if moved is not None:
+        shifts = middle_shift(found.pose, (linear.shape[1], linear.shape[2]))
     displacement = displacement_of(flow, moved)
     level = Level(noise.std(MID_GREY), displacement)
     report = report.note(
         reference=config.reference if config.reference == "mean" else f"key frame {key}",
         displacement_rms=displacement,
-        shift=(shifts - shifts.mean(0)).tolist(),
+        shift=_of_stack(shifts - shifts.mean(0), burst),
         misfit=misfit,
         level={"noise": level.noise, "displacement": level.displacement},
     )
@@ -78,7 +80,7 @@ def run(burst: Burst, config: Config) -> Burst:
         )
     valid = burst.valid if grid is None else grid.valid
     merged = ops.aligned_mean(linear, flow, weights, valid)
-    burst = replace(burst, flow=flow, merged=merged, level=level, report=report)
+    burst = replace(burst, flow=flow, motion=None, merged=merged, level=level, report=report)
     if grid is None or moved is None:
         return burst
     return replace(burst, motion=moved, valid=valid, tile_sharpness=_tiles(burst, grid))
@@ -100,6 +102,32 @@ def _tiles(burst: Burst, grid: Grid) -> torch.Tensor | None:
     own = tile_sharpness(linear, noise, min(size[0] // tiles.shape[1], size[1] // tiles.shape[2]))
     moved = moved_tiles(own, grid.motion, size, grid.size)
     return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
+
+
+def _told(burst: Burst) -> Found | None:
+    """Return the motion that another colour plane of the stack has found; none that it has not."""
+    import torch
+
+    from burst.ops.motion import is_moved
+    from burst.ops.similarity import Found
+
+    motion, linear = burst.motion, burst.linear
+    if motion is None or linear is None or len(motion) != len(linear):
+        return None
+    everything = torch.ones(len(motion), dtype=torch.bool, device=motion.device)
+    moved = is_moved(motion)
+    return Found(motion, motion, moved, moved, everything)
+
+
+def _of_stack(values: torch.Tensor, burst: Burst) -> list[list[float | None]]:
+    """Return values [m, c] of the frames that take part as a list for every frame of the stack."""
+    told: list[list[float | None]] = values.tolist()
+    if burst.kept is None:
+        return told
+    whole: list[list[float | None]] = [[None] * values.shape[1]] * burst.stack.count
+    for number, value in zip(burst.kept.tolist(), told, strict=True):
+        whole[number] = value
+    return whole
 
 
 def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torch.Tensor, Report]:
@@ -131,19 +159,21 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
     motion = shifted_grid(motion, (left, top))
     if valid is None:
         valid = torch.ones((), dtype=torch.bool, device=linear.device).expand(linear.shape)
-    report = report.note(**_part(motion, (left, top), (across, down)))
+    report = report.note(**_part(burst, motion, (left, top), (across, down)))
     rest = follow(shifted_grid(found.pose, (left, top)), inverse(motion))
     return Grid((down, across), motion, valid), rest, report
 
 
-def _part(motion: torch.Tensor, offset: tuple[int, int], size: tuple[int, int]) -> dict[str, Any]:
+def _part(
+    burst: Burst, motion: torch.Tensor, offset: tuple[int, int], size: tuple[int, int]
+) -> dict[str, Any]:
     """Return what is told of the camera's motion: of each frame, and where the image lies."""
     from burst.ops.motion import turn_and_scale
 
     turn, scale = turn_and_scale(motion)
     return {
-        "turn": turn.tolist(),
-        "scale": scale.tolist(),
+        "turn": [turned for (turned,) in _of_stack(turn[:, None], burst)],
+        "scale": [scaled for (scaled,) in _of_stack(scale[:, None], burst)],
         "part": {
             "size": list(size),
             "offset": motion[0, :, 2].tolist(),

@@ -27,13 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print PSNR of the plain mean and of the restored image, and the gain, in dB."""
     from burst.measure.baselines import plain_mean
-    from burst.measure.scores import score
+    from burst.measure.scores import part_shown, score
 
     stack = read_stack(Path(args.stack))
     # The truth lies as the frames do; results are turned upright.
-    truth = _upright(_read_image(args.truth, "scene"), stack)
-    mean = score(_upright(plain_mean(stack), stack), truth).psnr
-    restored = score(_read_image(args.restored), truth).psnr
+    truth, plain = _upright(_read_image(args.truth, "scene"), stack), plain_mean(stack)
+    image = _read_image(args.restored)
+    # Where the camera moved the result is smaller: all are compared where it lies.
+    shown = part_shown(image, truth)
+    mean = score(_upright(plain, stack)[shown], truth[shown]).psnr
+    restored = score(image, truth[shown]).psnr
     if args.json:
         print(json.dumps({"mean": mean, "restored": restored, "gain": restored - mean}))
     else:

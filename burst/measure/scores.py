@@ -41,7 +41,11 @@ class Scores:
 
 
 def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
-    """Score an image [h, w] against the truth [h, w], both linear."""
+    """Score an image [h, w] against the truth [h, w], both linear.
+
+    An image that is smaller, because the camera moved, is scored against the part that it shows.
+    """
+    truth = truth[part_shown(image, truth)]
     if image.shape != truth.shape:
         raise StackError(
             f"--truth: expected a scene of {tuple(image.shape)}, found {tuple(truth.shape)}."
@@ -63,6 +67,21 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
         ssim=ssim(cut(fitted), inside),
         mtf50=mtf50(straight, inside),
     )
+
+
+def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
+    """Return the rows and columns of a truth [H, W] that an image [h, w] shows, where the camera
+    moved and the image is smaller; all where nothing of it is found."""
+    from burst.ops.similarity import locate
+
+    height, width = image.shape
+    smaller = image.shape != truth.shape and height <= truth.shape[0] and width <= truth.shape[1]
+    shown, wanted = (linear_to_display(part.float()) for part in (image, truth))
+    place = locate(shown, wanted) if smaller else None
+    if place is None:
+        return slice(None), slice(None)
+    left, top = place
+    return slice(top, top + height), slice(left, left + width)
 
 
 def cut(image: torch.Tensor) -> torch.Tensor:

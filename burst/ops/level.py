@@ -18,9 +18,7 @@ from burst.ops.trend import trend
 COMMON, FALL = 3.1, 0.8
 # So many times that, or so many px^2, may be air and the small shaking of training.
 MOST, SHAKE = 2.5, 1.0
-DRIFT = (
-    0.5  # of the variance of whole frames, beyond which a trend is no shaking; chance reaches .33
-)
+DRIFT = 0.5  # of the variance of whole frames, beyond which a trend is a drift; air reaches .33
 LEAST = 0.25  # of what is usual; where less is left, the camera's motion has taken it
 
 

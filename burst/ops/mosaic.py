@@ -90,11 +90,17 @@ def poses_of(z: torch.Tensor, t: torch.Tensor) -> Poses:
     return Poses(z, t, torch.stack([nothing, nothing], dim=1), nothing - 1, nothing)
 
 
-def make_small(frames: torch.Tensor, valid: torch.Tensor | None) -> Small:
-    """Return frames [n, h, w] as they are compared; values that are not valid count for nothing."""
-    factor = 1
-    while min(frames.shape[-2:]) / factor > SHORTER_SIDE:
-        factor *= 2
+def make_small(
+    frames: torch.Tensor, valid: torch.Tensor | None, factor: int | None = None
+) -> Small:
+    """Return frames [n, h, w] as they are compared; values that are not valid count for nothing.
+
+    How much smaller they get follows from their size where no `factor` is given.
+    """
+    if factor is None:
+        factor = 1
+        while min(frames.shape[-2:]) / factor > SHORTER_SIDE:
+            factor *= 2
     images, counts = [], []
     step = frames_at_once(frames)
     for first in range(0, len(frames), step):

@@ -22,7 +22,7 @@ POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
 # Shares of a side that frames do not show in common. Air and vibration of the benchmark lose 1/7.
 SHAKEN, DRIFTED = 1 / 5, 1 / 16  # beyond them the camera moved, to and fro or somewhere
 CUT = 1 / 8  # beyond it a camera that moved gives a smaller image
-SMALLEST = 48  # px; a smaller common part is no image
+SMALLEST = 32  # px; a smaller common part is no image
 MOST = 0.5  # of the frames
 
 

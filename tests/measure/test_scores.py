@@ -86,3 +86,19 @@ def test_image_of_one_grey_is_scored(scene):
 def test_other_size_is_refused(scene):
     with pytest.raises(StackError, match=r"expected a scene of \(8, 8\), found \(128, 128\)"):
         score(torch.zeros(8, 8), scene)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (17, 40), (31, 63)])
+def test_a_part_of_the_scene_is_scored_against_that_part(scene, corner):
+    top, left = corner
+    part = scene[top : top + 96, left : left + 64]
+    assert score(part, scene).psnr > 60
+    assert score(blurred(part, 1.0), scene).psnr == pytest.approx(
+        score(blurred(part, 1.0), part).psnr
+    )
+
+
+def test_an_image_of_something_else_is_refused(scene):
+    noise = torch.rand((64, 64), generator=torch.Generator().manual_seed(0))
+    with pytest.raises(StackError, match="expected a scene of"):
+        score(noise, scene)

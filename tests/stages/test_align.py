@@ -1,13 +1,19 @@
 """Frames are registered to a reference that no single frame bends."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 import torch
-from simulated import after, before, rms, stack_of, total_flow
+from simulated import after, before, camera_scene, rms, stack_of, total_flow
 
+from burst.data.camera_path import CameraPath, simulate_moved
+from burst.data.levels import find_level
+from burst.measure.scores import score
 from burst.ops.registration import aligned_mean, recentre
-from burst.records import NoiseModel
+from burst.pipeline import load
+from burst.records import Burst, NoiseModel
+from burst.restore import _motion_for_others
 from burst.stages.align import POOR_MISFIT, Config, run
 
 INSIDE = (..., slice(8, -8), slice(8, -8))
@@ -73,3 +79,99 @@ def test_a_poor_fit_is_told():
     result = run(quiet, Config())
     assert result.report.entries[-1].numbers["misfit"] > POOR_MISFIT
     assert "still differ" in result.report.entries[-1].warnings[0]
+
+
+PATHS = {
+    "turns at random": CameraPath(turn=6, kind="random"),
+    "turns and scales evenly": CameraPath(turn=16, scale=0.05),
+    "drifts": CameraPath(drift=(0.5, 0.1)),
+}
+
+
+@lru_cache(maxsize=4)
+def restored(path):
+    """Return what the classical pipeline makes of 24 frames taken along a path, and the truth."""
+    simulated = simulate_moved(
+        camera_scene(), find_level("medium").point(), path, 5, 24, (128, 128)
+    )
+    return load("classical").run(Burst(simulated.stack)), simulated.truth.scene
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_camera_that_moves_gives_the_image_of_the_camera_at_rest(name):
+    (moved, truth), (still, _) = restored(PATHS[name]), restored(CameraPath())
+    part = moved.report.numbers("align")["part"]
+    left, top = part["offset_in_mean_frame"]
+    height, width = moved.image.shape
+    assert part["size"] == [width, height]
+    place = (slice(top, top + height), slice(left, left + width))
+    own, other = score(moved.merged, truth[place]), score(still.merged[place], truth[place])
+    assert own.psnr > other.psnr - 0.5
+    assert moved.flow.shape == (24, 2, height, width)
+    assert moved.row_motion.shape == (24, height, 2)
+    assert moved.level.displacement == pytest.approx(still.level.displacement, rel=0.35)
+
+
+def test_a_drift_is_told_and_the_image_is_what_all_frames_show():
+    moved, _ = restored(PATHS["drifts"])
+    note = moved.report.numbers("align")
+    width, height = note["part"]["size"]
+    assert width == pytest.approx(64, abs=12)
+    assert height == pytest.approx(115, abs=12)
+    # The first frame looks half the drift to the left of the mean.
+    x, _ = note["part"]["offset"]
+    assert x == pytest.approx(64, abs=8)
+    shift = torch.tensor(note["shift"])
+    assert float(shift[0, 0] - shift[-1, 0]) == pytest.approx(64, abs=8)
+    assert float(torch.tensor(note["turn"]).abs().max()) < 1
+
+
+def test_most_frames_show_more():
+    simulated = simulate_moved(
+        camera_scene(), find_level("low").point(), CameraPath(drift=(0.5, 0)), 5, 12, (96, 96)
+    )
+    given = load("classical").until("select").run(Burst(simulated.stack))
+    most, every = (run(given, Config(field=field)) for field in ("most", "all"))
+    assert most.merged.shape[1] > 1.3 * every.merged.shape[1]
+    assert bool(most.merged.isfinite().all())
+
+
+def test_where_nothing_is_shown_by_all_most_decide_and_it_is_said():
+    simulated = simulate_moved(
+        camera_scene(), find_level("low").point(), CameraPath(drift=(1.1, 0)), 5, 20, (96, 96)
+    )
+    given = load("classical").until("select").run(Burst(simulated.stack))
+    result = run(given, Config())
+    assert "at least half of them show" in result.report.entries[-1].warnings[0]
+    assert min(result.merged.shape) > 40
+
+
+def test_small_motion_leaves_the_frame_as_it_is():
+    burst = after("align")
+    assert burst.motion is None
+    assert burst.valid is None
+    assert burst.merged.shape == burst.linear.shape[1:]
+    assert "part" not in burst.report.numbers("align")
+
+
+def test_values_that_were_not_measured_change_nothing():
+    given = before("align")
+    valid = torch.ones(given.linear.shape, dtype=torch.bool)
+    valid[::5, :90] = False
+    valid[:, 60:64, 60:64] = False
+    spoilt = replace(given, linear=torch.where(valid, given.linear, 5.0), valid=valid)
+    result, clean = run(spoilt, Config()), run(replace(given, valid=valid), Config())
+    torch.testing.assert_close(result.flow, clean.flow, atol=1e-3, rtol=0)
+    torch.testing.assert_close(result.merged, clean.merged, atol=1e-4, rtol=0)
+    assert rms((result.flow - after("align").flow)[1::5]) < 0.3
+
+
+def test_a_plane_is_told_how_the_camera_moved():
+    moved, _ = restored(PATHS["drifts"])
+    given = load("classical").until("select").run(Burst(moved.stack))
+    result = run(replace(given, motion=_motion_for_others(moved)), Config())
+    assert result.merged.shape == moved.merged.shape
+    torch.testing.assert_close(result.motion, moved.motion, atol=1e-3, rtol=0)
+    still = run(replace(before("align"), motion=_motion_for_others(after("align"))), Config())
+    assert still.motion is None
+    assert torch.equal(still.flow, after("align").flow)

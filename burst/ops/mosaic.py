@@ -1,4 +1,4 @@
-"""Lay small frames on the mean of others: by correlation over all shifts, and by least squares.
+"""Lay small frames on the mean of others by least squares, with shift, turn and scale.
 
 Points are complex numbers counted from a frame's middle, in pixels of small frames. A pose (z, t)
 says that point p of the reference lies at z p + t in the frame.
@@ -15,7 +15,8 @@ from einops import rearrange
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
-from burst.ops.registration import bin_frames, gradient, smooth
+from burst.ops.grid import bin_frames
+from burst.ops.registration import gradient, smooth
 from burst.ops.warp import pixel_grid, warp
 
 SHORTER_SIDE = 100  # px at most, of small frames
@@ -133,7 +134,7 @@ def make_mosaic(small: Small, poses: Poses) -> Mosaic:
     size = (math.ceil(far.imag), math.ceil(far.real))
     total = small.frames.new_zeros(size)
     light = torch.zeros_like(total)
-    for numbers in _chunks(small):
+    for numbers in chunks_of(small):
         values, shown = _placed(small.part(numbers), poses.part(numbers), origin, size)
         total += values.sum(0)
         light += shown.sum(0)
@@ -153,7 +154,7 @@ def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int) -> Poses:
     least = LEAST_OVERLAP * small.size[0] * small.size[1]
     products = (columns[:, None] * columns[None]).flatten(0, 1)
     found = []
-    for numbers in _chunks(small):
+    for numbers in chunks_of(small):
         part, pose = small.part(numbers), poses.part(numbers)
         for done in range(rounds + 1):
             values, shown = _placed(part, pose, mosaic.origin, size)
@@ -168,28 +169,11 @@ def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int) -> Poses:
     )
 
 
-def search(small: Small, mosaic: Mosaic, turns: Sequence[complex]) -> tuple[Poses, torch.Tensor]:
-    """Return where frames agree best with a mosaic at any shift and any of the `turns` (a scale may
-    be part of them), and how large `clearness` [n] is where they do not belong (rms).
-
-    Correlation counts what both show, so that little overlap is no handicap (Padfield, IEEE TIP
-    21(5), 2012).
-    """
-    padded = tuple(_fast(sum(sides)) for sides in zip(small.size, mosaic.image.shape, strict=True))
-    spectra = [_spectra(mosaic, turn, padded) for turn in turns]
-    found = []
-    for numbers in _chunks(small):
-        frames, counts = small.frames[numbers], small.counts[numbers]
-        own = [torch.fft.rfft2(a, s=padded) for a in (frames, frames.square(), counts)]
-        best = [_peak(own, spectrum, padded, small.size) for spectrum in spectra]
-        scores, places, spreads = (torch.stack(values) for values in zip(*best, strict=True))
-        top = scores.argmax(0)
-        place, spread = (values.gather(0, top[None])[0] for values in (places, spreads))
-        z = torch.tensor(list(turns), dtype=torch.complex64).to(frames.device)[top]
-        t = _shift_at(place, padded, small.size, mosaic, z)
-        found.append((z, t, spread))
-    z, t, spread = (torch.cat(values) for values in zip(*found, strict=True))
-    return poses_of(z, t), spread
+def chunks_of(small: Small) -> Sequence[torch.Tensor]:
+    """Return the numbers of the frames, so many at once that temporary arrays stay small."""
+    numbers = torch.arange(len(small.frames), device=small.frames.device)
+    pieces: Sequence[torch.Tensor] = numbers.split(frames_at_once(small.frames))
+    return pieces
 
 
 def _band(images: torch.Tensor) -> torch.Tensor:
@@ -244,76 +228,3 @@ def _stepped(poses: Poses, normal: torch.Tensor, right: torch.Tensor) -> Poses:
     shear = torch.stack([step[:, 1] - step[:, 5], step[:, 2] + step[:, 4]], dim=1) / 2
     t = poses.t + poses.z * shift
     return Poses(poses.z * (1 + turn), t, shear, poses.agreement, poses.overlap)
-
-
-def _spectra(mosaic: Mosaic, turn: complex, padded: tuple[int, ...]) -> list[torch.Tensor]:
-    """Return the spectra of a mosaic turned about its middle, of its square and of where it is."""
-    height, width = mosaic.image.shape
-    x, y = pixel_grid(mosaic.image)
-    middle = complex((width - 1) / 2, (height - 1) / 2)
-    point = torch.complex(
-        (x - middle.real).expand(height, width), (y - middle.imag).expand(height, width)
-    )
-    seen = point / turn
-    across, down = seen.real + middle.real, seen.imag + middle.imag
-    inside = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
-    flow = torch.stack([across - x, down - y])[None]
-    known = inside & (warp(mosaic.known[None], flow, mode="bilinear")[0] > 0.99)
-    image = warp(mosaic.image[None], flow, mode="bilinear")[0] * known
-    return [torch.fft.rfft2(a, s=padded).conj() for a in (image, image.square(), known.to(image))]
-
-
-def _peak(
-    own: Sequence[torch.Tensor],
-    spectra: Sequence[torch.Tensor],
-    padded: tuple[int, ...],
-    size: tuple[int, int],
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return score [n] (clearness over its rms), place [n] and that rms [n] of the best shift of
-    frames against a mosaic, each given by the spectra of image, square and mask."""
-    frames, squares, counts = own
-    image, energy, known = spectra
-    overlap, both, ours, theirs = (
-        torch.fft.irfft2(product, s=padded)
-        for product in (counts * known, frames * image, squares * known, counts * energy)
-    )
-    power = ours * theirs
-    floor = 1e-3 * power.amax((1, 2), keepdim=True)
-    agreement = both / torch.maximum(power, floor).clamp(min=1e-30).sqrt()
-    # What chance makes of a correlation falls with the root of the number of pixels.
-    believed = overlap >= LEAST_OVERLAP * size[0] * size[1]
-    clearness = torch.where(believed, agreement * overlap.clamp(min=0).sqrt(), 0.0).flatten(1)
-    spread = (clearness.square().sum(1) / believed.flatten(1).sum(1).clamp(min=1)).sqrt()
-    score, place = (clearness / spread[:, None].clamp(min=1e-12)).max(1)
-    return score, place, spread
-
-
-def _shift_at(
-    place: torch.Tensor,
-    padded: tuple[int, ...],
-    size: tuple[int, int],
-    mosaic: Mosaic,
-    z: torch.Tensor,
-) -> torch.Tensor:
-    """Return t [n] where pixel (0, 0) of the turned mosaic lies at a place [n] of the frame."""
-    down, across = place // padded[1], place % padded[1]
-    across = torch.where(across >= size[1], across - padded[1], across)
-    down = torch.where(down >= size[0], down - padded[0], down)
-    half = complex((mosaic.image.shape[1] - 1) / 2, (mosaic.image.shape[0] - 1) / 2)
-    corner = torch.complex(
-        across.to(z.real) - (size[1] - 1) / 2, down.to(z.real) - (size[0] - 1) / 2
-    )
-    return corner - z * (mosaic.origin + half) + half
-
-
-def _chunks(small: Small) -> Sequence[torch.Tensor]:
-    """Return the numbers of the frames, so many at once that temporary arrays stay small."""
-    numbers = torch.arange(len(small.frames), device=small.frames.device)
-    pieces: Sequence[torch.Tensor] = numbers.split(frames_at_once(small.frames))
-    return pieces
-
-
-def _fast(length: int) -> int:
-    from scipy.fft import next_fast_len
-
-    return int(next_fast_len(length, real=True))

@@ -21,13 +21,13 @@ from kornia.filters import gaussian_blur2d
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
+from burst.ops.grid import Grid, bin_frames, bin_measured
 from burst.ops.motion import add_motion, binned_motion, flow_of
 from burst.ops.samples import mean_of, sample
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.records import NoiseModel
 
 CELL = 4
-HALF = 0.5  # of the pixels of a bin, so that it counts
 RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
 
 
@@ -38,27 +38,6 @@ class Scale:
     binning: int
     window: float
     rounds: int
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What the frames are registered on, where that is not simply their own grid: its size (h, w),
-    the camera's motion [n, 2, 3] from it to the frames or None, and which values of the frames
-    [n, h, w] were measured. Samples from outside a frame do not count."""
-
-    size: tuple[int, int]
-    motion: torch.Tensor | None
-    valid: torch.Tensor
-
-    def binned(self, factor: int) -> Grid:
-        """Return the grid for frames that `bin_frames` made smaller."""
-        if factor == 1:
-            return self
-        size = (self.size[0] // factor, self.size[1] // factor)
-        motion = None if self.motion is None else binned_motion(self.motion, factor)
-        pieces = self.valid.split(frames_at_once(self.valid))
-        valid = torch.cat([bin_frames(part.float(), factor) > HALF for part in pieces])
-        return Grid(size, motion, valid)
 
 
 COARSE = (Scale(4, 24, 2), Scale(4, 16, 2), Scale(2, 16, 1), Scale(2, 10, 1))
@@ -84,7 +63,7 @@ def register(
     misfit = math.nan
     whole = _size(frames) if grid is None else grid.size
     for scale in scales:
-        binned = _bin_measured(frames, scale.binning, grid)
+        binned = bin_measured(frames, scale.binning, grid)
         place = None if grid is None else grid.binned(scale.binning)
         fixed = None if reference is None else bin_frames(reference[None], scale.binning)[0]
         size = _size(binned) if place is None else place.size
@@ -168,19 +147,6 @@ def aligned_mean(
     if valid is None:
         return total / weights.sum()
     return torch.where(light > 0, total / light.clamp(min=1e-12), plain / weights.sum())
-
-
-def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
-    """Average frames [n, h, w] over overlapping squares, a factor apart and twice as wide.
-
-    The overlap keeps fine stripes from beating with the grid, which would seem to move wrongly.
-    What does not fill a bin is cut off.
-    """
-    if factor == 1:
-        return frames
-    margin = factor // 2
-    padded = functional.pad(frames[:, None], (margin,) * 4, mode="replicate")
-    return functional.avg_pool2d(padded, 2 * factor, factor)[:, 0]
 
 
 def _round(
@@ -321,19 +287,6 @@ def _chunks(frames: torch.Tensor) -> Iterator[slice]:
     step = frames_at_once(frames)
     for first in range(0, len(frames), step):
         yield slice(first, first + step)
-
-
-def _bin_measured(frames: torch.Tensor, factor: int, grid: Grid | None) -> torch.Tensor:
-    """Bin frames [n, h, w]; on a grid only values that were measured count."""
-    if grid is None or factor == 1 or bool(grid.valid.all()):
-        return bin_frames(frames, factor)
-    step = frames_at_once(frames)
-    pieces = zip(frames.split(step), grid.valid.split(step), strict=True)
-    binned = []
-    for part, valid in pieces:
-        share = bin_frames(valid.to(part), factor)
-        binned.append(bin_frames(torch.where(valid, part, 0.0), factor) / share.clamp(min=1e-6))
-    return torch.cat(binned)
 
 
 def _size(frames: torch.Tensor) -> tuple[int, int]:

@@ -7,7 +7,8 @@ from einops import rearrange
 
 from burst.ops.chunks import frames_at_once
 from burst.ops.flow import fill_frames
-from burst.ops.registration import aligned_mean, bin_frames
+from burst.ops.grid import bin_frames
+from burst.ops.registration import aligned_mean
 
 BINNING, SHORTEST_BINNED = 2, 128  # px
 LOW_PASS = 0.08  # cycles per pixel of the frame

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import torch
 
-from burst.ops.mosaic import Mosaic, Poses, Small, make_mosaic, make_small, poses_of, refine, search
+from burst.ops.mosaic import Mosaic, Poses, Small, make_mosaic, make_small, poses_of, refine
+from burst.ops.search import search
 from burst.ops.trend import DRIFT, trend
 
 TURNS = range(-45, 46, 5)  # degrees; least squares find what lies between

@@ -10,7 +10,7 @@ from burst.records import MID_GREY, Level
 if TYPE_CHECKING:
     import torch
 
-    from burst.ops.registration import Grid
+    from burst.ops.grid import Grid
     from burst.ops.similarity import Found
     from burst.records import Burst, Report
 
@@ -136,8 +136,8 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
     of the scene it is."""
     import torch
 
+    from burst.ops.grid import Grid
     from burst.ops.motion import follow, inverse, shifted_grid, shown_part
-    from burst.ops.registration import Grid
 
     linear, valid, report = burst.linear, burst.valid, burst.report
     assert linear is not None
@@ -159,7 +159,7 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
     motion = shifted_grid(motion, (left, top))
     if valid is None:
         valid = torch.ones((), dtype=torch.bool, device=linear.device).expand(linear.shape)
-    report = report.note(**_part(burst, motion, (left, top), (across, down)))
+    report = report.note(**_part(burst, motion, (left, top), (down, across)))
     rest = follow(shifted_grid(found.pose, (left, top)), inverse(motion))
     return Grid((down, across), motion, valid), rest, report
 

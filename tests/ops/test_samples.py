@@ -4,8 +4,9 @@ import pytest
 import torch
 from simulated import camera_scene
 
+from burst.ops.grid import Grid
 from burst.ops.merge import robust_mean
-from burst.ops.registration import CELL, FINE, Grid, aligned_mean, cells_of, register
+from burst.ops.registration import CELL, FINE, aligned_mean, cells_of, register
 from burst.ops.samples import mean_of, sample
 from burst.ops.shifts import global_shifts
 from burst.ops.warp import warp

@@ -103,7 +103,7 @@ def test_a_camera_that_moves_gives_the_image_of_the_camera_at_rest(name):
     part = moved.report.numbers("align")["part"]
     left, top = part["offset_in_mean_frame"]
     height, width = moved.image.shape
-    assert part["size"] == [width, height]
+    assert part["size"] == [height, width]
     place = (slice(top, top + height), slice(left, left + width))
     own, other = score(moved.merged, truth[place]), score(still.merged[place], truth[place])
     assert own.psnr > other.psnr - 0.5
@@ -115,7 +115,7 @@ def test_a_camera_that_moves_gives_the_image_of_the_camera_at_rest(name):
 def test_a_drift_is_told_and_the_image_is_what_all_frames_show():
     moved, _ = restored(PATHS["drifts"])
     note = moved.report.numbers("align")
-    width, height = note["part"]["size"]
+    height, width = note["part"]["size"]
     assert width == pytest.approx(64, abs=12)
     assert height == pytest.approx(115, abs=12)
     # The first frame looks half the drift to the left of the mean.

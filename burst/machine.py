@@ -18,7 +18,7 @@ from pathlib import Path
 from burst.config import ConfigError
 from burst.records import Stack, StackError
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 # Peak memory of a run over the pixels of its stack, as `burst bench --suite scaling` finds it.
 BYTES_PER_PIXEL = 60
@@ -33,7 +33,8 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def resolve_device(name: str) -> str:
-    """Return "cpu" or "cuda"; "auto" takes a GPU if there is one, ConfigError if asked in vain."""
+    """Return "cpu", "cuda" or "mps"; "auto" takes an NVIDIA or AMD GPU if there is one, ConfigError
+    if asked in vain."""
     return devices_of(name)[0]
 
 
@@ -44,11 +45,24 @@ def devices_of(name: str) -> tuple[str, str | None]:
     return device, "cpu" if name == "auto" and device != "cpu" else None
 
 
+def drawing_device(device: str) -> str:
+    """Return where stacks are simulated for a device: Apple's GPUs lack 64 bits for the times."""
+    return "cpu" if device == "mps" else device
+
+
 def _resolve(name: str) -> str:
     if name == "cpu":
         return name
+    # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     import torch
 
+    if name == "mps":
+        if torch.backends.mps.is_available():
+            return name
+        raise ConfigError(
+            "--device mps: expected an Apple GPU that torch can use, found none. Pass --device cpu."
+        )
     if torch.cuda.is_available():
         return "cuda"
     if name == "cuda":

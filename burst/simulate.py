@@ -13,7 +13,7 @@ from burst.config import ConfigError
 from burst.data.scenes import SCENES, read_scene
 from burst.files.folder import TRUTH_SUFFIX
 from burst.files.sidecar import sidecar_text
-from burst.machine import DEVICES, resolve_device
+from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def execute(args: argparse.Namespace) -> int:
     from burst.data.simulate import simulate
 
     conditions = find_level(args.level).point()
-    generator = torch.Generator(resolve_device(args.device)).manual_seed(args.seed)
+    generator = torch.Generator(drawing_device(resolve_device(args.device))).manual_seed(args.seed)
     scene = read_scene(args.image)
     frames, size = args.frames or FRAMES, args.size or SIZE
     simulated = simulate(scene, conditions, generator, frames, (size, size))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
-from burst.machine import DEVICES, cpu_count, resolve_device, set_up
+from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
 
 if TYPE_CHECKING:
     from burst.training.recipe import Recipe
@@ -113,7 +113,9 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
     order = Order(
         recipe=recipe,
         levels=levels,
-        collection=open_collection(Path(args.samples), recipe.samples, folders, device),
+        collection=open_collection(
+            Path(args.samples), recipe.samples, folders, drawing_device(device)
+        ),
         images=tuple(folders),
         folder=Path(args.out),
         parent=args.parent,
@@ -131,7 +133,9 @@ def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) 
 
     folders = args.pairs or args.images
     device = resolve_device(args.device)
-    collection = open_collection(Path(args.samples), recipe.samples, folders, device)
+    collection = open_collection(
+        Path(args.samples), recipe.samples, folders, drawing_device(device)
+    )
     keys = keys_of(levels, args.prepare_only, recipe.training.held_out)
     there = len(collection.present(keys))
     LOG.info("%s: %d of %d samples are there", collection.folder, there, len(keys))

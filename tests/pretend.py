@@ -19,7 +19,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_leaves, tree_map
 
-HOST, GPU = torch.device("cpu"), torch.device("cuda:0")
+HOST = torch.device("cpu")
+# Which GPU is pretended; Apple's ("mps") knows no numbers of 64 bits.
+GPU = torch.device("cuda:0")
 
 _NEW = {
     getattr(torch.Tensor, f"new_{kind}") for kind in ("zeros", "ones", "full", "empty", "tensor")
@@ -49,6 +51,8 @@ class Far(torch.Tensor):
             device=GPU,
             requires_grad=near.requires_grad,
         )
+        if GPU.type == "mps" and near.dtype in (torch.float64, torch.complex128):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype.")
         far.near = near
         return far
 
@@ -135,9 +139,11 @@ class PretendGpu(TorchFunctionMode):
 
 
 @contextmanager
-def pretend() -> Iterator[None]:
-    """Have a GPU as long as the context lasts."""
+def pretend(kind: str = "cuda") -> Iterator[None]:
+    """Have a GPU, "cuda" or "mps", as long as the context lasts."""
     patches = [
+        mock.patch(f"{__name__}.GPU", torch.device(kind, 0)),
+        mock.patch.object(torch.backends.mps, "is_available", _always),
         mock.patch.object(torch.cuda, "is_available", _always),
         mock.patch.object(torch.cuda, "get_device_name", _name),
         mock.patch.object(torch.cuda, "is_bf16_supported", _always),
@@ -178,7 +184,7 @@ def _name_of(func: Any) -> str:
 
 
 def _is_gpu(device: Any) -> bool:
-    return device is not None and torch.device(device).type == "cuda"
+    return device is not None and torch.device(device).type == GPU.type
 
 
 def _check_generator(generator: torch.Generator | None, device: Any) -> None:
@@ -239,7 +245,7 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     # A module that moves gets new parameters.
     "_has_compatible_shallow_copy_type": lambda *_: False,
     "__get__ device": lambda tensor, *_: GPU if isinstance(tensor, Far) else HOST,
-    "__get__ is_cuda": lambda tensor, *_: isinstance(tensor, Far),
+    "__get__ is_cuda": lambda tensor, *_: isinstance(tensor, Far) and GPU.type == "cuda",
     "__set__ grad": _set_grad,
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from toys import command, environment, run_command, write_pipeline, write_stack
 
-from burst.command import Exit, explain
+from burst.command import Exit, explain, share_processors
 from burst.files.write import WriteError
 
 
@@ -167,3 +167,12 @@ def _read_until(process: subprocess.Popen[str], word: str, times: int) -> str:
         if text.count(word) >= times:
             return text
     raise AssertionError(f"expected '{word}' in the log, found:\n{text}")
+
+
+def test_threads_that_wait_leave_the_processor_to_others(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    share_processors()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    share_processors()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -12,7 +12,7 @@ from rolled import recording, reset_recording
 from simulated import camera_scene, stack_of
 from training_toys import SMALL
 
-from burst.config import search_path
+from burst.config import ConfigError, search_path
 from burst.data.levels import find_level
 from burst.data.samples import Key, make_sample
 from burst.data.simulate import Truth, simulate
@@ -63,6 +63,21 @@ def test_frames_and_all_that_is_made_of_them_stay_on_the_gpu():
     tensors = {f.name: getattr(burst, f.name) for f in fields(Burst)}
     here = [n for n, t in tensors.items() if isinstance(t, torch.Tensor) and not isinstance(t, Far)]
     assert here == []
+
+
+@pytest.mark.parametrize("name", ["turbulence", "rolling"])
+def test_apple_s_gpus_do_without_64_bits(name):
+    stack, pipeline = PIPELINES[name](), load(name)
+    here = pipeline.run(Burst(stack))
+    with pretend("mps"):
+        there = pipeline.run(Burst(stack, "mps"))
+        assert there.image.device.type == "mps"
+    torch.testing.assert_close(near(there.image), here.image, rtol=0, atol=1e-4)
+
+
+def test_64_bits_on_apple_s_gpus_are_found():
+    with pretend("mps"), pytest.raises(TypeError, match="float64"):
+        torch.zeros(2, dtype=torch.float64, device="mps")
 
 
 def test_a_tensor_left_on_the_host_is_found():
@@ -167,4 +182,7 @@ def test_auto_has_the_cpu_to_spare():
     with pretend():
         assert devices_of("auto") == ("cuda", "cpu")
         assert devices_of("cuda") == ("cuda", None)
+        assert devices_of("mps") == ("mps", None)
     assert devices_of("cpu") == ("cpu", None)
+    with pytest.raises(ConfigError, match="expected an Apple GPU"):
+        devices_of("mps")

@@ -54,10 +54,11 @@ def solve_gains(
     Frames that no pair names get 0.
     """
     gain = torch.zeros(count, dtype=torch.float64)
-    a, b, r = (x.cpu() for x in (pairs.first, pairs.second, ratio.double()))
+    a, b, r = (x.cpu() for x in (pairs.first, pairs.second, ratio))
     if not len(r):
         return gain, 0.0
-    deviation = error.double().cpu() + 1e-3
+    r = r.double()
+    deviation = error.cpu().double() + 1e-3
     weight = deviation**-2
     for _ in range(ROUNDS):
         normal = 1e-6 * torch.eye(count, dtype=torch.float64)

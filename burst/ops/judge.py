@@ -122,6 +122,6 @@ def _gains(log_gain: torch.Tensor, error: float, views: Views, main: torch.Tenso
     """Return the gain [n], float64, of the main frames; 1 if all are alike, and for others."""
     gain, chosen = torch.ones_like(log_gain), main.cpu()
     if gains_matter(log_gain[chosen], error):
-        usual = usual_gain(log_gain[chosen], views.clipped.double().cpu()[chosen])
+        usual = usual_gain(log_gain[chosen], views.clipped.cpu().double()[chosen])
         gain[chosen] = (log_gain[chosen] - usual).exp()
     return gain

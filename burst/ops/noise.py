@@ -74,7 +74,9 @@ def grain_of_pixels(
     The variance over time would count moving edges as noise. The mask of Immerkaer (Comput. Vis.
     Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows.
     """
-    grain = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=torch.float64)
+    # Apple's GPUs know no numbers of 64 bits.
+    widest = torch.float32 if linear.device.type == "mps" else torch.float64
+    grain = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=widest)
     for frame in linear:
         grain += fine_grain(frame[None])[0].square()
     variance = (grain / linear.shape[0]).cpu().numpy().ravel()

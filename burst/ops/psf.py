@@ -93,7 +93,7 @@ def crop_kernel(kernels: torch.Tensor, size: int) -> torch.Tensor:
 
 def equivalent_sigma(psf: torch.Tensor) -> float:
     """Return the sigma (px) of the Gaussian with the same sum of squares as the PSF [k, k]."""
-    return float(1 / torch.sqrt(4 * math.pi * (psf.double() ** 2).sum()))
+    return float(1 / torch.sqrt(4 * math.pi * (psf.cpu().double() ** 2).sum()))
 
 
 def transfer_function(psf: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

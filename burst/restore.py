@@ -189,9 +189,9 @@ class _Run:
             burst, done = replace(judged, stack=stack), len(judged.report.entries)
             for step in () if stack is judged.stack else pipeline.steps[:done]:
                 finish(step, burst)
-            before = burst
         if judged is not None and not burst.report.numbers("align"):
             burst = replace(burst, motion=judged.motion)
+        before = burst
         rest = replace(pipeline, steps=pipeline.steps[done:])
         # Every stage starts from the same seed, so that resuming gives the same bytes.
         seed_all(self.job.seed)

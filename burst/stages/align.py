@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from burst.records import Burst, Report
 
 NEEDS = ("linear", "noise", "weights")
-# Besides, where the camera moved: motion, valid and tile_sharpness, which then are the grid's.
 GIVES = ("flow", "level", "merged")
+MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
 
 POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
 # Shares of a side that frames do not show in common. Air and vibration of the benchmark lose 1/7.

@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.defects import DEFECTS
@@ -25,7 +24,8 @@ from burst.data.scenes import read_scene
 from burst.data.simulate import Simulated
 from burst.measure.baselines import plain_mean
 from burst.measure.results import Record
-from burst.measure.scores import score
+from burst.measure.scores import part_shown, score
+from burst.measure.synthetic import image_of
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack
 
@@ -90,16 +90,18 @@ class SoundBench:
         found = self.pipeline.run(Burst(simulated))
         still = self.pipeline.run(Burst(reference))
         truth = at_rest(_scene_of(trouble)).truth.scene
-        images = [on_grid_of(burst, found, truth) for burst in (still, found)]
-        wanted = on_grid_of(replace(found, image=truth), found, truth)
-        clean, psnr = (score(image, wanted).psnr for image in images)
-        mean = score(plain_mean(simulated), truth).psnr
+        image, without = image_of(found), image_of(still)
+        # A camera that moved shows all frames' common part: there both are scored.
+        shown = part_shown(image, truth)
+        psnr = score(image, truth[shown]).psnr
+        clean = score(without[shown], truth[shown]).psnr
+        mean = score(plain_mean(simulated)[shown], truth[shown]).psnr
         return {
             "psnr": psnr,
             "clean_psnr": clean,
             "loss": clean - psnr,
             "mean_psnr": mean,
-            "size": list(wanted.shape),
+            "size": list(image.shape),
             **left_out(found, bad),
         }
 
@@ -125,17 +127,6 @@ def unspoilt(trouble: Trouble, bad: np.ndarray) -> Stack:
     assert stack.scan is not None
     keep = np.setdiff1d(np.arange(stack.count), bad)
     return replace(stack, frames=stack.frames[keep], scan=stack.scan[keep])
-
-
-def on_grid_of(burst: Burst, found: Burst, truth: torch.Tensor) -> torch.Tensor:
-    """Return the part of a burst's image, on the truth's grid, that another burst's image shows."""
-    image = burst.image
-    assert image is not None
-    part = found.report.numbers("align").get("part")
-    if part is None or image.shape != truth.shape:
-        return image
-    (left, top), (height, width) = part["offset_in_mean_frame"], part["size"]
-    return image[top : top + height, left : left + width]
 
 
 def left_out(found: Burst, bad: np.ndarray) -> Record:

@@ -107,8 +107,9 @@ def test_a_camera_that_moves_gives_the_image_of_the_camera_at_rest(name):
     place = (slice(top, top + height), slice(left, left + width))
     own, other = score(moved.merged, truth[place]), score(still.merged[place], truth[place])
     assert own.psnr > other.psnr - 0.5
-    assert moved.flow.shape == (24, 2, height, width)
-    assert moved.row_motion.shape == (24, height, 2)
+    count = len(moved.linear)
+    assert moved.flow.shape == (count, 2, height, width)
+    assert moved.row_motion.shape == (count, height, 2)
     assert moved.level.displacement == pytest.approx(still.level.displacement, rel=0.35)
 
 
@@ -120,10 +121,11 @@ def test_a_drift_is_told_and_the_image_is_what_all_frames_show():
     assert height == pytest.approx(115, abs=12)
     # The first frame looks half the drift to the left of the mean.
     x, _ = note["part"]["offset"]
-    assert x == pytest.approx(64, abs=8)
-    shift = torch.tensor(note["shift"])
-    assert float(shift[0, 0] - shift[-1, 0]) == pytest.approx(64, abs=8)
-    assert float(torch.tensor(note["turn"]).abs().max()) < 1
+    assert x == pytest.approx(64, abs=10)
+    shift = [pair for pair in note["shift"] if pair[0] is not None]
+    assert len(note["shift"]) == 24
+    assert shift[0][0] - shift[-1][0] == pytest.approx(64 * len(shift) / 24, abs=10)
+    assert max(abs(turn) for turn in note["turn"] if turn is not None) < 1
 
 
 def test_most_frames_show_more():
@@ -149,7 +151,7 @@ def test_where_nothing_is_shown_by_all_most_decide_and_it_is_said():
 def test_small_motion_leaves_the_frame_as_it_is():
     burst = after("align")
     assert burst.motion is None
-    assert burst.valid is None
+    assert burst.valid is before("align").valid
     assert burst.merged.shape == burst.linear.shape[1:]
     assert "part" not in burst.report.numbers("align")
 

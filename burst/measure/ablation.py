@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from burst.data.simulate import Truth
+from burst.measure.oracle import displacement_of
 from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.suites import Case, simulate_case
 from burst.ops.registration import aligned_mean, recentre
-from burst.ops.warp import compose
 from burst.pipeline import Pipeline, Step, load, run_step
 from burst.records import Burst
 
@@ -124,12 +124,12 @@ def _with_true_flow(burst: Burst, truth: Truth) -> Burst:
     linear, weights = burst.linear, burst.weights
     assert linear is not None
     assert weights is not None
-    flow = recentre(compose(truth.flow, truth.row_motion))
+    flow = recentre(displacement_of(burst, truth))
     return replace(burst, flow=flow, merged=aligned_mean(linear, flow, weights))
 
 
 def _with_true_psf(burst: Burst, truth: Truth) -> Burst:
-    return replace(burst, psf=truth.psf)
+    return replace(burst, psf=truth.psf if burst.kept is None else truth.psf[burst.kept])
 
 
 TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {

@@ -27,12 +27,18 @@ MARGINS = 2  # mirrored around the image, in reaches of the PSF, so that the bor
 
 def fair_oracle(burst: Burst, truth: Truth) -> torch.Tensor:
     """Return the image [h, w] of a burst as restored without the mean displacement."""
-    return _restore(burst, recentre(compose(truth.flow, truth.row_motion)), truth)
+    return _restore(burst, recentre(displacement_of(burst, truth)), truth)
 
 
 def full_oracle(burst: Burst, truth: Truth) -> torch.Tensor:
     """Return the image [h, w] of a burst as restored with all displacements known."""
-    return _restore(burst, compose(truth.flow, truth.row_motion), truth)
+    return _restore(burst, displacement_of(burst, truth), truth)
+
+
+def displacement_of(burst: Burst, truth: Truth) -> torch.Tensor:
+    """Return the true displacement [m, 2, h, w] px of the frames that take part."""
+    displacement = compose(truth.flow, truth.row_motion)
+    return displacement if burst.kept is None else displacement[burst.kept]
 
 
 ORACLES: dict[str, Callable[[Burst, Truth], torch.Tensor]] = {

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from burst.ops.chunks import frames_at_once
 from burst.ops.noise import ROUNDING, binned, fine_grain
 from burst.records import NoiseModel
 
@@ -125,12 +126,18 @@ def saturated_at(
 
     Noise spreads the brightest light over several DN, and only an end of the range gathers it.
     """
-    chosen = [frame if good is None else frame[good] for frame in linear]
-    top = max(float(values.max()) for values in chosen)
+    highest = linear.amax(0)
+    top = float((highest if good is None else highest[good]).max())
     if top >= 1 or noise.std(top) < step:
         return None
-    at_top = sum(int((values > top - step / 2).sum()) for values in chosen)
-    near = sum(int((values > top - (ROOM + 0.5) * step).sum()) for values in chosen) - at_top
+
+    def above(limit: float) -> int:
+        found = [(chunk > limit).sum(0) for chunk in linear.split(frames_at_once(linear))]
+        counts = torch.stack(found).sum(0)
+        return int((counts if good is None else counts[good]).sum())
+
+    at_top = above(top - step / 2)
+    near = above(top - (ROOM + 0.5) * step) - at_top
     return top if at_top > max(PILED * linear.numel(), 3 * near) else None
 
 

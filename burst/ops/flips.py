@@ -11,6 +11,7 @@ MIRRORED = 0.1  # of the usual agreement, by which a mirrored frame agrees bette
 CLEAR = 0.6  # agreement; below it noise decides which of two ways is better
 STEPS = (1, 4, 16, 64)  # frames between those that are compared
 ROUNDS = 5
+FEWEST = 6  # frames
 
 
 def flipped_frames(
@@ -24,7 +25,8 @@ def flipped_frames(
     A scene may look much like its mirror image: what counts is the difference, over all partners
     with which a frame agrees in one of the two ways.
     """
-    if usual < CLEAR:
+    # Of few frames a single pair decides, and air may bend that.
+    if usual < CLEAR or len(shapes) < FEWEST:
         return {}
     near = torch.isin(pairs.second - pairs.first, torch.tensor(STEPS).to(pairs.first))
     some = pairs.of(near)

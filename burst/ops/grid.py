@@ -17,7 +17,7 @@ HALF = 0.5  # of the pixels of a bin, so that it counts
 class Grid:
     """What the frames are registered on, where that is not simply their own grid: its size (h, w),
     the camera's motion [n, 2, 3] from it to the frames or None, and which values of the frames
-    [n, h, w] were measured. Samples from outside a frame do not count."""
+    [n, h, w] were measured. Samples from far outside a frame do not count."""
 
     size: tuple[int, int]
     motion: torch.Tensor | None

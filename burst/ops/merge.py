@@ -36,7 +36,8 @@ def robust_mean(
     A value further than `rejection` deviations from the mean is left out; a pixel's deviation is
     that of noise or of what its surroundings show, whichever is larger. The mean's own noise
     follows from the same deviations: compression and misalignment count, not the sensor alone.
-    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from outside.
+    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from far
+    outside.
     """
     used = weights > 0
     aligned, counts = _aligned(frames, displacement, valid, used)

@@ -15,6 +15,7 @@ from einops import rearrange
 from scipy import ndimage, optimize, special, stats
 from torch.nn import functional
 
+from burst.ops.chunks import frames_at_once
 from burst.records import NoiseModel, Sensor
 
 FEWEST_IN_BIN = 50  # pixels
@@ -69,7 +70,12 @@ def curve_of(level: np.ndarray, variance: np.ndarray, count: int) -> tuple[np.nd
 def grain_of_pixels(
     linear: torch.Tensor, good: torch.Tensor | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return level and mean square fine grain [k] of every window of 3 x 3 good pixels.
+    """Return level and mean square fine grain [k] of every window of 3 x 3 good pixels [h, w]."""
+    return good_grain(*grain_maps(linear), good)
+
+
+def grain_maps(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return level and mean square fine grain [h-2, w-2] of the windows of 3 x 3 of frames.
 
     The variance over time would count moving edges as noise. The mask of Immerkaer (Comput. Vis.
     Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows.
@@ -77,10 +83,17 @@ def grain_of_pixels(
     # Apple's GPUs know no numbers of 64 bits.
     widest = torch.float32 if linear.device.type == "mps" else torch.float64
     grain = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=widest)
-    for frame in linear:
-        grain += fine_grain(frame[None])[0].square()
-    variance = (grain / linear.shape[0]).cpu().numpy().ravel()
-    level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0].cpu().numpy().ravel()
+    for chunk in linear.split(frames_at_once(linear)):
+        grain += fine_grain(chunk).square().sum(0, dtype=widest)
+    level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0]
+    return level.cpu().numpy(), (grain / linear.shape[0]).cpu().numpy()
+
+
+def good_grain(
+    level: np.ndarray, variance: np.ndarray, good: torch.Tensor | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return those [k] of maps [h-2, w-2] whose windows hold good pixels [h, w] alone."""
+    level, variance = level.ravel(), variance.ravel()
     if good is None:
         return level, variance
     whole = functional.avg_pool2d((~good).float()[None], 3, 1)[0].cpu().numpy().ravel() == 0
@@ -203,8 +216,11 @@ def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     steepness = np.abs(ndimage.sobel(_blurred(reference), axis=0))
     half = linear.shape[2] // 2
     calm = torch.from_numpy(steepness).to(linear.device).argsort(dim=1)[:, :half]
-    difference = torch.stack(
-        [(frame - reference).gather(1, calm).median(dim=1).values for frame in linear]
+    difference = torch.cat(
+        [
+            (chunk - reference).gather(2, calm.expand(len(chunk), -1, -1)).median(dim=2).values
+            for chunk in linear.split(frames_at_once(linear))
+        ]
     )
     lines = difference.cpu().numpy()
     smooth = ndimage.gaussian_filter1d(lines, SMOOTH_ROWS, axis=1, mode="nearest")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from burst.ops.chunks import frames_at_once
 from burst.ops.noise import BINS, CURVE_POINTS, clipped_moments, lowest_linear, one_dn
 from burst.ops.spots import SIGNIFICANT
 from burst.records import NoiseModel, Sensor
 
-FRAMES_AT_ONCE = 10
 LEAST_MOTION = 0.3  # px rms
 NEVER = 1e-4  # DN^2; one step of one DN in 10^4 frames: less is the rounding of means
 
@@ -45,7 +45,7 @@ def measure_pixels(linear: torch.Tensor, noise: NoiseModel, sensor: Sensor) -> P
     lowest, step = lowest_linear(sensor), one_dn(sensor)
     mean = linear.mean(0)
     total = torch.zeros_like(mean)
-    for chunk in linear.split(FRAMES_AT_ONCE):
+    for chunk in linear.split(frames_at_once(linear)):
         total += (chunk - mean).square().sum(0)
     found = total / max(len(linear) - 1, 1)
     # No light is below 0: what lies lower is expected to vary as darkness does.

@@ -131,7 +131,8 @@ def aligned_mean(
 ) -> torch.Tensor:
     """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w].
 
-    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from outside.
+    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from far
+    outside.
     """
     total = frames.new_zeros(flow.shape[-2:])
     light, plain = torch.zeros_like(total), torch.zeros_like(total)

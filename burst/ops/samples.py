@@ -1,4 +1,4 @@
-"""Sample frames by a flow and say which samples count: those that were measured, within the frame.
+"""Sample frames by a flow and say which samples count: those that were measured, not far outside.
 
 `valid` [n, h, w] bool says which values of the frames were measured. Where it is None all samples
 count, also those beyond the border, which are reflected: right as long as frames move little.
@@ -11,6 +11,10 @@ import torch
 from burst.ops.flow import fill_frames
 from burst.ops.warp import pixel_grid, warp
 
+# px beyond the border that a mirrored scene stands for: as far as air and shake move a frame. To
+# leave them out costs .3 dB in stacks of 128 px through weak air, whose borders are then shown by
+# fewer frames.
+MIRRORED = 8.0
 MEASURED = 0.99  # of the weight of the four pixels around a sample
 
 
@@ -24,7 +28,8 @@ def sample(
     height, width = frames.shape[-2:]
     x, y = pixel_grid(flow)
     x, y = x + flow[:, 0], y + flow[:, 1]
-    counts = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    left, top, right, bottom = -MIRRORED, -MIRRORED, width - 1 + MIRRORED, height - 1 + MIRRORED
+    counts = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
     if not bool(valid.all()):
         counts &= warp(valid.to(frames), flow, mode="bilinear") > MEASURED
         frames = fill_frames(frames, valid)

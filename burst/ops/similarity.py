@@ -27,6 +27,8 @@ PROBE = 8  # frames that fit worst are searched for, so many at a time
 BETTER = 1.1  # times as clear as before, for a frame to be moved elsewhere
 WEAK = 0.75  # of the median agreement
 DEVIATIONS = 6.0  # by which turns have to exceed shears, which the air makes as well
+# In smaller or fewer frames the air, which all of the view shares, looks like a turn.
+SMALLEST_TURNED, FEWEST_TURNED = 96, 6  # px; frames
 SMALLEST_PART = 24  # px; less of an image is found anywhere
 LEAST_TURN = 0.5  # px at the middle of a border; dense registration does not notice less
 
@@ -60,6 +62,8 @@ def find_motion(
 
     `times` [n] are frame numbers; without them the frames follow one another evenly.
     """
+    if min(frames.shape[1:]) < SMALLEST_TURNED or len(frames) < FEWEST_TURNED:
+        return _nothing(frames)
     small = make_small(frames, valid)
     everything = torch.arange(len(frames), device=frames.device)
     times = everything if times is None else times.to(frames.device)

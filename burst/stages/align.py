@@ -21,6 +21,7 @@ MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
 POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
 # Shares of a side that frames do not show in common. Air and vibration of the benchmark lose 1/7.
 SHAKEN, DRIFTED = 1 / 5, 1 / 16  # beyond them the camera moved, to and fro or somewhere
+LEAST_CUT = 24  # px; air and shake alone take as much
 CUT = 1 / 8  # beyond it a camera that moved gives a smaller image
 SMALLEST = 32  # px; a smaller common part is no image
 MOST = 0.5  # of the frames
@@ -32,12 +33,12 @@ class Config:
 
     reference  "mean" of the frames, refined as they align; "key" starts from the sharpest frame,
                whose own displacement is taken out before the mean takes over
-    field      where the camera moved far: the part of the scene that "all" frames show, or the
-               larger one that at least half of them show ("most")
+    field      where the camera moved far: the part of the scene that "all" frames show, the larger
+               one that at least half of them show ("most"), or the mean "frame", whole
     """
 
     reference: Literal["mean", "key"] = "mean"
-    field: Literal["all", "most"] = "all"
+    field: Literal["all", "most", "frame"] = "all"
 
 
 def run(burst: Burst, config: Config) -> Burst:
@@ -147,7 +148,8 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
     loss = max(1 - across / width, 1 - down / height)
     if not found.turned and loss < (DRIFTED if found.drifts else SHAKEN):
         return (None if valid is None else Grid(size, None, valid)), found.pose, report
-    if loss < CUT:
+    lost = max(width - across, height - down)
+    if loss < CUT or lost < LEAST_CUT or config.field == "frame":
         left, top, across, down = 0, 0, width, height
     elif config.field == "most" or min(across, down) < min(SMALLEST, height, width):
         if config.field == "all":

@@ -55,17 +55,20 @@ def run(burst: Burst, config: Config) -> Burst:
         defects = defects_ops.find_defects(linear, found.model, sensor)
         if defects.mask.any():
             # The noise is better known without them, and so are they.
-            found = noise_of.measure(linear, ~defects.mask)
+            found = noise_of.measure(linear, ~defects.mask, found.maps)
             defects = defects_ops.find_defects(linear, found.model, sensor)
         if defects.mask.any():
             good = ~defects.mask
-            found = noise_of.measure(linear, good)
+            found = noise_of.measure(linear, good, found.maps)
         counts = defects.counts
     warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
     if good is not None:
         linear = mend(linear, ~good)
-        valid = good.expand(linear.shape) if valid is None else valid & good
+        # What is mended stands for a narrow gap; a wide one is not measured.
+        if defects.gaps.any():
+            valid = ~defects.gaps if valid is None else valid & ~defects.gaps
+            valid = valid.expand(linear.shape)
     if burst.gain is not None and differ(burst.gain):
         given = replace(burst, linear=linear, valid=valid)
         linear, valid, model = _evened(given, burst.gain, good)
@@ -88,10 +91,12 @@ def run(burst: Burst, config: Config) -> Burst:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What the good pixels [h, w] of frames [n, h, w] tell of noise: fine grain, curve, model."""
+    """What the good pixels [h, w] of frames [n, h, w] tell of noise: fine grain of all windows and
+    of the good ones, curve, model."""
 
     linear: torch.Tensor
     good: torch.Tensor | None
+    maps: tuple[np.ndarray, np.ndarray]
     grain: tuple[np.ndarray, np.ndarray]
     curve: tuple[np.ndarray, np.ndarray]
     model: NoiseModel
@@ -119,18 +124,25 @@ class _Noise:
             return "sensor"
         return "frames" if self.sensor.noise is None else "frames and sensor"
 
-    def measure(self, linear: torch.Tensor, good: torch.Tensor | None = None) -> _Measured:
-        """Measure the noise of the good pixels [h, w] of frames [n, h, w]."""
+    def measure(
+        self,
+        linear: torch.Tensor,
+        good: torch.Tensor | None = None,
+        maps: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> _Measured:
+        """Measure the noise of the good pixels [h, w] of frames [n, h, w], whose fine grain is
+        known by its `maps` where they were measured before."""
         from burst.ops import noise as ops
 
-        grain, told = ops.grain_of_pixels(linear, good), self.sensor.noise
+        maps = maps or ops.grain_maps(linear)
+        grain, told = ops.good_grain(*maps, good), self.sensor.noise
         curve, step = ops.curve_of(*grain, len(linear)), ops.one_dn(self.sensor)
         if told is not None and self.word == "sensor":
             model = NoiseModel(told.shot, max(told.read, step**2 / ops.ROUNDING))
         else:
             prior = None if told is None else ops.Prior(told, len(linear))
             model = ops.fit_noise(*curve, ops.lowest_linear(self.sensor), step, prior)
-        return _Measured(linear, good, grain, curve, model)
+        return _Measured(linear, good, maps, grain, curve, model)
 
     def warnings(self, found: _Measured) -> Iterator[str]:
         """Yield a sentence if what is told differs from the frames by more than a factor of two."""

@@ -16,6 +16,9 @@ NEEDS = ("linear", "noise")
 GIVES = ("weights", "tile_sharpness")
 MAY_GIVE = ("kept", "linear", "gain", "valid")  # where frames are left out
 
+# A frame that is half as sharp as those about it spoils more than it brings; of few frames none is
+# known to be unusual.
+BLURRED, FEWEST = 0.5, 8
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 
 
@@ -114,15 +117,27 @@ def _noted(
 def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
     """Return why each dropped frame [m] is dropped; at least two frames stay."""
     reasons = {}
-    blur = _deviation(sharpness.clamp(min=1e-6).log())
+    usual = _usual(sharpness)
+    blur = _deviation((sharpness / usual).clamp(min=1e-6).log())
+    judged = len(sharpness) >= FEWEST
     order = sharpness.argsort(descending=True).tolist()
     least = max(2, round(config.keep * len(order)))
     for place, i in enumerate(order):
         if place >= least:
             reasons[i] = f"sharpness {sharpness[i]:.2f} of the mean: not among the best {least}"
-        elif place >= 2 and float(blur[i]) < -config.outlier:
+        elif judged and float(blur[i]) < -config.outlier and sharpness[i] < BLURRED * usual[i]:
             reasons[i] = f"sharpness {sharpness[i]:.2f} of the mean: far below the others"
     return reasons
+
+
+def _usual(sharpness: torch.Tensor) -> torch.Tensor:
+    """Return the usual sharpness [m] about each frame: what a drifting camera sees changes, and so
+    does the air."""
+    from torch.nn import functional
+
+    half = min(max(FEWEST // 2, len(sharpness) // 8), len(sharpness) - 1)
+    padded = functional.pad(sharpness[None], (half, half), mode="reflect")[0]
+    return padded.unfold(0, 2 * half + 1, 1).median(1).values.clamp(min=1e-6)
 
 
 def _deviation(values: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from simulated import camera_scene
 from burst.ops.grid import Grid
 from burst.ops.merge import robust_mean
 from burst.ops.registration import CELL, FINE, aligned_mean, cells_of, register
-from burst.ops.samples import mean_of, sample
+from burst.ops.samples import MIRRORED, mean_of, sample
 from burst.ops.shifts import global_shifts
 from burst.ops.warp import warp
 from burst.records import NoiseModel
@@ -40,9 +40,9 @@ def test_all_samples_count_where_nothing_is_said(frames):
     assert torch.equal(values, warp(frames, flow))
 
 
-def test_samples_from_outside_do_not_count(frames):
+def test_samples_from_far_outside_do_not_count(frames):
     flow = torch.zeros(8, 2, 48, 64)
-    flow[:, 0] = 10.5
+    flow[:, 0] = 10.5 + MIRRORED
     _, counts = sample(frames, flow, torch.ones(frames.shape, dtype=torch.bool))
     assert float(counts[..., :53].min()) == 1
     assert float(counts[..., 53:].max()) == 0

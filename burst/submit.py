@@ -12,6 +12,7 @@ from burst.command import Exit, main_of
 from burst.config import ConfigError
 from burst.machine import cpu_count, resolve_device
 from burst.options import add_machine, add_reading, add_settings, reading_of
+from burst.pipeline import load
 from burst.submission.challenge import Challenge, find_challenge, read_challenge
 from burst.submission.plan import Plan, Submission
 from burst.submission.sources import find_sources
@@ -83,6 +84,12 @@ def _verify(args: argparse.Namespace) -> Exit:
     return Exit.DONE
 
 
+def _of_one_size(pipeline: str) -> tuple[str, ...]:
+    """Return the setting that keeps the size of a frame, however far the camera moved."""
+    aligned = any(step.name == "align" for step in load(pipeline).steps)
+    return ("align.field=frame",) if aligned else ()
+
+
 def _build(args: argparse.Namespace) -> Exit:
     from burst.submission.build import build
 
@@ -96,7 +103,7 @@ def _build(args: argparse.Namespace) -> Exit:
         )
     plan = Plan(
         pipeline=args.pipeline,
-        assignments=tuple(args.set),
+        assignments=(*_of_one_size(args.pipeline), *args.set),
         reading=reading_of(args),
         seed=args.seed,
         device=resolve_device(args.device),

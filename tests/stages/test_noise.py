@@ -90,17 +90,17 @@ def test_defects_are_mended_and_leave_the_noise_alone():
 
 
 def with_wide_gap() -> Stack:
-    """Return a simulated stack with a dead square of six pixels."""
+    """Return a simulated stack with six dead rows."""
     stack = stack_of("low").stack
     frames = stack.frames.copy()
-    frames[:, 60:66, 40:46] = 0
+    frames[:, 60:66] = 0
     return replace(stack, frames=frames)
 
 
 def test_a_wide_gap_is_not_valid():
     found = run(Burst(with_wide_gap()), Config())
-    assert not found.valid[:, 60:66, 40:46].any()
-    assert int((~found.valid[0]).sum()) < 50
+    assert not found.valid[:, 60:66].any()
+    assert int((~found.valid[0]).sum()) < 7 * found.valid.shape[2]
     assert found.valid.shape == found.linear.shape
     assert found.valid.untyped_storage().nbytes() == found.linear[0].numel()
 
@@ -112,7 +112,7 @@ def test_what_was_not_valid_before_is_not_valid_after():
     after = run(Burst(stack, valid=before), Config()).valid
     assert not after[3, :40].any()
     assert not after[0].all()
-    assert after[0].float().mean() > 0.99
+    assert after[0].float().mean() > 0.9
 
 
 def test_without_defects_valid_stays_as_it_was():

@@ -17,6 +17,7 @@ from burst.ops.psf import transfer_function
 # By how much split gradients shrink, as a share of the contrast: sets the speed, not the result.
 THRESHOLD = 0.3
 LEARNING_ROUNDS = (8, 20, 32)  # iterations after which the gradients' scale is measured again
+EVERY = 4  # iterations after which the margin is made anew; of 2, .02 dB more and a fifth longer
 # The scale starts here and only grows: what a strong prior has flattened asks for a stronger one.
 LEAST_SCALE = 0.28
 
@@ -30,7 +31,10 @@ def deconvolve(
 ) -> torch.Tensor:
     """Return the image [h, w] that blurred [h, w] came from through psf [k, k].
 
-    The image is mirrored into a margin of twice the PSF's reach, so that the borders do not ring.
+    The image is mirrored into a margin of twice the PSF's reach. What lies there has sent light
+    into the image but was not seen itself: the margin becomes, step by step, what the image so far
+    makes of it (as in Almeida and Figueiredo, IEEE TIP 22, 3074, 2013), so that borders do not
+    ring.
     """
     h, w = blurred.shape
     padded, top, left = _pad(blurred, psf.shape[-1])
@@ -38,6 +42,7 @@ def deconvolve(
     transfer = transfer_function(psf, size)
     steps = _differences(size, padded)
     laplacian = (steps.abs() ** 2).sum(0)
+    inside = (slice(top, top + h), slice(left, left + w))
     data = transfer.conj() * torch.fft.rfft2(padded)
     gradients = torch.fft.irfft2(steps * torch.fft.rfft2(padded), s=size)
     memory = torch.zeros_like(gradients)
@@ -57,8 +62,13 @@ def deconvolve(
         right = data + coupling * (steps.conj() * torch.fft.rfft2(split - memory)).sum(0)
         spectrum = right / (transfer.abs() ** 2 + coupling * laplacian + 1e-12)
         image = torch.fft.irfft2(spectrum, s=size)
+        if i % EVERY == EVERY - 1:
+            # Nobody has seen the margin: it is what the image so far says of it.
+            guessed = torch.fft.irfft2(transfer * spectrum, s=size)
+            guessed[inside] = blurred
+            data = transfer.conj() * torch.fft.rfft2(guessed)
         gradients = torch.fft.irfft2(steps * spectrum, s=size)
-    restored: torch.Tensor = image[top : top + h, left : left + w]
+    restored: torch.Tensor = image[inside]
     return restored.contiguous()
 
 

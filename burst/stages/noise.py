@@ -18,6 +18,7 @@ NEEDS = ("stack",)
 GIVES = ("linear", "noise")
 MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket are saturated
 
+ALIKE = 0.02  # of the standard deviation
 MOST_APART = 2.0  # times; the variance that is told against the one that frames show
 
 
@@ -54,12 +55,12 @@ def run(burst: Burst, config: Config) -> Burst:
     if config.hot_pixels:
         defects = defects_ops.find_defects(linear, found.model, sensor)
         if defects.mask.any():
-            # The noise is better known without them, and so are they.
-            found = noise_of.measure(linear, ~defects.mask, found.maps)
-            defects = defects_ops.find_defects(linear, found.model, sensor)
-        if defects.mask.any():
-            good = ~defects.mask
-            found = noise_of.measure(linear, good, found.maps)
+            # The noise is better known without them, and where it is another, so are they.
+            before, found = found, noise_of.measure(linear, ~defects.mask, found.maps)
+            if _differ(found.model, before.model):
+                defects = defects_ops.find_defects(linear, found.model, sensor)
+                found = noise_of.measure(linear, ~defects.mask, found.maps)
+        good = ~defects.mask if defects.mask.any() else None
         counts = defects.counts
     warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
@@ -87,6 +88,11 @@ def run(burst: Burst, config: Config) -> Burst:
     for warning in warnings:
         report = report.warn(warning)
     return replace(burst, linear=linear, valid=valid, noise=model, report=report)
+
+
+def _differ(one: NoiseModel, other: NoiseModel) -> bool:
+    """Tell whether two models differ by more than what they are known to."""
+    return any(abs(one.std(x) - other.std(x)) > ALIKE * other.std(x) for x in (0.0, MID_GREY))
 
 
 @dataclass(frozen=True)

@@ -101,12 +101,12 @@ def _noted(
     """Return what the report says of every frame of the stack, those left out before included."""
     kept = range(burst.stack.count) if burst.kept is None else burst.kept.tolist()
     place = {frame: i for i, frame in enumerate(kept)}
-    every = range(burst.stack.count)
+    every, known, weighed = range(burst.stack.count), sharpness.tolist(), weights.tolist()
     before = burst.report.numbers("screen").get("reasons", {})
     now = {str(frame): reasons[i] for frame, i in place.items() if i in reasons}
     return {
-        "sharpness": [float(sharpness[place[i]]) if i in place else None for i in every],
-        "weights": [float(weights[place[i]]) if i in place else 0.0 for i in every],
+        "sharpness": [known[place[i]] if i in place else None for i in every],
+        "weights": [weighed[place[i]] if i in place else 0.0 for i in every],
         "kept": [i for i in kept if place[i] not in reasons],
         "reasons": {
             str(i): {**before, **now}[str(i)] for i in every if str(i) in {**before, **now}
@@ -118,15 +118,17 @@ def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
     """Return why each dropped frame [m] is dropped; at least two frames stay."""
     reasons = {}
     usual = _usual(sharpness)
-    blur = _deviation((sharpness / usual).clamp(min=1e-6).log())
-    judged = len(sharpness) >= FEWEST
+    blur = _deviation((sharpness / usual).clamp(min=1e-6).log()).tolist()
+    share = (sharpness / usual).tolist()
+    found = sharpness.tolist()
+    judged = len(found) >= FEWEST
     order = sharpness.argsort(descending=True).tolist()
     least = max(2, round(config.keep * len(order)))
     for place, i in enumerate(order):
         if place >= least:
-            reasons[i] = f"sharpness {sharpness[i]:.2f} of the mean: not among the best {least}"
-        elif judged and float(blur[i]) < -config.outlier and sharpness[i] < BLURRED * usual[i]:
-            reasons[i] = f"sharpness {sharpness[i]:.2f} of the mean: far below the others"
+            reasons[i] = f"sharpness {found[i]:.2f} of the mean: not among the best {least}"
+        elif judged and blur[i] < -config.outlier and share[i] < BLURRED:
+            reasons[i] = f"sharpness {found[i]:.2f} of the mean: far below the others"
     return reasons
 
 

@@ -59,7 +59,8 @@ NOTES = {
         "40 frames of 192 x 192, each stack beside the same one, air and noise alike, without the"
         " trouble (see `burst/measure/sound.py`): without the bad frames, without the defects, from"
         " a camera at rest, on the part of the scene that all frames show. What is lost may be at"
-        ' most 0.3 dB. "Plain mean" is that of all frames as they came.'
+        ' most 0.3 dB. "Plain mean" is that of all frames as they came. Of frames that are all'
+        " the same there is nothing to merge: their result is to be no worse than their mean."
     ),
     "synthetic": "How each peer is installed stands in [peers.md](peers.md).",
     "sharpness": (

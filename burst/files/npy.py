@@ -94,7 +94,8 @@ def _axis_of(array: np.ndarray) -> Axis | None:
         return order
     change = {"frames-first": _change(array, 0), "frames-last": _change(array, -1)}
     other = change["frames-last" if order == "frames-first" else "frames-first"]
-    return order if change[order] * _CLEARLY <= other else None
+    # Frames are square by far more often than not: values have to speak against it.
+    return order if change[order] <= _CLEARLY * other else None
 
 
 def _change(array: np.ndarray, frame_axis: int) -> float:

@@ -17,7 +17,7 @@ title    = "tiny"
 count    = {count}
 folders  = ["low", "medium", "high", "very-high"]
 image    = "{{stem}}_out.npy"
-size     = [64, 64]
+size     = [96, 96]
 dtype    = "uint16"
 maximum  = 4095
 transfer = "linear"
@@ -30,7 +30,7 @@ def entry(tmp_path):
     """Return a challenge of one tiny stack a level, one at a time."""
     file = tmp_path / "tiny.toml"
     file.write_text(CHALLENGE.format(count=4))
-    return Entry(str(file), per_level=1, jobs=1, frames=6, size=64, seed=0)
+    return Entry(str(file), per_level=1, jobs=1, frames=6, size=96, seed=0)
 
 
 def test_folder_becomes_a_checked_zip(entry):

@@ -23,7 +23,7 @@ the CPU. Where a GPU runs out of memory, `burst` says what the stack needs; unde
 goes on by itself.
 The same stack, settings and seed give the same bytes on the same GPU; between a GPU and a CPU sums
 are split otherwise, and images differ by rounding. A step of training on a GPU is not repeated to
-the bit: gradients that are summed in a fixed order take four times as long. The card of a network
+the bit: gradients that are summed in a fixed order take twice as long. The card of a network
 says so.
 
 **Measured on** {gpu}, {processor}, {cores} cores, {date}, torch {torch}.

@@ -16,7 +16,7 @@ demo: $(VENV)/run.stamp
 	$(BIN)/burst score --stack $(OUT)/stack.npy --truth $(OUT)/stack.truth.npz --restored $(OUT)/stack/restored.npy
 
 test: $(VENV)/test.stamp
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --durations=10
+	GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest --durations=10
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

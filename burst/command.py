@@ -68,12 +68,12 @@ def main_of(
 
 
 def share_processors() -> None:
-    """Have threads that wait for one another sleep, which is read when torch is imported.
+    """Have threads that wait for one another soon sleep, which is read when torch is imported.
 
-    By default they spin: beside another program that computes, a run then takes twenty times as
-    long as alone.
+    By default they spin for long: beside another program that computes, a run then takes twenty
+    times as long as alone. So many turns, some microseconds, cost nothing on an idle machine.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def carry_out(execute: Execute, args: argparse.Namespace) -> int:

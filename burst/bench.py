@@ -246,13 +246,15 @@ def _drawn(args: argparse.Namespace) -> None:
 
 def _sound(args: argparse.Namespace) -> None:
     """Hold spoilt stacks against the same stacks without the trouble."""
-    from burst.measure.sound import FRAMES, SIZE, SoundBench, troubles
+    from burst.measure.sound import FRAMES, SIZE, SoundBench, too_much, troubles
     from burst.measure.suites import choose_images
 
     pipeline = load(args.pipeline, args.set)
     images = choose_images(args.images, args.per_level)
     cases = troubles(images, args.levels, args.seed, FRAMES, SIZE)
-    _measure(args, pipeline.to_toml(), cases, SoundBench(pipeline).measure)
+    records = _measure(args, pipeline.to_toml(), cases, SoundBench(pipeline).measure)
+    for what, loss in too_much(records).items():
+        LOG.warning("sound: %s costs %.2f dB", what.replace("_", " "), loss)
 
 
 def _gpu(args: argparse.Namespace) -> None:

@@ -31,7 +31,7 @@ from burst.records import Burst, Stack
 
 FRAMES, SIZE = 40, 192
 LARGEST_LOSS = 0.3  # dB
-CLEAN = "none"
+CLEAN, COPIES = "none", "identical"
 PATHS = {
     "turned by 10 degrees": CameraPath(turn=10),
     "turned to and fro, 3 degrees rms": CameraPath(turn=3, kind="random"),
@@ -104,6 +104,16 @@ class SoundBench:
             "size": list(image.shape),
             **left_out(found, bad),
         }
+
+
+def too_much(records: Sequence[Record]) -> dict[str, float]:
+    """Return the mean loss (dB) of each trouble that costs more than it may; copies, of which there
+    is nothing to merge, are left out."""
+    losses: dict[str, list[float]] = {}
+    for record in records:
+        losses.setdefault(record["case"]["what"], []).append(record["loss"])
+    means = {what: sum(found) / len(found) for what, found in losses.items() if what != COPIES}
+    return {what: loss for what, loss in means.items() if loss > LARGEST_LOSS}
 
 
 def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 
 from burst.data.defects import DEFECTS
 from burst.data.mishaps import MISHAPS
-from burst.measure.sound import PATHS, SoundBench, Trouble, spoilt, troubles, unspoilt
+from burst.measure.sound import PATHS, SoundBench, Trouble, spoilt, too_much, troubles, unspoilt
 from burst.measure.sound_table import sound_table
 from burst.pipeline import load
 
@@ -39,6 +39,12 @@ def test_what_is_lost_is_counted(part, what):
     assert record["good_left_out"] == 0
     record["case"] = vars(trouble(part, what))
     assert f"| {what} |" in sound_table([record])
+
+
+def test_what_costs_too_much_is_told():
+    rows = [("dark", 0.1), ("dark", 0.2), ("bird", 0.2), ("bird", 0.6), ("identical", 5.0)]
+    found = too_much([{"case": {"what": what}, "loss": loss} for what, loss in rows])
+    assert found == {"bird": pytest.approx(0.4)}
 
 
 def test_a_camera_that_moved_is_scored_on_what_all_frames_show():

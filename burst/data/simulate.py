@@ -67,6 +67,13 @@ class Truth:
     conditions: Conditions
     air: Air
 
+    def of_frames(self, kept: torch.Tensor | None) -> Truth:
+        """Return the truth of the frames with these numbers [m]; None means all."""
+        if kept is None:
+            return self
+        names = ("flow", "row_motion", "psf", "noiseless", "row_offset")
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
+
 
 @dataclass(frozen=True)
 class Simulated:

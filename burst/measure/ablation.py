@@ -129,7 +129,7 @@ def _with_true_flow(burst: Burst, truth: Truth) -> Burst:
 
 
 def _with_true_psf(burst: Burst, truth: Truth) -> Burst:
-    return replace(burst, psf=truth.psf if burst.kept is None else truth.psf[burst.kept])
+    return replace(burst, psf=truth.of_frames(burst.kept).psf)
 
 
 TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {

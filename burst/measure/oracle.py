@@ -37,8 +37,8 @@ def full_oracle(burst: Burst, truth: Truth) -> torch.Tensor:
 
 def displacement_of(burst: Burst, truth: Truth) -> torch.Tensor:
     """Return the true displacement [m, 2, h, w] px of the frames that take part."""
-    displacement = compose(truth.flow, truth.row_motion)
-    return displacement if burst.kept is None else displacement[burst.kept]
+    known = truth.of_frames(burst.kept)
+    return compose(known.flow, known.row_motion)
 
 
 ORACLES: dict[str, Callable[[Burst, Truth], torch.Tensor]] = {

@@ -97,24 +97,27 @@ def _rank_correlation(burst: Burst, truth: Truth) -> float:
 
 
 def _motion_figures(after: Mapping[str, Burst], truth: Truth) -> dict[str, float]:
-    true_total = compose(truth.flow, truth.row_motion)
+    before = compose(truth.flow, truth.row_motion)
     textured = detail(truth.scene) >= TEXTURED
-    figures = {"displaced": endpoint_error(torch.zeros_like(true_total), true_total, textured)}
+    figures = {"displaced": endpoint_error(torch.zeros_like(before), before, textured)}
     for stage in ("align", "row_motion"):
         if stage in after:
-            total = _total(after[stage])
-            figures[stage] = endpoint_error(total, true_total, textured)
+            found, known = _displacements(after[stage], truth)
+            figures[stage] = endpoint_error(found, known, textured)
     if "row_motion" in after:
-        total = _total(after["row_motion"])
-        rows = true_total.mean(3).movedim(1, 2)
-        figures["vibration_removed"] = row_share(total, true_total, truth.row_motion)
-        figures["rows_removed"] = row_share(total, true_total, rows)
+        burst = after["row_motion"]
+        found, known = _displacements(burst, truth)
+        vibration = truth.of_frames(burst.kept).row_motion
+        figures["vibration_removed"] = row_share(found, known, vibration)
+        figures["rows_removed"] = row_share(found, known, known.mean(3).movedim(1, 2))
     return figures
 
 
-def _total(burst: Burst) -> torch.Tensor:
+def _displacements(burst: Burst, truth: Truth) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the estimated and the true displacement [m, 2, h, w] of the frames that take part."""
     assert burst.flow is not None
-    return compose(burst.flow, burst.row_motion)
+    known = truth.of_frames(burst.kept)
+    return compose(burst.flow, burst.row_motion), compose(known.flow, known.row_motion)
 
 
 def _over_frames(values: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,7 +15,8 @@ from burst.measure.stages import (
     stage_figures,
     true_noise,
 )
-from burst.measure.synthetic import stages_of
+from burst.measure.synthetic import run_traced, stages_of
+from burst.pipeline import load
 
 
 def flow(*shape):
@@ -59,4 +62,15 @@ def test_true_noise_is_that_of_the_electrons(simulated):
 def test_every_stage_is_told_of(trace, simulated):
     figures = stage_figures(stages_of(trace), simulated)
     assert set(figures) == set(FIGURES)
+    assert figures["align"] < figures["displaced"]
+
+
+def test_a_stack_that_lost_a_frame_is_measured_by_the_others(simulated):
+    frames = simulated.stack.frames.copy()
+    frames[5] = frames[5, ::-1, ::-1]
+    spoilt = replace(simulated, stack=replace(simulated.stack, frames=frames))
+    after = stages_of(run_traced(load("classical"), spoilt.stack))
+    assert after["align"].kept is not None
+    assert 5 not in after["align"].kept
+    figures = stage_figures(after, spoilt)
     assert figures["align"] < figures["displaced"]

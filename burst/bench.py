@@ -16,9 +16,9 @@ from burst.machine import cpu_count, resolve_device, set_up
 from burst.pipeline import load
 
 if TYPE_CHECKING:
-    from burst.measure.peers import Peer
+    from burst.measure.peers.find import Peer
     from burst.measure.results import Record, S
-    from burst.measure.suites import Plan
+    from burst.measure.stacks import Plan
 
 LOG = logging.getLogger("burst")
 
@@ -125,7 +125,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _synthetic(args: argparse.Namespace) -> None:
     """Score every method on the same stacks."""
-    from burst.measure.synthetic import Bench
+    from burst.measure.suites.synthetic import Bench
 
     bench = Bench(load(args.pipeline, args.set), _find_peers() if args.peers else {})
     settings = "\n".join([bench.pipeline.to_toml(), *bench.peers])
@@ -134,7 +134,7 @@ def _synthetic(args: argparse.Namespace) -> None:
 
 def _stages(args: argparse.Namespace) -> None:
     """Hold every stage against the truth."""
-    from burst.measure.synthetic import Bench
+    from burst.measure.suites.synthetic import Bench
 
     bench = Bench(load(args.pipeline, args.set), {})
     _measure(args, bench.pipeline.to_toml(), _plan(args).cases(), bench.measure_stages)
@@ -142,7 +142,7 @@ def _stages(args: argparse.Namespace) -> None:
 
 def _sharpness(args: argparse.Namespace) -> None:
     """Take MTF50 from slanted edges and Siemens stars: --per-level says through how many airs."""
-    from burst.measure.sharpness import SharpnessBench, chart_cases
+    from burst.measure.suites.sharpness import SharpnessBench, chart_cases
 
     bench = SharpnessBench(load(args.pipeline, args.set))
     cases = chart_cases(args.levels, args.per_level, args.seed, args.frames, args.size)
@@ -151,7 +151,7 @@ def _sharpness(args: argparse.Namespace) -> None:
 
 def _ablation(args: argparse.Namespace) -> None:
     """Change one thing at a time."""
-    from burst.measure.ablation import Ablation
+    from burst.measure.suites.ablation import Ablation
 
     ablation = Ablation.of(args.pipeline, tuple(args.set))
     settings = load(args.pipeline, args.set).to_toml()
@@ -160,7 +160,7 @@ def _ablation(args: argparse.Namespace) -> None:
 
 def _quick(args: argparse.Namespace) -> None:
     """Score small stacks and hold them against the recorded figures; --record replaces these."""
-    from burst.measure import quick
+    from burst.measure.suites import quick
 
     pipeline = load(args.pipeline, args.set)
     cases = quick.quick_plan().cases()
@@ -174,7 +174,7 @@ def _quick(args: argparse.Namespace) -> None:
 
 def _scaling(args: argparse.Namespace) -> None:
     """Time whole processes."""
-    from burst.measure.scaling import Scaling, scaling_cases
+    from burst.measure.suites.scaling import Scaling, scaling_cases
 
     words = ["--pipeline", args.pipeline, *(w for s in args.set for w in ("--set", s))]
     cases = scaling_cases("medium", args.seed)
@@ -184,7 +184,7 @@ def _scaling(args: argparse.Namespace) -> None:
 
 def _soak(args: argparse.Namespace) -> None:
     """Kill a batch of 200 small stacks, some of them broken, 20 times, and see what is left."""
-    from burst.measure.soak import Wear, soak_cases
+    from burst.measure.suites.soak import Wear, soak_cases
 
     words = ["--pipeline", args.pipeline, *(w for s in args.set for w in ("--set", s))]
     settings = load(args.pipeline, args.set).to_toml()
@@ -193,7 +193,7 @@ def _soak(args: argparse.Namespace) -> None:
 
 def _submit(args: argparse.Namespace) -> None:
     """Time whole submissions of coded targets, the final of 192 stacks among them."""
-    from burst.measure.submitting import Submitting, entries
+    from burst.measure.suites.submit import Submitting, entries
 
     words = ["--pipeline", args.pipeline, *(w for s in args.set for w in ("--set", s))]
     settings = load(args.pipeline, args.set).to_toml()
@@ -202,7 +202,7 @@ def _submit(args: argparse.Namespace) -> None:
 
 def _boards(args: argparse.Namespace) -> None:
     """Read real text boards: --images are their folders."""
-    from burst.measure.reading import Board, BoardBench
+    from burst.measure.suites.boards import Board, BoardBench
 
     if not args.images:
         raise ConfigError("--suite boards: expected folders of boards, found none. Pass --images.")
@@ -213,7 +213,7 @@ def _boards(args: argparse.Namespace) -> None:
 
 def _shutter(args: argparse.Namespace) -> None:
     """Restore what rolling shutters recorded: --images are folders of sequences with truths."""
-    from burst.measure.rolling import ShutterBench, moments_in
+    from burst.measure.suites.shutter import ShutterBench, moments_in
 
     if not args.images:
         raise ConfigError(
@@ -225,8 +225,8 @@ def _shutter(args: argparse.Namespace) -> None:
 
 def _instants(args: argparse.Namespace) -> None:
     """Restore simulated recordings at nine instants, and find readouts and offsets."""
-    from burst.measure.instants import InstantBench, recordings
-    from burst.measure.suites import choose_images
+    from burst.measure.stacks import choose_images
+    from burst.measure.suites.instants import InstantBench, recordings
 
     cases = recordings(choose_images(args.images, args.per_level), args.seed)
     bench = InstantBench(load, tuple(args.set))
@@ -235,9 +235,9 @@ def _instants(args: argparse.Namespace) -> None:
 
 def _drawn(args: argparse.Namespace) -> None:
     """Hold networks of shutters against their geometry on recordings drawn like their samples."""
-    from burst.measure.drawn import drawn
-    from burst.measure.rolling import ShutterBench
-    from burst.measure.suites import choose_images
+    from burst.measure.stacks import choose_images
+    from burst.measure.suites.drawn import drawn
+    from burst.measure.suites.shutter import ShutterBench
 
     cases = drawn(choose_images(args.images, args.per_level), args.seed)
     bench = ShutterBench(load, tuple(args.set))
@@ -246,8 +246,8 @@ def _drawn(args: argparse.Namespace) -> None:
 
 def _sound(args: argparse.Namespace) -> None:
     """Hold spoilt stacks against the same stacks without the trouble."""
-    from burst.measure.sound import FRAMES, SIZE, SoundBench, too_much, troubles
-    from burst.measure.suites import choose_images
+    from burst.measure.stacks import choose_images
+    from burst.measure.suites.sound import FRAMES, SIZE, SoundBench, too_much, troubles
 
     pipeline = load(args.pipeline, args.set)
     images = choose_images(args.images, args.per_level)
@@ -259,7 +259,7 @@ def _sound(args: argparse.Namespace) -> None:
 
 def _gpu(args: argparse.Namespace) -> None:
     """Hold a GPU against the CPU: images, bytes, seconds, memory, training."""
-    from burst.measure.gpu import SIDES, GpuBench, tasks
+    from burst.measure.suites.gpu import SIDES, GpuBench, tasks
 
     resolve_device("cuda")
     cases = tasks(GPU_PIPELINES, (args.size, *SIDES), args.frames, args.seed)
@@ -269,7 +269,7 @@ def _gpu(args: argparse.Namespace) -> None:
 
 def _gallery(args: argparse.Namespace) -> None:
     """Draw a sheet of pictures for each level, in DIR."""
-    from burst.measure.gallery import draw_sheet
+    from burst.measure.suites.gallery import draw_sheet
 
     set_up(args.threads)
     pipeline = load(args.pipeline, args.set)
@@ -297,7 +297,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    from burst.measure.suites import Plan, choose_images
+    from burst.measure.stacks import Plan, choose_images
 
     images = choose_images(args.images, args.per_level)
     return Plan(tuple(args.levels), images, args.targets, args.seed, args.frames, args.size)
@@ -310,9 +310,9 @@ def _measure(
     measure: Callable[[S], Record],
 ) -> list[Record]:
     """Measure all cases into the suite's file and print its tables."""
-    from burst import checkpoint
     from burst.measure.results import Book
     from burst.measure.tables import tables
+    from burst.network import checkpoint
 
     if args.suite not in ("scaling", "submit"):
         # Processes of their own are measured there; this one stays small.
@@ -325,7 +325,7 @@ def _measure(
 
 
 def _find_peers() -> dict[str, Peer]:
-    from burst.measure.peers import find_peers
+    from burst.measure.peers.find import find_peers
 
     peers, missing = find_peers()
     for reason in missing:

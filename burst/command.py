@@ -104,8 +104,8 @@ def explain(error: Exception, log_folder: Path | None = None) -> Failure:
     The traceback of an error that nobody foresaw goes into a log file, in `log_folder` or among
     the temporary files, and the message names it.
     """
-    from burst.checkpoint import CheckpointError
     from burst.files.write import WriteError
+    from burst.network.checkpoint import CheckpointError
 
     if isinstance(error, ConfigError):
         return Failure(Exit.SETTINGS, str(error))

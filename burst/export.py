@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from burst import install
-from burst.checkpoint import FOLDER, SUFFIX, CheckpointError
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
+from burst.network.checkpoint import FOLDER, SUFFIX, CheckpointError
 
 if TYPE_CHECKING:
     import torch
 
-    from burst.card import Card
-    from burst.checkpoint import Loaded
+    from burst.network.card import Card
+    from burst.network.checkpoint import Loaded
 
 LOG = logging.getLogger("burst")
 
@@ -57,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError(f"--name {args.name}: expected a name without a folder or a suffix.")
     if args.onnx:
         _require_onnx()
-    from burst.checkpoint import load, save
+    from burst.network.checkpoint import load, save
     from burst.training.run import network_of
 
     trained = load(network_of(args.run))

@@ -8,11 +8,12 @@ import platform
 import sys
 from typing import Any
 
-from burst import __version__, checkpoint
-from burst.card import card_text
+from burst import __version__
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError, search_path
 from burst.machine import available_memory, cpu_count, library_version
+from burst.network import checkpoint
+from burst.network.card import card_text
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia", "rawpy")
 

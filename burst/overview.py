@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burst import __version__
-from burst.batch import RECORD
 from burst.command import Exit, main_of
 from burst.files.folder import TRUTH_SUFFIX, natural_key
 from burst.files.write import atomic_write, write_text
+from burst.jobs.batch import RECORD
 from burst.records import MID_GREY, StackError
 
 if TYPE_CHECKING:

@@ -309,7 +309,7 @@ class Burst:
                     frame(p + flow(p)) = reference(p); the grid is that of the frames, or the part
                     of the scene that they share where the camera moved far
     motion          [n, 2, 3] what of the flow is the camera's turn, scale and drift (see
-                    `ops.motion`); None where frames merely shift a little
+                    `ops.alignment.motion`); None where frames merely shift a little
     level           how hard the stack is, by which a model is chosen
     row_motion      [n, h, 2] px, added to the flow of each row (see `ops.warp.compose`)
     psf             [n, k, k], blur of each aligned frame

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from burst.batch import RECORD, Outcome, log_stage, run_all, table, tell
-from burst.budget import share_memory
-from burst.cluster import run_on_cluster
 from burst.command import Exit, main_of
 from burst.config import ConfigError
 from burst.files.find import find_stacks
 from burst.files.folder import stem_of
 from burst.files.write import WriteError, write_text
+from burst.jobs.batch import RECORD, Outcome, log_stage, run_all, table, tell
+from burst.jobs.budget import share_memory
+from burst.jobs.cluster import run_on_cluster
+from burst.jobs.restore import Job, Watch
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
-from burst.restore import Job, Watch
 
 LOG = logging.getLogger("burst")
 BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}"

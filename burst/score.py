@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print PSNR of the plain mean and of the restored image, and the gain, in dB."""
-    from burst.measure.baselines import plain_mean
+    from burst.measure.peers.baselines import plain_mean
     from burst.measure.scores import part_shown, score
 
     stack = read_stack(Path(args.stack))

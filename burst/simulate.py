@@ -17,8 +17,8 @@ from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
 
 if TYPE_CHECKING:
-    from burst.data.shutters import Scene
-    from burst.data.simulate import Truth
+    from burst.data.rolling import Scene
+    from burst.data.turbulence import Truth
 
 LOG = logging.getLogger("burst")
 
@@ -98,7 +98,7 @@ def execute(args: argparse.Namespace) -> int:
     import torch
 
     from burst.data.levels import find_level
-    from burst.data.simulate import simulate
+    from burst.data.turbulence import simulate
 
     conditions = find_level(args.level).point()
     generator = torch.Generator(drawing_device(resolve_device(args.device))).manual_seed(args.seed)
@@ -139,7 +139,7 @@ def _execute_shutter(args: argparse.Namespace) -> int:
     import torch
 
     from burst.data.levels import find_level
-    from burst.data.shutters import simulate_shutter
+    from burst.data.rolling import simulate_shutter
     from burst.files.layouts.written import write_sequence
 
     conditions = find_level(args.level).point()
@@ -195,7 +195,7 @@ def _settle_shutter(args: argparse.Namespace) -> None:
 
 def _layers(args: argparse.Namespace, shake: float) -> Scene:
     """Return a still that moves, with an object before it."""
-    from burst.data.shutters import draw_layers
+    from burst.data.rolling import draw_layers
 
     size = args.size or SIZE
     speed = args.speed * args.frame_rate
@@ -206,7 +206,7 @@ def _footage(args: argparse.Namespace) -> Scene:
     """Return a video as a scene, as far as the frames need it, or the middle of it."""
     import math
 
-    from burst.data.shutters import Footage
+    from burst.data.rolling import Footage
     from burst.files.gray import frame_luminance
     from burst.files.video import decode_video
 

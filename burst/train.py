@@ -105,7 +105,7 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
 
 def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:
     """Train and return the networks' files."""
-    from burst.data.collection import open_collection
+    from burst.data.samples.collection import open_collection
     from burst.training.order import Order, carry_out
 
     folders = args.pairs or args.images
@@ -128,7 +128,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
 
 def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:
     """Fill the collection and return its folder, alone."""
-    from burst.data.collection import keys_of, open_collection
+    from burst.data.samples.collection import keys_of, open_collection
     from burst.training.workers import Workers
 
     folders = args.pairs or args.images

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from burst.card import Card, LevelRange
-from burst.checkpoint import save
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
+from burst.network.card import Card, LevelRange
+from burst.network.checkpoint import save
+from burst.network.preparation import Preparation
 from burst.pipeline import load
-from burst.preparation import Preparation
 
 TINY = RestorerSpec(evidence=2, scalars=1, width=4, depths=(1, 1), prior_width=8)
 PREPARATION = Preparation(("merged", "restored"), ("noise",))

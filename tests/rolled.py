@@ -7,12 +7,12 @@ from functools import lru_cache
 import torch
 from simulated import camera_scene
 
-from burst.data.shutters import Drift, Layers, simulate_shutter
+from burst.data.rolling import Drift, Layers, simulate_shutter
 from burst.files.sequence import Sequence
 from burst.ops.color import linear_to_display
 from burst.ops.flow import match, to_bytes
-from burst.ops.recording import Recording
-from burst.ops.unroll import clock
+from burst.ops.rolling.recording import Recording
+from burst.ops.rolling.unroll import clock
 from burst.ops.vibration import Vibration
 from burst.pipeline import Pipeline, load
 from burst.records import Sensor, Shutter

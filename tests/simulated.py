@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from burst.data.levels import find_level
-from burst.data.simulate import Simulated, Truth, simulate
+from burst.data.turbulence import Simulated, Truth, simulate
 from burst.ops.noise import to_linear
 from burst.ops.warp import compose
 from burst.pipeline import load

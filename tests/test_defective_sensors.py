@@ -9,7 +9,7 @@ import torch
 from simulated import stack_of
 
 from burst.data.defects import DEFECTS
-from burst.data.simulate import Simulated
+from burst.data.turbulence import Simulated
 from burst.measure.scores import score
 from burst.ops.bayer import split_planes
 from burst.pipeline import load

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from burst.__main__ import main
-from burst.card import Card, LevelRange, card_text
-from burst.checkpoint import load, save
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
-from burst.preparation import Preparation
+from burst.network.card import Card, LevelRange, card_text
+from burst.network.checkpoint import load, save
+from burst.network.preparation import Preparation
 from burst.training.graph import GraphError, write_graph
 
 INPUTS = Preparation(("merged", "restored"), ("frames", "noise"))

@@ -14,15 +14,15 @@ from training_toys import SMALL
 
 from burst.config import ConfigError, search_path
 from burst.data.levels import find_level
-from burst.data.samples import Key, make_sample
-from burst.data.simulate import Truth, simulate
+from burst.data.samples.turbulence import Key, make_sample
+from burst.data.turbulence import Truth, simulate
+from burst.jobs.restore import Job
+from burst.jobs.restore import restore as restore_job
 from burst.machine import devices_of
+from burst.network.inputs import prepare, restore
+from burst.network.preparation import Preparation
 from burst.pipeline import load
-from burst.preparation import Preparation
-from burst.prepare import prepare, restore
 from burst.records import Burst, Shutter, StackError
-from burst.restore import Job
-from burst.restore import restore as restore_job
 
 PIPELINES = {
     "turbulence": lambda: stack_of("medium", 96, 12).stack,

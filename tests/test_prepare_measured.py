@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 from simulated import after
 
-from burst.preparation import Preparation
-from burst.prepare import prepare
+from burst.network.inputs import prepare
+from burst.network.preparation import Preparation
 
 PLANES = ("sharp", "middle", "dull", "lucky", "spread")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from burst.card import card_text
-from burst.checkpoint import choose, load, name_of, read_card
 from burst.data.levels import find_level, read_levels
+from burst.data.rolling import draw_layers, simulate_shutter
 from burst.data.scenes import read_scene
-from burst.data.shutters import draw_layers, simulate_shutter
-from burst.data.simulate import simulate
 from burst.data.targets import draw_target
+from burst.data.turbulence import simulate
 from burst.measure.scores import score
+from burst.network.card import card_text
+from burst.network.checkpoint import choose, load, name_of, read_card
 from burst.ops.color import linear_to_display
 from burst.ops.metrics import psnr
 from burst.pipeline import load as load_pipeline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from burst.data.samples import Making
+from burst.data.samples.turbulence import Making
 
 SMALL = Making(size=64, frames=(4, 6), pipeline="classical")
 SETTINGS = (

@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 
 from burst.data.levels import Conditions
-from burst.data.simulate import Camera, Simulated, simulate
-from burst.ops.turbulence import Air
+from burst.data.turbulence import Camera, Simulated, simulate
+from burst.ops.turbulence.air import Air
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class CameraPath:
     def motion(
         self, frames: int, size: tuple[int, int], generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """Return the motion [n, 2, 3] of frames of size (h, w), as `ops.similarity` has it.
+        """Return the motion [n, 2, 3] of frames of size (h, w), as in `ops.alignment.motion`.
 
         Its mean over the frames is none, so that the reference grid is that of the camera at rest.
         """

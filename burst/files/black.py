@@ -25,8 +25,8 @@ def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
     if sensor.transfer != "linear" or few.min() < LEAST_DARK * sensor.white_level:
         return sensor
     from burst.ops.bayer import sites
-    from burst.ops.black import lower_black
     from burst.ops.noise import grain_of_pixels, one_dn, to_linear
+    from burst.ops.sensor.black import lower_black
 
     y, x = (0, 0) if sensor.cfa == "mono" else sites(sensor.cfa)[1]
     each = 1 if sensor.cfa == "mono" else 2

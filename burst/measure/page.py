@@ -57,10 +57,10 @@ TITLES = {
 NOTES = {
     "sound": (
         "40 frames of 192 x 192, each stack beside the same one, air and noise alike, without the"
-        " trouble (see `burst/measure/sound.py`): without the bad frames, without the defects, from"
-        " a camera at rest, on the part of the scene that all frames show. What is lost may be at"
-        ' most 0.3 dB. "Plain mean" is that of all frames as they came. Of frames that are all'
-        " the same there is nothing to merge: their result is to be no worse than their mean."
+        " trouble (see `burst/measure/suites/sound.py`): without the bad frames, without the"
+        " defects, from a camera at rest, on the part of the scene that all frames show. What is"
+        ' lost may be at most 0.3 dB. "Plain mean" is that of all frames as they came. Of frames'
+        " that are all the same there is nothing to merge: their result is to be no worse than their mean."
     ),
     "synthetic": "How each peer is installed stands in [peers.md](peers.md).",
     "sharpness": (
@@ -81,15 +81,15 @@ NOTES = {
         ' "frame" is the frame as it was read; "DIS, constant velocity" the simplest solver.'
     ),
     "drawn": (
-        "Recordings drawn as those that networks learn from (see `burst/measure/drawn.py`), of"
-        " images and seeds that they never saw, at the noise levels that they learn at: sharp,"
+        "Recordings drawn as those that networks learn from (see `burst/measure/suites/drawn.py`),"
+        " of images and seeds that they never saw, at the noise levels that they learn at: sharp,"
         " blurred by 0.35 of a frame time, with a global reset, and by two cameras. Scored like"
         " real sequences."
     ),
     "instants": (
         "A carried camera pans over stills with a disc before it that goes its own way (see"
-        " `burst/measure/instants.py`). Scored like the recorded sequences. The readout is told for"
-        " the images, and found without being told for the second table."
+        " `burst/measure/suites/instants.py`). Scored like the recorded sequences. The readout is"
+        " told for the images, and found without being told for the second table."
     ),
 }
 

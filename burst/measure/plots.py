@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from burst.files.write import atomic_write
 from burst.measure.results import Record
-from burst.measure.scaling import FRAMES, SIZE
+from burst.measure.suites.scaling import FRAMES, SIZE
 from burst.measure.tables import MIB, OURS, by_level, is_target, mean_of
 
 if TYPE_CHECKING:

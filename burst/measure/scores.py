@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import torch
 
+from burst.ops.alignment.registration import gradient, remove_warp
+from burst.ops.alignment.shifts import small_shift
 from burst.ops.color import linear_to_display
 from burst.ops.metrics import mtf50, psnr, ssim
-from burst.ops.registration import gradient, remove_warp
-from burst.ops.shifts import small_shift
 from burst.ops.warp import twice_as_fine, warp_finer
 from burst.records import StackError
 
@@ -72,7 +72,7 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
 def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
     """Return the rows and columns of a truth [H, W] that an image [h, w] shows, where the camera
     moved and the image is smaller; all where nothing of it is found."""
-    from burst.ops.similarity import locate
+    from burst.ops.alignment.similarity import locate
 
     height, width = image.shape
     smaller = image.shape != truth.shape and height <= truth.shape[0] and width <= truth.shape[1]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import mean, median
 
-from burst.measure.instants import Recording
 from burst.measure.results import Record
+from burst.measure.suites.instants import Recording
 from burst.measure.tables import CLASSICAL, OURS, markdown, mean_of
 
 CLOSE = 0.03  # of a readout ratio

@@ -133,7 +133,7 @@ def _mean(values: Sequence[float | None]) -> str:
 
 
 def _stages(records: Sequence[Record]) -> str:
-    from burst.measure.stages import FIGURES
+    from burst.measure.suites.stages import FIGURES
 
     groups = by_level(records)
     rows = []
@@ -151,7 +151,7 @@ def _figure(values: Sequence[float | None]) -> str:
 
 
 def _ablation(records: Sequence[Record]) -> str:
-    from burst.measure.ablation import gains
+    from burst.measure.suites.ablation import gains
 
     groups = {level: gains(group) for level, group in by_level(records).items()}
     names = list(next(iter(groups.values())))
@@ -201,7 +201,7 @@ def _scaling_row(record: Record) -> list[str]:
 def _boards(records: Sequence[Record]) -> str:
     from pydantic import TypeAdapter
 
-    from burst.measure.boards import BoardRow, board_table
+    from burst.measure.words import BoardRow, board_table
 
     rows = [row for record in records for row in record["rows"]]
     return board_table(TypeAdapter(list[BoardRow]).validate_python(rows))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from burst.ops.orientation import upright
-from burst.report.instants import Instants
 from burst.report.pictures import balanced, data_uri, display_points, encode, reduced
+from burst.report.rolling import Instants
 
 LONGEST_SIDE = 360  # px
 MOST_IMAGES = 24  # the page stays small however long the video is

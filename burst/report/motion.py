@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from burst.ops.motion import without_motion
+from burst.ops.alignment.motion import without_motion
 from burst.ops.shutter import exposure_window
 from burst.records import Burst
 from burst.report.frames import by_frame, numbers_of

@@ -15,7 +15,7 @@ from burst.report.words import facts, origin_rows, sensor_rows, table_rows
 if TYPE_CHECKING:
     import numpy as np
 
-    from burst.report.instants import Instants
+    from burst.report.rolling import Instants
 
 TEMPLATE = "report.html.j2"
 

@@ -11,7 +11,7 @@ import numpy as np
 from burst.ops.orientation import upright
 from burst.records import Burst, Sensor
 from burst.report.frames import numbers_of
-from burst.report.instants import Instants, as_displayed, frame_image, from_dn, grey, scores
+from burst.report.rolling import Instants, as_displayed, frame_image, from_dn, grey, scores
 
 if TYPE_CHECKING:
     import torch
@@ -133,7 +133,7 @@ def _first_frame(burst: Burst) -> np.ndarray:
 def _in_place(image: torch.Tensor, burst: Burst) -> torch.Tensor:
     """Return an image of the size of a frame [h, w] on the grid of the result, as the first frame
     lies there; where the camera did not move that is its own."""
-    from burst.ops.motion import flow_of
+    from burst.ops.alignment.motion import flow_of
     from burst.ops.warp import warp
 
     if burst.motion is None or burst.merged is None:

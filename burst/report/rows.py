@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from burst.report.instants import Instants, as_displayed, frame_image, grey, scores
 from burst.report.motion import MAP_SIDE, draw_arrows, show_map
 from burst.report.pictures import balanced, display_points, encode, reduced
+from burst.report.rolling import Instants, as_displayed, frame_image, grey, scores
 from burst.report.style import ACCENT, INK, MUTED, Drawing, new_axes
 
 FRAMES_SHOWN = 8  # on either side of the instant

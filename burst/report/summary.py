@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from burst.records import Burst, Entry, Provenance, Sensor, Stack
-from burst.report.instants import Instants, scores
+from burst.report.rolling import Instants, scores
 
 SCHEMA_NAME = "burst-report-1"
 SCHEMA_FILE = Path(__file__).with_name("schema.json")

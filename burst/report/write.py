@@ -12,7 +12,7 @@ from burst.records import Burst, Provenance
 if TYPE_CHECKING:
     import numpy as np
 
-    from burst.report.instants import Instants
+    from burst.report.rolling import Instants
 
 JSON_NAME = "report.json"
 HTML_NAME = "report.html"

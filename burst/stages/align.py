@@ -10,8 +10,8 @@ from burst.records import MID_GREY, Level
 if TYPE_CHECKING:
     import torch
 
-    from burst.ops.grid import Grid
-    from burst.ops.similarity import Found
+    from burst.ops.alignment.grid import Grid
+    from burst.ops.alignment.similarity import Found
     from burst.records import Burst, Report
 
 NEEDS = ("linear", "noise", "weights")
@@ -43,11 +43,11 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the frames so aligned, and its level."""
-    from burst.ops import registration as ops
-    from burst.ops.level import displacement_of
-    from burst.ops.motion import add_motion, middle_shift
-    from burst.ops.shifts import global_shifts
-    from burst.ops.similarity import find_motion
+    from burst.ops.alignment import registration as ops
+    from burst.ops.alignment.level import displacement_of
+    from burst.ops.alignment.motion import add_motion, middle_shift
+    from burst.ops.alignment.shifts import global_shifts
+    from burst.ops.alignment.similarity import find_motion
 
     linear, noise, weights = burst.linear, burst.noise, burst.weights
     assert linear is not None
@@ -90,8 +90,8 @@ def run(burst: Burst, config: Config) -> Burst:
 def _tiles(burst: Burst, grid: Grid) -> torch.Tensor | None:
     """Return the sharpness of each tile of the grid relative to its mean over frames [n, ty, tx]:
     where the camera moved, a frame's own tiles show other parts of the scene."""
-    from burst.ops.motion import moved_tiles
-    from burst.ops.sharpness import tile_sharpness
+    from burst.ops.alignment.motion import moved_tiles
+    from burst.ops.frames.sharpness import tile_sharpness
 
     linear, noise, tiles = burst.linear, burst.noise, burst.tile_sharpness
     if tiles is None:
@@ -109,8 +109,8 @@ def _told(burst: Burst) -> Found | None:
     """Return the motion that another colour plane of the stack has found; none that it has not."""
     import torch
 
-    from burst.ops.motion import is_moved
-    from burst.ops.similarity import Found
+    from burst.ops.alignment.motion import is_moved
+    from burst.ops.alignment.similarity import Found
 
     motion, linear = burst.motion, burst.linear
     if motion is None or linear is None or len(motion) != len(linear):
@@ -137,8 +137,8 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
     of the scene it is."""
     import torch
 
-    from burst.ops.grid import Grid
-    from burst.ops.motion import follow, inverse, shifted_grid, shown_part
+    from burst.ops.alignment.grid import Grid
+    from burst.ops.alignment.motion import follow, inverse, shifted_grid, shown_part
 
     linear, valid, report = burst.linear, burst.valid, burst.report
     assert linear is not None
@@ -170,7 +170,7 @@ def _part(
     burst: Burst, motion: torch.Tensor, offset: tuple[int, int], size: tuple[int, int]
 ) -> dict[str, Any]:
     """Return what is told of the camera's motion: of each frame, and where the image lies."""
-    from burst.ops.motion import turn_and_scale
+    from burst.ops.alignment.motion import turn_and_scale
 
     turn, scale = turn_and_scale(motion)
     return {
@@ -195,7 +195,7 @@ def _coarse(
     config: Config,
 ) -> torch.Tensor:
     """Return coarse cells, registered to what the settings say."""
-    from burst.ops import registration as ops
+    from burst.ops.alignment import registration as ops
 
     linear, noise = burst.linear, burst.noise
     assert linear is not None

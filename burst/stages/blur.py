@@ -10,7 +10,7 @@ from pydantic import Field
 if TYPE_CHECKING:
     import torch
 
-    from burst.ops.strength import Strength
+    from burst.ops.blur.strength import Strength
     from burst.records import Burst
 
 NEEDS = ("noise", "weights", "flow", "merged")
@@ -32,10 +32,10 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
-    from burst.ops import psf as ops
-    from burst.ops.merge import effective_frames
-    from burst.ops.motion import air_of
-    from burst.ops.strength import measure_strength, strongest_plausible
+    from burst.ops.alignment.merge import effective_frames
+    from burst.ops.alignment.motion import air_of
+    from burst.ops.blur import psf as ops
+    from burst.ops.blur.strength import measure_strength, strongest_plausible
 
     flow, weights, noise, merged = burst.flow, burst.weights, burst.noise, burst.merged
     assert noise is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from burst.progress import counted
 
 if TYPE_CHECKING:
-    from burst.preparation import Kind
+    from burst.network.preparation import Kind
     from burst.records import Burst
 
 NEEDS = ("noise", "image", "views")
@@ -35,7 +35,7 @@ class Config:
 
 def files(config: Config) -> list[Path]:
     """Return the checkpoint; CheckpointError where there is none."""
-    from burst.checkpoint import find
+    from burst.network.checkpoint import find
 
     return [find(config.checkpoint)]
 
@@ -44,9 +44,9 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the corrected images."""
     import torch
 
-    from burst import checkpoint
-    from burst.network import load_once, noted, source_of
-    from burst.prepare_shutter import level_of, prepare_shutter, restore_shutter
+    from burst.network import checkpoint
+    from burst.network.apply import load_once, noted, source_of
+    from burst.network.inputs_rolling import level_of, prepare_shutter, restore_shutter
 
     assert burst.image is not None
     assert burst.views is not None

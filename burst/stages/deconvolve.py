@@ -29,8 +29,8 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the merged and the restored image."""
     import torch
 
-    from burst.ops.deconvolve import deconvolve
-    from burst.ops.merge import effective_frames, robust_mean
+    from burst.ops.alignment.merge import effective_frames, robust_mean
+    from burst.ops.blur.deconvolve import deconvolve
     from burst.ops.noise import lowest_linear, undo_clipping
     from burst.ops.warp import compose
 

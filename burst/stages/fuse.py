@@ -42,7 +42,7 @@ class Config:
 
 def files(config: Config) -> list[Path]:
     """Return the checkpoints that may be used; CheckpointError where there is none."""
-    from burst.checkpoint import candidates
+    from burst.network.checkpoint import candidates
 
     return candidates(config.checkpoint)
 
@@ -51,9 +51,9 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the corrected image."""
     import torch
 
-    from burst import checkpoint
-    from burst.network import load_once, noted, source_of
-    from burst.prepare import prepare, restore
+    from burst.network import checkpoint
+    from burst.network.apply import load_once, noted, source_of
+    from burst.network.inputs import prepare, restore
 
     assert burst.level is not None
     assert burst.image is not None

@@ -39,10 +39,10 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with linear frames, freed of their gain, and their noise model."""
-    from burst.ops import defects as defects_ops
     from burst.ops import noise as ops
-    from burst.ops.gains import differ
-    from burst.ops.mend import mend
+    from burst.ops.frames.gains import differ
+    from burst.ops.sensor import defects as defects_ops
+    from burst.ops.sensor.mend import mend
 
     stack = burst.stack
     sensor = stack.sensor
@@ -171,8 +171,8 @@ class _Noise:
 
 def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
     """Yield what the frames say against the levels of the sensor, with the values to pass."""
-    from burst.ops import black as ops
     from burst.ops.noise import one_dn
+    from burst.ops.sensor import black as ops
 
     if sensor.transfer != "linear":
         return
@@ -211,8 +211,8 @@ def _evened(
 ) -> tuple[torch.Tensor, torch.Tensor | None, NoiseModel]:
     """Return frames freed of their gain [m], which of their values are good, and their noise, from
     pixels that are `good` [h, w]."""
-    from burst.ops import gains
     from burst.ops import noise as ops
+    from burst.ops.frames import gains
 
     assert burst.linear is not None
     sensor = burst.stack.sensor

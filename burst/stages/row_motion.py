@@ -23,9 +23,9 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with row motion, and the flow without it: composed they warp the frames."""
-    from burst.ops.motion import air_of
-    from burst.ops.rows import separate
-    from burst.ops.strength import common_variance, measure_strength
+    from burst.ops.alignment.motion import air_of
+    from burst.ops.alignment.rows import separate
+    from burst.ops.blur.strength import common_variance, measure_strength
     from burst.ops.warp import compose
 
     flow, merged = burst.flow, burst.merged

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from burst.ops.screen import Verdict
+    from burst.ops.frames.screen import Verdict
     from burst.records import Burst, Report
 
 NEEDS = ("stack",)
@@ -39,7 +39,7 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the frames that take part, their gains and their good values."""
     import torch
 
-    from burst.ops.screen import screen
+    from burst.ops.frames.screen import screen
 
     stack = burst.stack
     verdict = screen(stack.frames, stack.sensor, config.strictness, burst.device)

@@ -34,7 +34,7 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a weight per frame and the sharpness of each tile."""
-    from burst.ops.sharpness import tile_sharpness
+    from burst.ops.frames.sharpness import tile_sharpness
 
     assert burst.linear is not None
     assert burst.noise is not None
@@ -87,7 +87,7 @@ def _light(burst: Burst) -> torch.Tensor:
 
 def _noise(burst: Burst) -> torch.Tensor | None:
     """Return how many times the variance of the burst's noise each frame has [m]; None for 1."""
-    from burst.ops.gains import differ, frame_variances, noise_ratios
+    from burst.ops.frames.gains import differ, frame_variances, noise_ratios
 
     assert burst.linear is not None
     if not differ(burst.gain):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from burst.ops.flow import Match
-    from burst.ops.instants import Instant
-    from burst.ops.readout import Readout
-    from burst.ops.recording import Recording
-    from burst.ops.taken import Taken
-    from burst.ops.unroll import Clock
+    from burst.ops.rolling.readout import Readout
+    from burst.ops.rolling.recording import Recording
+    from burst.ops.rolling.synthesis import Instant
+    from burst.ops.rolling.taken import Taken
+    from burst.ops.rolling.unroll import Clock
     from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
@@ -79,7 +79,7 @@ def run(burst: Burst, config: Config) -> Burst:
     colour [3, h, w] or [t, 3, h, w]."""
     import torch
 
-    from burst.ops.views import views_of
+    from burst.ops.rolling.views import views_of
 
     # On the host: dense inverse search is OpenCV's, and the rest takes no longer than copying.
     _check(burst.stack, config)
@@ -103,11 +103,11 @@ def _unroll(
     import torch
 
     from burst.ops.flow import to_bytes
-    from burst.ops.instants import image_at
-    from burst.ops.light import luminance, planes_of, unclipped
-    from burst.ops.recording import Recording, growth, with_offset, with_shake
-    from burst.ops.taken import clocks, stack_taken
-    from burst.ops.unroll import clock_of
+    from burst.ops.rolling.light import luminance, planes_of, unclipped
+    from burst.ops.rolling.recording import Recording, growth, with_offset, with_shake
+    from burst.ops.rolling.synthesis import image_at
+    from burst.ops.rolling.taken import clocks, stack_taken
+    from burst.ops.rolling.unroll import clock_of
 
     grey = to_bytes(luminance(stack))
     paired = config.shutter == PAIRED
@@ -147,8 +147,8 @@ def _unroll(
 
 def _taken(stack: Stack, grey: np.ndarray, given: list[int]) -> Taken:
     """Return which of the frames given take part, and when they were taken."""
+    from burst.ops.rolling.taken import frames_taken
     from burst.ops.shutter import frame_starts
-    from burst.ops.taken import frames_taken
 
     told = stack.sensor.frame_times is not None
     unit = stack.sensor.frame_time if told else 1.0
@@ -225,7 +225,7 @@ def _readout_ratio(
 def _measure(stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], Match]) -> Readout:
     import numpy as np
 
-    from burst.ops.readout import FEWEST_PAIRS, readout_of
+    from burst.ops.rolling.readout import FEWEST_PAIRS, readout_of
 
     where = stack.source or stack.name
     remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from burst.checkpoint import digest
+from burst.network.checkpoint import digest
 from burst.submission.challenge import SubmissionError
 
 Content = bytes | Path

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from burst import __version__
-from burst.batch import Outcome, table, tell
 from burst.command import Exit
 from burst.config import ConfigError
 from burst.files.write import atomic_write, write_text
+from burst.jobs.batch import Outcome, table, tell
 from burst.submission.archive import Content, write_zip
 from burst.submission.challenge import README
 from burst.submission.check import check

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from burst import __version__
-from burst.checkpoint import inspect
+from burst.network.checkpoint import inspect
 from burst.pipeline import Pipeline
 from burst.submission.challenge import Challenge
 from burst.submission.results import Model

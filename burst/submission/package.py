@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from burst import __version__
-from burst.checkpoint import CheckpointError
 from burst.config import search_path
-from burst.keep import code_digest
+from burst.jobs.keep import code_digest
+from burst.network.checkpoint import CheckpointError
 from burst.submission.archive import Content, sha256_of
 from burst.submission.challenge import FOLDER as CHALLENGES
 from burst.submission.challenge import Challenge

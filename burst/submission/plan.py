@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from burst.batch import Outcome, log_stage, run_all
-from burst.budget import share_memory
 from burst.files.read import ReadOptions
+from burst.jobs.batch import Outcome, log_stage, run_all
+from burst.jobs.budget import share_memory
+from burst.jobs.restore import Job
 from burst.machine import available_memory
 from burst.pipeline import Pipeline, load
-from burst.restore import Job
 from burst.submission.challenge import Challenge
 from burst.submission.sources import Source
 

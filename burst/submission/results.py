@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from burst.checkpoint import CheckpointError, digest, find
 from burst.files.check import explained
+from burst.network.checkpoint import CheckpointError, digest, find
 
 REPORT = "report.json"
 

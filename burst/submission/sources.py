@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from burst.checkpoint import digest
 from burst.files.folder import is_result, is_stack, visible_entries
 from burst.files.sidecar import find_sidecar
+from burst.network.checkpoint import digest
 from burst.submission.challenge import Challenge, SubmissionError
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from burst.batch import tell
-from burst.checkpoint import digest
 from burst.files.check import explained
-from burst.keep import code_digest
+from burst.jobs.batch import tell
+from burst.jobs.keep import code_digest
+from burst.network.checkpoint import digest
 from burst.submission.archive import sha256_of, unpack
 from burst.submission.challenge import Challenge, SubmissionError, read_challenge
 from burst.submission.encode import encode_result, from_bytes

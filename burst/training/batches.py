@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from burst.data.collection import Collection
-from burst.data.samples import Key, Sample
-from burst.preparation import Preparation, evidence_of, scalars_of
+from burst.data.samples.collection import Collection
+from burst.data.samples.turbulence import Key, Sample
+from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.training.recipe import BORDER
 
 LEAST_ERROR = 1e-3  # encoded; a flat scene is not worth more

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from burst.data.samples import Key
+from burst.data.samples.turbulence import Key
 from burst.models.restorer import Restorer, Source
 from burst.ops.metrics import psnr
 from burst.training.batches import Pool

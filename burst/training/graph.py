@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from burst.checkpoint import Loaded
 from burst.config import ConfigError
 from burst.files.write import atomic_write
 from burst.models.restorer import Restorer, Source
+from burst.network.checkpoint import Loaded
 
 CLOSE = 1e-5  # encoded; by which ONNX and torch may differ
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from burst import install
-from burst._torchvision import prepare_torchvision
 from burst.config import ConfigError
+from burst.training._torchvision import prepare_torchvision
 
 TICKS = 10_000  # a budget of steps or of seconds is counted in so many parts
 

@@ -13,13 +13,13 @@ import tomli_w
 import torch
 from torch import nn
 
-from burst.card import Card, LevelRange
-from burst.checkpoint import Loaded, load
 from burst.config import ConfigError
-from burst.data.collection import Collection, keys_of
-from burst.data.samples import stages_before_network
+from burst.data.samples.collection import Collection, keys_of
+from burst.data.samples.turbulence import stages_before_network
 from burst.models.restorer import Restorer, grow
 from burst.models.spec import RestorerSpec
+from burst.network.card import Card, LevelRange
+from burst.network.checkpoint import Loaded, load
 from burst.records import Level
 from burst.training.batches import Pool
 from burst.training.loop import Trainer

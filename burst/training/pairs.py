@@ -14,10 +14,10 @@ import torch
 from einops import rearrange, repeat
 from torch import nn
 
-from burst.data.pairs import PairSample
-from burst.data.samples import Key
+from burst.data.samples.pairs import PairSample
+from burst.data.samples.turbulence import Key
 from burst.models.restorer import Restorer, Source
-from burst.ops.rerender import Still, rerender
+from burst.ops.rolling.rerender import Still, rerender
 from burst.training.batches import LEAST_ERROR, Pool
 from burst.training.losses import EPSILON, Aims, charbonnier
 

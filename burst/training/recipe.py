@@ -21,8 +21,8 @@ from burst.config import (
 from burst.models.spec import RestorerSpec
 
 if TYPE_CHECKING:
-    from burst.data.collection import AnyMaking
-    from burst.preparation import Preparation
+    from burst.data.samples.collection import AnyMaking
+    from burst.network.preparation import Preparation
 
 FOLDER = "pipelines/training"
 TABLES = ("network", "preparation", "samples", "training")
@@ -155,7 +155,7 @@ def of_one_level(recipe: Recipe) -> Recipe:
 
 def with_pairs(recipe: Recipe) -> Recipe:
     """Return a recipe that learns from recorded pairs; ConfigError where it needs a truth."""
-    from burst.data.shutter_samples import ShutterMaking
+    from burst.data.samples.rolling import ShutterMaking
 
     if not isinstance(recipe.samples, ShutterMaking) or recipe.samples.truth:
         raise ConfigError(
@@ -184,8 +184,8 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
 
 def _making(table: Mapping[str, Any], where: str) -> AnyMaking:
     """Return how samples are made; their kind says which settings there are."""
-    from burst.data.samples import Making
-    from burst.data.shutter_samples import ShutterMaking
+    from burst.data.samples.rolling import ShutterMaking
+    from burst.data.samples.turbulence import Making
 
     if table.get("kind", "turbulence") == "turbulence":
         return build(Making, table, where)
@@ -194,7 +194,7 @@ def _making(table: Mapping[str, Any], where: str) -> AnyMaking:
 
 def _preparation(making: AnyMaking, table: Mapping[str, Any], where: str) -> Preparation:
     """Return which planes and scalars are taken, all of the samples' kind unless it is said."""
-    from burst.preparation import Preparation, evidence_of, scalars_of
+    from burst.network.preparation import Preparation, evidence_of, scalars_of
 
     kind = making.kind
     known = {"evidence": evidence_of(kind), "scalars": scalars_of(kind)}

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from burst.card import Card
-from burst.checkpoint import find, save
 from burst.config import ConfigError
 from burst.files.write import atomic_write, write_text
+from burst.network.card import Card
+from burst.network.checkpoint import find, save
 from burst.records import Level
 
 NETWORK, STATE = "network.safetensors", "state.pt"

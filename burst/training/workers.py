@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 
-from burst.data.collection import Collection
-from burst.data.samples import Key
+from burst.data.samples.collection import Collection
+from burst.data.samples.turbulence import Key
 from burst.machine import end_with_parent, set_up
 
 NICENESS = 10

@@ -6,7 +6,7 @@ from simulated import camera_scene, rms, total_flow
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.levels import find_level
-from burst.ops.motion import follow, inverse, middle_shift, turn_and_scale, without_motion
+from burst.ops.alignment.motion import follow, inverse, middle_shift, turn_and_scale, without_motion
 from burst.ops.warp import warp
 
 SIZE, FRAMES = (64, 80), 8

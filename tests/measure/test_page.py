@@ -9,7 +9,7 @@ import pytest
 
 from burst.measure.page import write_page
 from burst.measure.results import describe_machine
-from burst.measure.submitting import entries
+from burst.measure.suites.submit import entries
 
 
 @pytest.fixture

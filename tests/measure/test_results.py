@@ -7,7 +7,7 @@ import json
 import pytest
 
 from burst.measure.results import Book, read_results
-from burst.measure.suites import Case
+from burst.measure.stacks import Case
 
 CASES = [Case(image, "low", 0, 2, 64) for image in ("a", "b", "c")]
 

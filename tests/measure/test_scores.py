@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from burst.data.scenes import read_scene
 from burst.measure.scores import score
+from burst.ops.alignment.registration import smooth
 from burst.ops.color import display_to_linear, linear_to_display
-from burst.ops.registration import smooth
 from burst.ops.warp import warp
 from burst.records import StackError
 

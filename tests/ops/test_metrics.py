@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from burst.ops.alignment.registration import smooth
 from burst.ops.metrics import mtf50, psnr, ssim
-from burst.ops.registration import smooth
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import pytest
 import torch
 from simulated import camera_scene
 
-from burst.ops.grid import Grid
-from burst.ops.merge import robust_mean
-from burst.ops.registration import CELL, FINE, aligned_mean, cells_of, register
+from burst.ops.alignment.grid import Grid
+from burst.ops.alignment.merge import robust_mean
+from burst.ops.alignment.registration import CELL, FINE, aligned_mean, cells_of, register
+from burst.ops.alignment.shifts import global_shifts
 from burst.ops.samples import MIRRORED, mean_of, sample
-from burst.ops.shifts import global_shifts
 from burst.ops.warp import warp
 from burst.records import NoiseModel
 

@@ -9,11 +9,11 @@ from simulated import after, before, camera_scene, rms, stack_of, total_flow
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.levels import find_level
+from burst.jobs.restore import _motion_for_others
 from burst.measure.scores import score
-from burst.ops.registration import aligned_mean, recentre
+from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import load
 from burst.records import Burst, NoiseModel
-from burst.restore import _motion_for_others
 from burst.stages.align import POOR_MISFIT, Config, run
 
 INSIDE = (..., slice(8, -8), slice(8, -8))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from simulated import after, before, rms, truth_of
 
-from burst.ops.psf import equivalent_sigma, short_exposure
+from burst.ops.blur.psf import equivalent_sigma, short_exposure
 from burst.stages.blur import STRONGEST, Config, run
 
 LEVELS = ["low", "medium", "high"]

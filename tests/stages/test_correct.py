@@ -12,12 +12,12 @@ from networks import TINY, lively, tiny_card
 from rolled import recording
 
 from burst.__main__ import main
-from burst.card import Card
-from burst.checkpoint import CheckpointError, choose, save
 from burst.files.layouts.written import write_sequence
 from burst.models.restorer import Restorer
+from burst.network.card import Card
+from burst.network.checkpoint import CheckpointError, choose, save
+from burst.network.preparation import Preparation
 from burst.pipeline import load
-from burst.preparation import Preparation
 from burst.records import FIELDS, Burst, Level
 
 PREPARATION = Preparation(("blended", "first_later"), ("exposure",), "rolling")
@@ -32,7 +32,9 @@ def card(**changes: object) -> Card:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return the only folder in which checkpoints are found, with a network that does something."""
-    monkeypatch.setattr("burst.checkpoint.search_path", lambda *names: [tmp_path / "checkpoints"])
+    monkeypatch.setattr(
+        "burst.network.checkpoint.search_path", lambda *names: [tmp_path / "checkpoints"]
+    )
     save(tmp_path / "checkpoints/toy.safetensors", lively(TINY).state_dict(), card())
     return tmp_path / "checkpoints"
 

@@ -11,11 +11,11 @@ from networks import WIDE, lively, tiny_card, write_checkpoint
 from simulated import after, stack_of
 
 from burst.__main__ import main
-from burst.card import LevelRange
-from burst.checkpoint import CheckpointError, digest, save
 from burst.models.restorer import Restorer
+from burst.network.card import LevelRange
+from burst.network.checkpoint import CheckpointError, digest, save
+from burst.network.inputs import prepare, restore
 from burst.pipeline import Step, load, run_step
-from burst.prepare import prepare, restore
 from burst.records import FIELDS, Burst
 from burst.report.summary import SCHEMA_FILE
 from burst.stages import fuse
@@ -26,7 +26,9 @@ FUSE = "fuse.checkpoint={}"
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return the only folder in which checkpoints are found."""
-    monkeypatch.setattr("burst.checkpoint.search_path", lambda *names: [tmp_path / "checkpoints"])
+    monkeypatch.setattr(
+        "burst.network.checkpoint.search_path", lambda *names: [tmp_path / "checkpoints"]
+    )
     return tmp_path / "checkpoints"
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from simulated import after, before, rms, stack_of, total_flow
 
-from burst.ops.registration import recentre
+from burst.ops.alignment.registration import recentre
 from burst.ops.warp import compose
 from burst.stages.row_motion import Config, run
 

@@ -191,7 +191,7 @@ def test_saturated_values_of_longer_exposures_do_not_count():
 def test_a_network_need_not_have_learnt_behind_the_stage():
     from types import SimpleNamespace
 
-    from burst.network import other_stages
+    from burst.network.apply import other_stages
 
     card = SimpleNamespace(name="n", pipeline='stages = ["noise", "select"]')
     report = Burst(stack_with(frames())).report

@@ -7,8 +7,8 @@ import torch
 from scipy.stats import spearmanr
 from simulated import after, before, truth_of
 
-from burst.ops.psf import blur
-from burst.ops.sharpness import tile_sharpness
+from burst.ops.blur.psf import blur
+from burst.ops.frames.sharpness import tile_sharpness
 from burst.records import Burst, NoiseModel
 from burst.stages.select import Config, run
 

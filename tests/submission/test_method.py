@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from burst.checkpoint import FORMAT, CheckpointError
+from burst.network.checkpoint import FORMAT, CheckpointError
 from burst.pipeline import load
 from burst.submission.environment import constraints, environment
 from burst.submission.method import describe_method

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 from toys import write_stack
 
-from burst.checkpoint import FORMAT
+from burst.network.checkpoint import FORMAT
 from burst.submission.archive import write_zip
 
 

@@ -17,7 +17,7 @@ class Config:
 
 
 def run(burst: Burst, config: Config) -> Burst:
-    from burst.checkpoint import find
+    from burst.network.checkpoint import find
 
     path = find(config.checkpoint)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()

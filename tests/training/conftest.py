@@ -9,8 +9,8 @@ import pytest
 import torch
 from training_toys import LEVELS, SETTINGS, SMALL
 
-from burst.data.collection import keys_of, open_collection
-from burst.preparation import Preparation
+from burst.data.samples.collection import keys_of, open_collection
+from burst.network.preparation import Preparation
 from burst.training.batches import Pool
 from burst.training.order import Order
 from burst.training.recipe import load_recipe

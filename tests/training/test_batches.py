@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from burst.data.samples import Key, Sample
-from burst.preparation import EVIDENCE, SCALARS, Preparation
+from burst.data.samples.turbulence import Key, Sample
+from burst.network.preparation import EVIDENCE, SCALARS, Preparation
 from burst.records import Level
 from burst.training.batches import Pool, random_of
 

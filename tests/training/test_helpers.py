@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from burst._torchvision import prepare_torchvision
 from burst.config import ConfigError
+from burst.training._torchvision import prepare_torchvision
 from burst.training.helpers import TICKS, make_average, make_scheduler
 
 
 def test_torchvision_can_be_imported_afterwards():
-    program = "import burst._torchvision as t; t.prepare_torchvision(); import torchvision, timm"
+    program = (
+        "import burst.training._torchvision as t; t.prepare_torchvision(); import torchvision, timm"
+    )
     subprocess.run([sys.executable, "-W", "error::RuntimeWarning", "-c", program], check=True)
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from burst.checkpoint import read_card
 from burst.config import ConfigError
-from burst.data.collection import Collection
-from burst.data.samples import Key
+from burst.data.samples.collection import Collection
+from burst.data.samples.turbulence import Key
+from burst.network.checkpoint import read_card
 from burst.records import Level
 from burst.training import loop
 from burst.training.batches import Pool, random_of

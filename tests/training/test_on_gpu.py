@@ -8,8 +8,8 @@ import pytest
 import torch
 from pretend import pretend
 
-from burst.data.collection import keys_of
-from burst.preparation import Preparation
+from burst.data.samples.collection import keys_of
+from burst.network.preparation import Preparation
 from burst.training import loop
 from burst.training.batches import Pool
 from burst.training.checks import check

@@ -9,13 +9,13 @@ import torch
 from rolled import recording
 
 from burst.__main__ import main
-from burst.checkpoint import read_card
-from burst.data.collection import keys_of, open_collection
-from burst.data.pairs import sample_of_pair
-from burst.data.samples import Key
+from burst.data.samples.collection import keys_of, open_collection
+from burst.data.samples.pairs import sample_of_pair
+from burst.data.samples.turbulence import Key
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
-from burst.preparation import Preparation
+from burst.network.checkpoint import read_card
+from burst.network.preparation import Preparation
 from burst.records import Shutter
 from burst.training.batches import random_of
 from burst.training.losses import Aims

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training_toys import SETTINGS
 
-from burst.checkpoint import read_card
+from burst.network.checkpoint import read_card
 from burst.training.ranks import joined
 
 HERE = Path(__file__).parent

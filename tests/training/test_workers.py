@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from training_toys import SMALL
 
-from burst.data.collection import keys_of, open_collection
+from burst.data.samples.collection import keys_of, open_collection
 from burst.training.workers import SamplesError, Workers, as_time
 
 KEYS = keys_of(("low",), 1, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from training_toys import LEVELS, SMALL
 
-from burst.data.collection import open_collection
+from burst.data.samples.collection import open_collection
 from burst.training.loop import Trainer
 from burst.training.order import Order, carry_out
 from burst.training.recipe import load_recipe

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from burst.data.shutters import draw_layers, simulate_shutter
+from burst.data.rolling import draw_layers, simulate_shutter
 from burst.files.layouts.find import list_sequences
 from burst.files.layouts.written import write_sequence
 from burst.files.read import read_stack

@@ -1,0 +1,1 @@
+"""Training samples: how they are drawn, made and kept."""

@@ -1,0 +1,145 @@
+"""A training sample of a dual reversed pair that nobody knows the truth of: simulated or recorded.
+
+All that a network learns from is in the pair itself: what it makes of it at the start, at a row's
+time and at the end of the readout must show, read row by row, what both cameras have read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from burst.data.samples.rolling import Draws, ShutterMaking, record
+from burst.data.samples.turbulence import Key, held_apart, seed_of, stages_before_network
+from burst.files.layouts.find import list_sequences
+from burst.files.sequence import Sequence as Recorded
+from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
+from burst.network.preparation import Kind, Preparation, evidence_of, scalars_of
+from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_linear
+from burst.ops.rolling.light import planes_of
+from burst.ops.shutter import readout_share
+from burst.records import Burst, Level, Shutter, Stack, StackError
+
+ROWS = (0.3, 0.7)  # of the readout, between which the row in the middle is drawn
+KIND: Kind = "dual_reversed"
+
+
+@dataclass(frozen=True)
+class PairSample:
+    """What a network is given of three instants of a pair, and the pair; images are encoded.
+
+    planes [3, c, h, w] and base [3, h, w] of the instants, velocity [3, 2, h, w] px a readout, of
+    their points; scalars [s]; frames [2, h, w] that were read, times [2, h, w] the share of the
+    readout at which each row was read; offset [2, 2] px of each frame, instants [3] as shares.
+    """
+
+    key: Key
+    planes: torch.Tensor
+    scalars: torch.Tensor
+    base: torch.Tensor
+    velocity: torch.Tensor
+    frames: torch.Tensor
+    times: torch.Tensor
+    offset: torch.Tensor
+    instants: torch.Tensor
+    level: Level
+
+
+def make_pair_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -> PairSample:
+    """Make the sample of a key, from pairs that were recorded or from folders of scenes."""
+    draws = Draws(seed_of(making.seed, f"pairs {key.name}"))
+    if making.recorded:
+        sequence = _draw_recorded(key, scenes[0], draws)
+    else:
+        sequence = record(key, replace(making, frames=(1, 1)), scenes, draws)
+    middle = draws.between(ROWS)
+    stack = sequence.luminance()
+    noisier = with_more_noise(stack, draws.generator)
+    sample = sample_of_pair(key, making.pipeline, stack, noisier, middle)
+    return _window(sample, making.size, draws)
+
+
+def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
+    """Return a stack with about as much noise again, as its own frames measure it."""
+    black, white = float(stack.sensor.black_levels[0]), stack.sensor.white_level
+    linear = to_linear(stack.frames, black, white)
+    noise = fit_noise(*noise_curve(linear), lowest_linear(stack.sensor))
+    std = (noise.shot * linear.clamp(min=0) + noise.read).sqrt()
+    noisier = linear + std * torch.randn(linear.shape, generator=generator)
+    dn = (noisier * (white - black) + black).round().clamp(0, white)
+    return replace(stack, frames=dn.numpy().astype(stack.frames.dtype))
+
+
+def sample_of_pair(
+    key: Key, pipeline: str, stack: Stack, noisier: Stack, middle: float
+) -> PairSample:
+    """Return the sample of one pair; `middle` is the share of the readout of the middle instant.
+
+    A network sees the noisier pair and is held against the pair less the noise that was added: as
+    much was added as there had been, so that the noise of the two is independent, and none of it
+    can be learnt (Pang et al., CVPR 2021).
+    """
+    instants = (0.0, middle, 1.0)
+    stages = stages_before_network(pipeline, [f"unroll.instants={list(instants)}"])
+    burst = stages.run(Burst(noisier))
+    known = Preparation(evidence_of(KIND), scalars_of(KIND), KIND)
+    evidence = list(prepare_shutter(burst, known))
+    assert burst.views is not None
+    assert stack.scan is not None
+    height, width = stack.height, stack.width
+    offset = torch.zeros(2, 2)
+    offset[1] = torch.tensor(burst.report.numbers("unroll")["offset"][0])
+    read, seen = planes_of(stack), planes_of(noisier)
+    frames = [
+        encode_shutter(2 * read(k)[0] - seen(k)[0], evidence[0], stack.sensor) for k in (0, 1)
+    ]
+    share = readout_share(height, stack.scan)[:, :, None].expand(-1, -1, width)
+    return PairSample(
+        key,
+        planes=torch.stack([one.planes for one in evidence]),
+        scalars=evidence[0].scalars,
+        base=torch.stack([one.base for one in evidence]),
+        velocity=burst.views.velocity.float() * (height - 1) / height,
+        frames=torch.stack(frames),
+        times=share.contiguous(),
+        offset=offset,
+        instants=torch.tensor(instants),
+        level=level_of(burst),
+    )
+
+
+def list_pairs(folder: str) -> list[str]:
+    """Return all pairs in a folder as "folder|sequence|first frame"; StackError without any."""
+    found = []
+    for listed in list_sequences(Path(folder)):
+        sequence = listed.read()
+        if sequence.sensor.shutter is Shutter.DUAL_REVERSED:
+            found += [f"{folder}|{listed.name}|{k}" for k in range(0, sequence.count, 2)]
+    if not found:
+        raise StackError(
+            f"--pairs {folder}: expected dual reversed pairs, found none. Pass a folder of"
+            " <name>_t2b.png and <name>_b2t.png."
+        )
+    return found
+
+
+def _draw_recorded(key: Key, pairs: Sequence[str], draws: Draws) -> Recorded:
+    chosen = held_apart(list(pairs), key.held_out)
+    folder, name, first = chosen[draws.whole((0, len(chosen) - 1))].split("|")
+    listed = {one.name: one for one in list_sequences(Path(folder))}[name]
+    whole = listed.read()
+    pair = slice(int(first), int(first) + 2)
+    return Recorded(whole.frames[pair], whole.sensor, whole.scan[pair], name, whole.source)
+
+
+def _window(sample: PairSample, size: int, draws: Draws) -> PairSample:
+    """Return a window of a sample, at most `size` px high and wide; each row keeps its time."""
+    height, width = sample.base.shape[-2:]
+    side = min(size, height), min(size, width)
+    top, left = (draws.whole((0, n - s)) for n, s in zip((height, width), side, strict=True))
+    inside = (..., slice(top, top + side[0]), slice(left, left + side[1]))
+    parts = ("planes", "base", "velocity", "frames", "times")
+    return replace(sample, **{name: getattr(sample, name)[inside] for name in parts})

@@ -1,0 +1,184 @@
+"""A training sample of a shutter: a moving scene as it was recorded, taken through the geometry.
+
+A still goes along the paths of a camera and of an object, each row is exposed in its own window,
+and `unroll` makes of the frames what it makes of any recording. The truth is what the scene was at
+that instant: nothing is registered, so that displaced rows are errors like any other.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from burst.data.levels import find_level
+from burst.data.rolling import draw_layers, simulate_shutter
+from burst.data.samples.augment import draw_view
+from burst.data.samples.turbulence import (
+    Key,
+    Sample,
+    Share,
+    held_apart,
+    seed_of,
+    stages_before_network,
+)
+from burst.data.scenes import read_scene
+from burst.files.sequence import Sequence
+from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
+from burst.network.preparation import Preparation, evidence_of, scalars_of
+from burst.ops.color import linear_to_display
+from burst.ops.noise import to_linear
+from burst.records import Burst, NoiseModel, Sensor, Shutter
+
+FRAME_TIME = 1 / 30  # s; all else is in units of it
+WHITE, VIDEO_WHITE = 4095, 255  # DN
+
+Ratio = Annotated[float, Field(gt=0, le=1)]
+Speed = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class ShutterMaking:
+    """How samples of a shutter are made; ranges are drawn from evenly, speeds on a logarithm.
+
+    frames         of a recording; of dual reversed pairs twice as many
+    readout_ratio  readout in frame times
+    exposure       of a row, in frame times; told to the network in a share `told` of the samples
+    sharp          share of the samples that are exposed for no time
+    speed          px a frame time, of the camera; an object goes about as fast on its own way
+    light          of white that a scene's white makes
+    video          share of the samples that are stored in 8 bit, encoded for a display
+    clean          share without noise
+    truth          whether a sample has one; dual reversed pairs may be learnt from without
+    recorded       whether samples are made of recorded pairs, in place of moving stills
+    """
+
+    kind: Literal["rolling", "dual_reversed", "global_reset"]
+    size: Annotated[int, Field(ge=64)] = 192
+    frames: tuple[Count, Count] = (2, 5)
+    readout_ratio: tuple[Ratio, Ratio] = (0.2, 1.0)
+    exposure: tuple[Share, Share] = (0.0, 0.5)
+    sharp: Share = 0.0
+    told: Share = 0.7
+    speed: tuple[Speed, Speed] = (1.0, 30.0)
+    light: tuple[Share, Share] = (0.5, 1.0)
+    video: Share = 0.5
+    clean: Share = 0.3
+    truth: bool = True
+    recorded: bool = False
+    pipeline: str = "rolling"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.truth and self.kind != "dual_reversed":
+            raise ValueError(
+                f"truth: expected true for {self.kind}; dual reversed pairs alone do without."
+            )
+        if self.recorded and self.truth:
+            raise ValueError("recorded: expected truth = false with it, found true.")
+
+
+class Draws:
+    """Random numbers of one sample."""
+
+    def __init__(self, seed: int) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def share(self) -> float:
+        """Return a number from 0 to 1."""
+        return float(torch.rand((), generator=self.generator))
+
+    def between(self, bounds: tuple[float, float]) -> float:
+        """Return a number between two others."""
+        return bounds[0] + self.share() * (bounds[1] - bounds[0])
+
+    def whole(self, bounds: tuple[int, int]) -> int:
+        """Return a whole number, both bounds included."""
+        return int(torch.randint(bounds[0], bounds[1] + 1, (), generator=self.generator))
+
+
+def make_shutter_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -> Sample:
+    """Make the sample of a key from folders of scenes; key, making and scenes decide it wholly."""
+    draws = Draws(seed_of(making.seed, f"{making.kind} {key.name}"))
+    sequence = record(key, making, scenes, draws)
+    wanted = draws.whole((0, len(sequence.truths) - 1))
+    frame, share = int(sequence.truth_frame[wanted]), float(sequence.truth_share[wanted])
+    if draws.share() > making.told:
+        sequence = replace(sequence, sensor=replace(sequence.sensor, exposure_time=0.0))
+    said = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
+    stages = stages_before_network(making.pipeline, said)
+    return sample_of_instant(
+        key, making.kind, stages.run(Burst(sequence.luminance())), sequence.truths[wanted]
+    )
+
+
+def sample_of_instant(
+    key: Key, kind: Literal["rolling", "dual_reversed", "global_reset"], burst: Burst,
+    truth: np.ndarray,
+) -> Sample:  # fmt: skip
+    """Return the sample of a burst that is ready for the network, and the truth [h, w] in DN."""
+    sensor = burst.stack.sensor
+    evidence = next(prepare_shutter(burst, Preparation(evidence_of(kind), scalars_of(kind), kind)))
+    light = to_linear(truth[None], float(sensor.black_levels[0]), sensor.white_level)[0]
+    wanted = encode_shutter(light, evidence, sensor)
+    return Sample(key, evidence.planes, evidence.scalars, evidence.base, wanted, level_of(burst))
+
+
+def record(key: Key, making: ShutterMaking, scenes: list[list[str]], draws: Draws) -> Sequence:
+    """Return a recording of a moving still, with its truths."""
+    conditions = find_level(key.noise_level).draw(draws.generator)
+    speed = math.exp(draws.between((math.log(making.speed[0]), math.log(making.speed[1]))))
+    count = draws.whole(making.frames) * (2 if making.kind == "dual_reversed" else 1)
+    # Room for the way, as far as the still has any.
+    side = making.size + 2 * math.ceil(2 * speed * making.frames[1])
+    still = _draw_still(key, making, scenes, side, draws)
+    noise = NoiseModel(
+        shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
+    )
+    exposure = draws.between(making.exposure)
+    if draws.share() < making.sharp:
+        exposure = 0.0
+    sensor = Sensor(
+        white_level=WHITE,
+        noise=None if draws.share() < making.clean else noise,
+        shutter=Shutter(making.kind),
+        exposure_time=exposure * FRAME_TIME,
+        row_time=draws.between(making.readout_ratio) * FRAME_TIME / making.size,
+        frame_time=FRAME_TIME,
+    )
+    size = (making.size, making.size)
+    layers = draw_layers(
+        still, size, speed / FRAME_TIME, conditions.vibration, draws.whole((0, 2**31))
+    )
+    light = draws.between(making.light)
+    sequence = simulate_shutter(layers, sensor, count, draws.generator, light)
+    return as_video(sequence) if draws.share() < making.video else sequence
+
+
+def as_video(sequence: Sequence) -> Sequence:
+    """Return a linear sequence as a camera for display stores it: sRGB in 8 bit."""
+    sensor = sequence.sensor
+    black, white = float(sensor.black_levels[0]), sensor.white_level
+
+    def encoded(dn: np.ndarray) -> np.ndarray:
+        display = linear_to_display(to_linear(dn, black, white))
+        return (display * VIDEO_WHITE).round().numpy().astype(np.uint8)
+
+    said = replace(sensor, black_level=0.0, white_level=VIDEO_WHITE, noise=None, transfer="srgb")
+    return replace(
+        sequence, frames=encoded(sequence.frames), truths=encoded(sequence.truths), sensor=said
+    )
+
+
+def _draw_still(
+    key: Key, making: ShutterMaking, scenes: list[list[str]], side: int, draws: Draws
+) -> torch.Tensor:
+    """Return a view [h, w], linear, of an image; folders are equally likely."""
+    folder = held_apart(scenes[draws.whole((0, len(scenes) - 1))], key.held_out)
+    whole = read_scene(folder[draws.whole((0, len(folder) - 1))])
+    return torch.from_numpy(draw_view(whole.numpy(), side, draws.whole((0, 2**31 - 1))))

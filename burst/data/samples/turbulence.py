@@ -1,0 +1,218 @@
+"""A training sample: a whole simulated stack, taken through the stages that a network comes after.
+
+The network is to learn from the real errors of alignment, blur and noise estimation, so nothing is
+simulated in closed form. The truth is moved to where the result lies: the mean displacement over
+the frames is unknowable, and a network that was asked for it would learn to blur.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import torch
+from pydantic import Field
+
+from burst.data.charts import draw_rectangles
+from burst.data.levels import find_level
+from burst.data.samples.augment import draw_view
+from burst.data.scenes import read_scene
+from burst.data.targets import draw_target
+from burst.data.turbulence import PSF_SIZE, simulate
+from burst.files.write import atomic_write
+from burst.network.inputs import encode, prepare
+from burst.network.preparation import Preparation
+from burst.ops.alignment.registration import remove_warp
+from burst.ops.alignment.shifts import small_shift
+from burst.pipeline import Pipeline, load
+from burst.records import Burst, Level
+
+NETWORKS = ("fuse", "correct")  # the stages whose work is learnt; samples end before them
+LEAST_CONTRAST = 0.02  # std, linear; a view of plain sky teaches nothing
+MOST_VIEWS = 8
+HOLD_OUT_EVERY = 10  # one scene in so many is never learnt from
+LARGEST_SHIFT = 8.0  # px of the truth against the result
+
+S = TypeVar("S")
+Share = Annotated[float, Field(ge=0, le=1)]
+Reduction = Annotated[float, Field(ge=0.25, le=4)]
+
+
+@dataclass(frozen=True)
+class Making:
+    """How samples are made.
+
+    `targets`, `rectangles` and `plain` are the shares of coded targets, of charts of rectangles and
+    of scenes of one grey, and `exposure` is that of white; `reductions` says how many pixels of an
+    image, from side to side, go into one of a scene.
+    """
+
+    kind: Literal["turbulence"] = "turbulence"
+    truth: Literal[True] = True
+    size: Annotated[int, Field(ge=64)] = 224
+    frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (20, 100)
+    targets: Share = 0.1
+    rectangles: Share = 0.0
+    plain: Share = 0.0
+    exposure: tuple[Share, Share] = (0.5, 1.0)
+    reductions: tuple[Reduction, Reduction] = (0.6, 2.0)
+    pipeline: str = "turbulence"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        together = self.targets + self.rectangles + self.plain
+        if together > 1:
+            raise ValueError(
+                "targets, rectangles, plain: expected shares of at most 1 together, found"
+                f" {together:g}."
+            )
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which sample: noise level, index, and whether it is held out of training."""
+
+    noise_level: str
+    index: int
+    held_out: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its file, without the suffix."""
+        return f"{self.noise_level}-{'held-out' if self.held_out else 'train'}-{self.index:05d}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a network is given, and what it should say; images are encoded.
+
+    planes [c, h, w] in the order of `EVIDENCE`, scalars [s] in that of `SCALARS`, base [h, w] the
+    classical result, truth [h, w] moved to where the base lies; the level that was measured.
+    """
+
+    key: Key
+    planes: torch.Tensor
+    scalars: torch.Tensor
+    base: torch.Tensor
+    truth: torch.Tensor
+    level: Level
+
+
+def stages_before_network(name: str, assignments: Sequence[str] = ()) -> Pipeline:
+    """Return the steps of a pipeline up to the network, or all where it has none."""
+    pipeline = load(name, assignments)
+    named = [step.name for step in pipeline.steps if step.name in NETWORKS]
+    return pipeline.before(named[0]) if named else pipeline
+
+
+def make_sample(key: Key, making: Making, scenes: list[list[str]], device: str = "cpu") -> Sample:
+    """Make the sample of a key from folders of scenes; key, making, scenes and device decide it
+    wholly.
+
+    What is drawn (scene, conditions, frames) is the same on every device; the air and the noise are
+    drawn on the device itself.
+    """
+    generator = torch.Generator().manual_seed(seed_of(making.seed, key.name))
+    scenes = [held_apart(folder, key.held_out) for folder in scenes]
+    scene = _draw_scene(making, scenes, generator) * _between(making.exposure, generator)
+    conditions = find_level(key.noise_level).draw(generator)
+    fewest, most = making.frames
+    # Log-uniform: few frames are as common as many.
+    frames = round(fewest * math.exp(_draw(generator) * math.log(most / fewest)))
+    size = (making.size, making.size)
+    simulated = simulate(scene, conditions, _drawing_on(device, generator), frames, size)
+    burst = stages_before_network(making.pipeline).run(Burst(simulated.stack, device))
+    return sample_of(key, burst, simulated.truth.scene)
+
+
+def sample_of(key: Key, burst: Burst, scene: torch.Tensor) -> Sample:
+    """Return the sample of a burst that is ready for the network and its scene [h, w], linear."""
+    assert burst.level is not None
+    evidence = prepare(burst, Preparation())
+    truth = encode(scene, evidence.scale)
+    shift = small_shift(truth, evidence.base, LARGEST_SHIFT)
+    straight = remove_warp(truth, evidence.base, shift)
+    return Sample(key, evidence.planes, evidence.scalars, evidence.base, straight, burst.level)
+
+
+def save_sample(path: Path, sample: Any) -> None:
+    """Write a sample, of whatever kind; the name appears when the file is whole."""
+    from safetensors.torch import save_file
+
+    values = {f.name: getattr(sample, f.name) for f in fields(sample)}
+    tensors = {n: v.contiguous() for n, v in values.items() if isinstance(v, torch.Tensor)}
+    note = {"key": asdict(sample.key), "level": asdict(sample.level)}
+    with atomic_write(path) as part:
+        save_file(tensors, part, metadata={"sample": json.dumps(note)})
+
+
+def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
+    """Read a sample of a kind; on the CPU it is mapped, so that only what is used takes memory."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt", device=device) as file:
+        note = json.loads(file.metadata()["sample"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return kind(key=Key(**note["key"]), level=Level(**note["level"]), **tensors)
+
+
+def _draw_scene(
+    making: Making, scenes: list[list[str]], generator: torch.Generator
+) -> torch.Tensor:
+    """Return a view [h, w], linear, of a random chart, coded target, grey or image.
+
+    Folders are equally likely, however many images each has.
+    """
+    side = making.size + 2 * (PSF_SIZE // 2)
+    kind = _draw(generator)
+    if 1 - kind < making.rectangles:
+        return draw_rectangles(side, generator)
+    if making.targets <= kind < making.targets + making.plain:
+        return torch.full((side, side), _draw(generator))
+    if kind < making.targets:
+        # Twice as large, so that the view has room to be a part of it.
+        whole = draw_target(2 * side, generator).image
+    else:
+        folder = scenes[_choose(len(scenes), generator)]
+        whole = read_scene(folder[_choose(len(folder), generator)])
+    for _ in range(MOST_VIEWS):
+        seed = _choose(2**31, generator)
+        view = torch.from_numpy(draw_view(whole.numpy(), side, seed, making.reductions))
+        if float(view.std()) > LEAST_CONTRAST:
+            break
+    return view
+
+
+def held_apart(folder: list[str], held_out: bool) -> list[str]:
+    """Return the scenes of a folder that are to be learnt from, or the others; all of a few."""
+    chosen = [s for i, s in enumerate(folder, start=1) if (i % HOLD_OUT_EVERY == 0) == held_out]
+    return chosen or folder
+
+
+def seed_of(seed: int, name: str) -> int:
+    """Return the seed of the sample of a name."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7])
+
+
+def _drawing_on(device: str, generator: torch.Generator) -> torch.Generator:
+    """Return the generator itself for the CPU, else one of the device that goes on from it."""
+    if device == "cpu":
+        return generator
+    return torch.Generator(device).manual_seed(_choose(2**31, generator))
+
+
+def _draw(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))
+
+
+def _between(bounds: tuple[float, float], generator: torch.Generator) -> float:
+    return bounds[0] + _draw(generator) * (bounds[1] - bounds[0])
+
+
+def _choose(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=generator))

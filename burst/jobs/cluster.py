@@ -1,0 +1,118 @@
+"""Hand stacks to the workers of a running Dask cluster, which see the same disk as we do."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from burst import install
+from burst.command import Exit, explain
+from burst.config import ConfigError, find_pipeline
+from burst.jobs.batch import Outcome, attempt, log_stage
+from burst.jobs.keep import code_digest
+from burst.jobs.restore import Job
+from burst.machine import available_memory, devices_of
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+LOG = logging.getLogger("burst")
+SECONDS_TO_CONNECT = 10
+
+# Threads and random numbers of torch belong to a whole process.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def run_on_cluster(jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
+    """Yield the outcome of every job as it ends on some worker; one that is lost is done again.
+
+    ConfigError if the extra `cluster` is missing or no scheduler answers at `address`.
+    """
+    with _connect(address) as client:
+        from distributed import as_completed
+
+        _look_at_workers(client)
+        there = [_anywhere(job) for job in jobs]
+        futures = client.map(restore_there, there, code=code_digest(), pure=False)
+        waiting = {future.key: job for future, job in zip(futures, jobs, strict=True)}
+        ended = as_completed(futures, loop=client.loop)
+        # What has been told of need not be kept by the cluster.
+        del futures
+        for future in ended:
+            yield _outcome(future, waiting.pop(future.key))
+
+
+def restore_there(job: Job, code: str) -> Outcome:
+    """Restore one stack on a worker, one at a time in a process; `code` is the digest of ours."""
+    if code_digest() != code:
+        message = (
+            f"{job.path}: expected the same burst on every worker, found another on"
+            f" {socket.gethostname()}. Install it there again, and repeat with --resume."
+        )
+        return Outcome(job, Exit.SETTINGS, 0.0, message)
+    with _ONE_AT_A_TIME:
+        device, spare = devices_of(job.device)
+        here = replace(job, device=device, spare=spare, memory=available_memory())
+        return attempt(here, log_stage)
+
+
+def _connect(address: str) -> Client:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ConfigError(
+            f"--scheduler {address}: expected Dask, found no package 'distributed'."
+            f" Install it: {install('cluster')}."
+        ) from error
+    for name in ("distributed", "distributed.client"):
+        # Their tracebacks of a lost connection would bury what we say of it.
+        logging.getLogger(name).handlers[:] = [logging.NullHandler()]
+    try:
+        return Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--scheduler {address}: expected a Dask scheduler, none answered in"
+            f" {SECONDS_TO_CONNECT} s. Start `dask scheduler` and pass the address that it prints."
+        ) from error
+
+
+def _look_at_workers(client: Client) -> None:
+    """Tell how many workers there are, and of threads that would only wait for each other."""
+    threads = client.nthreads()
+    LOG.info("%d workers on the cluster; others may join at any time", len(threads))
+    if any(count > 1 for count in threads.values()):
+        LOG.warning(
+            "workers of several threads have joined, but a process restores one stack at a time."
+            " Start them with `dask worker --nthreads 1 --nworkers N`."
+        )
+
+
+def _anywhere(job: Job) -> Job:
+    """Return a job whose paths hold in any working directory."""
+    pipeline = find_pipeline(job.pipeline).absolute()
+    return replace(
+        job, path=job.path.absolute(), folder=job.folder.absolute(), pipeline=str(pipeline)
+    )
+
+
+def _outcome(future: Future[Outcome], job: Job) -> Outcome:
+    """Return what a worker made of a job, or why none finished it."""
+    if future.status == "finished":
+        outcome = future.result()
+        future.release()
+        return replace(outcome, job=job)
+    error = future.exception() if future.status == "error" else None
+    if error is None:
+        return _lost(job, "the scheduler was lost. Start it again, and repeat with --resume.")
+    if type(error).__name__ == "KilledWorker":
+        return _lost(job, "all workers that took it were killed. If memory ran out, give more.")
+    failure = explain(error)
+    return Outcome(job, failure.exit, 0.0, failure.message)
+
+
+def _lost(job: Job, reason: str) -> Outcome:
+    return Outcome(job, Exit.PROCESSING_FAILED, 0.0, f"{job.path}: {reason}")

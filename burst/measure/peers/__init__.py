@@ -1,0 +1,1 @@
+"""What ours is measured beside: averages, recipes, other programs, and an oracle."""

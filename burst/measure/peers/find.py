@@ -1,0 +1,49 @@
+"""The peers beside which ours is measured, by name; each turns a stack into a linear image [h, w].
+
+`burst bench` asks `find_peers` which of them can run here, and tells of the others in a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burst.measure.peers.programs import PeerError, find_pss, find_siril, pss, siril
+from burst.measure.peers.recipes import richardson_lucy, template, winner
+
+if TYPE_CHECKING:
+    import torch
+
+    from burst.records import Stack
+
+Peer = Callable[["Stack"], "torch.Tensor"]
+
+PEERS: dict[str, Peer] = {
+    "winner": winner,
+    "template": template,
+    "pss": pss,
+    # The program leaves sharpening to its user; deblurred as the recipes are, it competes fairly.
+    "pss deblurred": lambda stack: richardson_lucy(pss(stack)),
+    "siril": siril,
+}
+
+_FINDERS: dict[str, Callable[[], Path]] = {
+    "pss": find_pss,
+    "pss deblurred": find_pss,
+    "siril": find_siril,
+}
+
+
+def find_peers() -> tuple[dict[str, Peer], tuple[str, ...]]:
+    """Return the peers that can run here by name, and a sentence for each that cannot."""
+    found: dict[str, Peer] = {}
+    missing: list[str] = []
+    for name, peer in PEERS.items():
+        try:
+            _FINDERS.get(name, Path)()
+        except PeerError as error:
+            missing.append(str(error))
+        else:
+            found[name] = peer
+    return found, tuple(dict.fromkeys(missing))

@@ -1,0 +1,149 @@
+"""What each stage is worth: the pipeline with one thing changed, beside the pipeline as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from burst.data.turbulence import Truth
+from burst.measure.peers.oracle import displacement_of
+from burst.measure.results import Record
+from burst.measure.scores import score
+from burst.measure.stacks import Case, simulate_case
+from burst.ops.alignment.registration import aligned_mean, recentre
+from burst.pipeline import Pipeline, Step, load, run_step
+from burst.records import Burst
+
+AS_IT_IS = "as it is"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change: settings ("{d_over_r0}" stands for the truth), stages left out, the truth put in
+    after the stages of that name, or the merged image taken instead of the restored one."""
+
+    name: str
+    settings: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    image: Callable[[Burst], torch.Tensor | None] = lambda burst: burst.image
+
+
+VARIANTS = (
+    Variant(AS_IT_IS),
+    Variant("select: all frames weigh the same", ("select.emphasis=0",)),
+    Variant("align: to a key frame", ("align.reference=key",)),
+    Variant("align: displacement known", known=("align",)),
+    Variant("row_motion: left out", without=("row_motion",)),
+    Variant("blur: D/r0 known", ("blur.d_over_r0={d_over_r0}",)),
+    Variant("blur: PSF known", known=("blur",)),
+    Variant("align, blur: displacement and PSF known", known=("align", "blur")),
+    Variant("deconvolve: half the prior", ("deconvolve.strength=0.5",)),
+    Variant("deconvolve: twice the prior", ("deconvolve.strength=2",)),
+    Variant("deconvolve: left out", image=lambda burst: burst.merged),
+)
+OF_NETWORK = (
+    Variant("fuse: left out", without=("fuse",)),
+    Variant("fuse: prior by the encoder", ("fuse.prior=encoder",)),
+    Variant("fuse: prior by diffusion", ("fuse.prior=diffusion",)),
+    Variant("fuse: without the ensemble", ("fuse.ensemble=false",)),
+)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The pipeline, by name and settings, whose stages are to show what they are worth."""
+
+    pipeline: str
+    assignments: tuple[str, ...] = ()
+    variants: Sequence[Variant] = VARIANTS
+
+    @classmethod
+    def of(cls, pipeline: str, assignments: tuple[str, ...] = ()) -> Ablation:
+        """Return the ablation with all variants that fit the pipeline's stages."""
+        stages = {step.name for step in load(pipeline, assignments).steps}
+        return cls(pipeline, assignments, VARIANTS + (OF_NETWORK if "fuse" in stages else ()))
+
+    def measure(self, case: Case) -> Record:
+        """Simulate a case and score every variant on it."""
+        simulated, _ = simulate_case(case)
+        truth = simulated.truth
+        runner = _Runner(Burst(simulated.stack))
+        scores = {}
+        for variant in self.variants:
+            pipeline = self._pipeline(variant, truth)
+            image = variant.image(runner.run(pipeline, truth, variant.known))
+            assert image is not None
+            scores[variant.name] = asdict(score(image, truth.scene))
+        return {"variants": scores}
+
+    def _pipeline(self, variant: Variant, truth: Truth) -> Pipeline:
+        known = {"d_over_r0": truth.conditions.d_over_r0}
+        settings = [assignment.format(**known) for assignment in variant.settings]
+        pipeline = load(self.pipeline, (*self.assignments, *settings))
+        steps = tuple(step for step in pipeline.steps if step.name not in variant.without)
+        return replace(pipeline, steps=steps)
+
+
+class _Runner:
+    """Runs variants of one pipeline; what they share with the first one is done once."""
+
+    def __init__(self, burst: Burst) -> None:
+        self.start = burst
+        self.steps: tuple[Step, ...] = ()
+        self.after: list[Burst] = []
+
+    def run(self, pipeline: Pipeline, truth: Truth, known: Sequence[str]) -> Burst:
+        """Run a pipeline; after the stages in `known` the truth takes the place of the estimate."""
+        first = not self.steps and not known
+        names = [step.name for step in pipeline.steps]
+        shared = self._shared(pipeline)
+        # Where the truth is put in, the estimate is made once more and thrown away.
+        shared = min([shared, *(names.index(name) for name in known)])
+        burst = self.after[shared - 1] if shared else self.start
+        for step in pipeline.steps[shared:]:
+            burst = run_step(step, burst)
+            if step.name in known:
+                burst = TRUTHS[step.name](burst, truth)
+            if first:
+                self.after.append(burst)
+        if first:
+            self.steps = pipeline.steps
+        return burst
+
+    def _shared(self, pipeline: Pipeline) -> int:
+        pairs = zip(self.steps, pipeline.steps, strict=False)
+        differing = next((i for i, (a, b) in enumerate(pairs) if a != b), len(pipeline.steps))
+        return min(differing, len(self.after))
+
+
+def _with_true_flow(burst: Burst, truth: Truth) -> Burst:
+    """Put in the true displacements, less their mean over the frames, which no stack holds."""
+    linear, weights = burst.linear, burst.weights
+    assert linear is not None
+    assert weights is not None
+    flow = recentre(displacement_of(burst, truth))
+    return replace(burst, flow=flow, merged=aligned_mean(linear, flow, weights))
+
+
+def _with_true_psf(burst: Burst, truth: Truth) -> Burst:
+    return replace(burst, psf=truth.of_frames(burst.kept).psf)
+
+
+TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {
+    "align": _with_true_flow,
+    "blur": _with_true_psf,
+}
+
+
+def gains(records: Sequence[Record]) -> Mapping[str, float]:
+    """Return the mean PSNR without warp (dB) of each variant less that of the pipeline as it is."""
+    names = list(records[0]["variants"])
+    figure = "psnr_without_warp"
+    return {
+        name: sum(r["variants"][name][figure] - r["variants"][AS_IT_IS][figure] for r in records)
+        / len(records)
+        for name in names
+    }

@@ -1,0 +1,137 @@
+"""Simulated recordings of two shutters against the truth: nine instants, readout, and offset.
+
+A camera that is carried, a step in 0.3 s, pans over a still with a disc before it that goes its own
+way; the sensor is that of the easiest level. Rolling ones are recorded calmly, and with a shake of
+many tones beside: what is quicker than the frame rate hides how long the readout takes.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from burst.data.levels import find_level
+from burst.data.rolling import TRUTHS, Drift, draw_layers, simulate_shutter
+from burst.data.scenes import read_scene
+from burst.files.sequence import Sequence as Recorded
+from burst.measure.results import Record
+from burst.measure.suites.shutter import UNTOUCHED, figures, frame_planes, with_one_truth
+from burst.measure.tables import OURS
+from burst.pipeline import Pipeline
+from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError
+
+SIZE, FRAMES = 256, 10  # px, and frames of a rolling shutter; of the other there are two
+SPEED, FRAME_RATE = 10.0, 30.0  # px a frame, and Hz
+SWING, PERIOD = (12.0, 8.0), 0.3  # px and seconds, of the camera
+RATIOS = (0.4, 0.7, 1.0)
+SHAKES = (0.0, 0.3)  # px rms
+READOUT = "unroll.readout_ratio="
+OFFSET = (-3, 2)  # px to the right and down, of the second camera of a pair
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording: its scene (a file or a name of `SCENES`), shutter, readout ratio, seed, and
+    the shake of its camera, px rms."""
+
+    image: str
+    shutter: str
+    ratio: float
+    seed: int
+    shake: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The image without its folder and suffix, and how it is recorded."""
+        return f"{Path(self.image).stem}, {self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """The shutter, the readout ratio, and the shake if there is any."""
+        shaken = f", {self.shake:g} px of shake" if self.shake else ""
+        return f"{self.shutter} {self.ratio:g}{shaken}"
+
+    def simulate(self) -> Recorded:
+        """Return the frames and their truths; the second frame of a pair is displaced."""
+        number = zlib.crc32(f"{self.seed} {Path(self.image).stem}".encode())
+        scene = draw_layers(
+            read_scene(self.image), (SIZE, SIZE), SPEED * FRAME_RATE, self.shake, number
+        )
+        assert isinstance(scene.camera_path, Drift)
+        path = replace(scene.camera_path, swing=SWING, period=PERIOD)
+        level = find_level("low").point()
+        sensor = Sensor(
+            noise=NoiseModel(1 / level.electrons, (level.read_noise / level.electrons) ** 2),
+            shutter=Shutter(self.shutter),
+            frame_time=1 / FRAME_RATE,
+            row_time=self.ratio / FRAME_RATE / SIZE,
+        )
+        paired = sensor.shutter is Shutter.DUAL_REVERSED
+        generator = torch.Generator().manual_seed(number)
+        recorded = simulate_shutter(
+            replace(scene, camera_path=path), sensor, 2 if paired else FRAMES, generator
+        )
+        if paired:
+            recorded.frames[1] = np.roll(recorded.frames[1], OFFSET[::-1], (0, 1))
+        return recorded
+
+
+def recordings(images: Sequence[str], seed: int) -> list[Recording]:
+    """Return rolling recordings of each image at every ratio, calm and shaken, and a dual reversed
+    pair."""
+    kinds = [("rolling", ratio, shake) for shake in SHAKES for ratio in RATIOS]
+    kinds.append(("dual_reversed", 1.0, 0.0))
+    return [
+        Recording(image, shutter, ratio, seed, shake)
+        for image in images
+        for shutter, ratio, shake in kinds
+    ]
+
+
+@dataclass(frozen=True)
+class InstantBench:
+    """Restores all instants of a frame, told the readout, and finds the readout, told nothing."""
+
+    pipelines: Callable[[str, Sequence[str]], Pipeline]
+    assignments: tuple[str, ...] = ()
+
+    def measure(self, recording: Recording) -> Record:
+        """Return PSNR at each instant, what is known of the readout, and the offset of a pair."""
+        recorded = recording.simulate()
+        paired = recording.shutter == Shutter.DUAL_REVERSED
+        frame = 0 if paired else recorded.count // 2
+        shares = np.linspace(0, 1, TRUTHS).tolist()
+        words = [f"unroll.frame={frame}", f"unroll.instants={shares}", *self.assignments]
+        pipeline = self.pipelines(recording.shutter, words)
+        burst = pipeline.run(Burst(recorded.luminance()))
+        assert burst.image is not None
+        first = int(np.flatnonzero(recorded.truth_frame == frame)[0])
+        read = frame_planes(burst.stack, frame).expand(TRUTHS, -1, -1)
+        found: Record = {
+            name: [
+                figures(images[k], with_one_truth(recorded, first + k))["psnr"]
+                for k in range(TRUTHS)
+            ]
+            for name, images in ((UNTOUCHED, read), (OURS, burst.image))
+        }
+        if paired:
+            offset = burst.report.numbers("unroll")["offset"][0]
+            return {**found, "offset_error": math.dist(offset, OFFSET)}
+        return {**found, **self._readout(recorded)}
+
+    def _readout(self, recorded: Recorded) -> Record:
+        """Return the readout ratio that the motion tells; None where it tells none."""
+        stack = recorded.with_readout_ratio(0.0).luminance()
+        said = [text for text in self.assignments if not text.startswith(READOUT)]
+        pipeline = self.pipelines(str(Shutter.ROLLING), said)
+        try:
+            numbers = pipeline.run(Burst(stack)).report.numbers("unroll")
+        except StackError:
+            return {"readout": None}
+        return {"readout": numbers["readout_ratio"], "range": numbers["readout_range"]}

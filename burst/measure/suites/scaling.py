@@ -1,0 +1,68 @@
+"""Seconds and peak memory of a whole process, imports included, over frames and over pixels.
+
+Nothing here imports torch: a process that starts another hands on the peak of its own memory, so
+that a large parent would be counted as the child's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from burst.measure.results import Record
+from burst.measure.stacks import Case
+from burst.records import StackError
+
+FRAME_COUNTS, SIZE = (25, 50, 100, 200), 271
+SIZES, FRAMES = (128, 271, 512, 1024), 100
+IMAGE = "camera"
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Which pipeline, as words of the command line, and with how many threads."""
+
+    pipeline: Sequence[str]
+    threads: int
+
+    def measure(self, case: Case) -> Record:
+        """Simulate a stack in one process, restore it in another; return what the latter took."""
+        with tempfile.TemporaryDirectory() as folder:
+            stack = Path(folder) / "stack.npy"
+            conditions = ("--image", case.image, "--level", case.level, "--seed", str(case.seed))
+            shape = ("--frames", str(case.frames), "--size", str(case.size))
+            _run("simulate", *conditions, *shape, "--out", str(stack))
+            # Read it once, so that no run waits for the disk.
+            stack.read_bytes()
+            options = (*self.pipeline, "--threads", str(self.threads), "--device", "cpu")
+            seconds, peak = _run("run", "--stack", str(stack), "--out", folder, *options)
+        return {"seconds": seconds, "peak": peak}
+
+
+def scaling_cases(level: str, seed: int) -> list[Case]:
+    """Return stacks that grow in frames, then in size."""
+    shapes = [(frames, SIZE) for frames in FRAME_COUNTS] + [(FRAMES, size) for size in SIZES]
+    return [Case(IMAGE, level, seed, frames, size) for frames, size in dict.fromkeys(shapes)]
+
+
+def _run(*words: str) -> tuple[float, int]:
+    """Run a verb in a process of its own; return its seconds and the peak of its memory (bytes)."""
+    with tempfile.TemporaryFile() as log:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "burst", *words, "--quiet"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        # Popen must not wait again for a process that is gone.
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            log.seek(0)
+            said = log.read().decode(errors="replace").strip()
+            raise StackError(f"burst {' '.join(words)}: expected it to succeed, found: {said}")
+    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,187 @@
+"""Wear a batch down: broken stacks among good ones, kills at random moments, then `--resume`."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from burst.measure.cost import watch_memory
+from burst.measure.results import Record
+from burst.measure.stacks import Case, simulate_case
+from burst.records import StackError
+
+STACKS, KILLS, JOBS = 200, 20, 2
+FRAMES, SIZE = 20, 64
+ONE_BROKEN_IN = 10
+COMPARED = ("restored.npy", "restored.tif", "restored.png", "pipeline.toml")
+
+
+@dataclass(frozen=True)
+class Soak:
+    """How many stacks of which size, one in ten broken; how often the batch is killed."""
+
+    stacks: int
+    kills: int
+    jobs: int
+    frames: int
+    size: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The counts in words."""
+        return f"{self.stacks} stacks, {self.kills} kills"
+
+
+def soak_cases(seed: int) -> list[Soak]:
+    """Return the one case of the suite."""
+    return [Soak(STACKS, KILLS, JOBS, FRAMES, SIZE, seed)]
+
+
+@dataclass(frozen=True)
+class Wear:
+    """Which pipeline, as words of the command line."""
+
+    pipeline: Sequence[str]
+
+    def measure(self, case: Soak) -> Record:
+        """Restore the same stacks undisturbed and with kills; return what differs and is lost."""
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            stacks, calm, worn = (Path(folder) / name for name in ("stacks", "calm", "worn"))
+            broken = write_stacks(stacks, case)
+            started = time.perf_counter()
+            expected, held = self._finish(stacks, calm, case.jobs)
+            seconds = time.perf_counter() - started
+            kills = self._kill(stacks, worn, case, seconds)
+            found, _ = self._finish(stacks, worn, case.jobs)
+            return {
+                "kills": kills,
+                "seconds": seconds,
+                "restored": sum(not message for message in found.values()),
+                "broken": len(broken),
+                "unexpected": [n for n in expected if bool(expected[n]) != (n in broken)],
+                "lost": [n for n in expected if bool(found.get(n)) != bool(expected[n])],
+                "different": _differences(calm, worn),
+                "memory": thirds(held),
+                "reasons": {name: expected[name] for name in sorted(broken)},
+            }
+
+    def _finish(self, stacks: Path, out: Path, jobs: int) -> tuple[dict[str, str], list[int]]:
+        """Run to the end; return the message of each stack by name, empty where it was restored,
+        and the memory (bytes) that was held."""
+        command = [*self._command(stacks, out, jobs), "--json"]
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(command, stdout=said, stderr=log, start_new_session=True)
+            held = watch_memory(process)
+            for file in (said, log):
+                file.seek(0)
+            try:
+                rows = json.load(said)["stacks"]
+            except ValueError:
+                end = log.read().decode(errors="replace").strip()
+                raise StackError(f"{stacks}: expected a batch that ends, found: {end}") from None
+        return {Path(row["stack"]).stem: row["message"] for row in rows}, held
+
+    def _kill(self, stacks: Path, out: Path, case: Soak, seconds: float) -> int:
+        """Start the batch again and again, and kill it at random moments; return how often."""
+        generator = random.Random(case.seed)
+        for kill in range(case.kills):
+            batch = subprocess.Popen(
+                self._command(stacks, out, case.jobs),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                batch.wait(generator.uniform(0, 2 * seconds / case.kills))
+                return kill
+            except subprocess.TimeoutExpired:
+                # The batch alone, whose workers then must end by themselves, or all of them.
+                end: Callable[[int, int], None] = generator.choice((os.kill, os.killpg))
+                end(batch.pid, signal.SIGKILL)
+                batch.wait()
+        return case.kills
+
+    def _command(self, stacks: Path, out: Path, jobs: int) -> list[str]:
+        words = ["--stack", str(stacks), "--out", str(out), "--jobs", str(jobs)]
+        options = ["--threads", str(jobs), "--device", "cpu", "--resume", "--quiet"]
+        return [sys.executable, "-m", "burst", "run", *words, *options, *self.pipeline]
+
+
+def thirds(held: Sequence[int]) -> list[int]:
+    """Return the most that was held in each third of a time, where that is known."""
+    cuts = [round(i * len(held) / 3) for i in range(4)]
+    parts = [held[a:b] for a, b in pairwise(cuts)]
+    return [max(part) for part in parts if part]
+
+
+def write_stacks(folder: Path, case: Soak) -> set[str]:
+    """Write the stacks of a case as .npy, one in ten broken; return the names of the broken."""
+    folder.mkdir(parents=True)
+    broken: set[str] = set()
+    for number in range(case.stacks):
+        path = folder / f"{number:04d}.npy"
+        shown = Case("camera", "medium", case.seed + number, case.frames, case.size)
+        np.save(path, simulate_case(shown)[0].stack.frames)
+        if number % ONE_BROKEN_IN == ONE_BROKEN_IN // 2:
+            ways = tuple(BREAK.values())
+            ways[len(broken) % len(ways)](path)
+            broken.add(path.stem)
+    return broken
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _retype(path: Path) -> None:
+    np.save(path, np.load(path).astype("U5"))
+
+
+def _spoil(path: Path) -> None:
+    frames = np.load(path).astype(np.float32)
+    frames[0, 0, 0] = np.nan
+    np.save(path, frames)
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _hide(path: Path) -> None:
+    """Let the file lead nowhere: closed permissions would not stop every user."""
+    path.unlink()
+    path.symlink_to(path.with_suffix(".gone"))
+
+
+BREAK: dict[str, Callable[[Path], None]] = {
+    "truncated": _truncate,
+    "wrong type": _retype,
+    "NaN": _spoil,
+    "empty": _empty,
+    "unreadable": _hide,
+}
+
+
+def _differences(calm: Path, worn: Path) -> list[str]:
+    """Return the files that differ between two folders of results, and those half written."""
+    names = sorted({path.name for out in (calm, worn) for path in out.iterdir() if path.is_dir()})
+    pairs = [(calm / name / file, worn / name / file) for name in names for file in COMPARED]
+    differing = [f"{b.parent.name}/{b.name}" for a, b in pairs if _bytes(a) != _bytes(b)]
+    return differing + [str(path.relative_to(worn)) for path in worn.rglob(".*")]
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

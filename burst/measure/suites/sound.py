@@ -1,0 +1,168 @@
+"""Spoilt stacks beside the same stacks without the trouble: what bad frames, sensors and cameras
+that move cost.
+
+Trouble comes as `data.mishaps` (of frames), `data.defects` (of the sensor) and `data.camera_path`
+(of the camera) make it. What is lost is counted against the result of the same stack, air and noise
+alike, without it: without the bad frames, without the defects, from a camera at rest.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from burst.data.camera_path import CameraPath, simulate_moved
+from burst.data.defects import DEFECTS
+from burst.data.levels import find_level
+from burst.data.mishaps import MISHAPS, Levels, spoil
+from burst.data.scenes import read_scene
+from burst.data.turbulence import Simulated
+from burst.measure.peers.baselines import plain_mean
+from burst.measure.results import Record
+from burst.measure.scores import part_shown, score
+from burst.measure.suites.synthetic import image_of
+from burst.pipeline import Pipeline
+from burst.records import Burst, Stack
+
+FRAMES, SIZE = 40, 192
+LARGEST_LOSS = 0.3  # dB
+CLEAN, COPIES = "none", "identical"
+PATHS = {
+    "turned by 10 degrees": CameraPath(turn=10),
+    "turned to and fro, 3 degrees rms": CameraPath(turn=3, kind="random"),
+    "scaled by 5 %": CameraPath(scale=0.05),
+    "drifted by half a frame": CameraPath(drift=(0.5, 0.2)),
+    "turned, scaled and drifted": CameraPath(turn=6, scale=0.03, drift=(0.25, 0.25)),
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One stack: what befell it ("frames", "sensor", "camera" or none), its scene, level, seed."""
+
+    part: str
+    what: str
+    image: str
+    level: str
+    seed: int
+    frames: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The trouble, the image without its folder and suffix, and the level."""
+        return f"{self.what}: {Path(self.image).stem}, {self.level}"
+
+
+def troubles(
+    images: Sequence[str], levels: Sequence[str], seed: int, frames: int, size: int
+) -> list[Trouble]:
+    """Return every trouble of every image at every level."""
+    kinds = [
+        (CLEAN, CLEAN),
+        *(("frames", name) for name in MISHAPS),
+        *(("sensor", name) for name in DEFECTS),
+        *(("camera", name) for name in PATHS),
+    ]
+    return [
+        Trouble(part, what, image, level, seed, frames, size)
+        for part, what in kinds
+        for image in images
+        for level in levels
+    ]
+
+
+@dataclass(frozen=True)
+class SoundBench:
+    """The pipeline that is put to the test."""
+
+    pipeline: Pipeline
+
+    def measure(self, trouble: Trouble) -> Record:
+        """Restore a spoilt stack and the same one without trouble, and return what was lost."""
+        simulated, bad = spoilt(trouble)
+        reference = unspoilt(trouble, bad)
+        found = self.pipeline.run(Burst(simulated))
+        still = self.pipeline.run(Burst(reference))
+        truth = at_rest(_scene_of(trouble)).truth.scene
+        image, without = image_of(found), image_of(still)
+        # A camera that moved shows all frames' common part: there both are scored.
+        shown = part_shown(image, truth)
+        psnr = score(image, truth[shown]).psnr
+        clean = score(without[shown], truth[shown]).psnr
+        mean = score(plain_mean(simulated)[shown], truth[shown]).psnr
+        return {
+            "psnr": psnr,
+            "clean_psnr": clean,
+            "loss": clean - psnr,
+            "mean_psnr": mean,
+            "size": list(image.shape),
+            **left_out(found, bad),
+        }
+
+
+def too_much(records: Sequence[Record]) -> dict[str, float]:
+    """Return the mean loss (dB) of each trouble that costs more than it may; copies, of which there
+    is nothing to merge, are left out."""
+    losses: dict[str, list[float]] = {}
+    for record in records:
+        losses.setdefault(record["case"]["what"], []).append(record["loss"])
+    means = {what: sum(found) / len(found) for what, found in losses.items() if what != COPIES}
+    return {what: loss for what, loss in means.items() if loss > LARGEST_LOSS}
+
+
+def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:
+    """Return the stack with its trouble, and which of its frames [k] are bad."""
+    none = np.zeros(0, int)
+    if trouble.part == "camera":
+        return _simulated(_scene_of(trouble), trouble.what).stack, none
+    stack = at_rest(_scene_of(trouble)).stack
+    if trouble.part == "sensor":
+        return replace(stack, frames=DEFECTS[trouble.what](stack.frames, trouble.seed)), none
+    if trouble.part == "frames":
+        levels = Levels(float(stack.sensor.black_levels[0]), stack.sensor.white_level)
+        made = spoil(trouble.what, stack.frames, levels, trouble.seed)
+        return replace(stack, frames=made.frames), made.bad
+    return stack, none
+
+
+def unspoilt(trouble: Trouble, bad: np.ndarray) -> Stack:
+    """Return the stack as it would be without the trouble: bad frames [k] are not there."""
+    stack = at_rest(_scene_of(trouble)).stack
+    assert stack.scan is not None
+    keep = np.setdiff1d(np.arange(stack.count), bad)
+    return replace(stack, frames=stack.frames[keep], scan=stack.scan[keep])
+
+
+def left_out(found: Burst, bad: np.ndarray) -> Record:
+    """Return how many of the bad frames were left out, and how many good ones were."""
+    kept = range(found.stack.count) if found.kept is None else found.kept.tolist()
+    out = set(range(found.stack.count)) - set(kept)
+    return {
+        "bad": len(bad),
+        "bad_left_out": len(out & set(bad.tolist())),
+        "good_left_out": len(out - set(bad.tolist())),
+    }
+
+
+def at_rest(scene: Trouble) -> Simulated:
+    """Return the stack without trouble that a camera at rest takes."""
+    return _simulated(scene, CLEAN)
+
+
+def _scene_of(trouble: Trouble) -> Trouble:
+    return replace(trouble, part=CLEAN, what=CLEAN)
+
+
+@lru_cache(maxsize=4)
+def _simulated(scene: Trouble, path: str) -> Simulated:
+    conditions = find_level(scene.level).point()
+    seed = zlib.crc32(f"{scene.seed} {scene.image} {scene.level}".encode()) % 2**31
+    size = (scene.size, scene.size)
+    course = PATHS.get(path, CameraPath())
+    return simulate_moved(read_scene(scene.image), conditions, course, seed, scene.frames, size)

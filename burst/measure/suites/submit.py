@@ -1,0 +1,139 @@
+"""A challenge as a team meets it: a folder of coded targets in, a checked zip out, one command."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from burst.measure.cost import watch_memory
+from burst.measure.results import Record
+from burst.measure.stacks import TARGET, Case, draw_scene, simulate_case
+from burst.records import StackError
+
+LOG = logging.getLogger("burst")
+
+LEVELS = ("low", "medium", "high", "very-high")
+FRAMES, SIZE = 100, 271
+NAME = "bench"
+TELL_EVERY = 8  # stacks
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission: the challenge (name or file), stacks of each level, how many at a time."""
+
+    challenge: str
+    per_level: int
+    jobs: int
+    frames: int
+    size: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The counts in words."""
+        return f"{self.per_level * len(LEVELS)} stacks, {self.jobs} at a time"
+
+    def cases(self) -> dict[str, Case]:
+        """Return the stacks by the place of their files ("low/low-007.npy")."""
+        return {
+            f"{level}/{level}-{i:03d}.npy": Case(
+                f"{TARGET}{i}", level, self.seed, self.frames, self.size
+            )
+            for level in LEVELS
+            for i in range(self.per_level)
+        }
+
+
+def entries(seed: int) -> list[Entry]:
+    """Return the dry run, with one stack and with two at a time, and the final."""
+    dry, final = ("ug2-dry-run", 8), ("ug2-coded-target", 48)
+    return [
+        Entry(*challenge, jobs, FRAMES, SIZE, seed)
+        for challenge, jobs in ((dry, 1), (dry, 2), (final, 2))
+    ]
+
+
+@dataclass(frozen=True)
+class Submitting:
+    """Which pipeline, as words of the command line."""
+
+    pipeline: Sequence[str]
+
+    def measure(self, entry: Entry) -> Record:
+        """Simulate the stacks, submit them, check the zip and read the bits of its images."""
+        with tempfile.TemporaryDirectory() as folder:
+            stacks, out = Path(folder) / "stacks", Path(folder) / "out"
+            write_targets(stacks, entry)
+            where = ("--stacks", str(stacks), "--challenge", entry.challenge)
+            shared = ("--jobs", str(entry.jobs), "--threads", str(entry.jobs), "--device", "cpu")
+            LOG.info("%s: restoring, packing and checking", entry.name)
+            seconds, peak = _run(*where, "--name", NAME, "--out", str(out), *shared, *self.pipeline)
+            submission = out / NAME / f"{NAME}.zip"
+            _run(*where, "--check", str(submission))
+            return {"seconds": seconds, "peak": peak, "bits": bits_right(submission, entry)}
+
+
+def write_targets(folder: Path, entry: Entry) -> None:
+    """Write the stacks of an entry, on all processors at once."""
+    for level in LEVELS:
+        (folder / level).mkdir(parents=True)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context) as pool:
+        paths = [folder / place for place in entry.cases()]
+        for done, _ in enumerate(pool.map(_write, paths, entry.cases().values()), start=1):
+            if done % TELL_EVERY == 0:
+                LOG.info("%s: %d of %d simulated", entry.name, done, len(paths))
+
+
+def bits_right(submission: Path, entry: Entry) -> dict[str, float]:
+    """Return the share of bits, level by level, that can be read from the images of a zip."""
+    import torch
+
+    from burst.data.targets import decode
+
+    shares: dict[str, list[float]] = {level: [] for level in LEVELS}
+    with zipfile.ZipFile(submission) as archive:
+        for place, case in entry.cases().items():
+            with archive.open(f"{Path(place).stem}_out.npy") as file:
+                image = np.load(file).astype(np.float32)
+            _, layout = draw_scene(case)
+            assert layout is not None
+            shares[case.level].append(decode(torch.from_numpy(image), layout).share)
+    return {level: float(np.mean(found)) for level, found in shares.items()}
+
+
+def _write(path: Path, case: Case) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    np.save(path, simulate_case(case)[0].stack.frames)
+
+
+def _run(*words: str) -> tuple[float, int | None]:
+    """Run `burst submit`; return its seconds and the peak of the memory of all its processes."""
+    with tempfile.TemporaryFile() as log:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "burst", "submit", *words, "--quiet"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+        )
+        peak = max(watch_memory(process), default=None)
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            log.seek(0)
+            said = log.read().decode(errors="replace").strip()
+            raise StackError(f"burst submit {' '.join(words)}: expected success, found: {said}")
+    return seconds, peak

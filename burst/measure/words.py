@@ -1,0 +1,128 @@
+"""Words on real text boards, read from what each method restores.
+
+Real sequences have no truth, but a board of printed words says what stands on it. A board is a
+folder of frames with a `words.json`: {"words": ["washer", "boxing"]}.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from burst.files.check import explained
+from burst.files.read import read_stack
+from burst.measure.letters import find_tesseract, read_words, similarity
+from burst.measure.peers.programs import PeerError
+from burst.ops.color import linear_to_display
+from burst.records import StackError
+
+if TYPE_CHECKING:
+    import torch
+
+    from burst.records import Stack
+
+WORDS_FILE = "words.json"
+
+Method = Callable[["Stack"], "torch.Tensor"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How well words were read: letter by letter, and by letter similarity (0 to 1).
+
+    `right` and `similarity` (its mean over the words) are of the reading that comes closest as a
+    whole; `steadiness` is the similarity's mean over all readings.
+    """
+
+    right: int
+    similarity: float
+    steadiness: float
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """What one method made readable on one board of so many words, and in how many seconds.
+
+    `failure` says why there is no image; then nothing is read.
+    """
+
+    board: str
+    method: str
+    words: int
+    reading: Reading
+    seconds: float
+    failure: str = ""
+
+
+def measure_boards(
+    folders: Sequence[Path], methods: Mapping[str, Method], progress: Callable[[str], None]
+) -> list[BoardRow]:
+    """Return a row for each board and method; StackError if a folder is no board.
+
+    A method turns a stack into an image [h, w] on the stack's own scale. `progress` is told of
+    every board and method when its turn comes.
+    """
+    find_tesseract()
+    rows = []
+    for folder in folders:
+        words = read_truth(folder)
+        stack = read_stack(folder)
+        for name, method in methods.items():
+            progress(f"{folder.name}: {name}")
+            rows.append(_measure(stack, words, name, method))
+    return rows
+
+
+def board_table(rows: Sequence[BoardRow]) -> str:
+    """Return a Markdown table with a line for each method, over all boards."""
+    lines = [
+        "| method | words right | letter similarity | over all readings | seconds |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name in dict.fromkeys(row.method for row in rows):
+        own = [row for row in rows if row.method == name]
+        right, words = sum(row.reading.right for row in own), sum(row.words for row in own)
+        means = np.mean(
+            [(r.reading.similarity, r.reading.steadiness, r.seconds) for r in own], axis=0
+        )
+        cells = f"{means[0]:.3f} | {means[1]:.3f} | {means[2]:.1f}"
+        lines.append(f"| {name} | {right} of {words} | {cells} |")
+    return "\n".join(lines)
+
+
+def read_truth(folder: Path) -> tuple[str, ...]:
+    """Return the words on a board; StackError if its words.json does not tell them."""
+    path = folder / WORDS_FILE
+    example = 'Write {"words": ["washer", "boxing"]}.'
+    with explained(path, "the words on the board", example):
+        words = json.loads(path.read_text("utf-8"))["words"]
+    if not words or not all(isinstance(word, str) and word for word in words):
+        raise StackError(f"{path}: expected a list of words, found {words!r}. {example}")
+    return tuple(words)
+
+
+def read_board(image: np.ndarray, words: Sequence[str]) -> Reading:
+    """Return how well `words` can be read from an image [h, w], display-encoded or nearly so."""
+    readings = np.array([similarity(words, found) for found in read_words(image)])
+    best = readings[readings.mean(axis=1).argmax()]
+    return Reading(int((best == 1).sum()), float(best.mean()), float(readings.mean()))
+
+
+def _measure(stack: Stack, words: Sequence[str], name: str, method: Method) -> BoardRow:
+    started = time.perf_counter()
+    try:
+        image = method(stack).cpu()
+    except PeerError as error:
+        # A program that refuses a stack has made nothing of it readable: that is its result.
+        seconds = time.perf_counter() - started
+        return BoardRow(stack.name, name, len(words), Reading(0, 0.0, 0.0), seconds, str(error))
+    seconds = time.perf_counter() - started
+    if stack.sensor.transfer == "linear":
+        image = linear_to_display(image)
+    return BoardRow(stack.name, name, len(words), read_board(image.numpy(), words), seconds)

@@ -1,0 +1,162 @@
+"""The card of a checkpoint: what the network is, what it was trained on, how well it did."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from burst.models.spec import RestorerSpec
+from burst.network.preparation import Kind, Preparation
+from burst.records import Level
+
+CORRECTS: dict[Kind, str] = {
+    "turbulence": "what the classical stages restored of a stack of raw frames",
+    "rolling": "images of single instants that geometry made of frames of a rolling shutter",
+    "dual_reversed": "images of single instants that geometry made of dual reversed pairs",
+    "global_reset": "frames of a global reset, whose rows are exposed for different times",
+}
+LEAST_NOISE, LEAST_DISPLACEMENT = 1e-4, 0.05  # linear, px; less is all the same
+
+
+@dataclass(frozen=True)
+class LevelRange:
+    """The stacks that a network was trained on: lowest and highest of both numbers of a `Level`."""
+
+    noise: tuple[float, float]
+    displacement: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        for low, high in (self.noise, self.displacement):
+            if not 0 <= low <= high < math.inf:
+                raise ValueError(f"expected a range from low to high, found {low} to {high}.")
+
+    @property
+    def width(self) -> float:
+        """How much the range holds: the product of both spans on logarithmic scales."""
+        return math.prod(math.log(high / low) for low, high in self._bounds())
+
+    def distance(self, level: Level) -> float:
+        """Return how far a stack lies outside, on logarithmic scales; 0 inside."""
+        values = (max(level.noise, LEAST_NOISE), max(level.displacement, LEAST_DISPLACEMENT))
+        return math.hypot(
+            *(
+                math.log(value / min(max(value, low), high))
+                for value, (low, high) in zip(values, self._bounds(), strict=True)
+            )
+        )
+
+    def _bounds(self) -> list[tuple[float, float]]:
+        limits = ((self.noise, LEAST_NOISE), (self.displacement, LEAST_DISPLACEMENT))
+        return [(max(low, least), max(high, least)) for (low, high), least in limits]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint says of itself.
+
+    pipeline   TOML text of the stages whose results the network was trained on
+    training   recipe, steps, seconds, device, seed, data and its licences, and what else matters
+    scores     what it reached, by the name of what was measured
+    parent     the checkpoint that training started from
+    priors     where the prior may come from; the first is used unless another is asked for
+    by_name    never chosen for a stack, only used where it is named
+    """
+
+    name: str
+    spec: RestorerSpec
+    preparation: Preparation
+    pipeline: str
+    level: LevelRange
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    parent: str | None = None
+    priors: tuple[Literal["truth", "encoder", "diffusion", "none"], ...] = ("encoder",)
+    by_name: bool = False
+
+    def __post_init__(self) -> None:
+        counts = (self.spec.evidence, self.spec.scalars)
+        given = (len(self.preparation.evidence), len(self.preparation.scalars))
+        if counts != given:
+            raise ValueError(
+                "expected as many planes and scalars in spec as in preparation,"
+                f" found {counts} and {given}."
+            )
+        known = self._known_priors()
+        if not self.priors or not set(self.priors) <= set(known):
+            raise ValueError(
+                f"priors: expected some of {', '.join(known)} for this network,"
+                f" found {', '.join(self.priors) or 'none named'}."
+            )
+        try:
+            tomllib.loads(self.pipeline)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"pipeline: expected TOML, {error}.") from error
+
+    def _known_priors(self) -> tuple[str, ...]:
+        if self.spec.teacher:
+            return ("truth",)
+        return ("none",) if self.spec.prior == "none" else ("encoder", "diffusion", "none")
+
+
+def card_text(card: Card) -> str:
+    """Return the card in Markdown, from nothing but its fields."""
+    (quiet, loud), (calm, wild) = card.level.noise, card.level.displacement
+    planes, scalars = card.preparation.evidence, card.preparation.scalars
+    made_for = {
+        "noise at mid grey (std, white is 1)": f"{quiet:.3g} to {loud:.3g}",
+        "displacement (px rms)": f"{calm:.3g} to {wild:.3g}",
+        "channels": card.spec.channels,
+        "planes": ", ".join(planes),
+        "scalars": ", ".join(scalars) or "none",
+        "priors, the usual one first": ", ".join(card.priors),
+        "trained from": card.parent or "nothing",
+    }
+    return "\n".join(
+        (
+            f"# {card.name}",
+            "",
+            f"Corrects {CORRECTS[card.preparation.kind]}."
+            + (" A teacher: it needs the truth." if card.spec.teacher else "")
+            + (" Used only where it is named." if card.by_name else ""),
+            "",
+            *_table("Made for", made_for),
+            *_table("Network", asdict(card.spec)),
+            *_table("Training", card.training),
+            *_table("Scores", card.scores),
+            "## Stages before it",
+            "",
+            "```toml",
+            card.pipeline.strip(),
+            "```",
+            "",
+        )
+    )
+
+
+def _table(title: str, rows: Mapping[str, Any]) -> list[str]:
+    """Return a section with a table; rows that are tables themselves make the columns."""
+    if not rows:
+        return []
+    values, columns = {key: {"": value} for key, value in rows.items()}, [""]
+    if all(isinstance(value, Mapping) for value in rows.values()):
+        values = {key: dict(value) for key, value in rows.items()}
+        columns = list(dict.fromkeys(name for value in rows.values() for name in value))
+    lines = [_line(["", *columns]), "|---" * (len(columns) + 1) + "|"]
+    lines += [_line([k, *(v.get(name, "") for name in columns)]) for k, v in values.items()]
+    return [f"## {title}", "", *lines, ""]
+
+
+def _line(cells: Sequence[Any]) -> str:
+    return "|" + "".join(f" {text} |" if (text := _cell(cell)) else " |" for cell in cells)
+
+
+def _cell(value: Any) -> str:
+    """Write a value on one line; numbers are shortened, what is nested is JSON."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return " ".join(text.replace("|", "\\|").split())

@@ -1,0 +1,278 @@
+"""Find, read, write and choose checkpoints: weights that say themselves what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from burst.config import ConfigError, build, did_you_mean, search_path
+from burst.files.write import atomic_write, write_text
+from burst.models.spec import RestorerSpec
+from burst.network.card import Card, LevelRange, card_text
+from burst.network.preparation import Kind, Preparation
+from burst.records import Level
+
+if TYPE_CHECKING:
+    import torch
+
+    from burst.models.restorer import Restorer
+
+FOLDER = "checkpoints"
+VARIABLE = "BURST_CHECKPOINTS"
+SUFFIX = ".safetensors"
+FORMAT = "burst-checkpoint-1"
+# The pipelines that do the same without a network.
+WITHOUT: dict[Kind, str] = {
+    "turbulence": "classical",
+    "rolling": "rolling_geometry",
+    "dual_reversed": "dual_reversed_geometry",
+    "global_reset": "global_reset_geometry",
+}
+AUTO = "auto"  # instead of a name: the checkpoint that fits the stack
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, broken, or not one of ours."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint in memory; the digest is that of its file."""
+
+    model: Restorer
+    card: Card
+    sha256: str
+
+
+def find(name: str) -> Path:
+    """Return the file of a checkpoint given by path or name; CheckpointError lists the known."""
+    if name.endswith(SUFFIX) or "/" in name:
+        if Path(name).is_file():
+            return Path(name)
+        raise CheckpointError(f"{name}: expected a checkpoint, found no file there.")
+    for folder in places():
+        if (folder / f"{name}{SUFFIX}").is_file():
+            return folder / f"{name}{SUFFIX}"
+    known = sorted({path.stem for path in found()})
+    raise CheckpointError(
+        f"checkpoint {name}: expected one of {', '.join(known) or '(none found)'}, looked in"
+        f" {', '.join(str(p) for p in places())}.{did_you_mean(name, known)}"
+        f" Pass a path, or set ${VARIABLE}."
+    )
+
+
+def found() -> list[Path]:
+    """Return all checkpoints in the order of the search; the first of a name hides the others."""
+    first: dict[str, Path] = {}
+    for folder in places():
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            first.setdefault(path.stem, path)
+    return list(first.values())
+
+
+def places() -> list[Path]:
+    """Return the folders that are searched, first hit first."""
+    return search_path(FOLDER, VARIABLE)
+
+
+def candidates(name: str) -> list[Path]:
+    """Return the files that a setting may mean: one by name or path, or for "auto" all found."""
+    if name != AUTO:
+        return [find(name)]
+    paths = found()
+    if not paths:
+        raise CheckpointError(
+            f"checkpoints: expected at least one, found none in {', '.join(map(str, places()))}."
+            f" Set ${VARIABLE}, or restore without a network by --pipeline classical."
+        )
+    return paths
+
+
+def choose(level: Level) -> Path:
+    """Return the checkpoint with the narrowest range that holds a stack, else the nearest one.
+
+    Teachers are left out, networks for shutters, and what is used by name alone. `doubt` says
+    whether the stack lies outside.
+    """
+    cards = {path: read_card(path) for path in candidates(AUTO)}
+    students = {
+        path: card
+        for path, card in cards.items()
+        if card.preparation.kind == "turbulence" and not (card.spec.teacher or card.by_name)
+    }
+    if not students:
+        raise CheckpointError(
+            f"checkpoints: expected one for turbulence that works without the truth, found"
+            f" {len(cards)} others. Name one by --set fuse.checkpoint=NAME."
+        )
+
+    def fitness(path: Path) -> tuple[float, float]:
+        return students[path].level.distance(level), students[path].level.width
+
+    return min(students, key=fitness)
+
+
+def doubt(card: Card, level: Level) -> str | None:
+    """Return a warning where a stack lies outside of what a checkpoint was trained on."""
+    if card.level.distance(level) == 0:
+        return None
+    (quiet, loud), (calm, wild) = card.level.noise, card.level.displacement
+    return (
+        f"This stack has noise {level.noise:.2g} at mid grey and displacements of"
+        f" {level.displacement:.2g} px; '{card.name}' was trained on {quiet:.2g} to {loud:.2g} and"
+        f" {calm:.2g} to {wild:.2g} px. The result may be worse than that of --pipeline"
+        f" {WITHOUT[card.preparation.kind]}."
+    )
+
+
+def name_of(path: Path) -> str:
+    """Return the name by which `find` finds a file, or else its path."""
+    return path.stem if path in found() else str(path)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests(assignments: Sequence[str]) -> str:
+    """Return name and digest of every checkpoint, a line each, also of those that settings such as
+    "fuse.checkpoint=runs/a/network.safetensors" give by their paths."""
+    said = [Path(text.partition("=")[2]) for text in assignments]
+    named = [path for path in said if path.suffix == SUFFIX and path.is_file()]
+    return "\n".join(f"{path.stem} {digest(path)}" for path in [*found(), *named])
+
+
+def save(path: Path, state: Mapping[str, torch.Tensor], card: Card, half: bool = False) -> None:
+    """Write weights and card, and the card as text beside them; half halves the weights' bits.
+
+    The same weights and card give the same bytes.
+    """
+    import torch
+    from safetensors.torch import save as serialise
+
+    dtype = torch.float16 if half else torch.float32
+    weights = {
+        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()
+    }
+    header = {key: json.dumps(value, sort_keys=True) for key, value in asdict(card).items()}
+    with atomic_write(path) as part:
+        part.write_bytes(_in_order(serialise(weights, {"format": FORMAT, **header})))
+    write_text(path.with_suffix(".md"), card_text(read_card(path)))
+
+
+def load(path: Path, device: str | torch.device = "cpu") -> Loaded:
+    """Build the network of a checkpoint and fill it; CheckpointError unless all of it fits."""
+    import torch
+
+    from burst.models.restorer import Restorer
+
+    card = read_card(path)
+    with torch.device("meta"):
+        model = Restorer(card.spec)
+    model.load_state_dict(_read_weights(path, model.state_dict(), device), assign=True)
+    return Loaded(model.eval(), card, digest(path))
+
+
+def read_card(path: Path) -> Card:
+    """Read what a checkpoint says of itself; CheckpointError for what is wrong or missing."""
+    return _card(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=64)
+def _card(path: Path, _changed: int) -> Card:
+    header = inspect(path)
+    del header["format"]
+    parts = {"spec": RestorerSpec, "preparation": Preparation, "level": LevelRange}
+    try:
+        for key, kind in parts.items():
+            if isinstance(header.get(key), dict):
+                header[key] = build(kind, header[key], f"{path} {key}")
+        return build(Card, header, str(path))
+    except ConfigError as error:
+        raise CheckpointError(f"{error} It was written by another version, or changed.") from error
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """Return the header of a checkpoint, its values decoded, without reading any weight.
+
+    CheckpointError where the file is truncated, no safetensors file, or of another format.
+    """
+    header = _read_header(path)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: expected format {FORMAT}, found {header.get('format', 'none')}."
+            " It was not written by this program, or by another version of it."
+        )
+    return {
+        key: value if key == "format" else _decode(path, key, value)
+        for key, value in header.items()
+    }
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: expected a whole safetensors file, found none ({error}). Copy it again."
+        ) from error
+
+
+def _decode(path: Path, key: str, value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} {key}: expected JSON in the header, {error}.") from error
+
+
+def _read_weights(
+    path: Path, expected: Mapping[str, torch.Tensor], device: str | torch.device
+) -> dict[str, torch.Tensor]:
+    """Read all tensors as float32; CheckpointError unless names and shapes are as expected."""
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        names = set(file.keys())
+        _refuse(path, "the network to have", names - set(expected))
+        _refuse(path, "the file to hold", set(expected) - names)
+        # Copied, because the file's own memory lies anywhere, and sums round by how theirs lies.
+        weights = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in expected}
+    for name, tensor in weights.items():
+        if tensor.shape != expected[name].shape:
+            raise CheckpointError(
+                f"{path}: expected {name} of shape {tuple(expected[name].shape)},"
+                f" found {tuple(tensor.shape)}. The weights belong to another network."
+            )
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{path}: expected numbers in {name}, found NaN or infinity.")
+    return weights
+
+
+def _refuse(path: Path, expected: str, names: set[str]) -> None:
+    if names:
+        some = ", ".join(sorted(names)[:3])
+        raise CheckpointError(
+            f"{path}: expected {expected} {some}{' ...' if len(names) > 3 else ''}"
+            f" ({len(names)} tensors do not fit). The weights belong to another network."
+        )
+
+
+def _in_order(serialised: bytes) -> bytes:
+    """Sort the header's own entries, which safetensors writes in any order."""
+    length = int.from_bytes(serialised[:8], "little")
+    header = json.loads(serialised[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + serialised[8 + length :]

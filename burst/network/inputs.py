@@ -1,0 +1,271 @@
+"""How a measurement enters a network and how its output becomes an image again; the only such code.
+
+Everything a network sees is encoded: brightness is divided by a measured `scale`, and a square root
+makes shot noise about equally large in the shadows and in the lights. The curve is odd and has no
+end, so that nothing is clipped and `restore` inverts it everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from burst.network.preparation import GROUPS, SCALARS, STANDARD, Preparation, standardise
+from burst.records import Burst
+
+if TYPE_CHECKING:
+    import torch
+
+STRENGTHS = {"soft": 3.0, "hard": 0.3}  # of the prior, in units of the restored image's
+ITERATIONS = 16  # half of them already show where the two differ
+
+TOE = 0.02  # of the scale: below it the curve is a line
+WHITE = 0.995  # this quantile of the merged image becomes 1
+LEAST_SCALE = 1e-3
+LARGEST_SPREAD = 0.5
+LEAST_LIGHT = 0.05  # of a group's frames, below which its mean is drawn to that of all
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a network is given: planes [c, h, w], scalars [s]; `base` [h, w] is the classical
+    result, encoded, which it corrects; `scale` (linear) is what was encoded as 1."""
+
+    planes: torch.Tensor
+    scalars: torch.Tensor
+    base: torch.Tensor
+    scale: float
+
+
+def prepare(burst: Burst, preparation: Preparation) -> Evidence:
+    """Return the evidence of a burst that the classical stages are done with."""
+    import torch
+
+    assert burst.merged is not None
+    assert burst.image is not None
+    scale = scale_of(burst.merged)
+    planes = _Planes(burst, scale, preparation.evidence)
+    scalars = measured_scalars(burst, scale)
+    return Evidence(
+        torch.stack([planes.get(name) for name in preparation.evidence]),
+        torch.tensor([scalars[name] for name in preparation.scalars]).to(burst.merged),
+        encode(burst.image, scale),
+        scale,
+    )
+
+
+def restore(output: torch.Tensor, evidence: Evidence) -> torch.Tensor:
+    """Return the linear image [h, w] of an encoded one: `restore(evidence.base)` is the base."""
+    return decode(output, evidence.scale)
+
+
+def encode(linear: torch.Tensor, scale: float) -> torch.Tensor:
+    """Encode linear values of any shape: 0 stays 0, `scale` becomes 1, the sign is kept."""
+    x = linear / scale
+    # sqrt(x + TOE) - sqrt(TOE) for positive x, without a difference of nearly equal numbers.
+    return x / ((x.abs() + TOE).sqrt() + math.sqrt(TOE)) / _span()
+
+
+def decode(encoded: torch.Tensor, scale: float) -> torch.Tensor:
+    """Invert `encode`."""
+    y = encoded * _span()
+    return y * (y.abs() + 2 * math.sqrt(TOE)) * scale
+
+
+def slope(linear: torch.Tensor, scale: float) -> torch.Tensor:
+    """Return the derivative of `encode`: small differences of linear values times it."""
+    return ((linear / scale).abs() + TOE).rsqrt() / (2 * _span() * scale)
+
+
+def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
+    """Return all SCALARS, standardised to the order of 1; what was not measured is 0."""
+    found: dict[str, float | None] = {
+        "noise": _merged_noise(burst) * _mean_slope(burst, scale),
+        "shot": burst.noise.shot if burst.noise else None,
+        "read": burst.noise.read if burst.noise else None,
+        "frames": _effective_frames(burst),
+        "psf_sigma": _psf_sigma(burst),
+        "displacement": burst.level.displacement if burst.level else None,
+        "row_motion": _row_motion(burst),
+        "misfit": burst.report.numbers("align").get("misfit"),
+        "strength": burst.report.numbers("blur").get("d_over_r0_of_motion"),
+    }
+    return {name: standardise(found[name], *STANDARD[name]) for name in SCALARS}
+
+
+def _span() -> float:
+    return math.sqrt(1 + TOE) - math.sqrt(TOE)
+
+
+def scale_of(linear: torch.Tensor) -> float:
+    """Return the linear value of an image that is to be encoded as 1."""
+    rank = max(1, math.ceil(WHITE * linear.numel()))
+    return max(float(linear.flatten().kthvalue(rank).values), LEAST_SCALE)
+
+
+def _mean_slope(burst: Burst, scale: float) -> float:
+    assert burst.merged is not None
+    return float(slope(burst.merged.clamp(min=0), scale).mean())
+
+
+def _merged_noise(burst: Burst) -> float:
+    """Return the noise std of the merged image (linear), as deconvolution took it."""
+    noted = burst.report.numbers("deconvolve").get("noise_std")
+    if noted is not None:
+        return float(noted)
+    assert burst.merged is not None
+    assert burst.noise is not None
+    return burst.noise.std(float(burst.merged.mean())) / math.sqrt(_effective_frames(burst))
+
+
+def _effective_frames(burst: Burst) -> float:
+    from burst.ops.alignment.merge import effective_frames
+
+    if burst.weights is None:
+        return burst.stack.count if burst.kept is None else len(burst.kept)
+    return effective_frames(burst.weights)
+
+
+def _psf_sigma(burst: Burst) -> float | None:
+    from burst.ops.blur.psf import equivalent_sigma
+
+    return None if burst.psf is None else equivalent_sigma(burst.psf.mean(0))
+
+
+def _row_motion(burst: Burst) -> float | None:
+    if burst.row_motion is None:
+        return None
+    within = burst.row_motion - burst.row_motion.mean(1, keepdim=True)
+    return float(within.square().mean().sqrt())
+
+
+class _Planes:
+    """The planes of one burst, made once, and only those that are asked for."""
+
+    def __init__(self, burst: Burst, scale: float, names: tuple[str, ...]) -> None:
+        assert burst.merged is not None
+        self.burst, self.scale, self.merged = burst, scale, burst.merged
+        self.slope = slope(self.merged, scale)
+        self.grouped: dict[str, torch.Tensor] = {}
+        wanted = tuple(name for name in names if name in (*GROUPS, "spread"))
+        if wanted:
+            self.grouped = _of_frames(burst, wanted)
+
+    def get(self, name: str) -> torch.Tensor:
+        """Return one plane [h, w], encoded."""
+        if name == "spread":
+            return (self.grouped[name] * self.slope).clamp(max=LARGEST_SPREAD)
+        if name == "noise":
+            return (self._noise() * self.slope).clamp(max=LARGEST_SPREAD)
+        return encode(self._linear(name), self.scale)
+
+    def _linear(self, name: str) -> torch.Tensor:
+        if name in GROUPS:
+            return self.grouped[name]
+        if name in STRENGTHS:
+            return self._deconvolved(STRENGTHS[name])
+        image = self.merged if name == "merged" else self.burst.image
+        assert image is not None
+        return image
+
+    def _deconvolved(self, strength: float) -> torch.Tensor:
+        import torch
+
+        from burst.ops.blur.deconvolve import deconvolve
+
+        weights, psf = self.burst.weights, self.burst.psf
+        assert weights is not None
+        assert psf is not None
+        mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
+        return deconvolve(
+            self.merged, mean_psf, _merged_noise(self.burst) ** 2, strength, ITERATIONS
+        )
+
+    def _noise(self) -> torch.Tensor:
+        noise = self.burst.noise
+        assert noise is not None
+        variance = noise.shot * self.merged.clamp(min=0) + noise.read
+        return (variance / _effective_frames(self.burst)).sqrt()
+
+
+def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """Return group means [h, w] and "spread", the std of frames beyond noise, all linear.
+
+    Every frame is resampled once.
+    """
+    import torch
+
+    from burst.ops.chunks import frames_at_once
+    from burst.ops.noise import lowest_linear, undo_clipping
+    from burst.ops.samples import sample
+    from burst.ops.warp import compose
+
+    linear, noise, weights, flow = burst.linear, burst.noise, burst.weights, burst.flow
+    merged, tiles, lowest = burst.merged, burst.tile_sharpness, lowest_linear(burst.stack.sensor)
+    assert linear is not None
+    assert noise is not None
+    assert weights is not None
+    assert flow is not None
+    assert merged is not None
+    assert tiles is not None
+    used = (weights > 0).nonzero()[:, 0]
+    groups = tuple(name for name in GROUPS if name in wanted)
+    shares = group_shares(tiles[used], groups)
+    sums = torch.zeros((len(groups), *merged.shape)).to(merged)
+    light = torch.zeros_like(sums)
+    total, square, seen = (torch.zeros_like(merged) for _ in range(3))
+    step = frames_at_once(linear)
+    for chosen, share in zip(used.split(step), shares.split(step), strict=True):
+        motion = None if burst.row_motion is None else burst.row_motion[chosen]
+        valid = None if burst.valid is None else burst.valid[chosen]
+        values, counts = sample(linear[chosen], compose(flow[chosen], motion), valid)
+        difference = values - merged
+        if counts is not None:
+            difference = difference * counts
+            seen += counts.sum(0)
+        total += difference.sum(0)
+        square += difference.square().sum(0)
+        for group in range(len(groups)):
+            spread = _spread_tiles(share[:, group], merged)
+            sums[group] += (spread * difference).sum(0)
+            if counts is not None:
+                light[group] += (spread * counts).sum(0)
+    if burst.valid is not None:
+        sums = sums / light.clamp(min=LEAST_LIGHT)
+    number = seen.clamp(min=1) if burst.valid is not None else len(used)
+    expected = noise.shot * merged.clamp(min=0) + noise.read
+    variance = square / number - (total / number).square()
+    made = {"spread": (variance - expected).clamp(min=0).sqrt()}
+    for group, name in enumerate(groups):
+        made[name] = undo_clipping(merged + sums[group], noise, lowest)
+    return made
+
+
+def group_shares(tiles: torch.Tensor, groups: tuple[str, ...]) -> torch.Tensor:
+    """Return the share [n, g, ty, tx] of each frame in the mean of each group, tile by tile.
+
+    Frames are ranked in every tile by sharpness [n, ty, tx]: the sharpest third, the middle, the
+    dullest, and the sharpest tenth. No group is empty; each group's shares sum to 1.
+    """
+    import torch
+
+    n = len(tiles)
+    rank = tiles.argsort(dim=0, descending=True, stable=True).argsort(dim=0)
+    third = {"sharp": 0, "middle": 1, "dull": 2}
+    shares = []
+    for name in groups:
+        first = third[name] * n // 3 if name in third else 0
+        last = (third[name] + 1) * n // 3 if name in third else -(-n // 10)
+        last = max(last, first + 1)
+        shares.append(((rank >= first) & (rank < last)).to(tiles) / (last - first))
+    return torch.stack(shares, dim=1) if shares else tiles.new_zeros((n, 0, *tiles.shape[1:]))
+
+
+def _spread_tiles(tiles: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Interpolate a value per tile [n, ty, tx] to every pixel [n, h, w]."""
+    from torch.nn import functional
+
+    return functional.interpolate(
+        tiles[:, None], size=like.shape, mode="bilinear", align_corners=False
+    )[:, 0]

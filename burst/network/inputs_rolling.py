@@ -1,0 +1,153 @@
+"""How images of single instants enter a network, and become images again.
+
+Every colour of every instant is a measurement of its own: a network takes one channel. Planes are
+encoded as those of a stack are (`prepare`); display-encoded sources are made linear first, so that
+a network sees the same scene alike, however it was stored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from burst.network.inputs import Evidence, decode, encode, scale_of
+from burst.network.preparation import FRAMES, SHUTTER_STANDARD, Preparation, standardise
+from burst.records import MID_GREY, Burst, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import torch
+
+    from burst.records import Sensor
+
+LARGEST_BLUR = 32.0  # px, encoded as 1
+LARGEST_NOISE = 0.5
+
+
+def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence]:
+    """Yield the evidence of every colour of every instant of a burst, instants first: each when it
+    is asked for, because a video has many."""
+    import torch
+
+    assert burst.image is not None
+    assert burst.views is not None
+    images = burst.image.reshape(-1, *burst.image.shape[-2:])
+    colours = burst.views.images.shape[2]
+    light = _to_light(burst.stack.sensor)
+    scale = scale_of(light(images))
+    scalars = measured_scalars(burst)
+    known = torch.tensor([scalars[name] for name in preparation.scalars]).to(images)
+    for index, image in enumerate(images):
+        planes = _planes(burst, image, index // colours, index % colours, scale)
+        chosen = torch.stack([planes[name].to(images) for name in preparation.evidence])
+        yield Evidence(chosen, known, planes["blended"], scale)
+
+
+def restore_shutter(output: torch.Tensor, evidence: Evidence, sensor: Sensor) -> torch.Tensor:
+    """Return an encoded image [h, w] in the units of the stack; of the evidence's base it is what
+    geometry made, within the 0..1 of a display-encoded source."""
+    from burst.ops.color import linear_to_display
+
+    linear = decode(output, evidence.scale)
+    return linear_to_display(linear) if sensor.transfer == "srgb" else linear
+
+
+def encode_shutter(image: torch.Tensor, evidence: Evidence, sensor: Sensor) -> torch.Tensor:
+    """Invert `restore_shutter`."""
+    return encode(_to_light(sensor)(image), evidence.scale)
+
+
+def level_of(burst: Burst) -> Level:
+    """Return how hard a burst is: the noise of a frame, and how far points move between frames."""
+    assert burst.noise is not None
+    moved = burst.report.numbers("unroll")["displacement_rms"]
+    return Level(burst.noise.std(MID_GREY), float(moved))
+
+
+def measured_scalars(burst: Burst) -> dict[str, float]:
+    """Return all scalars, standardised to the order of 1; what was not measured is 0."""
+    assert burst.views is not None
+    level = level_of(burst)
+    exposure = float(burst.views.exposure.mean())
+    found = {
+        "readout_ratio": burst.report.numbers("unroll").get("readout_ratio"),
+        "exposure": exposure or None,
+        "displacement": level.displacement or None,
+        "noise": level.noise,
+        "frames": burst.stack.count,
+    }
+    return {name: standardise(found[name], *SHUTTER_STANDARD[name]) for name in SHUTTER_STANDARD}
+
+
+def _to_light(sensor: Sensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    from burst.ops.color import display_to_linear
+
+    return display_to_linear if sensor.transfer == "srgb" else lambda image: image
+
+
+def _planes(
+    burst: Burst, image: torch.Tensor, instant: int, colour: int, scale: float
+) -> dict[str, torch.Tensor]:
+    """Return all planes [h, w] of one colour of one instant, whose image is [h, w]."""
+    assert burst.views is not None
+    views, light = burst.views, _to_light(burst.stack.sensor)
+    base = encode(light(image), scale)
+    planes = {"blended": base}
+    for k, name in enumerate(FRAMES):
+        there = k < views.images.shape[1]
+        alone = views.images[instant, k, colour].to(image) if there else image
+        planes[name] = encode(light(alone), scale) if there else base
+        planes[f"{name}_later"] = _of_view(views.later, instant, k, image)
+        planes[f"{name}_trust"] = _of_view(views.trust, instant, k, image)
+    planes.update(_blur(burst, base, instant))
+    planes["noise"] = _noise(burst, image, instant, scale)
+    return planes
+
+
+def _of_view(values: torch.Tensor, instant: int, k: int, like: torch.Tensor) -> torch.Tensor:
+    """Return what is known of one frame [h, w]; a frame that is not there is trusted nowhere."""
+    import torch
+
+    return values[instant, k].to(like) if k < values.shape[1] else torch.zeros_like(like)
+
+
+def _blur(burst: Burst, base: torch.Tensor, instant: int) -> dict[str, torch.Tensor]:
+    """Return the ends of the blur of every point: the image displaced by half of it, both ways.
+
+    Images, unlike vectors, may be turned and mirrored with all other planes.
+    """
+    from einops import rearrange
+
+    from burst.ops.warp import warp
+
+    assert burst.views is not None
+    exposure = rearrange(burst.views.exposure.to(base), "h -> h 1")
+    whole = burst.views.velocity[instant].to(base) * exposure
+    half = whole[None] / 2
+    return {
+        "ahead": warp(base[None], half, mode="bilinear")[0],
+        "behind": warp(base[None], -half, mode="bilinear")[0],
+        "blur": (whole.norm(dim=0) / LARGEST_BLUR).clamp(max=1.0),
+        "exposure": exposure.expand(base.shape),
+    }
+
+
+def _noise(burst: Burst, image: torch.Tensor, instant: int, scale: float) -> torch.Tensor:
+    """Return the std [h, w] of the noise of an image, encoded."""
+    from burst.ops.color import linear_to_display
+    from burst.ops.rolling.unroll import closeness
+
+    assert burst.views is not None
+    assert burst.noise is not None
+    sensor, gain = burst.stack.sensor, burst.views.gain.to(image)[:, None]
+    light = _to_light(sensor)
+    weights = closeness(burst.views.later[instant].to(image))
+    weights = weights * (burst.views.trust[instant].to(image) + 1e-3)
+    share = weights / weights.sum(0)
+    recorded = light(image) * gain
+    if sensor.transfer == "srgb":
+        recorded = linear_to_display(recorded)
+    variance = burst.noise.shot * recorded.clamp(min=0) + burst.noise.read
+    std = (variance * share.square().sum(0)).sqrt()
+    spread = [encode(light(recorded + side * std) / gain, scale) for side in (1, -1)]
+    return ((spread[0] - spread[1]) / 2).clamp(max=LARGEST_NOISE)

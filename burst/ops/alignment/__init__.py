@@ -1,0 +1,1 @@
+"""How frames lie against one another: shift, turn, scale, and dense displacement."""

@@ -1,0 +1,60 @@
+"""What frames are registered on where that is not simply their own grid, and smaller frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from burst.ops.alignment.motion import binned_motion
+from burst.ops.chunks import frames_at_once
+
+HALF = 0.5  # of the pixels of a bin, so that it counts
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What the frames are registered on, where that is not simply their own grid: its size (h, w),
+    the camera's motion [n, 2, 3] from it to the frames or None, and which values of the frames
+    [n, h, w] were measured. Samples from far outside a frame do not count."""
+
+    size: tuple[int, int]
+    motion: torch.Tensor | None
+    valid: torch.Tensor
+
+    def binned(self, factor: int) -> Grid:
+        """Return the grid for frames that `bin_frames` made smaller."""
+        if factor == 1:
+            return self
+        size = (self.size[0] // factor, self.size[1] // factor)
+        motion = None if self.motion is None else binned_motion(self.motion, factor)
+        pieces = self.valid.split(frames_at_once(self.valid))
+        valid = torch.cat([bin_frames(part.float(), factor) > HALF for part in pieces])
+        return Grid(size, motion, valid)
+
+
+def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
+    """Average frames [n, h, w] over overlapping squares, a factor apart and twice as wide.
+
+    The overlap keeps fine stripes from beating with the grid, which would seem to move wrongly.
+    What does not fill a bin is cut off.
+    """
+    if factor == 1:
+        return frames
+    margin = factor // 2
+    padded = functional.pad(frames[:, None], (margin,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, 2 * factor, factor)[:, 0]
+
+
+def bin_measured(frames: torch.Tensor, factor: int, grid: Grid | None) -> torch.Tensor:
+    """Bin frames [n, h, w]; on a grid only values that were measured count."""
+    if grid is None or factor == 1 or bool(grid.valid.all()):
+        return bin_frames(frames, factor)
+    step = frames_at_once(frames)
+    pieces = zip(frames.split(step), grid.valid.split(step), strict=True)
+    binned = []
+    for part, valid in pieces:
+        share = bin_frames(valid.to(part), factor)
+        binned.append(bin_frames(torch.where(valid, part, 0.0), factor) / share.clamp(min=1e-6))
+    return torch.cat(binned)

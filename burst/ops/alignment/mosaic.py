@@ -1,0 +1,230 @@
+"""Lay small frames on the mean of others by least squares, with shift, turn and scale.
+
+Points are complex numbers counted from a frame's middle, in pixels of small frames. A pose (z, t)
+says that point p of the reference lies at z p + t in the frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch.nn import functional
+
+from burst.ops.alignment.grid import bin_frames
+from burst.ops.alignment.registration import gradient, smooth
+from burst.ops.chunks import frames_at_once
+from burst.ops.warp import pixel_grid, warp
+
+SHORTER_SIDE = 100  # px at most, of small frames
+FINEST, COARSEST = 1.0, 5.0  # px; sigmas of the band in which they are compared
+LEAST_OVERLAP = 0.25  # of a frame, below which a match is not believed
+LARGEST_STEP = 0.15  # of turn (radians) and scale in one round
+DAMPING = 1e-4  # of the normal equations, where a frame shows too little to tell
+
+
+@dataclass(frozen=True)
+class Small:
+    """Frames [n, h, w] made small by `factor` and freed of what is smooth; counts [n, h, w], 1
+    where they were measured, else 0."""
+
+    frames: torch.Tensor
+    counts: torch.Tensor
+    factor: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.frames.shape[-2], self.frames.shape[-1]
+
+    def part(self, numbers: torch.Tensor) -> Small:
+        """Return some of the frames, by their numbers [m]."""
+        return Small(self.frames[numbers], self.counts[numbers], self.factor)
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Where frames lie, z [n] and t [n], complex; by how much they seem sheared [n, 2], which no
+    camera does; how well they agree with the reference [n], -1..1, and on how many pixels [n]."""
+
+    z: torch.Tensor
+    t: torch.Tensor
+    shear: torch.Tensor
+    agreement: torch.Tensor
+    overlap: torch.Tensor
+
+    def clearness(self) -> torch.Tensor:
+        """Return how surely frames belong where they lie [n]: chance makes it 1 for white noise,
+        more for scenes. 0 where too little is shown in common."""
+        return self.agreement * self.overlap.sqrt()
+
+    def part(self, numbers: torch.Tensor) -> Poses:
+        """Return some of the poses, by their numbers [m]."""
+        return Poses(*(value[numbers] for value in vars(self).values()))
+
+    def put(self, numbers: torch.Tensor, poses: Poses) -> Poses:
+        """Return the poses with some [m] replaced."""
+        return Poses(
+            *(
+                value.index_copy(0, numbers, new)
+                for value, new in zip(vars(self).values(), vars(poses).values(), strict=True)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """The mean [h, w] of frames that are placed, where it is known [h, w] (1 or 0), and the point
+    of the reference at its pixel (0, 0)."""
+
+    image: torch.Tensor
+    known: torch.Tensor
+    origin: complex
+
+
+def poses_of(z: torch.Tensor, t: torch.Tensor) -> Poses:
+    """Return poses of which nothing else is known yet."""
+    nothing = torch.zeros_like(t.real)
+    return Poses(z, t, torch.stack([nothing, nothing], dim=1), nothing - 1, nothing)
+
+
+def make_small(
+    frames: torch.Tensor, valid: torch.Tensor | None, factor: int | None = None
+) -> Small:
+    """Return frames [n, h, w] as they are compared; values that are not valid count for nothing.
+
+    How much smaller they get follows from their size where no `factor` is given.
+    """
+    if factor is None:
+        factor = 1
+        while min(frames.shape[-2:]) / factor > SHORTER_SIDE:
+            factor *= 2
+    images, counts = [], []
+    step = frames_at_once(frames)
+    for first in range(0, len(frames), step):
+        chunk = frames[first : first + step]
+        if valid is None:
+            small = bin_frames(chunk, factor)
+            images.append(_band(small[:, None])[:, 0])
+            counts.append(torch.ones_like(small))
+            continue
+        measured = valid[first : first + step]
+        light = measured.sum((1, 2), keepdim=True).clamp(min=1)
+        mean = torch.where(measured, chunk, 0.0).sum((1, 2), keepdim=True) / light
+        share = bin_frames(measured.to(chunk), factor)
+        # What is left of the mean is small, so that gaps hardly show at their edges.
+        rest = bin_frames(torch.where(measured, chunk - mean, 0.0), factor)
+        small = rest / share.clamp(min=1e-6)
+        known = (share > 0.5).to(chunk)
+        images.append(_band_of_known(small[:, None], known[:, None])[:, 0])
+        counts.append(known)
+    return Small(torch.cat(images), torch.cat(counts), factor)
+
+
+def make_mosaic(small: Small, poses: Poses) -> Mosaic:
+    """Return the mean of frames as they lie, on a grid that has room for all."""
+    height, width = small.size
+    corners = [complex(x, y) for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)]
+    seen = (torch.tensor(corners).to(poses.z) - poses.t[:, None]) / poses.z[:, None]
+    origin = complex(float(seen.real.min()), float(seen.imag.min()))
+    far = complex(float(seen.real.max()), float(seen.imag.max())) - origin
+    size = (math.ceil(far.imag), math.ceil(far.real))
+    total = small.frames.new_zeros(size)
+    light = torch.zeros_like(total)
+    for numbers in chunks_of(small):
+        values, shown = _placed(small.part(numbers), poses.part(numbers), origin, size)
+        total += values.sum(0)
+        light += shown.sum(0)
+    return Mosaic(total / light.clamp(min=1), (light > 0).to(total), origin)
+
+
+def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int) -> Poses:
+    """Improve poses by least squares against a mosaic, with a gain and a shear for each frame."""
+    size = (mosaic.image.shape[0], mosaic.image.shape[1])
+    x, y = pixel_grid(mosaic.image)
+    x, y = x + mosaic.origin.real, y + mosaic.origin.imag
+    gx, gy = gradient(mosaic.image)
+    # The gradient is known where all neighbours are.
+    inner = (functional.avg_pool2d(mosaic.known[None, None], 3, 1, 1)[0, 0] > 0.999).to(gx)
+    parts = [gx, gx * x, gx * y, gy, gy * x, gy * y, mosaic.image]
+    columns = torch.stack(parts).flatten(1)
+    least = LEAST_OVERLAP * small.size[0] * small.size[1]
+    products = (columns[:, None] * columns[None]).flatten(0, 1)
+    found = []
+    for numbers in chunks_of(small):
+        part, pose = small.part(numbers), poses.part(numbers)
+        for done in range(rounds + 1):
+            values, shown = _placed(part, pose, mosaic.origin, size)
+            values, weight = values.flatten(1), (shown * inner).flatten(1)
+            pose = _agreeing(pose, values, columns[-1], weight, least)
+            if done < rounds:
+                normal = rearrange((products @ weight.T).T, "n (i j) -> n i j", i=len(columns))
+                pose = _stepped(pose, normal, (values * weight) @ columns.T)
+        found.append(pose)
+    return Poses(
+        *(torch.cat(values) for values in zip(*(vars(p).values() for p in found), strict=True))
+    )
+
+
+def chunks_of(small: Small) -> Sequence[torch.Tensor]:
+    """Return the numbers of the frames, so many at once that temporary arrays stay small."""
+    numbers = torch.arange(len(small.frames), device=small.frames.device)
+    pieces: Sequence[torch.Tensor] = numbers.split(frames_at_once(small.frames))
+    return pieces
+
+
+def _band(images: torch.Tensor) -> torch.Tensor:
+    return smooth(images, FINEST) - smooth(images, COARSEST)
+
+
+def _band_of_known(images: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    fine, coarse = (
+        smooth(images * known, sigma) / smooth(known, sigma).clamp(min=1e-3)
+        for sigma in (FINEST, COARSEST)
+    )
+    return (fine - coarse) * known
+
+
+def _placed(
+    small: Small, poses: Poses, origin: complex, size: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return frames and their counts [n, h, w] on a grid of the reference; 0 where none is seen."""
+    x, y = pixel_grid(small.frames.new_empty(1).expand(size))
+    point = torch.complex((x + origin.real).expand(size), (y + origin.imag).expand(size))
+    seen = poses.z[:, None, None] * point + poses.t[:, None, None]
+    height, width = small.size
+    across, down = seen.real + (width - 1) / 2, seen.imag + (height - 1) / 2
+    inside = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
+    flow = torch.stack([across - x, down - y], dim=1)
+    shown = inside & (warp(small.counts, flow, mode="bilinear") > 0.99)
+    return warp(small.frames, flow, mode="bilinear") * shown, shown.to(x)
+
+
+def _agreeing(
+    poses: Poses, values: torch.Tensor, reference: torch.Tensor, weight: torch.Tensor, least: float
+) -> Poses:
+    """Return poses with the correlation of values [n, p] with a reference [p], by weight [n, p];
+    fewer than so many pixels in common are none."""
+    both = (values * weight) @ reference
+    own = (values.square() * weight).sum(1) * (weight @ reference.square())
+    overlap = torch.where(weight.sum(1) >= least, weight.sum(1), 0.0)
+    return Poses(poses.z, poses.t, poses.shear, both / own.clamp(min=1e-30).sqrt(), overlap)
+
+
+def _stepped(poses: Poses, normal: torch.Tensor, right: torch.Tensor) -> Poses:
+    """Return poses moved by the solution of normal equations [n, 7, 7] and [n, 7]."""
+    scale = normal.diagonal(dim1=1, dim2=2).clamp(min=1e-12).sqrt()
+    normal = normal / (scale[:, :, None] * scale[:, None, :])
+    normal = normal + DAMPING * torch.eye(normal.shape[1]).to(normal)
+    found = torch.linalg.solve(normal, right / scale) / scale
+    # frame = gain * (reference - gradient * displacement); a gain near 0 tells no displacement.
+    step = -found[:, :6] / found[:, 6:].clamp(min=0.2)
+    shift = torch.complex(step[:, 0], step[:, 3])
+    turn = torch.complex((step[:, 1] + step[:, 5]) / 2, (step[:, 4] - step[:, 2]) / 2)
+    turn = turn / (turn.abs() / LARGEST_STEP).clamp(min=1)
+    shear = torch.stack([step[:, 1] - step[:, 5], step[:, 2] + step[:, 4]], dim=1) / 2
+    t = poses.t + poses.z * shift
+    return Poses(poses.z * (1 + turn), t, shear, poses.agreement, poses.overlap)

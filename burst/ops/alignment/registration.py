@@ -1,0 +1,305 @@
+"""Registration of turbulent frames to one reference: displacement fields for all frames at once.
+
+Local least squares on the reference's gradients (Lucas and Kanade, 1981), from wide windows to
+narrow ones. The reference is the mean of the frames as aligned so far, so its gradients carry
+little noise, and are the same for every frame. Each window's answer is drawn towards the wider
+window's answer as strongly as noise demands: how far the two really differ is estimated from the
+frames themselves (empirical Bayes), so that nothing has to be tuned to a noise level.
+
+Fields live on cells of CELL x CELL pixels: [n, 2, gy, gx], (dx, dy) in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from kornia.filters import gaussian_blur2d
+from torch.nn import functional
+
+from burst.ops.alignment.grid import Grid, bin_frames, bin_measured
+from burst.ops.alignment.motion import add_motion, binned_motion, flow_of
+from burst.ops.chunks import frames_at_once
+from burst.ops.samples import mean_of, sample
+from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
+from burst.records import NoiseModel
+
+CELL = 4
+RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One step from coarse to fine: pixels binned, the window's sigma (px of the frame), rounds."""
+
+    binning: int
+    window: float
+    rounds: int
+
+
+COARSE = (Scale(4, 24, 2), Scale(4, 16, 2), Scale(2, 16, 1), Scale(2, 10, 1))
+FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
+WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))  # too wide to repair detail
+
+
+def register(
+    frames: torch.Tensor,
+    noise: NoiseModel,
+    cells: torch.Tensor,
+    scales: Sequence[Scale],
+    reference: torch.Tensor | None = None,
+    grid: Grid | None = None,
+) -> tuple[torch.Tensor, float]:
+    """Refine cells [n, 2, gy, gx] of frames [n, h, w] through `scales`; the second result is the
+    mean square misfit of the last round in units of the noise's variance.
+
+    Without a `reference` [h, w] the mean of the frames as aligned so far is used, and the mean
+    displacement over the frames, which turbulence does not have, is taken out. On a `grid` cells
+    are displacements on that grid, which the camera's motion follows.
+    """
+    misfit = math.nan
+    whole = _size(frames) if grid is None else grid.size
+    for scale in scales:
+        binned = bin_measured(frames, scale.binning, grid)
+        place = None if grid is None else grid.binned(scale.binning)
+        fixed = None if reference is None else bin_frames(reference[None], scale.binning)[0]
+        size = _size(binned) if place is None else place.size
+        local = _resize_cells(cells, _cells(size)) / scale.binning
+        read = NoiseModel(noise.shot / scale.binning**2, noise.read / scale.binning**2)
+        for _ in range(scale.rounds):
+            local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed, place)
+        cells = _resize_cells(local, _cells(whole)) * scale.binning
+    return cells, misfit
+
+
+def remove_warp(
+    image: torch.Tensor, reference: torch.Tensor, shift: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return image [h, w] with its smooth warp against reference [h, w] taken out.
+
+    `shift` [2] is where the search starts. Fine detail keeps its contrast.
+    """
+    noise = NoiseModel(0.0, float((image - reference).square().mean()))
+    start = image.new_zeros(1, 2) if shift is None else shift[None]
+    cells, _ = register(image[None], noise, cells_of(image[None], start), WIDE, reference)
+    flow = expand(cells, (reference.shape[0], reference.shape[1]))
+    return warp_finer(twice_as_fine(image[None]), flow)[0]
+
+
+def cells_of(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+    """Return cells for frames [n, h, w] that are merely shifted, by shifts [n, 2]."""
+    gy, gx = _cells(_size(frames))
+    return rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, gy, gx).contiguous()
+
+
+def cells_of_motion(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return cells [n, 2, gy, gx] of a grid of size (h, w) that move by a motion [n, 2, 3]."""
+    return flow_of(binned_motion(motion, CELL), _cells(size)) * CELL
+
+
+def expand(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return the flow [n, 2, h, w] of cells [n, 2, gy, gx]."""
+    padded = functional.pad(cells, (1, 1, 1, 1), mode="replicate")
+    fine = functional.interpolate(
+        padded, scale_factor=float(CELL), mode="bilinear", align_corners=False
+    )
+    return fine[:, :, CELL : CELL + size[0], CELL : CELL + size[1]]
+
+
+def recentre(flow: torch.Tensor) -> torch.Tensor:
+    """Move the reference of a flow [n, 2, h, w] to where the frames' mean displacement vanishes.
+
+    A point p of the old reference lies at q = p + mean(flow)(p) in the new one, as in the
+    diffeomorphic template of Lao et al. (arXiv 2405.03662).
+    """
+    back = invert(-flow.mean(0, keepdim=True))
+    moved = [
+        warp(flow[:, axis], back.expand(len(flow), -1, -1, -1), mode="bilinear") + back[:, axis]
+        for axis in (0, 1)
+    ]
+    return torch.stack(moved, dim=1)
+
+
+def aligned_mean(
+    frames: torch.Tensor,
+    flow: torch.Tensor,
+    weights: torch.Tensor,
+    valid: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w].
+
+    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from far
+    outside.
+    """
+    total = frames.new_zeros(flow.shape[-2:])
+    light, plain = torch.zeros_like(total), torch.zeros_like(total)
+    for chosen in _chunks(frames):
+        measured = None if valid is None else valid[chosen]
+        values, counts = sample(frames[chosen], flow[chosen], measured)
+        share = weights[chosen, None, None]
+        if counts is not None:
+            plain += (share * values).sum(0)
+            share = share * counts
+            light += share.sum(0)
+        total += (share * values).sum(0)
+    if valid is None:
+        return total / weights.sum()
+    return torch.where(light > 0, total / light.clamp(min=1e-12), plain / weights.sum())
+
+
+def _round(
+    frames: torch.Tensor,
+    noise: NoiseModel,
+    cells: torch.Tensor,
+    window: float,
+    fixed: torch.Tensor | None,
+    grid: Grid | None,
+) -> tuple[torch.Tensor, float]:
+    """One step of all frames towards the reference; without a fixed one, towards their mean."""
+    warped, counts = _warped(frames, cells, grid)
+    reference = mean_of(warped, counts) if fixed is None else fixed
+    weight, misfit = pixel_weight(warped, reference, noise, counts)
+    gx, gy = gradient(reference)
+    blur = window / CELL
+    products = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])[None]
+    steep = torch.stack([weight * gx, weight * gy])
+    right = torch.empty_like(cells)
+    normal = (
+        smooth(_bin_cells(products), blur)
+        if counts is None
+        else cells.new_empty((len(cells), 3, *cells.shape[-2:]))
+    )
+    for chunk in _chunks(frames):
+        error = rearrange(reference - warped[chunk], "n h w -> n 1 h w")
+        if counts is not None:
+            error = error * counts[chunk, None]
+            normal[chunk] = smooth(_bin_cells(products * counts[chunk, None]), blur)
+        right[chunk] = smooth(_bin_cells(steep * error), blur)
+    xx, xy, yy = normal[0] if counts is None else normal.unbind(1)
+    pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # as many as the window averages over
+    pull = 1 / (pixels * difference_variance(right, xx, xy, yy, pixels))
+    determinant = (xx + pull) * (yy + pull) - xy * xy
+    step = torch.stack(
+        [
+            ((yy + pull) * right[:, 0] - xy * right[:, 1]) / determinant,
+            ((xx + pull) * right[:, 1] - xy * right[:, 0]) / determinant,
+        ],
+        dim=1,
+    )
+    cells = cells + step
+    if fixed is not None:
+        return cells, misfit
+    seen = None if counts is None else _bin_cells(counts[:, None])
+    return cells - _mean_cells(cells, seen), misfit
+
+
+def _warped(
+    frames: torch.Tensor, cells: torch.Tensor, grid: Grid | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return frames [n, h, w] as aligned so far, and which samples count; None where all do."""
+    size = _size(frames) if grid is None else grid.size
+    warped = frames.new_empty((len(frames), *size))
+    counts = None if grid is None else torch.empty_like(warped)
+    for chunk in _chunks(frames):
+        flow = expand(cells[chunk], size)
+        if grid is None or counts is None:
+            warped[chunk] = warp(frames[chunk], flow)
+            continue
+        motion = None if grid.motion is None else grid.motion[chunk]
+        values, shown = sample(frames[chunk], add_motion(flow, motion), grid.valid[chunk])
+        assert shown is not None
+        warped[chunk], counts[chunk] = values, shown
+    return warped, counts
+
+
+def _mean_cells(cells: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean [1, 2, gy, gx] of cells over the frames that show them [n, 1, gy, gx]."""
+    if seen is None:
+        return cells.mean(0, keepdim=True)
+    total = seen.sum(0, keepdim=True)
+    mean = (cells * seen).sum(0, keepdim=True) / total.clamp(min=1e-6)
+    return torch.where(total > 0, mean, cells.mean(0, keepdim=True))
+
+
+def difference_variance(
+    right: torch.Tensor, xx: torch.Tensor, xy: torch.Tensor, yy: torch.Tensor, pixels: float
+) -> float:
+    """Return how far (px^2) displacements truly are from the present ones, noise taken off.
+
+    With normal matrix N and right-hand side r = N d + noise of covariance N / pixels,
+    E|r|^2 = |N|^2 var(d) + trace(N) / pixels.
+    """
+    excess = (right.square().sum(1) - (xx + yy) / pixels).mean(0).sum()
+    square = xx**2 + 2 * xy**2 + yy**2
+    if square.ndim == 3:  # every frame has a normal matrix of its own
+        square = square.mean(0)
+    return float((excess / square.sum()).clamp(min=1e-6))
+
+
+def pixel_weight(
+    warped: torch.Tensor,
+    reference: torch.Tensor,
+    noise: NoiseModel,
+    counts: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, float]:
+    """Return 1 / variance [h, w] of a pixel's misfit, at least noise, and the mean misfit in noise.
+
+    Where frames differ from the reference by more than noise (blur that changes, moving things),
+    they say less about displacement. Samples that do not count [n, h, w] say nothing.
+    """
+    spread = torch.zeros_like(reference)
+    for chunk in _chunks(warped):
+        square = (warped[chunk] - reference).square()
+        spread += (square if counts is None else square * counts[chunk]).sum(0)
+    expected = noise.shot * reference.clamp(min=0) + noise.read + 1e-12
+    if counts is None:
+        spread = spread / len(warped)
+    else:
+        seen = counts.sum(0)
+        spread = torch.where(seen > 0, spread / seen.clamp(min=1), expected)
+    local = smooth(spread[None, None], RESIDUAL_SMOOTHING)[0, 0]
+    return 1 / torch.maximum(local, expected), float((spread / expected).mean())
+
+
+def gradient(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return d/dx and d/dy [h, w] by central differences, zero at the border."""
+    gx, gy = torch.zeros_like(image), torch.zeros_like(image)
+    gx[:, 1:-1] = (image[:, 2:] - image[:, :-2]) / 2
+    gy[1:-1] = (image[2:] - image[:-2]) / 2
+    return gx, gy
+
+
+def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Blur maps [n, c, y, x] by a Gaussian; edges replicate."""
+    reach = 2 * math.ceil(3 * sigma) + 1
+    return gaussian_blur2d(maps, (reach, reach), (sigma, sigma), border_type="replicate")
+
+
+def _bin_cells(maps: torch.Tensor) -> torch.Tensor:
+    """Average maps [n, c, h, w] over cells; the last cells may be partly filled."""
+    return functional.avg_pool2d(maps, CELL, ceil_mode=True, count_include_pad=False)
+
+
+def _chunks(frames: torch.Tensor) -> Iterator[slice]:
+    """Yield slices of so many frames that their temporary arrays stay small."""
+    step = frames_at_once(frames)
+    for first in range(0, len(frames), step):
+        yield slice(first, first + step)
+
+
+def _size(frames: torch.Tensor) -> tuple[int, int]:
+    return frames.shape[-2], frames.shape[-1]
+
+
+def _cells(size: tuple[int, int]) -> tuple[int, int]:
+    """Return how many cells (gy, gx) a grid of size (h, w) has."""
+    return -(-size[0] // CELL), -(-size[1] // CELL)
+
+
+def _resize_cells(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    if cells.shape[-2:] == grid:
+        return cells
+    return functional.interpolate(cells, size=grid, mode="bilinear", align_corners=False)

@@ -1,0 +1,269 @@
+"""How the camera moved from frame to frame: shift, turn and scale, however large, without features.
+
+Small frames are laid on one of them, starting from their shifts; those that do not fit there are
+searched for at all shifts and a fan of turns. What shows too little of that frame is laid on the
+mean of those that are placed, so that a long drift is followed without adding up errors. In the end
+every frame is laid on the mean of all.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from burst.ops.alignment.mosaic import (
+    Mosaic,
+    Poses,
+    Small,
+    make_mosaic,
+    make_small,
+    poses_of,
+    refine,
+)
+from burst.ops.alignment.search import search
+from burst.ops.alignment.trend import DRIFT, trend
+
+TURNS = range(-45, 46, 5)  # degrees; least squares find what lies between
+SCALES = (0.82, 0.9, 1.0, 1.1, 1.22)
+ROUNDS, CLOSING = 5, 2
+CLEAR = 6.0  # times what chance makes; chance alone reaches 5 among all shifts and turns
+PROBE = 8  # frames that fit worst are searched for, so many at a time
+BETTER = 1.1  # times as clear as before, for a frame to be moved elsewhere
+WEAK = 0.75  # of the median agreement
+DEVIATIONS = 6.0  # by which turns have to exceed shears, which the air makes as well
+# In smaller or fewer frames the air, which all of the view shares, looks like a turn.
+SMALLEST_TURNED, FEWEST_TURNED = 96, 6  # px; frames
+SMALLEST_PART = 24  # px; less of an image is found anywhere
+LEAST_TURN = 0.5  # px at the middle of a border; dense registration does not notice less
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of the camera, about the mean of the frames (see `ops.alignment.motion`).
+
+    motion  [n, 2, 3] the camera's; where that is smooth in time, what is not is left to the air
+    pose    [n, 2, 3] where the frames lie, camera and air together
+    turned  whether they turn or scale by more than air explains
+    drifts  whether they go somewhere, rather than to and fro
+    placed  [n] whether a frame was found at all
+    """
+
+    motion: torch.Tensor
+    pose: torch.Tensor
+    turned: bool
+    drifts: bool
+    placed: torch.Tensor
+
+
+def find_motion(
+    frames: torch.Tensor,
+    key: int,
+    shifts: torch.Tensor,
+    valid: torch.Tensor | None = None,
+    times: torch.Tensor | None = None,
+) -> Found:
+    """Find the motion of frames [n, h, w], starting from shifts [n, 2] px against frame `key`.
+
+    `times` [n] are frame numbers; without them the frames follow one another evenly.
+    """
+    if min(frames.shape[1:]) < SMALLEST_TURNED or len(frames) < FEWEST_TURNED:
+        return _nothing(frames)
+    small = make_small(frames, valid)
+    everything = torch.arange(len(frames), device=frames.device)
+    times = everything if times is None else times.to(frames.device)
+    start = torch.complex(shifts[:, 0], shifts[:, 1]) / small.factor
+    poses = poses_of(torch.ones_like(start), start - start[key])
+    first = everything[key : key + 1]
+    reference = make_mosaic(small.part(first), poses.part(first))
+    poses = refine(small, poses, reference, ROUNDS)
+    poses, chance = _search_weakest(small, poses, reference)
+    placed = poses.clearness() >= CLEAR * chance
+    placed[key] = True
+    turned = _is_turned(poses, small, placed, times)
+    if turned or not bool(placed.all()):
+        poses, placed = _grow(small, poses, placed, chance)
+        poses = _close(small, poses, placed)
+        turned = _is_turned(poses, small, placed, times)
+    if 2 * int(placed.sum()) < len(frames):
+        return _nothing(frames)
+    return _found(small, poses, placed, turned, times)
+
+
+def locate(image: torch.Tensor, whole: torch.Tensor) -> tuple[int, int] | None:
+    """Return the pixel (x, y) of a whole [H, W] at which an image [h, w] of a part of it begins;
+    None where it is not found."""
+    if min(image.shape) < SMALLEST_PART:
+        return None
+    part, rest = make_small(image[None], None), make_small(whole[None], None)
+    if part.factor != rest.factor:
+        part = make_small(image[None], None, rest.factor)
+    still = torch.ones(1, dtype=torch.complex64, device=image.device)
+    mosaic = make_mosaic(rest, poses_of(still, torch.zeros_like(still)))
+    pose, chance = search(part, mosaic, (1.0 + 0j,))
+    pose = refine(part, pose, mosaic, ROUNDS)
+    if float(pose.clearness()) < CLEAR * float(chance):
+        return None
+    height, width = image.shape
+    middle = -complex(pose.t[0] / pose.z[0]) * rest.factor
+    left = round((whole.shape[1] - width) / 2 + middle.real)
+    top = round((whole.shape[0] - height) / 2 + middle.imag)
+    inside = 0 <= left <= whole.shape[1] - width and 0 <= top <= whole.shape[0] - height
+    return (left, top) if inside else None
+
+
+def _nothing(frames: torch.Tensor) -> Found:
+    """Return what is found of frames [n, h, w] that show too little to tell: that they stay."""
+    still = torch.eye(2, 3).to(frames).expand(len(frames), 2, 3)
+    everything = torch.ones(len(frames), dtype=torch.bool, device=frames.device)
+    return Found(still, still, turned=False, drifts=False, placed=everything)
+
+
+def _fan(scales: Sequence[float] = (1.0,)) -> list[complex]:
+    """Return all turns of the search, times scales."""
+    return [cmath.rect(scale, math.radians(turn)) for scale in scales for turn in TURNS]
+
+
+def _search_weakest(small: Small, poses: Poses, reference: Mosaic) -> tuple[Poses, float]:
+    """Search for the frames that fit worst, until searching helps no more; return the poses and how
+    clear chance is."""
+    spreads = []
+    for numbers in poses.clearness().argsort().split(PROBE):
+        better, spread = _search_for(small, poses, numbers, reference, _fan())
+        spreads.append(spread)
+        if better is None:
+            break
+        poses = better
+    return poses, float(torch.cat(spreads).median())
+
+
+def _search_for(
+    small: Small,
+    poses: Poses,
+    numbers: torch.Tensor,
+    reference: Mosaic,
+    turns: Sequence[complex],
+) -> tuple[Poses | None, torch.Tensor]:
+    """Return the poses with those of some frames [m] replaced where a search finds better ones,
+    None where it does not; and how clear chance is for each [m]."""
+    part = small.part(numbers)
+    there, spread = search(part, reference, turns)
+    there = refine(part, there, reference, ROUNDS)
+    helped = there.clearness() > BETTER * poses.part(numbers).clearness()
+    if not bool(helped.any()):
+        return None, spread
+    return poses.put(numbers[helped], there.part(helped.nonzero()[:, 0])), spread
+
+
+def _grow(
+    small: Small, poses: Poses, placed: torch.Tensor, chance: float
+) -> tuple[Poses, torch.Tensor]:
+    """Lay frames on the mean of those that are placed, until no more fits."""
+    everything = torch.arange(len(placed), device=placed.device)
+    while not bool(placed.all()):
+        numbers, rest = everything[placed], everything[~placed]
+        mosaic = make_mosaic(small.part(numbers), poses.part(numbers))
+        nearest = numbers[(rest[:, None] - numbers[None]).abs().argmin(1)]
+        tried = refine(small.part(rest), poses.part(nearest), mosaic, ROUNDS)
+        fits = tried.clearness() >= CLEAR * chance
+        if not bool(fits.any()):
+            tried, _ = search(small.part(rest), mosaic, _fan())
+            tried = refine(small.part(rest), tried, mosaic, ROUNDS)
+            fits = tried.clearness() >= CLEAR * chance
+        if not bool(fits.any()):
+            break
+        poses = poses.put(rest[fits], tried.part(fits.nonzero()[:, 0]))
+        placed = placed.index_fill(0, rest[fits], True)
+    return poses, placed
+
+
+def _close(small: Small, poses: Poses, placed: torch.Tensor) -> Poses:
+    """Lay all placed frames on their mean, and search for those that fit it badly."""
+    numbers = placed.nonzero()[:, 0]
+    part = small.part(numbers)
+    for _ in range(CLOSING):
+        own = poses.part(numbers)
+        mosaic = make_mosaic(part, own)
+        own = refine(part, own, mosaic, ROUNDS)
+        weak = (own.agreement < WEAK * own.agreement.median()).nonzero()[:, 0]
+        if len(weak):
+            better, _ = _search_for(part, own, weak, mosaic, _fan(SCALES))
+            own = own if better is None else better
+        poses = poses.put(numbers, own)
+    return poses
+
+
+def _is_turned(poses: Poses, small: Small, placed: torch.Tensor, times: torch.Tensor) -> bool:
+    """Tell whether frames turn or scale by more than air and noise do, which shear them as well, or
+    evenly in time, as air does not."""
+    numbers = placed.nonzero()[:, 0]
+    own = poses.part(numbers)
+    turn = own.z.log()
+    turn = turn - turn.mean()
+    even = trend(turn, times[numbers], times[numbers])
+    least = (LEAST_TURN / small.factor / (min(small.size) / 2)) ** 2
+    drifts = (
+        float(part.square().mean()) > max(DRIFT * float(whole.square().mean()), least)
+        for part, whole in ((even.real, turn.real), (even.imag, turn.imag))
+    )
+    return any(drifts) or not _is_of_air(turn, own.shear, least)
+
+
+def _is_of_air(turn: torch.Tensor, shear: torch.Tensor, least: float = 0.0) -> bool:
+    """Tell whether turns and scales [n] (logarithms of z) are no larger than air makes them that
+    shears frames by [n, 2]."""
+    air = (shear - shear.mean(0)).square().mean()
+    # Tilts are slopes of a wavefront, which scale frames with twice the variance of their shears
+    # and hardly turn them.
+    excess = 1 + DEVIATIONS * math.sqrt(4 / max(len(turn), 1))
+    seen = turn.imag.square().mean(), turn.real.square().mean() / 2
+    return all(float(value) <= max(float(excess * air), least) for value in seen)
+
+
+def _found(
+    small: Small, poses: Poses, placed: torch.Tensor, turned: bool, times: torch.Tensor
+) -> Found:
+    """Return poses in pixels of the frames, about their mean, and what of them is the camera's."""
+    numbers = placed.nonzero()[:, 0]
+    own = poses.part(numbers)
+    # Where the frame's middle stands, and how it is turned; the mean of both is the reference.
+    turn = own.z.log() if turned else torch.zeros_like(own.z)
+    middle = -own.t / own.z if turned else -own.t
+    turn, back = turn - turn.mean(), torch.exp(-turn.mean())
+    middle = (middle - middle.mean()) / back
+    # A frame that was not found stands like the one next to it.
+    nearest = (times[:, None] - times[numbers][None]).abs().argmin(1)
+    smooth_turn, smooth_middle = (trend(part, times[numbers], times) for part in (turn, middle))
+    rest = turn - smooth_turn[numbers]
+    if not (turned and _is_of_air(rest, own.shear)):
+        smooth_turn = turn[nearest]
+    left = (middle - smooth_middle[numbers]).abs().square().mean()
+    drifts = float(left) < (1 - DRIFT) * float(middle.abs().square().mean())
+    if not drifts:
+        smooth_middle = middle[nearest]
+    return Found(
+        _as_motion(smooth_turn, smooth_middle, small),
+        _as_motion(turn[nearest], middle[nearest], small),
+        turned,
+        drifts,
+        placed,
+    )
+
+
+def _as_motion(turn: torch.Tensor, middle: torch.Tensor, small: Small) -> torch.Tensor:
+    """Return the motion [n, 2, 3] in pixels of the frames whose middle [n] sees that point, turned
+    and scaled by exp(turn) [n]."""
+    z = torch.exp(turn)
+    height, width = small.size
+    centre = complex((width * small.factor - 1) / 2, (height * small.factor - 1) / 2)
+    shift = centre - z * (centre + middle * small.factor)
+    return torch.stack(
+        [
+            torch.stack([z.real, -z.imag, shift.real], dim=1),
+            torch.stack([z.imag, z.real, shift.imag], dim=1),
+        ],
+        dim=1,
+    )

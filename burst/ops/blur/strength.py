@@ -1,0 +1,183 @@
+"""The strength of turbulence from the displacements it causes, without knowing the scene.
+
+How fast displacements of two points of a row part with their distance depends on D/r0 and on the
+width of the beam in the scene alone (see `ops.turbulence.air.mode_correlation`). Both points are
+read at the same time, so that shaking of the camera drops out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch.nn import functional
+
+from burst.ops.alignment.registration import gradient
+from burst.ops.blur.psf import mean_otf, radial_mean
+from burst.ops.turbulence.air import mode_correlation, tilt_std
+from burst.ops.turbulence.zernike import TILT_X, TILT_Y
+
+PLAUSIBLE_STRENGTHS = tuple(np.geomspace(0.3, 12, 20).tolist())
+SLOWEST_FALL = 0.8
+TILE, LOWEST_BIN, FEWEST_BINS = 64, 3, 4
+SEEN = 4.0  # times the noise power
+BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
+STEP = 4  # px between the points whose displacements are compared
+COMMON_POINTS = 12  # along each side of a frame
+TYPICAL_WIDTH = 32.0  # px of a beam
+# In the logarithm of the beam's width: for one frame one beam wide, and what more do not lessen.
+DOUBT, LEAST_DOUBT = 4.0, 0.142
+NEAREST = 20.0  # px; closer points share a registration window
+
+
+@dataclass(frozen=True)
+class Strength:
+    """D/r0, the beam's width in the scene (px), how badly Kolmogorov's law fits (log rms); and the
+    structure function: distances [m] px, mean square differences [m, 2] px^2, and their fit."""
+
+    d_over_r0: float
+    aperture_px: float
+    misfit: float
+    distance: np.ndarray
+    square: np.ndarray
+    model: np.ndarray
+
+
+def measure_strength(flow: torch.Tensor, reference: torch.Tensor, sampling: float) -> Strength:
+    """Measure the strength of the turbulence that caused a flow [n, 2, h, w].
+
+    Displacement counts where the aligned mean `reference` [h, w] has detail to see it by.
+    """
+    beams = math.sqrt(flow.shape[0]) * flow.shape[3] / TYPICAL_WIDTH
+    distance, square = structure_function(flow, detail(reference), STEP)
+    return fit_strength(distance, square, sampling, doubt=max(DOUBT / beams, LEAST_DOUBT))
+
+
+def structure_function(
+    flow: torch.Tensor, confidence: torch.Tensor, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return distances [m] px along the row and mean square differences [m, 2] px^2 of dx and dy.
+
+    The flow [n, 2, h, w] is looked at on every `step`-th pixel, with `confidence` [h, w] as weight;
+    what is common to all frames is taken out.
+    """
+    cells = functional.avg_pool2d(flow, step)
+    cells = cells - cells.mean(0, keepdim=True)
+    trust = functional.avg_pool2d(confidence[None, None], step)[0, 0]
+    width = cells.shape[-1]
+    first = max(1, int(NEAREST // step))
+    lags = range(first, max(first + 2, width * 2 // 3), max(1, width // 32))
+    values = []
+    for lag in lags:
+        weight = trust[:, lag:] * trust[:, :-lag]
+        square = (cells[..., lag:] - cells[..., :-lag]).square().mean(0)
+        values.append(((square * weight).sum((1, 2)) / weight.sum().clamp(min=1e-12)).cpu().numpy())
+    return np.array([lag * float(step) for lag in lags]), np.array(values)
+
+
+def fit_strength(
+    distance: np.ndarray, square: np.ndarray, sampling: float, doubt: float = 0.0
+) -> Strength:
+    """Fit D/r0 and the beam's width to a structure function; `sampling` as in `turbulence.Air`.
+
+    Strong air in wide beams looks much like weak air in narrow ones when there are few frames:
+    `doubt` is the log rms that a beam e times wider or narrower than usual has to fit better by.
+    """
+    measured = np.log(np.clip(square, 1e-8, None))
+    fits = []
+    for aperture_px in BEAM_WIDTHS:
+        theory = _theory(aperture_px, tuple(distance.tolist()))
+        difference = measured - np.log(theory)
+        variance = float(np.exp(difference.mean()))
+        strength = (variance**0.5 / tilt_std(1.0, sampling)) ** (6 / 5)
+        misfit, model = float(difference.std()), variance * theory
+        fits.append(Strength(strength, aperture_px, misfit, distance, square, model))
+
+    def cost(fit: Strength) -> float:
+        return fit.misfit**2 + (doubt * math.log(fit.aperture_px / TYPICAL_WIDTH)) ** 2
+
+    return min(fits, key=cost)
+
+
+def common_variance(strength: Strength, size: tuple[int, int], sampling: float) -> torch.Tensor:
+    """Return the variance [2] px^2 of dx and dy of a whole frame (h, w), as the air moves it."""
+    y, x = (np.linspace(0, length - 1, COMMON_POINTS) for length in size)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    apart = points[:, None] - points[None]
+    correlation = [
+        mode_correlation(j, apart[..., 0], apart[..., 1], strength.aperture_px).mean()
+        for j in (TILT_X, TILT_Y)
+    ]
+    return torch.tensor(correlation) * tilt_std(strength.d_over_r0, sampling) ** 2
+
+
+def strongest_plausible(image: torch.Tensor, noise_variance: float, sampling: float) -> float:
+    """Return the largest D/r0 whose blur an image [h, w] may have gone through.
+
+    Hardly any scene's amplitude spectrum falls more slowly than f^-0.8. The D/r0 that explains the
+    rest of the image's fall with frequency, as far as it stands out of the noise, is the bound.
+    """
+    power = tile_spectrum(image)
+    if power is None:
+        return math.inf
+    bins = len(power)
+    frequency = torch.arange(bins) / (2 * bins)
+    lost = power <= SEEN * noise_variance
+    lost[:LOWEST_BIN] = False
+    seen = lost.long().cumsum(0) == 0
+    seen[:LOWEST_BIN] = False
+    if int(seen.sum()) < FEWEST_BINS:
+        return math.inf
+    scene = -2 * SLOWEST_FALL * frequency[seen].log()
+    fall = (power[seen] - noise_variance).log() - scene
+
+    def misfit(d_over_r0: float) -> float:
+        transfer, _ = mean_otf(d_over_r0, sampling, draws=100)
+        return float((fall - 2 * (transfer[seen] + 1e-6).log()).var())
+
+    best: float = min(PLAUSIBLE_STRENGTHS, key=misfit)
+    return best
+
+
+def tile_spectrum(image: torch.Tensor) -> torch.Tensor | None:
+    """Return the radial mean power [32] of an image's windowed 64 px tiles; None if none fits.
+
+    White noise of variance v has power v.
+    """
+    if min(image.shape) < TILE:
+        return None
+    window = torch.outer(torch.hann_window(TILE), torch.hann_window(TILE)).to(image)
+    window = window / window.square().mean().sqrt()
+    tiles = rearrange(
+        image.unfold(0, TILE, TILE // 4).unfold(1, TILE, TILE // 4), "a b y x -> (a b) y x"
+    )
+    level = (tiles * window).sum((1, 2), keepdim=True) / window.sum()
+    power = torch.fft.fft2((tiles - level) * window).abs().square().mean(0) / TILE**2
+    return radial_mean(power.cpu())
+
+
+def detail(reference: torch.Tensor) -> torch.Tensor:
+    """Return how far displacement can be seen at each pixel [h, w], between 0 and 1.
+
+    Edges in one direction show no motion along them, so the lesser eigenvalue of the structure
+    tensor counts.
+    """
+    gx, gy = gradient(reference)
+    tensor = torch.stack([gx * gx, gx * gy, gy * gy])[None]
+    xx, xy, yy = functional.avg_pool2d(tensor, 21, 1, 10)[0]
+    lesser: torch.Tensor = (xx + yy) / 2 - torch.hypot((xx - yy) / 2, xy)
+    lesser = lesser.clamp(min=0)
+    return lesser / (lesser + lesser.median().clamp(min=1e-20))
+
+
+@lru_cache(maxsize=128)
+def _theory(aperture_px: float, distances: tuple[float, ...]) -> np.ndarray:
+    """Return mean square differences [m, 2] of unit-variance tilts along and across a row."""
+    along = np.asarray(distances)
+    zero = np.zeros_like(along)
+    correlation = [mode_correlation(j, along, zero, aperture_px) for j in (TILT_X, TILT_Y)]
+    return np.asarray(np.clip(2 * (1 - np.stack(correlation, axis=1)), 1e-6, None))

@@ -1,0 +1,1 @@
+"""Which frames of a stack show the scene, how sharply and how brightly."""

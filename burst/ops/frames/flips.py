@@ -1,0 +1,55 @@
+"""Frames that are mirrored or upside down against the others."""
+
+from __future__ import annotations
+
+import torch
+
+from burst.ops.frames.agreement import Pairs, compare
+
+FLIPS = {"mirrored": (2,), "upside down": (1, 2), "mirrored top to bottom": (1,)}  # axes
+MIRRORED = 0.1  # of the usual agreement, by which a mirrored frame agrees better mirrored back
+CLEAR = 0.6  # agreement; below it noise decides which of two ways is better
+STEPS = (1, 4, 16, 64)  # frames between those that are compared
+ROUNDS = 5
+FEWEST = 6  # frames
+
+
+def flipped_frames(
+    shapes: torch.Tensor, pairs: Pairs, usual: float, least: float
+) -> dict[int, str]:
+    """Return the frames that agree better with their partners when they are flipped, and how.
+
+    `shapes` [n, y, x] are contours, `usual` is the agreement of a pair, and `least` that of a pair
+    of one scene.
+
+    A scene may look much like its mirror image: what counts is the difference, over all partners
+    with which a frame agrees in one of the two ways.
+    """
+    # Of few frames a single pair decides, and air may bend that.
+    if usual < CLEAR or len(shapes) < FEWEST:
+        return {}
+    near = torch.isin(pairs.second - pairs.first, torch.tensor(STEPS).to(pairs.first))
+    some = pairs.of(near)
+    numbers = list(zip(some.first.tolist(), some.second.tolist(), strict=True))
+    reasons = {}
+    for flip, axes in FLIPS.items():
+        flipped = compare(shapes.flip(axes), shapes, numbers).correlation
+        better = (flipped - some.correlation) / usual
+        clear = torch.maximum(flipped, some.correlation) >= least
+        found = _minority(some.of(clear), better[clear], len(shapes))
+        reasons.update(dict.fromkeys(found, flip))
+    return reasons
+
+
+def _minority(pairs: Pairs, better: torch.Tensor, count: int) -> list[int]:
+    """Return the frames that are flipped against most, if pairs agree `better` [p] when one of the
+    two is flipped."""
+    both, better = pairs.both_ways(), better.repeat(2)
+    flipped = torch.zeros(count, dtype=torch.bool, device=better.device)
+    # A good frame whose partners happen to be flipped looks flipped too, until they are known.
+    for _ in range(ROUNDS):
+        counts = (~flipped[both.second]).to(better)
+        total = better.new_zeros(count).index_add(0, both.first, counts * better)
+        partners = better.new_zeros(count).index_add(0, both.first, counts)
+        flipped = total / partners.clamp(min=1) > MIRRORED
+    return flipped.nonzero()[:, 0].tolist()

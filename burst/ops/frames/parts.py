@@ -1,0 +1,150 @@
+"""Parts of frames that show something else than the other frames do there: torn, unread, a bird."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch.nn import functional
+
+from burst.ops.frames.agreement import TOE, Pairs, shifted
+
+WINDOW = 5  # px of a view, over which differences are averaged
+# A part is spoilt where it differs this many times more than the largest difference of a usual
+# frame, covers this share of the frame, and stands out of what the same limit finds in others.
+# Chosen on simulated stacks of all levels and on real ones, of which none loses a part.
+SPOILT, LEAST_PART, TIMES_USUAL = 2.0, 0.02, 3.0
+USUAL = 0.7  # of the frames differ less
+FEWEST = 5  # frames that tell what is usual
+MARGIN = 2  # px of a view around a spoilt part
+LEAST_KNOWN = 0.1  # of a view, to tell its contrast
+LEAST_ROWS = 0.2  # of a view: fewer rows do not tell whether they agree
+# Of the usual agreement: rows that were read wrongly reach less, the others more. Usual rows that
+# agree less than clearly tell nothing.
+LOST_ROWS, GOOD_ROWS, CLEAR_ROWS = 0.5, 0.8, 0.5
+LEAST_SHOWN = 0.5  # of the contrast of those rows
+LEAST_CONTRAST = 0.25  # of that of the whole view: air moves the few edges of calm rows as it likes
+DEVIATIONS = 6.0  # of the agreement of usual rows
+DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
+CLOSED = 3  # px of a view; smaller holes in a spoilt part are spoilt by chance not seen
+
+
+def references(light: torch.Tensor, gain: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+    """Return what partners show in place of each view [n, y, x]: their median, freed of gain.
+
+    `gain` [n]. NaN where no partner reaches, and everywhere where a view has none.
+    """
+    both = pairs.both_ways()
+    even = light / gain.to(light)[:, None, None]
+    # first(x + shift) is second(x): seen from the first one, the second lies at x - shift.
+    seen = shifted(even[both.second], -both.shift)
+    result = torch.full_like(light, torch.nan)
+    for i in both.first.unique().tolist():
+        result[i] = seen[both.first == i].nanmedian(0).values
+    return result
+
+
+def differences(light: torch.Tensor, gain: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Return by how much views [n, y, x], freed of gain [n], differ from their references in the
+    root of light, in which shot noise is alike everywhere; 0 where there is no reference."""
+    even = light / gain.to(light)[:, None, None]
+    toe = TOE * reference.nanmean().clamp(min=1e-6)
+    return ((even.clamp(min=0) + toe).sqrt() - (reference.clamp(min=0) + toe).sqrt()).nan_to_num(0)
+
+
+def spoilt_parts(difference: torch.Tensor, usual: torch.Tensor) -> Mapping[int, torch.Tensor]:
+    """Return the spoilt part [y, x] bool of each view of which `difference` [n, y, x] shows one.
+
+    `usual` [n] bool says which frames tell what is usual: differences differ from place to place.
+    """
+    if int(usual.sum()) < FEWEST:
+        return {}
+    typical = difference[usual].abs().median(0).values
+    typical = _box(typical[None], 3)[0]
+    typical = (typical + 0.5 * typical.mean()).clamp(min=1e-6)
+    excess = _box((difference / typical).square(), WINDOW).sqrt()
+    limit = SPOILT * excess[usual].amax((1, 2)).median()
+    spoilt = excess > limit
+    share = spoilt.float().mean((1, 2))
+    least = max(LEAST_PART, TIMES_USUAL * float(share[usual].quantile(USUAL)))
+    return {i: _closed(spoilt[i]) for i in (share > least).nonzero()[:, 0].tolist()}
+
+
+def contrasts(light: torch.Tensor, known: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Return the contrast [n] of views [n, y, x], freed of gain, against that of their references;
+    NaN where too little of a view is `known`.
+
+    Each view's spread of light is its own, so that motion does not matter.
+    """
+    shown = known & ~reference.isnan()
+    spread = [_spread(_box(view.nan_to_num(0), WINDOW), shown) for view in (light, reference)]
+    enough = shown.float().mean((1, 2)) > LEAST_KNOWN
+    return torch.where(enough, spread[0] / spread[1].clamp(min=1e-6), torch.nan)
+
+
+def wrong_rows(
+    shapes: torch.Tensor, seen: torch.Tensor, shown: torch.Tensor, usual: torch.Tensor
+) -> Mapping[int, torch.Tensor]:
+    """Return the part [y, x] bool of all rows above or below the one from which on contours
+    [n, y, x] no longer agree with what should be `seen` [n, y, x], of each view that has such.
+
+    `shown` [n, y, x] says where it is known what should be seen, `usual` [n] which views tell how
+    well rows agree.
+    """
+    if int(usual.sum()) < FEWEST:
+        return {}
+    least = max(1, round(LEAST_ROWS * shapes.shape[1]))
+    a, b = shapes * shown, seen * shown
+    products = torch.stack([(a * b).sum(2), (a * a).sum(2), (b * b).sum(2), (seen * seen).sum(2)])
+    above = products.cumsum(2)[:, :, least - 1 : -least]
+    below = products.sum(2, keepdim=True) - above
+    whole = products[3].sum(1, keepdim=True)
+    top, bottom = (_relative(side, whole, usual) for side in (above, below))
+    found = {}
+    for lost, rest, upper in ((top, bottom, True), (bottom, top, False)):
+        scatter = DEVIATION_OF_MAD * (lost[usual] - 1).abs().median(0).values
+        limit = (1 - DEVIATIONS * scatter).clamp(max=LOST_ROWS)
+        wrong = torch.where((lost < limit) & (rest > GOOD_ROWS), rest - lost, 0.0)
+        best = wrong.max(1)
+        for i in (best.values > 0).nonzero()[:, 0].tolist():
+            row = int(best.indices[i]) + least
+            part = torch.zeros_like(shapes[i], dtype=torch.bool)
+            if upper:
+                part[: row + MARGIN] = True
+            else:
+                part[max(row - MARGIN, 0) :] = True
+            found[i] = part
+    return found
+
+
+def _relative(side: torch.Tensor, whole: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
+    """Return how well rows on one side of each row agree [n, r], against the median of usual views;
+    1 where those do not agree clearly either."""
+    agreement = side[0] / (side[1] * side[2]).clamp(min=1e-20).sqrt()
+    middle = agreement[usual].median(0).values
+    known = (middle > CLEAR_ROWS) & (side[2] > LEAST_SHOWN * side[3])
+    known &= side[3] > LEAST_CONTRAST * whole
+    return torch.where(known, agreement / middle, 1.0)
+
+
+def _spread(views: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
+    """Return the standard deviation [n] of views [n, y, x] where they are shown."""
+    count = shown.sum((1, 2)).clamp(min=1)
+    mean = (views * shown).sum((1, 2)) / count
+    return (((views - mean[:, None, None]) * shown).square().sum((1, 2)) / count).sqrt()
+
+
+def _box(maps: torch.Tensor, size: int) -> torch.Tensor:
+    """Average maps [n, y, x] over squares; edges replicate."""
+    padded = functional.pad(maps[:, None], (size // 2,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, size, 1)[:, 0]
+
+
+def _closed(part: torch.Tensor) -> torch.Tensor:
+    """Return a part [y, x] with a margin around it and without small holes."""
+    grown = _largest(part.float(), MARGIN + CLOSED)
+    return -_largest(-grown, CLOSED) > 0.5
+
+
+def _largest(part: torch.Tensor, reach: int) -> torch.Tensor:
+    return functional.max_pool2d(part[None, None], 2 * reach + 1, 1, reach)[0, 0]

@@ -1,0 +1,89 @@
+"""Which frames belong to a stack, which parts of them, and how bright each was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from burst.ops.frames.agreement import view_factor
+from burst.ops.frames.judge import judge
+from burst.ops.frames.repeats import find_repeats
+from burst.ops.frames.scene import look
+from burst.records import Sensor
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What takes part in a restoration.
+
+    kept     [m] numbers of the frames that do
+    gain     [m] how bright each was recorded against the others
+    valid    [m, h, w] bool, which of their values are good; None for all
+    reasons  why each other frame does not, by number
+    parts    the share of a kept frame that is left out, by number
+    divided  whether frames fall into groups that do not agree, so that none was left out for that
+    """
+
+    kept: torch.Tensor
+    gain: torch.Tensor
+    valid: torch.Tensor | None
+    reasons: Mapping[int, str]
+    parts: Mapping[int, float]
+    divided: bool
+
+
+def screen(frames: np.ndarray, sensor: Sensor, strictness: float, device: str = "cpu") -> Verdict:
+    """Judge frames [n, h, w] in DN; a `strictness` above 1 asks for more agreement, below for less.
+
+    At least one frame is kept.
+    """
+    repeats = find_repeats(frames)
+    reasons = {i: f"the same as frame {j}" for i, j in repeats.same.items()}
+    distinct = [i for i in range(len(frames)) if i not in reasons]
+    black = float(sensor.black_levels[0])
+    views = look(frames, black, sensor.white_level, device).of(distinct)
+    judged = judge(views, strictness)
+    left = [i for i in range(len(distinct)) if i not in judged.reasons]
+    reasons.update({distinct[i]: reason for i, reason in judged.reasons.items()})
+    kept = [distinct[i] for i in left]
+    size = (frames.shape[1], frames.shape[2])
+    spoilt = {distinct[i]: _enlarged(part, size) for i, part in judged.parts.items()}
+    for i, copied in repeats.partly.items():
+        if i in kept:
+            spoilt[i] = spoilt.get(i, np.zeros(size, bool)) | copied
+    return Verdict(
+        torch.tensor(kept, device=device),
+        judged.gain[left].float().to(device),
+        _valid(kept, spoilt, size, device),
+        dict(sorted(reasons.items())),
+        {i: float(spoilt[i].mean()) for i in sorted(spoilt)},
+        judged.divided,
+    )
+
+
+def _valid(
+    kept: list[int], spoilt: Mapping[int, np.ndarray], size: tuple[int, int], device: str
+) -> torch.Tensor | None:
+    """Return which values of the kept frames [m, h, w] are good; None for all."""
+    if not spoilt:
+        return None
+    valid = torch.ones((len(kept), *size), dtype=torch.bool, device=device)
+    for i, part in spoilt.items():
+        valid[kept.index(i)] = torch.from_numpy(~part).to(device)
+    return valid
+
+
+def _enlarged(part: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+    """Return the part [h, w] of a frame that a part [y, x] of its view stands for.
+
+    The last rows and columns, which fill no pixel of a view, are like the ones before.
+    """
+    factor = view_factor(*size)
+    rows, columns = (
+        (np.arange(side) // factor).clip(max=n - 1)
+        for side, n in zip(size, part.shape, strict=True)
+    )
+    return np.asarray(part.cpu().numpy()[np.ix_(rows, columns)])

@@ -1,0 +1,264 @@
+"""Find what of a sensor measures no light: pixels, clusters, rows and columns.
+
+Three facts tell a defect from the scene, and each is asked only where it can answer:
+- a pixel without noise is stuck: light that varied by less than its own shot noise is no light;
+- a time-mean far below black is no light;
+- a defect is sharper than optics: the point spread function of a lens leaves light beside
+  whatever it images, and motion spreads it further, while a defect ends with its pixel.
+In a scene that stands still and holds steps as sharp as a pixel, such as a rendered chart, the
+third says nothing, and only the first two count beyond a single pixel.
+
+Maps [h, w] are made where the frames are; what stands out of them is counted on the host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage, stats
+from torch.nn import functional
+
+from burst.ops.noise import hot_pixels, lowest_linear
+from burst.ops.sensor.pixels import NEVER, PixelMaps, measure_pixels, scene_moves
+from burst.ops.sensor.spots import (
+    BOX,
+    LEAK,
+    SIGNIFICANT,
+    blocks,
+    find_rising,
+    no_larger,
+    surroundings,
+)
+from burst.records import NoiseModel, Sensor
+
+LEAST_DEVIATION = 0.7  # DN; of less noise rounding leaves too little to see
+RARE = 1e-7  # chance per pixel that noise alone looks frozen
+DOUBTED = 1.5  # how much larger than fitted the variance of noise may be
+FEWEST_RESTLESS = 6  # frames
+LONGEST = 16  # rows or columns side by side; more cannot be interpolated
+# px. In narrower gaps what is mended from both sides costs .2 dB at most. To leave it out costs up
+# to 1 dB in weak air: few frames show what is behind it, and are hard to align beside it.
+WIDE = 5
+ALIKE = 64  # pixels of nearly the same brightness, darker and brighter ones each
+MOST_ODD = 0.02  # share of pixels; more of them are what the source does, not single defects
+MOST_LINES = 0.1  # share of the rows or columns
+WHOLE = 0.9  # share of a row or column that has to agree
+# What makes a scene as sharp as a defect: so many steps of one pixel between even places, as a
+# share of all steps (8e-4 in photographs, 4e-3 and more in drawings), or so many that are even on
+# one side, as thin lines are (.43 among stars of 1.4 px, the most that optics gave; .9 if drawn).
+SHARP_STEPS, STEPS, ENDS = 20, 1e-3, 0.6
+
+NONE = {"pixels": 0, "clusters": 0, "rows": 0, "columns": 0}
+
+
+@dataclass(frozen=True)
+class Defects:
+    """What measures no light: a mask [h, w], those of it in gaps too wide to be mended [h, w], and
+    how many of each kind there are."""
+
+    mask: torch.Tensor
+    gaps: torch.Tensor
+    pixels: int
+    clusters: int
+    rows: int
+    columns: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are, by kind."""
+        return {kind: getattr(self, kind) for kind in NONE}
+
+
+def find_defects(linear: torch.Tensor, noise: NoiseModel, sensor: Sensor) -> Defects:
+    """Find the defects of frames [n, h, w].
+
+    Of display-encoded frames the noise is not looked at: cameras and codecs smooth and freeze it.
+    """
+    raw = sensor.transfer == "linear"
+    maps = measure_pixels(linear, noise, sensor)
+    moves = scene_moves(maps)
+    dark = _below_black(maps, noise, lowest_linear(sensor))
+    rows = _lines(maps, dark, moves)
+    columns = _lines(maps.turned(), dark.T, moves)
+    lines = rows[:, None] | columns[None]
+    points = _spots(maps, hot_pixels(linear, noise), dark, lines, moves)
+    points = (points | _frozen(maps, dark) | _restless(maps) if raw else points) & ~lines
+    found, kinds = ndimage.label(points.cpu().numpy(), BOX)
+    size = np.bincount(found.ravel(), minlength=kinds + 1)[1:]
+    mask = points | lines
+    return Defects(
+        mask,
+        _wide(mask),
+        pixels=int((size == 1).sum()),
+        clusters=int((size > 1).sum()),
+        rows=int(rows.sum()),
+        columns=int(columns.sum()),
+    )
+
+
+def _wide(mask: torch.Tensor) -> torch.Tensor:
+    """Return where a mask [h, w] holds whole squares of WIDE px; what is beyond it counts to it."""
+    margin = WIDE // 2
+    good = functional.pad((~mask).float()[None, None], (margin,) * 4, mode="replicate")
+    inside = functional.max_pool2d(good, WIDE, 1) == 0
+    return functional.max_pool2d(inside.float(), WIDE, 1, margin)[0, 0] > 0
+
+
+def _below_black(maps: PixelMaps, noise: NoiseModel, lowest: float) -> torch.Tensor:
+    """Tell which pixels [h, w] lie further below black than noise and its drift can take them,
+    or read DN 0 in all frames though darkness reads more."""
+    limit = max(SIGNIFICANT * noise.std(0), 4 * maps.step, 0.25 * abs(lowest))
+    always_0 = (maps.mean < lowest + maps.step / 2) & (lowest < -noise.std(0) / 2)
+    return always_0 | (maps.mean < -limit)
+
+
+def _lines(maps: PixelMaps, dark: torch.Tensor, moves: bool) -> torch.Tensor:
+    """Find rows [h] that are dead, hot or stuck."""
+    least = LEAST_DEVIATION**2 if maps.count >= 8 else 4.0  # DN^2; few frames agree by rounding
+    expected, variance = _median(maps.expected), _median(maps.variance)
+    ratio = variance / np.maximum(expected, 1e-16)
+    around = ndimage.median_filter(ratio, 2 * LONGEST + 1, mode="mirror")
+    frozen = (expected > least * maps.step**2) & (ratio < 0.1 * np.minimum(around, 1))
+    found = frozen & (_share(maps.free) > WHOLE) | (_share(dark) > WHOLE)
+    varied = (maps.variance.amax(1) >= NEVER * maps.step**2).cpu().numpy()
+    range_ = (maps.mean.amax(1) - maps.mean.amin(1)).cpu().numpy()
+    constant = ~varied & (range_ < maps.step / 2) & bool(np.median(variance) > 0)
+    flat = _median(maps.mean.abs()) < 3 * _median(maps.sigma) + maps.step
+    for first, last in _sharp_blocks(maps):
+        rows = slice(first, last + 1)
+        at_border = first == 0 or last == len(found) - 1
+        if constant[rows].all() or (moves and not at_border) or (at_border and flat[rows].all()):
+            found[rows] = True
+    found = found if found.mean() <= MOST_LINES else np.zeros_like(found)
+    return torch.from_numpy(found).to(maps.mean.device)
+
+
+def _sharp_blocks(maps: PixelMaps) -> list[tuple[int, int]]:
+    """Return first and last row of bands that end as sharp as pixels do over the whole width."""
+    begins = _sharp_begins(maps.mean, maps.sigma)
+    ends = _sharp_begins(maps.mean.flip(0), maps.sigma.flip(0))[::-1].copy()
+    begins[0] = ends[-1] = True
+    height, taken, blocks = len(begins), np.zeros(len(begins), bool), []
+    for length in range(1, min(LONGEST, height - 1) + 1):
+        for first in np.flatnonzero(begins[: height - length + 1] & ends[length - 1 :]):
+            rows = slice(first, first + length)
+            if not taken[rows].any():
+                taken[rows] = True
+                blocks.append((int(first), int(first) + length - 1))
+    return blocks
+
+
+def _sharp_begins(mean: torch.Tensor, sigma: torch.Tensor) -> np.ndarray:
+    """Tell which rows [h] differ from the row above, which hardly differs from the one above it."""
+    change = mean.diff(dim=0, prepend=mean[:1])
+    slope = torch.cat([change[:1], change[:-1]])
+    plain = change.abs() > SIGNIFICANT * 2**0.5 * sigma
+    leak = _median(slope * change.sign()) / np.maximum(_median(change.abs()), 1e-16)
+    return np.asarray((_share(plain) > WHOLE) & (np.abs(leak) < LEAK))
+
+
+def _median(values: torch.Tensor) -> np.ndarray:
+    """Return the median of each row [h] of values [h, w], on the host."""
+    return values.median(dim=1).values.cpu().numpy()
+
+
+def _share(chosen: torch.Tensor) -> np.ndarray:
+    """Return which share of each row [h] is chosen, on the host."""
+    return chosen.float().mean(1).cpu().numpy()
+
+
+def _frozen(maps: PixelMaps, dark: torch.Tensor) -> torch.Tensor:
+    """Find pixels [h, w] that vary by far less than noise does, while those about them vary."""
+    deviation = maps.expected.sqrt() / maps.step
+    # The chance that all frames round to one DN; of the rest, chi-square tells.
+    alike = torch.erf(0.5 / 2**0.5 / deviation.clamp(min=1e-6)) ** (maps.count - 1)
+    quiet = float(stats.chi2.ppf(RARE, maps.count - 1)) / max(maps.count - 1, 1)
+    found = (alike < RARE) & (maps.variance < quiet * maps.expected) & maps.free
+    found &= deviation > LEAST_DEVIATION
+    if not 0 < float(found.float().mean()) <= 2 * MOST_LINES:
+        return torch.zeros_like(found)
+    y, x = found.nonzero(as_tuple=True)
+    padded = functional.pad(maps.variance[None], (3, 3, 3, 3), mode="reflect")[0]
+    around = torch.stack([padded[y + dy, x + dx] for dy in range(7) for dx in range(7)])
+    found[y, x] = maps.variance[y, x] < 0.1 * around.median(0).values
+    found[y, x] &= dark[y, x] | (maps.variance[y, x] < 0.1 * _of_alike(maps, y, x))
+    labels, _ = ndimage.label(found.cpu().numpy(), BOX)
+    kept = no_larger(labels, thin=True)[labels]
+    return torch.from_numpy(kept & (kept.mean() <= MOST_ODD)).to(found.device)
+
+
+def _of_alike(maps: PixelMaps, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return the median variance [k] of the pixels that are as bright as those at y, x [k]."""
+    order = maps.mean.flatten().argsort()
+    place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)).to(order))
+    varied, at = maps.variance.flatten()[order], place.reshape(maps.mean.shape)[y, x]
+    near = torch.arange(-ALIKE, ALIKE + 1, device=at.device)
+    return varied[(at[:, None] + near).clamp(0, len(order) - 1)].median(1).values
+
+
+def _spots(
+    maps: PixelMaps, single: torch.Tensor, dark: torch.Tensor, lines: torch.Tensor, moves: bool
+) -> torch.Tensor:
+    """Find pixels and clusters [h, w] that end as sharp as pixels do, `single` ones among them;
+    `dark` [h, w] are too dark to be light, and `lines` [h, w] are known as defects."""
+    base, spread = surroundings(maps.mean)
+    single = single & ~_is_star(maps, base, spread)
+    above, below = blocks(maps.mean, maps.sigma) if moves else (None, None)
+    bright = find_rising(maps.mean, maps.sigma, base, spread, above)
+    no_light = find_rising(-maps.mean, maps.sigma, -base, spread, below)
+    impossible = no_light.where(no_light.sharp()) & dark
+    if moves:
+        found = single | bright.where(bright.sharp()) | no_light.where(no_light.sharp())
+    else:
+        found = bright.where(bright.sharpest()) | no_light.where(no_light.sharpest())
+        apart = _far_from(bright.any | no_light.any | lines)
+        found = found & (not _is_sharp(maps, apart)) | (single & dark)
+    found = found | impossible
+    return found if float(found.float().mean()) <= MOST_ODD else single & found
+
+
+def _far_from(defects: torch.Tensor) -> torch.Tensor:
+    """Tell which pixels [h, w] are more than 2 px from all defects [h, w], whose own steps end."""
+    return functional.max_pool2d(defects.float()[None], 5, 1, 2)[0] == 0
+
+
+def _is_star(maps: PixelMaps, base: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+    """Tell which pixels [h, w] have light in all four pixels beside them, as a star has; a hole in
+    the light likewise."""
+    padded = functional.pad(maps.mean[None], (1, 1, 1, 1), mode="reflect")[0]
+    beside = torch.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
+    rise = maps.mean - base
+    light = (beside - base) * rise.sign()
+    lit = (light > 2 * torch.maximum(maps.sigma, spread)).all(0)
+    return lit & (light.mean(0) > LEAK * rise.abs())
+
+
+def _restless(maps: PixelMaps) -> torch.Tensor:
+    """Find spots [h, w] that vary by more than noise and whatever moves beside them."""
+    if maps.count < FEWEST_RESTLESS:
+        return torch.zeros_like(maps.free)
+    excess = (maps.variance - DOUBTED * maps.expected).clamp(min=0).sqrt()
+    by_chance = float(stats.chi2.isf(RARE, maps.count - 1)) / (maps.count - 1)
+    noise = (by_chance * maps.expected).sqrt() / SIGNIFICANT
+    rising = find_rising(excess, noise, *surroundings(excess))
+    spots = rising.where(rising.sharp())
+    return spots & (float(spots.float().mean()) <= MOST_ODD)
+
+
+def _is_sharp(maps: PixelMaps, apart: torch.Tensor) -> bool:
+    """Tell whether the scene has steps of one pixel, as drawn ones have, `apart` [h, w] from
+    whatever may be a defect."""
+    steps, ends, strong = 0, 0, 0
+    for one, away in ((maps, apart), (maps.turned(), apart.T)):
+        change = one.mean.diff(dim=1).abs()
+        before = torch.maximum(change.roll(1, 1), change.roll(2, 1))
+        after = torch.maximum(change.roll(-1, 1), change.roll(-2, 1))
+        noise = SIGNIFICANT * one.sigma[:, 1:]
+        even = LEAK * change + noise / 3
+        plain = ((change > 3 * noise) & away[:, 1:])[:, 2:-2]
+        strong += int(plain.sum())
+        steps += int((plain & (torch.maximum(before, after) < even)[:, 2:-2]).sum())
+        ends += int((plain & (torch.minimum(before, after) < even)[:, 2:-2]).sum())
+    return steps >= max(SHARP_STEPS, STEPS * strong) or ends >= max(SHARP_STEPS, ENDS * strong)

@@ -1,0 +1,130 @@
+"""Images of single instants out of rows that were read one after another, and their times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from burst.records import Burst, Sensor, Shutter
+
+if TYPE_CHECKING:
+    from burst.ops.rolling.unroll import Clock
+
+
+@dataclass(frozen=True)
+class Instants:
+    """Images [t, h, w] or [t, h, w, 3], black 0 and white 1 as the sensor encodes them, and of
+    those whose truth is known the truth, by number."""
+
+    burst: Burst
+    images: np.ndarray
+    truths: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> int:
+        """The number of the image that stands for all."""
+        return len(self.images) // 2
+
+    @property
+    def times(self) -> list[float]:
+        """When the images are of, in frame times."""
+        return list(self.burst.report.numbers("unroll")["instants"])
+
+    @cached_property
+    def clock(self) -> Clock:
+        """When every row was read, in frame times; in readouts under a dual reversed shutter."""
+        from burst.ops.rolling.unroll import clock_of
+
+        shutter = Shutter.DUAL_REVERSED if self.paired else Shutter.ROLLING
+        numbers = self.burst.report.numbers("unroll")
+        times = clock_of(self.burst.stack, shutter, numbers.get("readout_ratio", 1.0))
+        if "start" not in numbers:
+            return times
+        start = times.start.new_tensor(numbers["start"]) + times.start[0]
+        return replace(times, start=start)
+
+    @property
+    def paired(self) -> bool:
+        """Whether frames 2i and 2i + 1 are of the same moment."""
+        settings = (e.settings for e in self.burst.report.entries if e.stage == "unroll")
+        return next(settings).get("shutter") == Shutter.DUAL_REVERSED
+
+    @property
+    def unit(self) -> float:
+        """The seconds that the unit of time lasts; 0 where nobody says."""
+        sensor, height = self.burst.stack.sensor, self.burst.stack.height
+        frame_time = self.burst.report.numbers("unroll").get("frame_time", sensor.frame_time)
+        return height * sensor.row_time if self.paired else frame_time
+
+    def image_of(self, frame: int, share: float) -> int | None:
+        """Return the number of the image of a share of a frame's readout; None if there is none."""
+        if frame >= self.burst.stack.count:
+            return None
+        height = self.burst.stack.height
+        away = np.abs(np.array(self.times) - self.clock.instant(frame, share, height))
+        nearest = int(away.argmin())
+        return nearest if away[nearest] < 0.5 / height else None
+
+    def frame_of(self, number: int) -> int:
+        """Return the frame that was read closest to the time of an image, of those that take part;
+        of a pair the first."""
+        stack = self.burst.stack
+        left = self.burst.report.numbers("unroll").get("left_out", {})
+        kept = [k for k in range(stack.count) if str(k) not in left]
+        middles = [self.clock.instant(k, 0.5, stack.height) for k in kept]
+        return kept[int(np.abs(np.array(middles) - self.times[number]).argmin())]
+
+
+def frame_image(burst: Burst, frame: int) -> np.ndarray:
+    """Return a frame [h, w] or [h, w, 3] as it was recorded, black 0 and white 1."""
+    stack, sensor = burst.stack, burst.stack.sensor
+    recorded = stack.frames if stack.colour is None else stack.colour
+    return from_dn(recorded[frame], sensor)
+
+
+def from_dn(image: np.ndarray, sensor: Sensor) -> np.ndarray:
+    """Return an image in DN with black 0 and white 1."""
+    black = float(np.mean(sensor.black_levels))
+    return np.asarray((image - black) / (sensor.white_level - black), np.float32)
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """Return an image [h, w] of one [h, w] or [h, w, 3]."""
+    return image if image.ndim == 2 else np.asarray(image.mean(-1))
+
+
+def as_displayed(image: np.ndarray, sensor: Sensor) -> np.ndarray:
+    """Return an image of any shape within 0..1, encoded as a display shows it."""
+    import torch
+
+    from burst.ops.color import linear_to_display
+
+    clipped = np.asarray(np.clip(np.nan_to_num(image), 0, 1))
+    if sensor.transfer == "srgb":
+        return clipped
+    return np.asarray(linear_to_display(torch.from_numpy(clipped)).numpy())
+
+
+def scores(instants: Instants) -> list[dict[str, float]]:
+    """Return for each truth its instant (frame times) and the PSNR (dB) of the nearest frame and
+    of the image, encoded for a display and with nothing fitted."""
+    burst, found = instants.burst, []
+    for number, truth in sorted(instants.truths.items()):
+        frame = frame_image(burst, instants.frame_of(number))
+        shown = [as_displayed(x, burst.stack.sensor) for x in (frame, instants.images[number])]
+        wanted = as_displayed(truth, burst.stack.sensor)
+        before, after = (_psnr(image, wanted) for image in shown)
+        found.append({"instant": instants.times[number], "frame_psnr": before, "psnr": after})
+    return found
+
+
+def _psnr(image: np.ndarray, truth: np.ndarray) -> float:
+    import torch
+
+    from burst.ops.metrics import psnr
+
+    return psnr(torch.from_numpy(image), torch.from_numpy(truth))

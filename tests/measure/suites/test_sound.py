@@ -1,0 +1,62 @@
+"""The suite of trouble: what is spoilt, what it is held against, and the table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from burst.data.defects import DEFECTS
+from burst.data.mishaps import MISHAPS
+from burst.measure.sound_table import sound_table
+from burst.measure.suites.sound import (
+    PATHS,
+    SoundBench,
+    Trouble,
+    spoilt,
+    too_much,
+    troubles,
+    unspoilt,
+)
+from burst.pipeline import load
+
+
+def trouble(part: str, what: str, frames: int = 12, size: int = 96) -> Trouble:
+    """Return one trouble of a small stack."""
+    return Trouble(part, what, "camera", "low", 0, frames, size)
+
+
+def test_every_trouble_is_tried_at_every_level():
+    found = troubles(["camera"], ["low", "high"], 0, 12, 96)
+    assert {case.what for case in found} == {"none", *MISHAPS, *DEFECTS, *PATHS}
+    assert len(found) == 2 * len({case.what for case in found})
+
+
+def test_the_reference_has_the_same_frames_without_the_bad_ones():
+    stack, bad = spoilt(trouble("frames", "dark"))
+    reference = unspoilt(trouble("frames", "dark"), bad)
+    good = np.setdiff1d(np.arange(12), bad)
+    assert len(bad) == 1
+    assert np.array_equal(stack.frames[good], reference.frames)
+
+
+@pytest.mark.parametrize(("part", "what"), [("none", "none"), ("frames", "dark")])
+def test_what_is_lost_is_counted(part, what):
+    record = SoundBench(load("classical")).measure(trouble(part, what))
+    assert abs(record["loss"]) < 0.05
+    assert record["bad_left_out"] == record["bad"]
+    assert record["good_left_out"] == 0
+    record["case"] = vars(trouble(part, what))
+    assert f"| {what} |" in sound_table([record])
+
+
+def test_what_costs_too_much_is_told():
+    rows = [("dark", 0.1), ("dark", 0.2), ("bird", 0.2), ("bird", 0.6), ("identical", 5.0)]
+    found = too_much([{"case": {"what": what}, "loss": loss} for what, loss in rows])
+    assert found == {"bird": pytest.approx(0.4)}
+
+
+def test_a_camera_that_moved_is_scored_on_what_all_frames_show():
+    case = trouble("camera", "drifted by half a frame", 16, 128)
+    record = SoundBench(load("classical")).measure(case)
+    assert record["size"][1] < 100
+    assert record["psnr"] > record["mean_psnr"] + 8

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from burst.data.scenes import SCENES
 from burst.files.write import write_text
-from burst.measure.plots import draw_scaling, draw_seconds
 from burst.measure.results import Record, read_results
-from burst.measure.tables import tables
+from burst.measure.suite import Suite, find_suite, suites
 
 INTRODUCTION = """\
 # Benchmarks
@@ -39,85 +38,37 @@ was resident before; "scaling" measures whole processes, imports included. Of ps
 siril, which run as programs of their own, the seconds hold all and the memory only our side.
 """
 
-TITLES = {
-    "synthetic": "Simulated stacks",
-    "sharpness": "How sharp charts come out",
-    "stages": "Every stage against the truth",
-    "ablation": "What each stage is worth",
-    "scaling": "Cost over frames and pixels",
-    "boards": "Words on real boards",
-    "shutter": "Rolling shutters",
-    "submit": "A challenge in one command",
-    "drawn": "Networks after the geometry of a shutter",
-    "instants": "Rolling shutters, simulated",
-    "soak": "Broken stacks and killed batches",
-    "sound": "Stacks with trouble",
-    "quick": "Quick suite",
-}
-NOTES = {
-    "sound": (
-        "40 frames of 192 x 192, each stack beside the same one, air and noise alike, without the"
-        " trouble (see `burst/measure/suites/sound.py`): without the bad frames, without the"
-        " defects, from a camera at rest, on the part of the scene that all frames show. What is"
-        ' lost may be at most 0.3 dB. "Plain mean" is that of all frames as they came. Of frames'
-        " that are all the same there is nothing to merge: their result is to be no worse than their mean."
-    ),
-    "synthetic": "How each peer is installed stands in [peers.md](peers.md).",
-    "sharpness": (
-        "MTF50, in cycles per pixel, as a camera's is measured (ISO 12233): of sixteen slanted"
-        " edges and of a Siemens star, each seen through several airs, and the peak of the MTF (see"
-        " `burst/measure/transfer.py`). A peak above 1 is overshoot, which makes MTF50 larger than"
-        " the detail that is there."
-    ),
-    "submit": (
-        "`burst submit` from a folder of simulated stacks of coded targets to a zip that"
-        " `burst submit --check` finds no fault with: seconds and memory are those of the whole"
-        " command and all its processes, each with one thread; bits are read from the images in the"
-        " zip."
-    ),
-    "shutter": (
-        "Scored as the literature does: display-encoded, nothing fitted; border 20 px; thirds of"
-        " the rows. Seconds are those of one image with all matching, on the threads named above."
-        ' "frame" is the frame as it was read; "DIS, constant velocity" the simplest solver.'
-    ),
-    "drawn": (
-        "Recordings drawn as those that networks learn from (see `burst/measure/suites/drawn.py`),"
-        " of images and seeds that they never saw, at the noise levels that they learn at: sharp,"
-        " blurred by 0.35 of a frame time, with a global reset, and by two cameras. Scored like"
-        " real sequences."
-    ),
-    "instants": (
-        "A carried camera pans over stills with a disc before it that goes its own way (see"
-        " `burst/measure/suites/instants.py`). Scored like the recorded sequences. The readout is"
-        " told for the images, and found without being told for the second table."
-    ),
-}
+# Suites in the order of the page; others follow by their names.
+FIRST = (
+    "synthetic", "sharpness", "stages", "ablation", "scaling", "boards", "shutter", "submit",
+    "drawn", "instants", "soak", "sound",
+)  # fmt: skip
 
 
 def write_page(page: Path, folder: Path) -> None:
     """Write the page and its plots from all suites measured into a folder."""
     parts = [INTRODUCTION]
-    for suite, title in TITLES.items():
-        results = read_results(folder / f"{suite}.json")
-        if suite == "stages" and not results:
-            # The stacks on which methods are scored tell of the stages as well.
-            results = read_results(folder / "synthetic.json")
-        if results.get("records"):
-            parts.append(_section(suite, title, results, page))
+    for name in (*FIRST, *sorted(set(suites()) - set(FIRST))):
+        suite = find_suite(name)
+        results = read_results(folder / f"{name}.json")
+        if not results and suite.filled_by:
+            results = read_results(folder / f"{suite.filled_by}.json")
+        if results.get("records") and suite.page is None and suite.remembers:
+            parts.append(_section(name, suite, results, page))
     write_text(page, "\n".join(parts))
 
 
-def _section(suite: str, title: str, results: Record, page: Path) -> str:
+def _section(name: str, suite: Suite, results: Record, page: Path) -> str:
     records = results["records"]
-    made = f"Made by `burst bench --suite {suite}`."
-    parts = [f"## {title}", f"{made} {_measured_on(records, results['machine'])}"]
-    if suite in PLOTS:
-        plot = page.with_name(f"{page.stem}-{suite}.svg")
-        PLOTS[suite](records, plot)
-        parts.append(f"![{title}]({plot.name})")
-    if suite in NOTES:
-        parts.append(NOTES[suite])
-    return "\n\n".join([*parts, tables(suite, records)]) + "\n"
+    made = f"Made by `burst bench --suite {name}`."
+    parts = [f"## {suite.title}", f"{made} {_measured_on(records, results['machine'])}"]
+    if suite.plot:
+        plot = page.with_name(f"{page.stem}-{name}.svg")
+        suite.plot(records, plot)
+        parts.append(f"![{suite.title}]({plot.name})")
+    if suite.notes:
+        parts.append(suite.notes)
+    return "\n\n".join([*parts, suite.tables(records)]) + "\n"
 
 
 def _measured_on(records: Sequence[Record], machine: Record) -> str:
@@ -141,9 +92,3 @@ def _source_of(image: str) -> str:
     """Return the folder of an image, or what else it comes from."""
     folder = os.path.basename(os.path.dirname(image))
     return folder or ("scikit-image" if image in SCENES else "drawn charts and targets")
-
-
-PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {
-    "synthetic": draw_seconds,
-    "scaling": draw_scaling,
-}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burst.files.write import atomic_write
 from burst.measure.results import Record
-from burst.measure.suites.scaling import FRAMES, SIZE
 from burst.measure.tables import MIB, OURS, by_level, is_target, mean_of
 
 if TYPE_CHECKING:
@@ -105,13 +104,10 @@ def _colour(method: str) -> str:
     return ACCENT if method == OURS else MUTED
 
 
-def draw_scaling(records: Sequence[Record], path: Path) -> None:
-    """Draw seconds and memory over the number of values in the stack."""
+def draw_scaling(sweeps: Mapping[str, Sequence[Record]], path: Path) -> None:
+    """Draw seconds and memory over the number of values in the stack, a line for each of two
+    sweeps."""
     figure, (seconds, memory) = _figure(2)
-    sweeps = {
-        f"{SIZE} x {SIZE} px, more frames": [r for r in records if r["case"]["size"] == SIZE],
-        f"{FRAMES} frames, more pixels": [r for r in records if r["case"]["frames"] == FRAMES],
-    }
     for (label, group), colour in zip(sweeps.items(), (MUTED, ACCENT), strict=True):
         values = [r["case"]["frames"] * r["case"]["size"] ** 2 / 1e6 for r in group]
         seconds.plot(values, [r["seconds"] for r in group], "o-", color=colour, label=label)

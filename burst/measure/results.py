@@ -18,6 +18,10 @@ from burst.machine import library_version, processor
 Record = dict[str, Any]
 
 
+class PeerError(ValueError):
+    """A peer that is not installed, or that gave no image; the message says what to do."""
+
+
 class Subject(Protocol):
     """What is measured, a stack or a board: a dataclass of plain values with a name."""
 
@@ -38,10 +42,10 @@ DECISIVE = (
     "records.py", "pipeline.py", "data", "files", "ops", "stages", "models", "network/apply.py",
     "network/preparation.py", "network/inputs.py", "network/inputs_rolling.py", "measure",
 )  # fmt: skip
-SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "shutter_tables.py", "tables.py")
+SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
 
 
-class Book:
+class Results:
     """The records of one suite in one file; those of other code, settings or networks are measured
     again."""
 
@@ -52,7 +56,7 @@ class Book:
         code."""
         self.path, self.suite, self.settings, self.networks = path, suite, settings, networks
         self.machine = describe_machine(threads)
-        self.code = code_digest()
+        self.code = code_digest(suite)
         self.records: list[Record] = []
         self._earlier = {record["key"]: record for record in read_records(path)}
 
@@ -72,6 +76,10 @@ class Book:
                 self._write()
         self._write()
         return self.records
+
+    def forget(self) -> None:
+        """Take nothing from an earlier run."""
+        self._earlier = {}
 
     def _key(self, case: Subject) -> str:
         parts = (self.code, self.settings, self.networks, json.dumps(asdict(case), sort_keys=True))
@@ -102,14 +110,14 @@ def read_records(path: Path) -> list[Record]:
     return list(read_results(path).get("records", []))
 
 
-def code_digest() -> str:
-    """Return the SHA-256 of the source on which figures depend."""
+def code_digest(suite: str) -> str:
+    """Return the SHA-256 of the source on which the figures of a suite depend."""
     package = Path(__file__).resolve().parents[1]
     places = [package / name for name in DECISIVE]
     sources = [f for place in places for f in ([place] if place.is_file() else place.rglob("*.py"))]
     digest = hashlib.sha256()
     for path in sorted(sources):
-        if path.name not in SHOWING:
+        if path.name not in SHOWING and (path.parent.name != "suites" or path.stem == suite):
             digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from burst.data.targets import Layout
     from burst.data.turbulence import Simulated
+    from burst.measure.suite import Options
 
 TARGET = "coded target "  # the name of a drawn target, its number follows
 
@@ -47,25 +48,16 @@ class Case:
         return self.image.startswith(TARGET)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a suite measures: levels, images and a number of coded targets for each, their size."""
-
-    levels: tuple[str, ...]
-    images: tuple[str, ...]
-    targets: int
-    seed: int
-    frames: int
-    size: int
-
-    def cases(self) -> list[Case]:
-        """Return all cases; every level gets the same images, and all levels advance together."""
-        names = [*self.images, *(f"{TARGET}{i}" for i in range(self.targets))]
-        return [
-            Case(image, level, self.seed, self.frames, self.size)
-            for image in names
-            for level in self.levels
-        ]
+def stack_cases(options: Options) -> list[Case]:
+    """Return the stacks of images and coded targets; every level gets the same, and all levels
+    advance together."""
+    images = choose_images(options.images, options.per_level)
+    names = [*images, *(f"{TARGET}{i}" for i in range(options.targets))]
+    return [
+        Case(image, level, options.seed, options.frames, options.size)
+        for image in names
+        for level in options.levels
+    ]
 
 
 def choose_images(folders: Sequence[str], count: int) -> tuple[str, ...]:

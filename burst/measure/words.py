@@ -18,7 +18,7 @@ import numpy as np
 from burst.files.check import explained
 from burst.files.read import read_stack
 from burst.measure.letters import find_tesseract, read_words, similarity
-from burst.measure.peers.programs import PeerError
+from burst.measure.results import PeerError
 from burst.ops.color import linear_to_display
 from burst.records import StackError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from burst.measure.stacks import Case, simulate_case
-from burst.measure.suites.synthetic import run_traced
+from burst.measure.trace import run_traced
 from burst.pipeline import load
 
 SMALL = Case("camera", "medium", seed=0, frames=16, size=96)

@@ -9,7 +9,7 @@ import pytest
 
 from burst.measure.page import write_page
 from burst.measure.results import describe_machine
-from burst.measure.suites.submit import entries
+from burst.measure.suites.submit import submissions
 
 
 @pytest.fixture
@@ -25,7 +25,9 @@ def folder(tmp_path):
     suites = {
         "synthetic": [{"case": case, "methods": methods, "stages": {"rank": 0.9}}],
         "scaling": [{"case": case, "seconds": 9.0, "peak": 2**30}],
-        "submit": [{"case": asdict(entries(0)[0]), "seconds": 60, "peak": 0, "bits": {"low": 1.0}}],
+        "submit": [
+            {"case": asdict(submissions(0)[0]), "seconds": 60, "peak": 0, "bits": {"low": 1.0}}
+        ],
     }
     for suite, records in suites.items():
         content = {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from burst.measure.results import Book, read_results
+from burst.measure.results import Results, read_results
 from burst.measure.stacks import Case
 
 CASES = [Case(image, "low", 0, 2, 64) for image in ("a", "b", "c")]
@@ -25,9 +25,9 @@ def measure(tmp_path):
             done.append(case.image)
             return {"figure": case.image * 2}
 
-        book = Book(tmp_path / "toy.json", "toy", settings, 1, networks)
+        results = Results(tmp_path / "toy.json", "toy", settings, 1, networks)
         try:
-            book.measure(CASES, one, lambda message: None)
+            results.measure(CASES, one, lambda message: None)
         except KeyboardInterrupt:
             done.append("interrupted")
         return done

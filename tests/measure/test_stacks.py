@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from burst.measure.stacks import Case, Plan, choose_images, simulate_case
+from burst.measure.stacks import Case, choose_images, simulate_case, stack_cases
+from burst.measure.suite import Options
 from burst.records import StackError
 
 
@@ -40,9 +41,10 @@ def test_empty_folder_is_explained(tmp_path):
 
 
 def test_levels_advance_together():
-    plan = Plan(("low", "high"), ("camera",), targets=1, seed=0, frames=4, size=64)
-    assert [case.name for case in plan.cases()] == [
-        "camera, low", "camera, high", "coded target 0, low", "coded target 0, high",
+    cases = stack_cases(Options(levels=("low", "high"), per_level=1, targets=1))
+    image = cases[0].image
+    assert [case.name for case in cases] == [
+        f"{image}, low", f"{image}, high", "coded target 0, low", "coded target 0, high",
     ]  # fmt: skip
 
 

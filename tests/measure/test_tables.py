@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from burst.measure.tables import gap_closed, markdown, tables
+from burst.measure.suite import find_suite
+from burst.measure.tables import gap_closed, markdown
 
 
 def figures(psnr, **more):
@@ -35,7 +36,7 @@ def test_gap_is_between_mean_and_oracle(records):
 
 
 def test_score_table_has_a_row_for_each_method(records):
-    text = tables("synthetic", records)
+    text = find_suite("synthetic").tables(records)
     assert "### low: 2 images" in text
     assert "| burst | 26.00 | 75 % | 27.00 | 75 % | 0.800 | 0.200 | 2.0 | 1 |" in text
 
@@ -43,7 +44,7 @@ def test_score_table_has_a_row_for_each_method(records):
 def test_coded_targets_get_their_own_table(records):
     bits = {"bits": 0.9, "auc": [None, 0.75], "diameters": [100.0, 3.1]}
     methods = {name: {**f, **bits} for name, f in records[0]["methods"].items()}
-    text = tables("synthetic", [*records, {**records[0], "methods": methods}])
+    text = find_suite("synthetic").tables([*records, {**records[0], "methods": methods}])
     assert "| method | PSNR dB | bits right | AUC 100 px | AUC 3.1 px |" in text
     assert "| burst | 26.00 | 90.0 % | - | 0.75 |" in text
 
@@ -51,17 +52,17 @@ def test_coded_targets_get_their_own_table(records):
 def test_a_method_that_failed_is_named_and_left_out_of_the_means(records):
     lucky = {**records[0]["methods"], "pss": figures(24.0)}
     failed = {**records[0]["methods"], "pss": {"failed": "no stars"}}
-    text = tables("synthetic", [{**records[0], "methods": m} for m in (lucky, failed)])
+    text = find_suite("synthetic").tables([{**records[0], "methods": m} for m in (lucky, failed)])
     assert "| pss (1 failed) | 24.00 | 50 % |" in text
 
 
 def test_scaling_tells_cost_by_pixel():
     record = {"case": {"frames": 100, "size": 100}, "seconds": 1.0, "peak": 512 * 2**20}
-    assert "| 100 | 100 x 100 | 1.0 | 1000 | 512 |" in tables("scaling", [record])
+    assert "| 100 | 100 x 100 | 1.0 | 1000 | 512 |" in find_suite("scaling").tables([record])
 
 
 def test_nothing_measured_is_said():
-    assert tables("stages", []) == "Nothing measured."
+    assert find_suite("stages").tables([]) == "Nothing measured."
 
 
 def test_first_column_is_text():

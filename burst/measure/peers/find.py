@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from burst.measure.peers.programs import PeerError, find_pss, find_siril, pss, siril
+from burst.measure.peers.programs import find_pss, find_siril, pss, siril
 from burst.measure.peers.recipes import richardson_lucy, template, winner
+from burst.measure.results import PeerError
 
 if TYPE_CHECKING:
     import torch
 
     from burst.records import Stack
+
+LOG = logging.getLogger("burst")
 
 Peer = Callable[["Stack"], "torch.Tensor"]
 
@@ -33,6 +37,16 @@ _FINDERS: dict[str, Callable[[], Path]] = {
     "pss deblurred": find_pss,
     "siril": find_siril,
 }
+
+
+def asked_peers(wanted: bool) -> dict[str, Peer]:
+    """Return the peers that can run here, if any are wanted; the log says which cannot."""
+    if not wanted:
+        return {}
+    peers, missing = find_peers()
+    for reason in missing:
+        LOG.warning("--peers: left out: %s", reason)
+    return peers
 
 
 def find_peers() -> tuple[dict[str, Peer], tuple[str, ...]]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from burst.measure.results import PeerError
+
 if TYPE_CHECKING:
     import torch
 
@@ -44,10 +46,6 @@ savetif result
 
 TIMEOUT = 600  # seconds
 WHITE = 65535
-
-
-class PeerError(ValueError):
-    """A peer that is not installed, or that gave no image; the message says what to do."""
 
 
 def find_pss() -> Path:

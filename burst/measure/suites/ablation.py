@@ -11,7 +11,9 @@ from burst.data.turbulence import Truth
 from burst.measure.peers.oracle import displacement_of
 from burst.measure.results import Record
 from burst.measure.scores import score
-from burst.measure.stacks import Case, simulate_case
+from burst.measure.stacks import Case, simulate_case, stack_cases
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import by_level, markdown
 from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import Pipeline, Step, load, run_step
 from burst.records import Burst
@@ -147,3 +149,22 @@ def gains(records: Sequence[Record]) -> Mapping[str, float]:
         / len(records)
         for name in names
     }
+
+
+def _bench(options: Options) -> Callable[[Case], Record]:
+    return Ablation.of(options.pipeline, options.settings).measure
+
+
+def _table(records: Sequence[Record]) -> str:
+    groups = {level: gains(group) for level, group in by_level(records).items()}
+    names = list(next(iter(groups.values())))
+    rows = [[name, *(f"{group[name]:+.2f}" for group in groups.values())] for name in names]
+    return markdown(["change, and what it does to PSNR without warp, dB", *groups], rows)
+
+
+SUITE = Suite(
+    title="What each stage is worth",
+    cases=stack_cases,
+    measure=_bench,
+    table=_table,
+)

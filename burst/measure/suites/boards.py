@@ -1,26 +1,28 @@
-"""One text board through every method: which words can be read."""
+"""Words on real text boards: which can be read after each method."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from burst.config import ConfigError
 from burst.measure.peers.baselines import plain_mean
-from burst.measure.peers.find import Peer
+from burst.measure.peers.find import Peer, asked_peers
 from burst.measure.results import Record
-from burst.measure.suites.synthetic import NETWORK, image_of
+from burst.measure.suite import Options, Suite
 from burst.measure.tables import CLASSICAL, OURS
-from burst.measure.words import measure_boards
+from burst.measure.trace import NETWORK, image_of
+from burst.measure.words import BoardRow, board_table, measure_boards
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack
 
 
 @dataclass(frozen=True)
-class Board:
+class BoardFolder:
     """The folder of one board: its frames and its words."""
 
     folder: str
@@ -38,7 +40,7 @@ class BoardBench:
     pipeline: Pipeline
     peers: Mapping[str, Peer]
 
-    def measure(self, board: Board) -> Record:
+    def measure(self, board: BoardFolder) -> Record:
         """Restore a board by every method and return what can be read of each."""
         methods = {"mean": plain_mean, **self.peers}
         for name, pipeline in self._ours().items():
@@ -54,3 +56,33 @@ class BoardBench:
 
 def _restore(pipeline: Pipeline, stack: Stack) -> torch.Tensor:
     return image_of(pipeline.run(Burst(stack)))
+
+
+def _cases(options: Options) -> list[BoardFolder]:
+    if not options.images:
+        raise ConfigError("--suite boards: expected folders of boards, found none. Pass --images.")
+    return [BoardFolder(folder) for folder in options.images]
+
+
+def _bench(options: Options) -> Callable[[BoardFolder], Record]:
+    return BoardBench(options.load(), asked_peers(options.peers)).measure
+
+
+def _settings(options: Options) -> str:
+    return "\n".join([options.load().to_toml(), *asked_peers(options.peers)])
+
+
+def _table(records: Sequence[Record]) -> str:
+    from pydantic import TypeAdapter
+
+    rows = [row for record in records for row in record["rows"]]
+    return board_table(TypeAdapter(list[BoardRow]).validate_python(rows))
+
+
+SUITE = Suite(
+    title="Words on real boards",
+    cases=_cases,
+    measure=_bench,
+    table=_table,
+    settings=_settings,
+)

@@ -1,15 +1,23 @@
-"""Recordings drawn as those are that networks learn from, of images and numbers they never saw."""
+"""Recordings drawn as those that networks learn from, of images and seeds they never saw."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from collections.abc import Sequence as Strings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean, median
 
 from burst.data.samples.rolling import Draws, ShutterMaking, record
 from burst.data.samples.turbulence import Key, seed_of
 from burst.files.sequence import Sequence as Recorded
-from burst.measure.suites.shutter import with_one_truth
+from burst.measure.results import Record
+from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
+from burst.measure.stacks import choose_images
+from burst.measure.suite import Options, Suite, rolling_text
+from burst.measure.tables import CLASSICAL, OURS, markdown
+from burst.pipeline import load
 from burst.training.recipe import load_recipe
 
 SIZE = 256  # px
@@ -24,7 +32,7 @@ SETS: dict[str, tuple[str, float | None]] = {
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnRecording:
     """One recording: its set, a scene (a file or a name of `SCENES`), noise level and seed."""
 
     set: str
@@ -55,8 +63,64 @@ def making_of(name: str) -> ShutterMaking:
     return making if exposure is None else replace(making, exposure=(exposure, exposure), sharp=0.0)
 
 
-def drawn(images: Strings[str], seed: int) -> list[Drawn]:
+def drawn_recordings(images: Strings[str], seed: int) -> list[DrawnRecording]:
     """Return a recording of each image in every set at every level."""
     return [
-        Drawn(kind, image, level, seed) for kind in SETS for image in images for level in LEVELS
+        DrawnRecording(kind, image, level, seed)
+        for kind in SETS
+        for image in images
+        for level in LEVELS
     ]
+
+
+def _cases(options: Options) -> list[DrawnRecording]:
+    return drawn_recordings(choose_images(options.images, options.per_level), options.seed)
+
+
+def _bench(options: Options) -> Callable[[DrawnRecording], Record]:
+    return ShutterBench(load, options.settings).measure
+
+
+def _table(records: Strings[Record]) -> str:
+    """Return a table of means for each set, and what the network gained on every recording."""
+    parts, rows = [], []
+    levels = list(dict.fromkeys(r["case"]["level"] for r in records))
+    for name in dict.fromkeys(r["case"]["set"] for r in records):
+        group = [r for r in records if r["case"]["set"] == name]
+        parts.append(f"### {name}: {len(group)} images\n\n{moments_table(group)}")
+        if all(CLASSICAL in r["methods"] for r in group):
+            rows.append([name, *_gains(group, levels)])
+    head = ["set", "mean, dB", *levels, "median", "least", "most", "worse than geometry"]
+    return "\n\n".join([*parts, f"### What networks gain\n\n{markdown(head, rows)}"])
+
+
+def _gains(records: Strings[Record], levels: Strings[str]) -> list[str]:
+    methods = [r["methods"] for r in records]
+    gains = [found[OURS]["psnr"] - found[CLASSICAL]["psnr"] for found in methods]
+    of_level: dict[str, list[float]] = {level: [] for level in levels}
+    for r, gain in zip(records, gains, strict=True):
+        of_level[r["case"]["level"]].append(gain)
+    figures = (
+        mean(gains),
+        *(mean(found) if found else math.nan for found in of_level.values()),
+        median(gains),
+        min(gains),
+        max(gains),
+    )
+    worse = sum(gain < 0 for gain in gains)
+    return [*(f"{figure:+.2f}" for figure in figures), f"{worse} of {len(gains)}"]
+
+
+SUITE = Suite(
+    title="Networks after the geometry of a shutter",
+    cases=_cases,
+    measure=_bench,
+    table=_table,
+    notes=(
+        "Recordings drawn as those that networks learn from (see `burst/measure/suites/drawn.py`),"
+        " of images and seeds that they never saw, at the noise levels that they learn at: sharp,"
+        " blurred by 0.35 of a frame time, with a global reset, and by two cameras. Scored like"
+        " real sequences."
+    ),
+    settings=rolling_text,
+)

@@ -1,7 +1,8 @@
-"""A sheet of pictures for each level: one frame, the plain mean, ours and the truth."""
+"""Sheets of pictures, one a stack: one frame, the plain mean, ours and the truth."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 
 from burst.files.write import atomic_write
 from burst.measure.peers.baselines import plain_mean
-from burst.measure.stacks import Case, simulate_case
+from burst.measure.results import Record
+from burst.measure.stacks import Case, simulate_case, stack_cases
+from burst.measure.suite import Options, Suite
 from burst.ops.color import linear_to_display
 from burst.ops.noise import to_linear
 from burst.pipeline import Pipeline
@@ -61,3 +64,21 @@ def _write(path: Path, sheet: np.ndarray) -> None:
         raise StackError(f"{path}: expected a sheet that JPEG can hold, found {sheet.shape}.")
     with atomic_write(path) as part:
         part.write_bytes(encoded.tobytes())
+
+
+def _bench(options: Options) -> Callable[[Case], Record]:
+    pipeline = options.load()
+    return lambda case: {"sheet": str(draw_sheet(case, pipeline, Path(options.out)))}
+
+
+def _table(records: Sequence[Record]) -> str:
+    return "\n".join(record["sheet"] for record in records)
+
+
+SUITE = Suite(
+    title="Sheets of pictures",
+    cases=stack_cases,
+    measure=_bench,
+    table=_table,
+    remembers=False,
+)

@@ -19,9 +19,12 @@ from burst.data.levels import find_level
 from burst.data.samples.collection import keys_of, open_collection
 from burst.data.turbulence import simulate
 from burst.files.read import read_stack
+from burst.machine import resolve_device
+from burst.measure.gpu_page import gpu_tables, write_gpu_page
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case
-from burst.measure.suites.drawn import Drawn
+from burst.measure.suite import Options, Suite
+from burst.measure.suites.drawn import DrawnRecording
 from burst.ops.metrics import psnr
 from burst.pipeline import load, run_step
 from burst.records import Burst, Stack
@@ -40,6 +43,10 @@ IMAGE, LEVEL = "camera", "medium"
 TILE = 271  # px of the stack that larger ones repeat
 SIDES = (1024, 2048)  # px, of larger stacks
 PROCESSES = (1, 4, 8, 12)
+PIPELINES = (
+    "turbulence", "classical", "rolling", "rolling_geometry", "dual_reversed",
+    "dual_reversed_geometry", "global_reset", "global_reset_geometry",
+)  # fmt: skip
 CROPS = 32  # in a step of training
 WARM_UP = 20  # steps that do not count
 
@@ -245,7 +252,7 @@ def _stack_and_truth(task: Task) -> tuple[Stack, torch.Tensor]:
     if kind not in RECORDINGS:
         simulated, _ = simulate_case(_case(task))
         return simulated.stack, simulated.truth.scene
-    recorded = Drawn(RECORDINGS[kind], IMAGE, "low", task.seed).read()
+    recorded = DrawnRecording(RECORDINGS[kind], IMAGE, "low", task.seed).read()
     truth = torch.from_numpy(recorded.truths[0].astype(np.float32))
     black, white = float(recorded.sensor.black_levels[0]), recorded.sensor.white_level
     return recorded.luminance(), (truth - black) / (white - black)
@@ -275,3 +282,26 @@ def _read_and_restore(device: str, path: Path) -> float:
     burst = load("turbulence").run(Burst(read_stack(path), device))
     assert burst.image is not None
     return float(burst.image.mean())
+
+
+def _cases(options: Options) -> list[Task]:
+    resolve_device("cuda")
+    return tasks(PIPELINES, (options.size, *SIDES), options.frames, options.seed)
+
+
+def _bench(options: Options) -> Callable[[Task], Record]:
+    return GpuBench().measure
+
+
+def _settings(options: Options) -> str:
+    return "\n".join(load(name).to_toml() for name in PIPELINES)
+
+
+SUITE = Suite(
+    title="gpu",
+    cases=_cases,
+    measure=_bench,
+    table=gpu_tables,
+    settings=_settings,
+    page=write_gpu_page,
+)

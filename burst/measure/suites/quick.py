@@ -1,16 +1,20 @@
-"""The quick suite: small stacks of shipped images, whose figures are recorded and must not drop."""
+"""Small stacks of shipped images, whose figures are recorded and must not drop."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from burst.data.levels import read_levels
 from burst.files.write import write_text
 from burst.measure.results import Record
 from burst.measure.scores import score
-from burst.measure.stacks import Case, Plan, simulate_case
+from burst.measure.stacks import Case, simulate_case
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import by_level, markdown
 from burst.pipeline import Pipeline
 from burst.records import Burst
 
@@ -20,9 +24,9 @@ FRAMES, SIZE = 30, 128
 LARGEST_DROP = 0.2  # dB
 
 
-def quick_plan() -> Plan:
+def quick_cases() -> list[Case]:
     """Return two small stacks of every level."""
-    return Plan(tuple(read_levels()), IMAGES, targets=0, seed=0, frames=FRAMES, size=SIZE)
+    return [Case(image, level, 0, FRAMES, SIZE) for image in IMAGES for level in read_levels()]
 
 
 def measure_quick(pipeline: Pipeline, case: Case) -> Record:
@@ -33,22 +37,53 @@ def measure_quick(pipeline: Pipeline, case: Case) -> Record:
     return asdict(score(image, simulated.truth.scene))
 
 
-def record(records: list[Record]) -> None:
+def record(records: Sequence[Record]) -> None:
     """Write PSNR (dB) by level as the figures that later code is held to."""
     figures = {level: round(psnr, 2) for level, psnr in level_means(records).items()}
     write_text(RECORDED, json.dumps(figures, indent=1) + "\n")
 
 
-def level_means(records: list[Record]) -> dict[str, float]:
+def level_means(records: Sequence[Record]) -> dict[str, float]:
     """Return the mean PSNR (dB) of each level."""
-    by_level: dict[str, list[float]] = {}
-    for r in records:
-        by_level.setdefault(r["case"]["level"], []).append(r["psnr"])
-    return {level: sum(values) / len(values) for level, values in by_level.items()}
+    groups = by_level(records)
+    return {level: sum(r["psnr"] for r in group) / len(group) for level, group in groups.items()}
 
 
-def drops(records: list[Record]) -> dict[str, float]:
+def drops(records: Sequence[Record]) -> dict[str, float]:
     """Return by how much (dB) each level lies below its recorded figure, where it is too much."""
     recorded = json.loads(RECORDED.read_text("utf-8"))
     lost = {level: recorded[level] - psnr for level, psnr in level_means(records).items()}
     return {level: drop for level, drop in lost.items() if drop > LARGEST_DROP}
+
+
+def _cases(options: Options) -> list[Case]:
+    return quick_cases()
+
+
+def _bench(options: Options) -> Callable[[Case], Record]:
+    return partial(measure_quick, options.load())
+
+
+def _finish(options: Options, records: Sequence[Record]) -> list[str]:
+    if options.record:
+        record(records)
+    return [
+        f"{level} is {drop:.2f} dB below its recorded figure"
+        for level, drop in drops(records).items()
+    ]
+
+
+def _table(records: Sequence[Record]) -> str:
+    groups = by_level(records)
+    names = [r["case"]["image"] for r in next(iter(groups.values()))]
+    rows = [[n, *(f"{g[i]['psnr']:.2f}" for g in groups.values())] for i, n in enumerate(names)]
+    return markdown(["PSNR dB", *groups], rows)
+
+
+SUITE = Suite(
+    title="Quick suite",
+    cases=_cases,
+    measure=_bench,
+    table=_table,
+    finish=_finish,
+)

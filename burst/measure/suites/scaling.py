@@ -11,12 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from burst.measure.plots import draw_scaling
 from burst.measure.results import Record
 from burst.measure.stacks import Case
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import MIB, markdown
 from burst.records import StackError
 
 FRAME_COUNTS, SIZE = (25, 50, 100, 200), 271
@@ -66,3 +70,54 @@ def _run(*words: str) -> tuple[float, int]:
             said = log.read().decode(errors="replace").strip()
             raise StackError(f"burst {' '.join(words)}: expected it to succeed, found: {said}")
     return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _cases(options: Options) -> list[Case]:
+    return scaling_cases("medium", options.seed)
+
+
+def _bench(options: Options) -> Callable[[Case], Record]:
+    return Scaling(options.words(), options.threads).measure
+
+
+def _settings(options: Options) -> str:
+    return f"{options.load().to_toml()}\nthreads {options.threads}"
+
+
+def _plot(records: Sequence[Record], path: Path) -> None:
+    """Draw seconds and memory over the number of values in the stack."""
+    draw_scaling(
+        {
+            f"{SIZE} x {SIZE} px, more frames": [r for r in records if r["case"]["size"] == SIZE],
+            f"{FRAMES} frames, more pixels": [r for r in records if r["case"]["frames"] == FRAMES],
+        },
+        path,
+    )
+
+
+def _table(records: Sequence[Record]) -> str:
+    rows = [_row(record) for record in records]
+    return markdown(["frames", "pixels", "seconds", "ns a pixel and frame", "peak MiB"], rows)
+
+
+def _row(record: Record) -> list[str]:
+    case: dict[str, Any] = record["case"]
+    pixels = case["frames"] * case["size"] ** 2
+    return [
+        str(case["frames"]),
+        f"{case['size']} x {case['size']}",
+        f"{record['seconds']:.1f}",
+        f"{1e9 * record['seconds'] / pixels:.0f}",
+        f"{record['peak'] / MIB:.0f}",
+    ]
+
+
+SUITE = Suite(
+    title="Cost over frames and pixels",
+    cases=_cases,
+    measure=_bench,
+    table=_table,
+    settings=_settings,
+    plot=_plot,
+    apart=True,
+)

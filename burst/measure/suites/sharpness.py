@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,14 @@ from burst.data.charts import CHARTS, STAR, edges_of
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case
-from burst.measure.suites.synthetic import image_of, ours_of, run_traced
-from burst.measure.tables import MEAN
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import MEAN, by_level, markdown, mean_of
+from burst.measure.trace import image_of, ours_of, run_traced
 from burst.measure.transfer import edge_transfer, star_transfer
 from burst.pipeline import Pipeline
 
 TRUTH = "truth"
+SMALLEST_CHART = 184  # px; in less, what is looked at beside an edge reaches beyond the chart
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,42 @@ def chart_cases(levels: Sequence[str], count: int, seed: int, frames: int, size:
         for chart in CHARTS
         for level in levels
     ]
+
+
+def _cases(options: Options) -> list[Case]:
+    count, seed, frames, size = options.per_level, options.seed, options.frames, options.size
+    return chart_cases(options.levels, count, seed, frames, size)
+
+
+def _bench(options: Options) -> Callable[[Case], Record]:
+    return SharpnessBench(options.load()).measure
+
+
+def _table(records: Sequence[Record]) -> str:
+    parts = []
+    for chart in dict.fromkeys(r["case"]["image"] for r in records):
+        groups = by_level([r for r in records if r["case"]["image"] == chart])
+        rows = []
+        for method in records[0]["methods"]:
+            figures = [
+                (mean_of(group, method, "mtf50"), mean_of(group, method, "peak"))
+                for group in groups.values()
+            ]
+            rows.append([method, *(f"{mtf50:.3f} ({peak:.2f})" for mtf50, peak in figures)])
+        parts.append(markdown([f"{chart}: MTF50 (peak)", *groups], rows))
+    return "\n\n".join(parts)
+
+
+SUITE = Suite(
+    title="How sharp charts come out",
+    cases=_cases,
+    measure=_bench,
+    table=_table,
+    notes=(
+        "MTF50, in cycles per pixel, as a camera's is measured (ISO 12233): of sixteen slanted"
+        " edges and of a Siemens star, each seen through several airs, and the peak of the MTF (see"
+        " `burst/measure/transfer.py`). A peak above 1 is overshoot, which makes MTF50 larger than"
+        " the detail that is there."
+    ),
+    smallest=SMALLEST_CHART,
+)

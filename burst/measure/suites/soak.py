@@ -1,4 +1,4 @@
-"""Wear a batch down: broken stacks among good ones, kills at random moments, then `--resume`."""
+"""Batches with broken stacks among good ones, killed at random moments, then resumed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ import numpy as np
 from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import MIB, markdown
 from burst.records import StackError
 
 STACKS, KILLS, JOBS = 200, 20, 2
@@ -29,7 +31,7 @@ COMPARED = ("restored.npy", "restored.tif", "restored.png", "pipeline.toml")
 
 
 @dataclass(frozen=True)
-class Soak:
+class Batch:
     """How many stacks of which size, one in ten broken; how often the batch is killed."""
 
     stacks: int
@@ -45,18 +47,18 @@ class Soak:
         return f"{self.stacks} stacks, {self.kills} kills"
 
 
-def soak_cases(seed: int) -> list[Soak]:
+def soak_cases(seed: int) -> list[Batch]:
     """Return the one case of the suite."""
-    return [Soak(STACKS, KILLS, JOBS, FRAMES, SIZE, seed)]
+    return [Batch(STACKS, KILLS, JOBS, FRAMES, SIZE, seed)]
 
 
 @dataclass(frozen=True)
-class Wear:
+class SoakBench:
     """Which pipeline, as words of the command line."""
 
     pipeline: Sequence[str]
 
-    def measure(self, case: Soak) -> Record:
+    def measure(self, case: Batch) -> Record:
         """Restore the same stacks undisturbed and with kills; return what differs and is lost."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             stacks, calm, worn = (Path(folder) / name for name in ("stacks", "calm", "worn"))
@@ -94,7 +96,7 @@ class Wear:
                 raise StackError(f"{stacks}: expected a batch that ends, found: {end}") from None
         return {Path(row["stack"]).stem: row["message"] for row in rows}, held
 
-    def _kill(self, stacks: Path, out: Path, case: Soak, seconds: float) -> int:
+    def _kill(self, stacks: Path, out: Path, case: Batch, seconds: float) -> int:
         """Start the batch again and again, and kill it at random moments; return how often."""
         generator = random.Random(case.seed)
         for kill in range(case.kills):
@@ -127,7 +129,7 @@ def thirds(held: Sequence[int]) -> list[int]:
     return [max(part) for part in parts if part]
 
 
-def write_stacks(folder: Path, case: Soak) -> set[str]:
+def write_stacks(folder: Path, case: Batch) -> set[str]:
     """Write the stacks of a case as .npy, one in ten broken; return the names of the broken."""
     folder.mkdir(parents=True)
     broken: set[str] = set()
@@ -185,3 +187,36 @@ def _differences(calm: Path, worn: Path) -> list[str]:
 
 def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
+
+
+def _cases(options: Options) -> list[Batch]:
+    return soak_cases(options.seed)
+
+
+def _bench(options: Options) -> Callable[[Batch], Record]:
+    return SoakBench(options.words()).measure
+
+
+def _table(records: Sequence[Record]) -> str:
+    """Return what the kills did to each batch; the last three counts should be 0.
+
+    Memory is the peak of all processes in the first, second and last third of the time.
+    """
+    head = ["batch", "kills", "restored", "broken", "unexpected", "lost", "files that differ"]
+    head.append("peak MiB by thirds of the time")
+    rows = [
+        [f"{r['case']['stacks']} stacks"]
+        + [str(r[name]) for name in ("kills", "restored", "broken")]
+        + [str(len(r[name])) for name in ("unexpected", "lost", "different")]
+        + [", ".join(f"{held / MIB:.0f}" for held in r["memory"]) or "unknown"]
+        for r in records
+    ]
+    return markdown(head, rows)
+
+
+SUITE = Suite(
+    title="Broken stacks and killed batches",
+    cases=_cases,
+    measure=_bench,
+    table=_table,
+)

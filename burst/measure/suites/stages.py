@@ -1,124 +1,48 @@
-"""How right every stage is, against what the simulator knows."""
+"""Every stage against what the simulator knows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 
-import numpy as np
-import torch
-from scipy import stats
-
-from burst.data.turbulence import Simulated, Truth
-from burst.ops.blur.psf import equivalent_sigma
-from burst.ops.blur.strength import detail
-from burst.ops.frames.sharpness import tile_sharpness
-from burst.ops.warp import compose
-from burst.records import Burst, NoiseModel, Sensor
-
-LEVELS_OF_LIGHT = (0.2, 0.5, 0.8)
-TILE = 32  # px
-TEXTURED = 0.5  # of `detail`; half of the pixels have more
-ROUNDING = 1 / 12  # variance of rounding to whole numbers, DN^2
-
-# What each figure is called, and in what unit; the order of the table.
-FIGURES = {
-    "noise": "noise variance, error %",
-    "rank": "select, rank correlation of sharpness",
-    "displaced": "displacement before, px rms",
-    "align": "endpoint error after align, px rms",
-    "row_motion": "endpoint error after row_motion, px rms",
-    "vibration_removed": "row motion taken out, % of the vibration's variance",
-    "rows_removed": "row motion taken out, % of the rows' variance",
-    "strength": "D/r0, error %",
-    "width": "width of the mean PSF, error %",
-}
+from burst.measure.results import Record
+from burst.measure.stacks import Case, simulate_case, stack_cases
+from burst.measure.stage_figures import FIGURES, stage_figures
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import by_level, markdown
+from burst.measure.trace import run_traced, stages_of
 
 
-def stage_figures(after: Mapping[str, Burst], simulated: Simulated) -> dict[str, float]:
-    """Return the figures of all stages that ran; `after` holds the burst as each stage left it."""
-    truth, last = simulated.truth, list(after.values())[-1]
-    figures: dict[str, float] = {}
-    if last.noise is not None:
-        figures["noise"] = _noise_error(last.noise, true_noise(truth, simulated.stack.sensor))
-    if last.weights is not None:
-        figures["rank"] = _rank_correlation(last, truth)
-    figures.update(_motion_figures(after, truth))
-    if last.psf is not None:
-        figures["width"] = percent(
-            equivalent_sigma(last.psf.mean(0)), equivalent_sigma(truth.psf.mean(0))
-        )
-    strength = last.report.numbers("blur").get("d_over_r0")
-    if strength is not None:
-        figures["strength"] = percent(float(strength), truth.conditions.d_over_r0)
-    return figures
+def _bench(options: Options) -> Callable[[Case], Record]:
+    pipeline = options.load()
+
+    def measure(case: Case) -> Record:
+        simulated, _ = simulate_case(case)
+        trace = run_traced(pipeline, simulated.stack)
+        return {"stages": stage_figures(stages_of(trace), simulated)}
+
+    return measure
 
 
-def true_noise(truth: Truth, sensor: Sensor) -> NoiseModel:
-    """Return the noise of one linear frame as simulated: photons, reading and rounding."""
-    electrons, read = truth.conditions.electrons, truth.conditions.read_noise
-    scale = sensor.white_level - float(sensor.black_levels[0])
-    return NoiseModel(1 / electrons, (read / electrons) ** 2 + ROUNDING / scale**2)
+def _table(records: Sequence[Record]) -> str:
+    groups = by_level(records)
+    rows = []
+    for figure, words in FIGURES.items():
+        cells = [_figure([r["stages"].get(figure) for r in group]) for group in groups.values()]
+        rows.append([words, *cells])
+    return markdown(["mean (least to most)", *groups], rows)
 
 
-def percent(estimate: float, truth: float) -> float:
-    """Return by how many percent an estimate is above the truth."""
-    return 100 * (estimate / truth - 1)
+def _figure(values: Sequence[float | None]) -> str:
+    known = [v for v in values if v is not None]
+    if not known:
+        return "-"
+    return f"{sum(known) / len(known):.2f} ({min(known):.2f} to {max(known):.2f})"
 
 
-def endpoint_error(estimate: torch.Tensor, truth: torch.Tensor, textured: torch.Tensor) -> float:
-    """Return the rms length (px) of estimate - truth [n, 2, h, w] where a mask [h, w] holds.
-
-    What is common to all frames is left out: no stack holds it.
-    """
-    error = _over_frames(estimate - truth)
-    return float(error.square().sum(1).mean(0)[textured].mean().sqrt())
-
-
-def row_share(estimate: torch.Tensor, truth: torch.Tensor, motion: torch.Tensor) -> float:
-    """Return which share (%) of the variance of a motion [n, h, 2] of rows is taken out.
-
-    What is left is the mean along each row of truth - estimate [n, 2, h, w].
-    """
-    left = _over_frames((truth - estimate).mean(3)).square().mean()
-    return 100 * float(1 - left / _over_frames(motion).square().mean().clamp(min=1e-12))
-
-
-def _noise_error(estimate: NoiseModel, truth: NoiseModel) -> float:
-    """Return the mean error (%) of the variance at dark, middle and bright, without its sign."""
-    errors = [percent(estimate.std(x) ** 2, truth.std(x) ** 2) for x in LEVELS_OF_LIGHT]
-    return sum(map(abs, errors)) / len(errors)
-
-
-def _rank_correlation(burst: Burst, truth: Truth) -> float:
-    sharp = tile_sharpness(truth.noiseless, NoiseModel(0, 0), TILE).mean((1, 2))
-    estimate = np.asarray(burst.report.numbers("select")["sharpness"], float)
-    known = np.isfinite(estimate)
-    return float(stats.spearmanr(sharp.cpu().numpy()[known], estimate[known]).statistic)
-
-
-def _motion_figures(after: Mapping[str, Burst], truth: Truth) -> dict[str, float]:
-    before = compose(truth.flow, truth.row_motion)
-    textured = detail(truth.scene) >= TEXTURED
-    figures = {"displaced": endpoint_error(torch.zeros_like(before), before, textured)}
-    for stage in ("align", "row_motion"):
-        if stage in after:
-            found, known = _displacements(after[stage], truth)
-            figures[stage] = endpoint_error(found, known, textured)
-    if "row_motion" in after:
-        burst = after["row_motion"]
-        found, known = _displacements(burst, truth)
-        vibration = truth.of_frames(burst.kept).row_motion
-        figures["vibration_removed"] = row_share(found, known, vibration)
-        figures["rows_removed"] = row_share(found, known, known.mean(3).movedim(1, 2))
-    return figures
-
-
-def _displacements(burst: Burst, truth: Truth) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the estimated and the true displacement [m, 2, h, w] of the frames that take part."""
-    assert burst.flow is not None
-    known = truth.of_frames(burst.kept)
-    return compose(burst.flow, burst.row_motion), compose(known.flow, known.row_motion)
-
-
-def _over_frames(values: torch.Tensor) -> torch.Tensor:
-    return values - values.mean(0, keepdim=True)
+SUITE = Suite(
+    title="Every stage against the truth",
+    cases=stack_cases,
+    measure=_bench,
+    table=_table,
+    filled_by="synthetic",
+)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ import numpy as np
 from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.stacks import TARGET, Case, draw_scene, simulate_case
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import MIB, markdown
 from burst.records import StackError
 
 LOG = logging.getLogger("burst")
@@ -31,7 +33,7 @@ TELL_EVERY = 8  # stacks
 
 
 @dataclass(frozen=True)
-class Entry:
+class Submission:
     """A submission: the challenge (name or file), stacks of each level, how many at a time."""
 
     challenge: str
@@ -57,48 +59,55 @@ class Entry:
         }
 
 
-def entries(seed: int) -> list[Entry]:
+def submissions(seed: int) -> list[Submission]:
     """Return the dry run, with one stack and with two at a time, and the final."""
     dry, final = ("ug2-dry-run", 8), ("ug2-coded-target", 48)
     return [
-        Entry(*challenge, jobs, FRAMES, SIZE, seed)
+        Submission(*challenge, jobs, FRAMES, SIZE, seed)
         for challenge, jobs in ((dry, 1), (dry, 2), (final, 2))
     ]
 
 
 @dataclass(frozen=True)
-class Submitting:
+class SubmitBench:
     """Which pipeline, as words of the command line."""
 
     pipeline: Sequence[str]
 
-    def measure(self, entry: Entry) -> Record:
+    def measure(self, submitted: Submission) -> Record:
         """Simulate the stacks, submit them, check the zip and read the bits of its images."""
         with tempfile.TemporaryDirectory() as folder:
             stacks, out = Path(folder) / "stacks", Path(folder) / "out"
-            write_targets(stacks, entry)
-            where = ("--stacks", str(stacks), "--challenge", entry.challenge)
-            shared = ("--jobs", str(entry.jobs), "--threads", str(entry.jobs), "--device", "cpu")
-            LOG.info("%s: restoring, packing and checking", entry.name)
+            write_targets(stacks, submitted)
+            where = ("--stacks", str(stacks), "--challenge", submitted.challenge)
+            shared = (
+                "--jobs",
+                str(submitted.jobs),
+                "--threads",
+                str(submitted.jobs),
+                "--device",
+                "cpu",
+            )
+            LOG.info("%s: restoring, packing and checking", submitted.name)
             seconds, peak = _run(*where, "--name", NAME, "--out", str(out), *shared, *self.pipeline)
             submission = out / NAME / f"{NAME}.zip"
             _run(*where, "--check", str(submission))
-            return {"seconds": seconds, "peak": peak, "bits": bits_right(submission, entry)}
+            return {"seconds": seconds, "peak": peak, "bits": bits_right(submission, submitted)}
 
 
-def write_targets(folder: Path, entry: Entry) -> None:
-    """Write the stacks of an entry, on all processors at once."""
+def write_targets(folder: Path, submitted: Submission) -> None:
+    """Write the stacks of an submitted, on all processors at once."""
     for level in LEVELS:
         (folder / level).mkdir(parents=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context) as pool:
-        paths = [folder / place for place in entry.cases()]
-        for done, _ in enumerate(pool.map(_write, paths, entry.cases().values()), start=1):
+        paths = [folder / place for place in submitted.cases()]
+        for done, _ in enumerate(pool.map(_write, paths, submitted.cases().values()), start=1):
             if done % TELL_EVERY == 0:
-                LOG.info("%s: %d of %d simulated", entry.name, done, len(paths))
+                LOG.info("%s: %d of %d simulated", submitted.name, done, len(paths))
 
 
-def bits_right(submission: Path, entry: Entry) -> dict[str, float]:
+def bits_right(submission: Path, submitted: Submission) -> dict[str, float]:
     """Return the share of bits, level by level, that can be read from the images of a zip."""
     import torch
 
@@ -106,7 +115,7 @@ def bits_right(submission: Path, entry: Entry) -> dict[str, float]:
 
     shares: dict[str, list[float]] = {level: [] for level in LEVELS}
     with zipfile.ZipFile(submission) as archive:
-        for place, case in entry.cases().items():
+        for place, case in submitted.cases().items():
             with archive.open(f"{Path(place).stem}_out.npy") as file:
                 image = np.load(file).astype(np.float32)
             _, layout = draw_scene(case)
@@ -137,3 +146,45 @@ def _run(*words: str) -> tuple[float, int | None]:
             said = log.read().decode(errors="replace").strip()
             raise StackError(f"burst submit {' '.join(words)}: expected success, found: {said}")
     return seconds, peak
+
+
+def _cases(options: Options) -> list[Submission]:
+    return submissions(options.seed)
+
+
+def _bench(options: Options) -> Callable[[Submission], Record]:
+    return SubmitBench(options.words()).measure
+
+
+def _table(records: Sequence[Record]) -> str:
+    """Return what each submission took and how many bits of its images can be read."""
+    levels = list(records[0]["bits"])
+    head = ["submission", "seconds", "stacks a minute", "peak MiB", *(f"{n}, bits" for n in levels)]
+    rows = []
+    for r in records:
+        case, count = r["case"], r["case"]["per_level"] * len(levels)
+        rows.append(
+            [
+                f"{case['challenge']}: {count} stacks, {case['jobs']} at a time",
+                f"{r['seconds']:.0f}",
+                f"{60 * count / r['seconds']:.1f}",
+                "unknown" if r["peak"] is None else f"{r['peak'] / MIB:.0f}",
+                *(f"{100 * r['bits'][level]:.2f} %" for level in levels),
+            ]
+        )
+    return markdown(head, rows)
+
+
+SUITE = Suite(
+    title="A challenge in one command",
+    cases=_cases,
+    measure=_bench,
+    table=_table,
+    notes=(
+        "`burst submit` from a folder of simulated stacks of coded targets to a zip that"
+        " `burst submit --check` finds no fault with: seconds and memory are those of the whole"
+        " command and all its processes, each with one thread; bits are read from the images in the"
+        " zip."
+    ),
+    apart=True,
+)

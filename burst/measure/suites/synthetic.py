@@ -1,9 +1,9 @@
-"""One simulated stack through every method: scores, bits, seconds and memory of each."""
+"""Simulated stacks through every method: scores, bits, seconds and memory of each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -12,34 +12,28 @@ import torch
 
 from burst.data.targets import Layout, decode
 from burst.data.turbulence import Simulated
-from burst.measure.cost import FREE, Cost, measured, resident
+from burst.measure.cost import FREE, Cost, measured
 from burst.measure.peers.baselines import BASELINES
-from burst.measure.peers.find import Peer
+from burst.measure.peers.find import Peer, asked_peers
 from burst.measure.peers.oracle import ORACLES
-from burst.measure.peers.programs import PeerError
-from burst.measure.results import Record
+from burst.measure.plots import draw_seconds
+from burst.measure.results import PeerError, Record
 from burst.measure.scores import score
-from burst.measure.stacks import Case, simulate_case
-from burst.measure.suites.stages import stage_figures
-from burst.measure.tables import CLASSICAL, OURS
-from burst.pipeline import Pipeline, run_step
-from burst.records import Burst, Stack
-
-NETWORK = "fuse"
-NOTHING = ""  # the name under which the burst stands before any stage
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The burst as each stage left it, and the cost of all stages up to there."""
-
-    after: Mapping[str, Burst]
-    cost: Mapping[str, Cost]
-
-    @property
-    def last(self) -> str:
-        """The name of the last stage."""
-        return list(self.after)[-1]
+from burst.measure.stacks import Case, simulate_case, stack_cases
+from burst.measure.stage_figures import stage_figures
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import (
+    MIB,
+    OURS,
+    by_level,
+    gap_closed,
+    is_target,
+    markdown,
+    mean_of,
+    worked,
+)
+from burst.measure.trace import image_of, ours_of, run_traced, stages_of
+from burst.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -79,30 +73,6 @@ class Bench:
             add(name, partial(oracle, trace.after["noise"], simulated.truth))
         return {"methods": methods, "stages": stage_figures(stages_of(trace), simulated)}
 
-    def measure_stages(self, case: Case) -> Record:
-        """Simulate a case, run the pipeline alone, and return how right each stage is."""
-        simulated, _ = simulate_case(case)
-        trace = run_traced(self.pipeline, simulated.stack)
-        return {"stages": stage_figures(stages_of(trace), simulated)}
-
-
-def run_traced(pipeline: Pipeline, stack: Stack) -> Trace:
-    """Run a pipeline and keep what each stage left."""
-    base = resident()
-    after, cost = {NOTHING: Burst(stack)}, {NOTHING: FREE}
-    for step in pipeline.steps:
-        before = list(after)[-1]
-        after[step.name], spent = measured(partial(run_step, step, after[before]), base)
-        cost[step.name] = cost[before].then(spent)
-    return Trace(after, cost)
-
-
-def ours_of(trace: Trace) -> dict[str, str]:
-    """Return our methods by name, each with the stage whose image it is."""
-    stages = list(trace.after)
-    without = {CLASSICAL: stages[-2]} if stages[-1] == NETWORK else {}
-    return {**without, OURS: stages[-1]}
-
 
 def figures(image: torch.Tensor, cost: Cost, simulated: Simulated, layout: Layout | None) -> Record:
     """Return scores, bits (of a coded target) and cost of one result [h, w]."""
@@ -116,12 +86,97 @@ def figures(image: torch.Tensor, cost: Cost, simulated: Simulated, layout: Layou
     return {**found, **asdict(cost)}
 
 
-def stages_of(trace: Trace) -> dict[str, Burst]:
-    """Return the burst after each stage, the untouched one left out."""
-    return {name: burst for name, burst in trace.after.items() if name != NOTHING}
+def _settings(options: Options) -> str:
+    return "\n".join([options.load().to_toml(), *asked_peers(options.peers)])
 
 
-def image_of(burst: Burst) -> torch.Tensor:
-    """Return the result [h, w] of a burst whose pipeline is whole."""
-    assert burst.image is not None
-    return burst.image
+def _bench(options: Options) -> Callable[[Case], Record]:
+    return Bench(options.load(), asked_peers(options.peers)).measure
+
+
+def _table(records: Sequence[Record]) -> str:
+    parts = []
+    for level, group in by_level(records).items():
+        images = [r for r in group if not is_target(r)]
+        targets = [r for r in group if is_target(r)]
+        if images:
+            parts.append(f"### {level}: {len(images)} images\n\n{_score_table(images)}")
+        if targets:
+            parts.append(f"### {level}: {len(targets)} coded targets\n\n{_bit_table(targets)}")
+    return "\n\n".join(parts)
+
+
+def _score_table(records: Sequence[Record]) -> str:
+    head = (
+        "method", "PSNR dB", "gap closed", "PSNR without warp", "gap closed", "SSIM", "MTF50",
+        "seconds", "peak MiB",
+    )  # fmt: skip
+    rows = []
+    for method in records[0]["methods"]:
+        plain, straight, ssim, mtf50, seconds = (
+            mean_of(records, method, figure)
+            for figure in ("psnr", "psnr_without_warp", "ssim", "mtf50", "seconds")
+        )
+        rows.append(
+            [
+                _label(records, method),
+                f"{plain:.2f}",
+                f"{gap_closed(records, method):.0f} %",
+                f"{straight:.2f}",
+                f"{gap_closed(records, method, 'psnr_without_warp'):.0f} %",
+                f"{ssim:.3f}",
+                f"{mtf50:.3f}",
+                f"{seconds:.1f}",
+                _peak(records, method),
+            ]
+        )
+    return markdown(head, rows)
+
+
+def _label(records: Sequence[Record], method: str) -> str:
+    failed = sum(not worked(r, method) for r in records)
+    return f"{method} ({failed} failed)" if failed else method
+
+
+def _peak(records: Sequence[Record], method: str) -> str:
+    peaks = [r["methods"][method]["peak"] for r in records if worked(r, method)]
+    known = [peak for peak in peaks if peak is not None]
+    return f"{max(known) / MIB:.0f}" if known else "unknown"
+
+
+def _bit_table(records: Sequence[Record]) -> str:
+    diameters = records[0]["methods"][OURS]["diameters"]
+    sizes = [f"{d:.0f} px" if d >= 10 else f"{d:.1f} px" for d in diameters]
+    head = ["method", "PSNR dB", "bits right", *(f"AUC {size}" for size in sizes)]
+    rows = []
+    for method in records[0]["methods"]:
+        areas = [
+            _mean([r["methods"][method]["auc"][i] for r in records if worked(r, method)])
+            for i in range(len(sizes))
+        ]
+        rows.append(
+            [
+                _label(records, method),
+                f"{mean_of(records, method, 'psnr'):.2f}",
+                f"{100 * mean_of(records, method, 'bits'):.1f} %",
+                *areas,
+            ]
+        )
+    return markdown(head, rows)
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    # Where there are only discs or only gaps, nothing can be told apart.
+    known = [v for v in values if v is not None]
+    return f"{sum(known) / len(known):.2f}" if known else "-"
+
+
+SUITE = Suite(
+    title="Simulated stacks",
+    cases=stack_cases,
+    measure=_bench,
+    table=_table,
+    notes="How each peer is installed stands in [peers.md](peers.md).",
+    settings=_settings,
+    plot=draw_seconds,
+)

@@ -7,17 +7,16 @@ import json
 import pytest
 from training_toys import SETTINGS
 
-from burst.bench import GPU_PIPELINES
 from burst.measure.gpu_page import gpu_tables, write_gpu_page
-from burst.measure.suites.gpu import GpuBench, Task, tasks
+from burst.measure.suites.gpu import PIPELINES, GpuBench, Task, tasks
 
 SMALL = tuple(s for s in SETTINGS if s.startswith(("network.", "samples.", "training.crop")))
 BENCH = GpuBench("cpu", steps=2, stacks=1, samples=2, makers=1, assignments=SMALL)
 
 
 def test_every_pipeline_comes_first():
-    found = tasks(GPU_PIPELINES, (96, 128), 12, 0)
-    assert [task.subject for task in found[:8]] == list(GPU_PIPELINES)
+    found = tasks(PIPELINES, (96, 128), 12, 0)
+    assert [task.subject for task in found[:8]] == list(PIPELINES)
     assert {task.part for task in found} == {"image", "stages", "training", "stacks"}
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from burst.__main__ import main
+from burst.measure.rolling import UNTOUCHED
+from burst.measure.suite import find_suite
 from burst.measure.suites import instants
-from burst.measure.suites.instants import InstantBench, Recording, recordings
-from burst.measure.suites.shutter import UNTOUCHED
-from burst.measure.tables import OURS, tables
+from burst.measure.suites.instants import InstantBench, InstantRecording, recordings
+from burst.measure.tables import OURS
 from burst.pipeline import load
 
 
@@ -19,7 +20,7 @@ def small(monkeypatch):
 
 
 def measured(shutter: str, ratio: float):
-    recording = Recording("astronaut", shutter, ratio, seed=0)
+    recording = InstantRecording("astronaut", shutter, ratio, seed=0)
     case = {"image": "astronaut", "shutter": shutter, "ratio": ratio, "seed": 0}
     return {"case": case, **InstantBench(load).measure(recording)}
 
@@ -32,7 +33,7 @@ def test_an_image_is_recorded_at_every_ratio_and_by_a_pair():
 
 
 def test_a_shaken_camera_is_elsewhere():
-    calm, shaken = (Recording("astronaut", "rolling", 0.7, 0, shake) for shake in (0.0, 1.0))
+    calm, shaken = (InstantRecording("astronaut", "rolling", 0.7, 0, shake) for shake in (0.0, 1.0))
     assert np.abs(calm.simulate().frames - 1.0 * shaken.simulate().frames).mean() > 20
 
 
@@ -43,7 +44,7 @@ def test_nine_instants_and_the_readout_of_a_rolling_shutter():
     assert gained.min() > 5
     assert record["readout"] == pytest.approx(0.7, rel=0.03)
     assert record["range"][0] <= 0.7 <= record["range"][1]
-    text = tables("instants", [record])
+    text = find_suite("instants").tables([record])
     assert "| rolling 0.7 | 1 | burst |" in text
     assert "| rolling 0.7 | 1 | 1 | 1 |" in text
 
@@ -58,7 +59,9 @@ def test_a_readout_that_nothing_tells_is_no_figure(monkeypatch):
     monkeypatch.setattr(instants, "FRAMES", 4)
     record = measured("rolling", 0.4)
     assert record["readout"] is None
-    assert "| rolling 0.4 | 1 | 0 | 0 | none | none | 0 |" in tables("instants", [record])
+    assert "| rolling 0.4 | 1 | 0 | 0 | none | none | 0 |" in find_suite("instants").tables(
+        [record]
+    )
 
 
 def test_settings_are_checked_before_anything_is_simulated(capsys):
@@ -67,6 +70,6 @@ def test_settings_are_checked_before_anything_is_simulated(capsys):
 
 
 def test_a_ratio_that_is_set_is_not_told_where_it_is_to_be_found():
-    recording = Recording("astronaut", "rolling", 0.7, seed=0)
+    recording = InstantRecording("astronaut", "rolling", 0.7, seed=0)
     record = InstantBench(load, ("unroll.readout_ratio=0.7",)).measure(recording)
     assert record["readout"] == pytest.approx(0.7, rel=0.03)

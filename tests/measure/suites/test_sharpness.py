@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from burst.data.charts import CHARTS, EDGES, STAR
+from burst.measure.suite import find_suite
 from burst.measure.suites.sharpness import TRUTH, SharpnessBench, chart_cases
-from burst.measure.tables import MEAN, tables
+from burst.measure.tables import MEAN
 from burst.pipeline import load
 
 
@@ -32,6 +33,6 @@ def test_restored_chart_is_sharper_than_the_mean(records, chart):
 
 
 def test_table_has_a_row_for_every_method(records):
-    text = tables("sharpness", records)
+    text = find_suite("sharpness").tables(records)
     assert text.count("| burst |") == text.count("| truth |") == len(CHARTS)
     assert f"| {EDGES}: MTF50 (peak) | low |" in text

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from toys import command, write_pipeline
 
-from burst.measure.suites.soak import BREAK, Soak, Wear, soak_cases, thirds, write_stacks
-from burst.measure.tables import tables
+from burst.measure.suite import find_suite
+from burst.measure.suites.soak import BREAK, Batch, SoakBench, soak_cases, thirds, write_stacks
 from burst.records import StackError
 
-CASE = Soak(stacks=10, kills=2, jobs=2, frames=8, size=32, seed=0)
+CASE = Batch(stacks=10, kills=2, jobs=2, frames=8, size=32, seed=0)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def half_broken(monkeypatch):
 
 @pytest.mark.usefixtures("half_broken")
 def test_kills_and_broken_stacks_cost_nothing_else(toys):
-    record = Wear(toys).measure(CASE)
+    record = SoakBench(toys).measure(CASE)
     assert (record["unexpected"], record["lost"], record["different"]) == ([], [], [])
     assert (record["restored"], record["broken"]) == (5, 5)
     reasons = list(record["reasons"].values())
@@ -52,12 +52,12 @@ def test_suite_breaks_one_stack_in_ten(tmp_path):
 
 def test_a_batch_that_ends_without_a_word_is_told():
     with pytest.raises(StackError, match=r"expected a batch that ends, found: .*--pipeline wrong"):
-        Wear(["--pipeline", "wrong"]).measure(CASE)
+        SoakBench(["--pipeline", "wrong"]).measure(CASE)
 
 
 def test_table_counts_what_differs():
     record = {"case": {"stacks": 9}, "kills": 3, "restored": 8, "broken": 1}
     lists = {"unexpected": [], "lost": ["a"], "different": ["b/restored.npy", "c/restored.npy"]}
     held = {"memory": thirds([2**20 * x for x in (1, 2, 7, 4, 5, 3)])}
-    row = tables("soak", [{**record, **lists, **held}]).splitlines()[-1]
+    row = find_suite("soak").tables([{**record, **lists, **held}]).splitlines()[-1]
     assert row == "| 9 stacks | 3 | 8 | 1 | 0 | 1 | 2 | 2, 7, 5 |"

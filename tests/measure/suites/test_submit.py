@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from burst.measure.stacks import draw_scene
-from burst.measure.suites.submit import LEVELS, Entry, Submitting, bits_right, entries
-from burst.measure.tables import tables
+from burst.measure.suite import find_suite
+from burst.measure.suites.submit import LEVELS, Submission, SubmitBench, bits_right, submissions
 from burst.records import StackError
 
 CHALLENGE = """
@@ -30,11 +30,11 @@ def entry(tmp_path):
     """Return a challenge of one tiny stack a level, one at a time."""
     file = tmp_path / "tiny.toml"
     file.write_text(CHALLENGE.format(count=4))
-    return Entry(str(file), per_level=1, jobs=1, frames=6, size=96, seed=0)
+    return Submission(str(file), per_level=1, jobs=1, frames=6, size=96, seed=0)
 
 
 def test_folder_becomes_a_checked_zip(entry):
-    found = Submitting(["--pipeline", "classical"]).measure(entry)
+    found = SubmitBench(["--pipeline", "classical"]).measure(entry)
     assert found["seconds"] > 0.5
     assert found["peak"] is None or found["peak"] > 100e6
     assert list(found["bits"]) == list(LEVELS)
@@ -42,13 +42,13 @@ def test_folder_becomes_a_checked_zip(entry):
 
 
 def test_wrong_count_is_told(entry):
-    wrong = Entry(entry.challenge, per_level=2, jobs=1, frames=2, size=64, seed=0)
+    wrong = Submission(entry.challenge, per_level=2, jobs=1, frames=2, size=64, seed=0)
     with pytest.raises(StackError, match="expected 4 stacks, found 8"):
-        Submitting(["--pipeline", "classical"]).measure(wrong)
+        SubmitBench(["--pipeline", "classical"]).measure(wrong)
 
 
 def test_bits_are_read_from_the_images_of_the_zip(tmp_path):
-    entry = Entry("any", per_level=2, jobs=1, frames=2, size=271, seed=0)
+    entry = Submission("any", per_level=2, jobs=1, frames=2, size=271, seed=0)
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for place, case in entry.cases().items():
@@ -62,7 +62,7 @@ def test_bits_are_read_from_the_images_of_the_zip(tmp_path):
 
 
 def test_final_has_192_stacks():
-    cases = entries(0)[-1].cases()
+    cases = submissions(0)[-1].cases()
     assert len(cases) == 192
     assert len({case.label for case in cases.values()}) == 48
 
@@ -72,7 +72,7 @@ def test_table():
         "case": {"challenge": "ug2-dry-run", "per_level": 8, "jobs": 2},
         "seconds": 64.0, "peak": 2**30, "bits": {"low": 1.0, "high": 0.9},
     }  # fmt: skip
-    row = tables("submit", [record]).splitlines()[-1]
+    row = find_suite("submit").tables([record]).splitlines()[-1]
     assert row == (
         "| ug2-dry-run: 16 stacks, 2 at a time | 64 | 15.0 | 1024 | 100.00 % | 90.00 % |"
     )

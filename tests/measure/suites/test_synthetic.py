@@ -8,7 +8,7 @@ import pytest
 
 from burst.measure.peers.baselines import BASELINES, plain_mean
 from burst.measure.peers.oracle import ORACLES
-from burst.measure.peers.programs import PeerError
+from burst.measure.results import PeerError
 from burst.measure.stacks import Case
 from burst.measure.suites.synthetic import OURS, Bench
 from burst.pipeline import load

@@ -13,17 +13,17 @@ from rolled import recording, without_network
 
 from burst.__main__ import main
 from burst.files.layouts.written import write_sequence
-from burst.measure.suites.shutter import (
+from burst.measure.rolling import (
     BASELINE,
     UNTOUCHED,
-    Moment,
     ShutterBench,
     constant_velocity,
     figures,
-    moments_in,
     row_displacement,
 )
-from burst.measure.tables import CLASSICAL, OURS, tables
+from burst.measure.suite import find_suite
+from burst.measure.suites.shutter import Moment, moments_in
+from burst.measure.tables import CLASSICAL, OURS
 from burst.ops.color import display_to_linear, linear_to_display
 from burst.pipeline import Pipeline
 from burst.records import Shutter, StackError
@@ -56,7 +56,7 @@ def test_both_solvers_are_better_than_the_frame(folder):
     assert inside[OURS] == inside[CLASSICAL] > inside[BASELINE]
     slanted, straight = (record["methods"][n]["row_displacement"] for n in (UNTOUCHED, OURS))
     assert straight < 0.5 < slanted
-    text = tables("shutter", [{**record, "case": {"sequence": "pan"}}])
+    text = find_suite("shutter").tables([{**record, "case": {"sequence": "pan"}}])
     assert "### At the time of the middle row: 1 images" in text
     assert "| pan | 0.8 | 1 |" in text
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from burst.measure.suites.stages import (
+from burst.measure.stage_figures import (
     FIGURES,
     endpoint_error,
     percent,
@@ -15,7 +15,7 @@ from burst.measure.suites.stages import (
     stage_figures,
     true_noise,
 )
-from burst.measure.suites.synthetic import run_traced, stages_of
+from burst.measure.trace import run_traced, stages_of
 from burst.pipeline import load
 
 

@@ -13,7 +13,7 @@ import torch
 
 from burst.measure import letters
 from burst.measure.letters import find_tesseract, similarity
-from burst.measure.peers.programs import PeerError
+from burst.measure.results import PeerError
 from burst.measure.words import BoardRow, Reading, board_table, measure_boards, read_truth
 from burst.records import StackError
 

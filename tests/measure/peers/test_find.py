@@ -11,8 +11,9 @@ from burst.data.levels import find_level
 from burst.data.turbulence import simulate
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.peers.find import PEERS, find_peers
-from burst.measure.peers.programs import PeerError, find_pss, find_siril, place, pss, siril
+from burst.measure.peers.programs import find_pss, find_siril, place, pss, siril
 from burst.measure.peers.recipes import boxed_gradients, dis_flow, richardson_lucy
+from burst.measure.results import PeerError
 from burst.measure.scores import score
 from burst.ops.color import display_to_linear
 from burst.ops.warp import warp

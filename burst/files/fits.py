@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from burst import install
+from burst.files.alike import check_alike
 from burst.files.check import explained, naming
 from burst.files.fits_headers import MOST_AXES, is_colour, most_axes
 from burst.files.fits_words import (
@@ -27,7 +28,6 @@ from burst.files.fits_words import (
     text,
 )
 from burst.files.gray import frame_luminance, note_luminance
-from burst.files.images import check_alike
 from burst.files.npy import Axis
 from burst.files.times import with_times
 from burst.files.values import assumed_sensor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from burst.files.alike import check_alike, note_orientations
 from burst.files.check import MAXIMUM_DN, explained
 from burst.files.exif import read_shot
 from burst.files.gray import frame_luminance, note_luminance
 from burst.files.png import significant_bits
 from burst.files.pnm import read_pnm
 from burst.files.quiet import quiet_opencv
+from burst.files.tiff import read_page
 from burst.files.times import with_times
 from burst.files.values import aligned_white
 from burst.records import Sensor, StackError
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
 
-_log = logging.getLogger("burst")
 _ADVICE = "Save it again as an 8- or 16-bit grey PNG."
 _DISPLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
@@ -61,15 +61,6 @@ def with_shots(paths: Sequence[Path], sensor: Sensor) -> Sensor:
     return with_times(paths[0].parent, sensor, stamps if len(stamps) == len(paths) else None)
 
 
-def note_orientations(where: Path, orientations: Sequence[int]) -> None:
-    """Tell where frames of one folder say that they are seen in different ways."""
-    if len(set(orientations)) > 1:
-        _log.warning(
-            "%s: its frames have the orientations %s; they stay as recorded, and the result is"
-            " turned like the first.", where, ", ".join(map(str, sorted(set(orientations)))),
-        )  # fmt: skip
-
-
 def white_of(path: Path, frames: np.ndarray) -> float | None:
     """Return the white level that a file or the values [n, h, w] of its kind state, if any."""
     if path.suffix.lower() in PNM_SUFFIXES and (white := read_pnm(path)[1]) < MAXIMUM_DN:
@@ -92,22 +83,11 @@ def sensor_of(dtype: np.dtype[Any], suffix: str) -> Sensor:
     return Sensor(white_level=255, transfer="srgb" if display else "linear")
 
 
-def check_alike(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
-    """Raise StackError unless a frame has the size and type of the first one."""
-    if frame.shape != like.shape or frame.dtype != like.dtype:
-        raise StackError(
-            f"{path}: expected a frame like the first, {_describe(like)}, found"
-            f" {_describe(frame)}. Remove it, or crop all frames alike."
-        )
-
-
 def decode_image(path: Path) -> np.ndarray:
     """Return pixels [h, w], [h, w, 3] or [h, w, 4] (blue first); StackError if there are none."""
     import cv2
 
     if path.suffix.lower() in (".tif", ".tiff"):
-        from burst.files.tiff import read_page
-
         return read_page(path)
     if path.suffix.lower() in PNM_SUFFIXES:
         return read_pnm(path)[0]
@@ -126,7 +106,3 @@ def _decode(path: Path) -> tuple[np.ndarray, bool]:
     pixels = decode_image(path)
     with explained(path, "an image", _ADVICE):
         return frame_luminance(pixels), pixels.ndim == 3
-
-
-def _describe(frame: np.ndarray) -> str:
-    return f"{' x '.join(map(str, frame.shape))} of {frame.dtype}"

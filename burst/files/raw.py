@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from burst.files.alike import check_alike, note_orientations
 from burst.files.check import explained, naming
 from burst.files.dng_tags import read_tags
 from burst.files.gray import frame_luminance
-from burst.files.images import check_alike, note_orientations
 from burst.files.times import with_times
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 

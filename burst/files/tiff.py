@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from burst.files.alike import check_alike, note_orientations
 from burst.files.check import explained, naming
-from burst.files.images import check_alike, note_orientations
 from burst.files.quiet import quiet_tifffile
 from burst.files.tiff_light import Light, light_of, sensor_of_light
 from burst.files.tiff_pixels import decode_series

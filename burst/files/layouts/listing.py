@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from burst.files.alike import check_alike
 from burst.files.check import check_levels, explained, naming
-from burst.files.images import check_alike, decode_image, sensor_of
+from burst.files.images import decode_image, sensor_of
 from burst.files.sequence import Sequence
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.records import Sensor, Shutter, StackError

@@ -1,0 +1,35 @@
+"""Whether the frames of one recording fit together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from burst.records import StackError
+
+_log = logging.getLogger("burst")
+
+
+def check_alike(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
+    """Raise StackError unless a frame has the size and type of the first one."""
+    if frame.shape != like.shape or frame.dtype != like.dtype:
+        raise StackError(
+            f"{path}: expected a frame like the first, {_describe(like)}, found"
+            f" {_describe(frame)}. Remove it, or crop all frames alike."
+        )
+
+
+def note_orientations(where: Path, orientations: Sequence[int]) -> None:
+    """Warn where frames of one folder have different orientations."""
+    if len(set(orientations)) > 1:
+        _log.warning(
+            "%s: its frames have the orientations %s; they stay as recorded, and the result is"
+            " turned like the first.", where, ", ".join(map(str, sorted(set(orientations)))),
+        )  # fmt: skip
+
+
+def _describe(frame: np.ndarray) -> str:
+    return f"{' x '.join(map(str, frame.shape))} of {frame.dtype}"

@@ -1,5 +1,5 @@
 # make demo: the environment, a simulated stack, its restoration, and what was gained
-# make test: the environment with the test extra, and the tests
+# make test: the environment with the test extra, and the tests, one process a core
 # make gpu: on a machine with a GPU, holds it against the CPU and writes docs/gpu.md
 # make lint: formatter, linter and type checker
 
@@ -16,7 +16,7 @@ demo: $(VENV)/run.stamp
 	$(BIN)/burst score --stack $(OUT)/stack.npy --truth $(OUT)/stack.truth.npz --restored $(OUT)/stack/restored.npy
 
 test: $(VENV)/test.stamp
-	GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest --durations=10
+	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n auto --dist worksteal --durations=10
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

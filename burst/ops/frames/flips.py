@@ -7,7 +7,9 @@ import torch
 from burst.ops.frames.agreement import Pairs, compare
 
 FLIPS = {"mirrored": (2,), "upside down": (1, 2), "mirrored top to bottom": (1,)}  # axes
-MIRRORED = 0.1  # of the usual agreement, by which a mirrored frame agrees better mirrored back
+# Of the usual agreement: by so much a mirrored frame agrees better mirrored back, and the better
+# half of the usual pairs by so much worse. A scene that looks like its mirror image tells nothing.
+MIRRORED, BETTER_HALF = 0.1, 0.25
 CLEAR = 0.6  # agreement; below it noise decides which of two ways is better
 STEPS = (1, 4, 16, 64)  # frames between those that are compared
 ROUNDS = 5
@@ -36,6 +38,8 @@ def flipped_frames(
         flipped = compare(shapes.flip(axes), shapes, numbers).correlation
         better = (flipped - some.correlation) / usual
         clear = torch.maximum(flipped, some.correlation) >= least
+        if not clear.any() or float(better[clear].quantile(BETTER_HALF)) > -MIRRORED:
+            continue
         found = _minority(some.of(clear), better[clear], len(shapes))
         reasons.update(dict.fromkeys(found, flip))
     return reasons

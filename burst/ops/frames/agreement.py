@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from burst.ops.filters import separable
+
 SIDE = 48  # px of a view's shorter side, about: noise is averaged away, the scene is still there
 TOE = 0.05  # of a view's mean; what is darker says little of the scene
 FINE, COARSE = 1.2, 4.0  # px (std) of a view: contrast of sizes in between is compared
@@ -120,9 +122,7 @@ def blurred(views: torch.Tensor, sigma: float) -> torch.Tensor:
     x = torch.arange(-reach, reach + 1, dtype=views.dtype, device=views.device)
     kernel = torch.exp(-0.5 * (x / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    padded = functional.pad(views[:, None], (reach,) * 4, mode="replicate")
-    across = functional.conv2d(padded, kernel[None, None, None])
-    return functional.conv2d(across, kernel[None, None, :, None])[:, 0]
+    return separable(functional.pad(views[:, None], (reach,) * 4, mode="replicate")[:, 0], kernel)
 
 
 def _energy_inside(contours: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

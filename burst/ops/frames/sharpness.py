@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
+from burst.ops.filters import separable
 from burst.records import NoiseModel
 
 # Fourth binomial minus eighth binomial row: a pass band around a sixth of a cycle per pixel, which
@@ -46,6 +47,4 @@ def _kernel(row: tuple[float, ...], length: int, like: torch.Tensor) -> torch.Te
 
 def _separable(frames: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     reach = len(kernel) // 2
-    padded = functional.pad(frames[:, None], (reach,) * 4, mode="reflect")
-    across = functional.conv2d(padded, kernel[None, None, None, :])
-    return functional.conv2d(across, kernel[None, None, :, None])[:, 0]
+    return separable(functional.pad(frames[:, None], (reach,) * 4, mode="reflect")[:, 0], kernel)

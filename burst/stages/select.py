@@ -16,8 +16,8 @@ NEEDS = ("linear", "noise")
 GIVES = ("weights", "tile_sharpness")
 MAY_GIVE = ("kept", "linear", "gain", "valid")  # where frames are left out
 
-# A frame that is half as sharp as those about it spoils more than it brings; of few frames none is
-# known to be unusual.
+# A frame that is half as sharp as those about it spoils more than it brings, unless the air blurs
+# many as much; of few frames none is known to be unusual.
 BLURRED, FEWEST = 0.5, 8
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 
@@ -28,7 +28,8 @@ class Config:
 
     keep: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of the frames, the sharpest
     emphasis: Annotated[float, Field(ge=0)] = 1.0  # weight = sharpness ** emphasis
-    outlier: Annotated[float, Field(gt=0)] = 4.0  # deviations from the median that drop a frame
+    outlier: Annotated[float, Field(gt=0)] = 4.0  # deviations from the median that drop a frame,
+    # and by 1 / sqrt(frames) more
     tile: Annotated[int, Field(ge=8)] = 32  # px
 
 
@@ -117,17 +118,19 @@ def _noted(
 def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
     """Return why each dropped frame [m] is dropped; at least two frames stay."""
     reasons = {}
-    usual = _usual(sharpness)
-    blur = _deviation((sharpness / usual).clamp(min=1e-6).log()).tolist()
-    share = (sharpness / usual).tolist()
+    relative = sharpness / _usual(sharpness)
+    # Not the logarithm: of a scene of little detail noise leaves some frames no sharpness at all.
+    blur, share = _deviation(relative).tolist(), relative.tolist()
     found = sharpness.tolist()
     judged = len(found) >= FEWEST
+    # What is usual is less well known from fewer frames.
+    outlier = config.outlier * (1 + len(found) ** -0.5)
     order = sharpness.argsort(descending=True).tolist()
     least = max(2, round(config.keep * len(order)))
     for place, i in enumerate(order):
         if place >= least:
             reasons[i] = f"sharpness {found[i]:.2f} of the mean: not among the best {least}"
-        elif judged and blur[i] < -config.outlier and share[i] < BLURRED:
+        elif judged and blur[i] < -outlier and share[i] < BLURRED:
             reasons[i] = f"sharpness {found[i]:.2f} of the mean: far below the others"
     return reasons
 
@@ -149,4 +152,4 @@ def _deviation(values: torch.Tensor) -> torch.Tensor:
     """
     middle = values.median()
     spread = (values - middle).abs().median() * DEVIATION_OF_MAD
-    return (values - middle) / spread.clamp(min=0.01 * float(middle.abs().clamp(min=0.1)))
+    return (values - middle) / spread.clamp(min=0.01 * float(middle))

@@ -10,7 +10,7 @@ from simulated import after, before, truth_of
 from burst.ops.blur.psf import blur
 from burst.ops.frames.sharpness import tile_sharpness
 from burst.records import Burst, NoiseModel
-from burst.stages.select import Config, run
+from burst.stages.select import Config, _reasons, run
 
 SILENT = NoiseModel(0.0, 0.0)
 
@@ -77,6 +77,17 @@ def test_a_frame_out_of_focus_is_dropped():
     assert len(result.linear) == len(result.weights) == len(result.tile_sharpness) == 39
     assert result.report.entries[-1].numbers["weights"][7] == 0
     assert "far below the others" in result.report.entries[-1].numbers["reasons"]["7"]
+
+
+def test_frames_are_kept_where_noise_or_air_makes_sharpness_differ_by_as_much():
+    drawn = torch.randn(1000, 40, generator=torch.Generator().manual_seed(0))
+    for spread in (0.1, 0.2, 0.3, 0.6):
+        sharpness = (1 + spread * drawn).clamp(min=0)
+        dropped = sum(len(_reasons(stack, Config())) for stack in sharpness)
+        assert dropped <= 1000 * 40 / 10_000
+    clear = 1 + 0.1 * drawn[0]
+    clear[7] = 0.3
+    assert list(_reasons(clear, Config())) == [7]
 
 
 def test_a_bright_frame_is_not_taken_for_a_sharp_one():

@@ -12,8 +12,10 @@ from burst.ops.frames.agreement import TOE, Pairs, shifted
 WINDOW = 5  # px of a view, over which differences are averaged
 # A part is spoilt where it differs this many times more than the largest difference of a usual
 # frame, covers this share of the frame, and stands out of what the same limit finds in others.
+# A part that differs by more than PLAIN times the limit may be smaller: a bird.
 # Chosen on simulated stacks of all levels and on real ones, of which none loses a part.
 SPOILT, LEAST_PART, TIMES_USUAL = 2.0, 0.02, 3.0
+PLAIN, LEAST_PLAIN = 1.4, 0.005
 USUAL = 0.7  # of the frames differ less
 FEWEST = 5  # frames that tell what is usual
 MARGIN = 2  # px of a view around a spoilt part
@@ -68,7 +70,9 @@ def spoilt_parts(difference: torch.Tensor, usual: torch.Tensor) -> Mapping[int, 
     limit = SPOILT * excess[usual].amax((1, 2)).median()
     spoilt = excess > limit
     share = spoilt.float().mean((1, 2))
-    least = max(LEAST_PART, TIMES_USUAL * float(share[usual].quantile(USUAL)))
+    plain = excess.amax((1, 2)) > PLAIN * limit
+    least = torch.where(plain, LEAST_PLAIN, LEAST_PART)
+    least = least.clamp(min=TIMES_USUAL * float(share[usual].quantile(USUAL)))
     return {i: _closed(spoilt[i]) for i in (share > least).nonzero()[:, 0].tolist()}
 
 

@@ -9,6 +9,7 @@ import torch
 from simulated import LEVELS, stack_of
 
 from burst.data.mishaps import Levels, spoil
+from burst.measure.suites.sound import Trouble, at_rest
 from burst.ops.frames.screen import screen
 from burst.records import Sensor
 
@@ -117,6 +118,39 @@ def test_torn_frames_are_left_out_or_good_in_part():
     spoilt = spoil("torn", frames_of("low"), DN, seed=3, share=0.2)
     verdict = judged(spoilt.frames)
     assert set(spoilt.bad.tolist()) == set(verdict.reasons) | set(verdict.parts)
+
+
+@pytest.mark.parametrize("image", ["chelsea", "coins"])
+@pytest.mark.parametrize("row", [46, 60])
+def test_torn_frames_are_told_where_the_upper_rows_are_few_and_calm(image, row):
+    stack = at_rest(Trouble("none", "none", image, "very-high", 5, 40, 192)).stack
+    frames = stack.frames.copy()
+    for i in (4, 11, 17):
+        frames[i, row:] = np.roll(frames[i, row:], 29, axis=1)
+    verdict = screen(frames, stack.sensor, 1.0)
+    assert list(verdict.reasons) == [4, 11, 17]
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_scene_that_looks_like_its_mirror_image_loses_no_frame(seed):
+    stack = at_rest(Trouble("none", "none", "rocket", "very-high", seed, 40, 192)).stack
+    assert nothing_is_wrong(screen(stack.frames, stack.sensor, 1.0), 40)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_bird_before_something_bright_is_told(seed):
+    frames = frames_of("medium").copy()
+    # The brightest place of the scene.
+    size = 11
+    mean = cv2.blur(frames.mean(0), (size, size))[size:-size, size:-size]
+    y, x = np.unravel_index(mean.argmax(), mean.shape)
+    first = (y + size // 2, x + size // 2)
+    part = (3 * seed + 2, *(slice(at, at + size) for at in first))
+    frames[part] = 256 + (frames[part] - 256.0) / 20
+    verdict = judged(frames)
+    assert list(verdict.parts) == [part[0]]
+    assert not verdict.reasons
+    assert not bool(verdict.valid[part].any())
 
 
 def test_a_bird_is_no_reason_to_leave_a_good_frame_out():

@@ -149,6 +149,7 @@ class Stack:
 
     `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top. `colour`
     [n, h, w, 3] (red first) is what `frames` are the luminance of, where that was asked for.
+    `measured` [n, h, w] bool says which values were, where a file marks some as not; None for all.
     """
 
     frames: np.ndarray
@@ -157,6 +158,7 @@ class Stack:
     source: str = ""
     scan: np.ndarray | None = None
     colour: np.ndarray | None = None
+    measured: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape, fewest = self.frames.shape, self.sensor.fewest_frames
@@ -172,6 +174,8 @@ class Stack:
             raise self._error(f"frame_times of {shape[0]} frames", f"{len(times)}")
         if self.colour is not None and self.colour.shape != (*shape, 3):
             raise self._error(f"colour {(*shape, 3)}", self.colour.shape)
+        if self.measured is not None and self.measured.shape != shape:
+            raise self._error(f"measured {shape}", self.measured.shape)
         object.__setattr__(self, "scan", scan)
 
     def _error(self, expected: str, found: object) -> StackError:

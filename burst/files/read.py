@@ -24,6 +24,7 @@ from burst.files.folder import (
 )
 from burst.files.gaps import note_gaps
 from burst.files.layouts.published import recorded_in, timed
+from burst.files.missing import filled
 from burst.files.npy import Axis, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.values import to_dn
@@ -56,6 +57,7 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     told = _tells_black(path, sensor, options)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
     check.check_count(where, frames.shape[0], sensor)
+    frames, measured = filled(where, frames)
     frames, sensor = to_dn(where, frames, sensor)
     sensor = sensor if told else assume_black(where, frames, sensor)
     check.check_levels(where, frames, sensor)
@@ -67,7 +69,7 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     colour = _read_colour(path, len(frames)) if options.colour else None
     if colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
-    return Stack(frames, sensor, name=name, source=where, scan=scan, colour=colour)
+    return Stack(frames, sensor, name, where, scan, colour, measured)
 
 
 def _read_colour(path: Path, count: int) -> np.ndarray | None:

@@ -53,16 +53,16 @@ def aligned_white(frames: np.ndarray) -> float | None:
 
 
 def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] as uint16 DN, and the sensor with its levels in the same DN.
+    """Return finite frames [n, h, w] as uint16 DN, and the sensor with its levels in the same DN.
 
     Whole numbers of at most 16 bits stay as they are. Fractions, and numbers beyond 16 bits, are
     scaled so that white becomes 65535; negative numbers are raised, and the black level with them.
-    StackError for other types, NaN, and values that do not fit the levels.
+    StackError for other types and values that do not fit the levels.
     """
     if frames.dtype == np.uint16:
         return frames, sensor
     frames = _unwrapped(where, _checked_type(where, frames))
-    span = _span_of(where, frames)
+    span = _span_of(frames)
     _check_span(where, span, sensor)
     offset = _offset(span)
     white = sensor.white_level + offset
@@ -120,23 +120,13 @@ def _unwrapped(where: str, frames: np.ndarray) -> np.ndarray:
     return frames.view(unsigned_type)
 
 
-def _span_of(where: str, frames: np.ndarray) -> _Span:
+def _span_of(frames: np.ndarray) -> _Span:
     low, high, whole = math.inf, -math.inf, True
-    for index, frame in enumerate(frames):
+    for frame in frames:
         if frame.dtype.kind == "f":
-            _check_finite(f"{where} frame {index}", frame)
             whole = whole and bool((frame == np.rint(frame)).all())
         low, high = min(low, float(frame.min())), max(high, float(frame.max()))
     return _Span(low, high, whole)
-
-
-def _check_finite(where: str, frame: np.ndarray) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(frame)))
-    if bad:
-        raise StackError(
-            f"{where}: expected numbers, found {bad} NaN or infinite values."
-            " Replace them by values of their neighbours before saving."
-        )
 
 
 def _check_span(where: str, span: _Span, sensor: Sensor) -> None:
@@ -185,10 +175,12 @@ def _with_levels(sensor: Sensor, offset: float, scale: float) -> Sensor:
 
 def _is_share(frames: np.ndarray) -> bool:
     """Tell whether the values are fractions of white: none above 1, and not all whole."""
-    high = max(float(np.nanmax(frame, initial=-math.inf)) for frame in frames)
+    high = max(
+        float(np.max(frame, initial=-math.inf, where=np.isfinite(frame))) for frame in frames
+    )
     if not high <= 1 + _ROUNDING:
         return False
-    return any(bool((frame != np.rint(frame)).any()) for frame in frames)
+    return any(bool((np.isfinite(frame) & (frame != np.rint(frame))).any()) for frame in frames)
 
 
 def _roomy(high: float) -> float:

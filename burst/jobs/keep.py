@@ -108,13 +108,15 @@ def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
 
 
 def stack_digest(stack: Stack) -> str:
-    """Return the SHA-256 of all that a stage sees of a stack: frames, sensor and scan."""
+    """Return the SHA-256 of all that a stage sees of a stack: frames, sensor, scan and gaps."""
     digest = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
     digest.update(np.asarray(stack.scan).tobytes())
     for frame in stack.frames:
         digest.update(np.ascontiguousarray(frame).tobytes())
     if stack.colour is not None:
         digest.update(np.ascontiguousarray(stack.colour).tobytes())
+    if stack.measured is not None:
+        digest.update(np.packbits(stack.measured).tobytes())
     return digest.hexdigest()
 
 

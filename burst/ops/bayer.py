@@ -68,8 +68,16 @@ def split_planes(stack: Stack) -> tuple[Stack, ...]:
             row_time=2 * stack.sensor.row_time,
             sampling=2 * stack.sensor.sampling,
         )
-        frames = stack.frames[:, y:height:2, x:width:2]
-        planes.append(replace(stack, frames=frames, sensor=sensor, name=f"{stack.name}-{name}"))
+        plane = (slice(None), slice(y, height, 2), slice(x, width, 2))
+        planes.append(
+            replace(
+                stack,
+                frames=stack.frames[plane],
+                sensor=sensor,
+                name=f"{stack.name}-{name}",
+                measured=None if stack.measured is None else stack.measured[plane],
+            )
+        )
     return tuple(planes)
 
 

@@ -51,14 +51,15 @@ def run(burst: Burst, config: Config) -> Burst:
     linear = ops.to_linear(frames, black, sensor.white_level, burst.device)
     noise_of = _Noise(sensor, config.model)
     found = noise_of.measure(linear)
-    valid, counts, good = burst.valid, defects_ops.NONE, None
+    valid, never = _measured(burst)
+    counts, good = defects_ops.NONE, None
     if config.hot_pixels:
-        defects = defects_ops.find_defects(linear, found.model, sensor)
+        defects = defects_ops.find_defects(linear, found.model, sensor, never)
         if defects.mask.any():
             # The noise is better known without them, and where it is another, so are they.
             before, found = found, noise_of.measure(linear, ~defects.mask, found.maps)
             if _differ(found.model, before.model):
-                defects = defects_ops.find_defects(linear, found.model, sensor)
+                defects = defects_ops.find_defects(linear, found.model, sensor, never)
                 found = noise_of.measure(linear, ~defects.mask, found.maps)
         good = ~defects.mask if defects.mask.any() else None
         counts = defects.counts
@@ -88,6 +89,20 @@ def run(burst: Burst, config: Config) -> Burst:
     for warning in warnings:
         report = report.warn(warning)
     return replace(burst, linear=linear, valid=valid, noise=model, report=report)
+
+
+def _measured(burst: Burst) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return which values [m, h, w] of the burst count, and which pixels [h, w] no frame measured:
+    those are defects, of which narrow ones are mended; None for all, and for none."""
+    import torch
+
+    measured = burst.stack.measured
+    if measured is None:
+        return burst.valid, None
+    never = torch.from_numpy(~measured.any(0)).to(burst.device)
+    chosen = measured if burst.kept is None else measured[burst.kept.cpu().numpy()]
+    valid = torch.from_numpy(chosen).to(burst.device) | never
+    return valid if burst.valid is None else valid & burst.valid, never
 
 
 def _differ(one: NoiseModel, other: NoiseModel) -> bool:

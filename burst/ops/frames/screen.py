@@ -11,7 +11,7 @@ import torch
 from burst.ops.frames.agreement import view_factor
 from burst.ops.frames.judge import judge
 from burst.ops.frames.repeats import find_repeats
-from burst.ops.frames.scene import look
+from burst.ops.frames.scene import MOST_SPOILT, look
 from burst.records import Sensor
 
 
@@ -35,13 +35,20 @@ class Verdict:
     divided: bool
 
 
-def screen(frames: np.ndarray, sensor: Sensor, strictness: float, device: str = "cpu") -> Verdict:
+def screen(
+    frames: np.ndarray,
+    sensor: Sensor,
+    strictness: float,
+    device: str = "cpu",
+    measured: np.ndarray | None = None,
+) -> Verdict:
     """Judge frames [n, h, w] in DN; a `strictness` above 1 asks for more agreement, below for less.
 
-    At least one frame is kept.
+    `measured` [n, h, w] says which values were; None for all. At least one frame is kept.
     """
     repeats = find_repeats(frames)
     reasons = {i: f"the same as frame {j}" for i, j in repeats.same.items()}
+    reasons = {**_unmeasured(measured), **reasons}
     distinct = [i for i in range(len(frames)) if i not in reasons]
     black = float(sensor.black_levels[0])
     views = look(frames, black, sensor.white_level, device).of(distinct)
@@ -62,6 +69,18 @@ def screen(frames: np.ndarray, sensor: Sensor, strictness: float, device: str = 
         {i: float(spoilt[i].mean()) for i in sorted(spoilt)},
         judged.divided,
     )
+
+
+def _unmeasured(measured: np.ndarray | None) -> dict[int, str]:
+    """Return the frames of which much was not measured [n, h, w] that others show."""
+    if measured is None:
+        return {}
+    missing = 1 - measured.sum((1, 2)) / max(int(measured.any(0).sum()), 1)
+    return {
+        i: f"{share:.0%} of it was not measured"
+        for i, share in enumerate(missing.tolist())
+        if share > MOST_SPOILT
+    }
 
 
 def _valid(

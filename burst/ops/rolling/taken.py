@@ -120,6 +120,7 @@ def stack_taken(stack: Stack, taken: Taken) -> Stack:
         sensor=replace(stack.sensor, frame_time=frame_time, frame_times=times),
         scan=stack.scan[kept],
         colour=None if stack.colour is None else stack.colour[kept],
+        measured=None if stack.measured is None else stack.measured[kept],
     )
 
 

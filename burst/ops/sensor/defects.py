@@ -71,8 +71,10 @@ class Defects:
         return {kind: getattr(self, kind) for kind in NONE}
 
 
-def find_defects(linear: torch.Tensor, noise: NoiseModel, sensor: Sensor) -> Defects:
-    """Find the defects of frames [n, h, w].
+def find_defects(
+    linear: torch.Tensor, noise: NoiseModel, sensor: Sensor, known: torch.Tensor | None = None
+) -> Defects:
+    """Find the defects of frames [n, h, w], besides those that are `known` [h, w].
 
     Of display-encoded frames the noise is not looked at: cameras and codecs smooth and freeze it.
     """
@@ -85,6 +87,7 @@ def find_defects(linear: torch.Tensor, noise: NoiseModel, sensor: Sensor) -> Def
     lines = rows[:, None] | columns[None]
     points = _spots(maps, hot_pixels(linear, noise), dark, lines, moves)
     points = (points | _frozen(maps, dark) | _restless(maps) if raw else points) & ~lines
+    points = points if known is None else points | (known & ~lines)
     found, kinds = ndimage.label(points.cpu().numpy(), BOX)
     size = np.bincount(found.ravel(), minlength=kinds + 1)[1:]
     mask = points | lines

@@ -1,0 +1,55 @@
+"""Values that a file marks as not measured: NaN and infinity among floats."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from burst.records import StackError
+
+MOST_MISSING = 0.25  # of all values; more is a mask or a mistake, not gaps in frames
+
+_log = logging.getLogger("burst")
+
+
+def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return frames [n, h, w] without NaN and infinity, and which of their values were measured
+    [n, h, w]; None for all.
+
+    A gap gets what the other frames show there, so that nothing in it looks sharp or noisy; where
+    no frame was measured, what the nearest pixel shows. StackError if too much is missing.
+    """
+    if frames.dtype.kind != "f":
+        return frames, None
+    missing = [int(np.count_nonzero(~np.isfinite(frame))) for frame in frames]
+    if not any(missing):
+        return frames, None
+    share = sum(missing) / frames.size
+    if share > MOST_MISSING:
+        raise StackError(
+            f"{where}: expected few values that are NaN or infinite, found {share:.0%}."
+            " Leave out frames that are empty, and cut off what no frame shows."
+        )
+    _log.info("%s: %d NaN or infinite values do not count.", where, sum(missing))
+    measured = np.stack([np.isfinite(frame) for frame in frames])
+    result = np.array(frames)
+    y, x = np.nonzero(~measured.all(0))
+    values = np.where(measured[:, y, x], result[:, y, x], np.nan)
+    shown = measured[:, y, x].any(0)
+    typical = np.zeros(len(y), result.dtype)
+    typical[shown] = np.nanmedian(values[:, shown], 0)
+    result[:, y, x] = np.where(np.isnan(values), typical, values)
+    if not shown.all():
+        _fill_from_nearest(result, np.asarray(measured.any(0)))
+    return result, measured
+
+
+def _fill_from_nearest(frames: np.ndarray, shown: np.ndarray) -> None:
+    """Give pixels of frames [n, h, w] that are not `shown` [h, w] the value of the nearest that is,
+    in place."""
+    from scipy.ndimage import distance_transform_edt
+
+    places = distance_transform_edt(~shown, return_distances=False, return_indices=True)
+    y, x = np.nonzero(~shown)
+    frames[:, y, x] = frames[:, places[0][y, x], places[1][y, x]]

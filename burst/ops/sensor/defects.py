@@ -180,6 +180,8 @@ def _frozen(maps: PixelMaps, dark: torch.Tensor) -> torch.Tensor:
     quiet = float(stats.chi2.ppf(RARE, maps.count - 1)) / max(maps.count - 1, 1)
     found = (alike < RARE) & (maps.variance < quiet * maps.expected) & maps.free
     found &= deviation > LEAST_DEVIATION
+    # What never changes by one DN is no light, however large it is.
+    still = found & (maps.variance < NEVER * maps.step**2)
     if not 0 < float(found.float().mean()) <= 2 * MOST_LINES:
         return torch.zeros_like(found)
     y, x = found.nonzero(as_tuple=True)
@@ -188,7 +190,7 @@ def _frozen(maps: PixelMaps, dark: torch.Tensor) -> torch.Tensor:
     found[y, x] = maps.variance[y, x] < 0.1 * around.median(0).values
     found[y, x] &= dark[y, x] | (maps.variance[y, x] < 0.1 * _of_alike(maps, y, x))
     labels, _ = ndimage.label(found.cpu().numpy(), BOX)
-    kept = no_larger(labels, thin=True)[labels]
+    kept = no_larger(labels, thin=True)[labels] | still.cpu().numpy()
     return torch.from_numpy(kept & (kept.mean() <= MOST_ODD)).to(found.device)
 
 

@@ -85,6 +85,19 @@ def test_defects_are_found_where_the_scene_moves(kind, level):
     assert int((found.mask & ~bad & ~hot).sum()) == 0
 
 
+@pytest.mark.parametrize("value", [0, 700])
+@pytest.mark.parametrize("side", [6, 8, 12])
+@pytest.mark.parametrize("level", ["low", "very-high"])
+def test_a_wide_square_that_never_changes_is_found_and_not_measured(level, side, value):
+    frames = stack_of(level, 128, 20).stack.frames.copy()
+    square = (slice(50, 50 + side), slice(70, 70 + side))
+    frames[:, square[0], square[1]] = value
+    defects = found_in(frames)
+    assert bool(defects.mask[square].all())
+    assert bool(defects.gaps[square].all())
+    assert int(defects.mask.sum()) < side**2 + 10
+
+
 def test_defects_are_counted_by_kind():
     frames = stack_of("low").stack.frames.copy()
     frames[:, 60:62, 50:52] = frames[:, 9] = frames[:, 100, 20] = 0

@@ -1,4 +1,4 @@
-"""The noise of a sensor: its model, its estimate from a moving scene, row noise and hot pixels.
+"""The noise of a sensor: its model, its estimate from a moving scene, and hot pixels.
 
 Linear values: black 0, white 1. A sensor clips: everything below DN 0 reads `lowest`, a little
 under 0, and everything above white reads 1; faint noisy frames have to be understood through that
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from einops import rearrange
-from scipy import ndimage, optimize, special, stats
+from scipy import optimize, special, stats
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
@@ -27,8 +27,6 @@ ROUNDING = 12  # the variance of an even distribution over one DN is 1/12 DN^2
 # be taken for noise; of more, measured variances of simulated stacks are within 5 %.
 TELLING = 20
 PRIOR_WEIGHT = 0.4  # of f_scale 0.1: a maker's figures are good to a quarter
-SMOOTH_ROWS = 6.0
-LEAST_ROW_NOISE = 0.5  # of the variance with which it can be measured; less is not worth touching
 
 
 def to_linear(
@@ -204,35 +202,6 @@ def undo_clipping(merged: torch.Tensor, noise: NoiseModel, lowest: float) -> tor
     return torch.from_numpy(corrected.astype(np.float32)).to(merged.device)
 
 
-def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
-    """Estimate the offset [n, h] that each row of frames [n, h, w] was read with.
-
-    The median difference to the mean frame over the half of a row where nothing changes from row
-    to row, less its smooth part. What the scene's motion leaves in it sits in the rows that have
-    edges, true row noise in all rows alike: the calmest quarter of the rows tells its variance, and
-    every row is shrunk by the share of that in its own variance.
-    """
-    reference = linear.mean(0)
-    steepness = np.abs(ndimage.sobel(_blurred(reference), axis=0))
-    half = linear.shape[2] // 2
-    calm = torch.from_numpy(steepness).to(linear.device).argsort(dim=1)[:, :half]
-    difference = torch.cat(
-        [
-            (chunk - reference).gather(2, calm.expand(len(chunk), -1, -1)).median(dim=2).values
-            for chunk in linear.split(frames_at_once(linear))
-        ]
-    )
-    lines = difference.cpu().numpy()
-    smooth = ndimage.gaussian_filter1d(lines, SMOOTH_ROWS, axis=1, mode="nearest")
-    offset = difference - torch.from_numpy(smooth).to(linear.device)
-    found = offset.var(dim=0)
-    expected = torch.pi / 2 * noise.std(float(reference.mean().clamp(0, 1))) ** 2 / half
-    row_variance = float(found.quantile(QUANTILE)) - expected
-    if row_variance < LEAST_ROW_NOISE * expected:
-        return torch.zeros_like(offset)
-    return offset * (row_variance / found).clamp(max=1.0)
-
-
 def hot_pixels(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     """Find pixels [h, w] whose mean over time stands out of all their neighbours.
 
@@ -257,7 +226,3 @@ def neighbours(frames: torch.Tensor) -> torch.Tensor:
 
 def _density(z: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi))
-
-
-def _blurred(image: torch.Tensor) -> np.ndarray:
-    return np.asarray(ndimage.gaussian_filter(image.cpu().numpy(), 1.0))

@@ -19,8 +19,6 @@ GIVES = ("flow", "level", "merged")
 MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
 
 POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
-# Shares of a side that frames do not show in common. Air and vibration of the benchmark lose 1/7.
-SHAKEN, DRIFTED = 1 / 5, 1 / 16  # beyond them the camera moved, to and fro or somewhere
 LEAST_CUT = 24  # px; air and shake alone take as much
 CUT = 1 / 8  # beyond it a camera that moved gives a smaller image
 SMALLEST = 32  # px; a smaller common part is no image
@@ -139,16 +137,16 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
 
     from burst.ops.alignment.grid import Grid
     from burst.ops.alignment.motion import follow, inverse, shifted_grid, shown_part
+    from burst.ops.alignment.similarity import camera_moved
 
     linear, valid, report = burst.linear, burst.valid, burst.report
     assert linear is not None
     height, width = size = (linear.shape[1], linear.shape[2])
     motion = found.motion
-    left, top, across, down = shown_part(motion[found.placed], size, 1.0)
-    loss = max(1 - across / width, 1 - down / height)
-    if not found.turned and loss < (DRIFTED if found.drifts else SHAKEN):
+    if not camera_moved(found, size):
         return (None if valid is None else Grid(size, None, valid)), found.pose, report
-    lost = max(width - across, height - down)
+    left, top, across, down = shown_part(motion[found.placed], size, 1.0)
+    loss, lost = max(1 - across / width, 1 - down / height), max(width - across, height - down)
     if loss < CUT or lost < LEAST_CUT or config.field == "frame":
         left, top, across, down = 0, 0, width, height
     elif config.field == "most" or min(across, down) < min(SMALLEST, height, width):

@@ -74,7 +74,11 @@ def run(burst: Burst, config: Config) -> Burst:
     if burst.gain is not None and differ(burst.gain):
         given = replace(burst, linear=linear, valid=valid)
         linear, valid, model = _evened(given, burst.gain, good)
-    row_noise = _take_out_row_noise(linear, model) if config.row_noise and len(linear) > 1 else 0.0
+    row_noise = 0.0
+    if config.row_noise and len(linear) > 1:
+        offsets = _row_offsets(linear, model, valid, burst.kept)
+        linear.sub_(offsets[..., None])
+        row_noise = float(offsets.std())
     report = burst.report.note(
         shot=model.shot,
         read=model.read,
@@ -242,9 +246,23 @@ def _evened(
     return linear, valid, gains.merged_noise(mean, variances)
 
 
-def _take_out_row_noise(linear: torch.Tensor, model: NoiseModel) -> float:
-    from burst.ops.noise import row_offsets
+def _row_offsets(
+    linear: torch.Tensor,
+    model: NoiseModel,
+    valid: torch.Tensor | None,
+    kept: torch.Tensor | None,
+) -> torch.Tensor:
+    """Return the offset [n, h] that each row of frames [n, h, w] was read with."""
+    from burst.ops.alignment.shifts import global_shifts
+    from burst.ops.alignment.similarity import camera_moved, find_motion
+    from burst.ops.sensor.row_noise import row_offsets, row_offsets_in_motion
 
     offsets = row_offsets(linear, model)
-    linear.sub_(offsets[..., None])
-    return float(offsets.std())
+    if not bool(offsets.any()):
+        return offsets
+    # Where the camera moved, rows differ because they show something else.
+    key = len(linear) // 2
+    found = find_motion(linear, key, global_shifts(linear, key, valid), valid, kept)
+    if not (found.drifts or camera_moved(found, (linear.shape[1], linear.shape[2]))):
+        return offsets
+    return row_offsets_in_motion(linear, model, found.pose, valid)

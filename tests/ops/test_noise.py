@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from simulated import LEVELS, linear_of, rms, stack_of
+from simulated import LEVELS, linear_of, stack_of
 
 from burst.ops.noise import (
     clipped_moments,
@@ -13,7 +13,6 @@ from burst.ops.noise import (
     lowest_linear,
     neighbours,
     noise_curve,
-    row_offsets,
     to_linear,
     undo_clipping,
 )
@@ -135,30 +134,6 @@ def test_undoing_leaves_what_was_not_clipped():
     values = torch.linspace(0.1, 0.9, 9)[None]
     same = undo_clipping(values, NoiseModel(1e-5, 1e-6), -0.06)
     torch.testing.assert_close(same, values, atol=1e-4, rtol=0)
-
-
-def test_row_noise_is_found_where_it_is_strong():
-    simulated = stack_of("very-high")
-    truth = simulated.truth.row_offset
-    linear = linear_of(simulated)
-    found = row_offsets(linear, measured(linear, lowest_linear(simulated.stack.sensor)))
-    assert float(torch.corrcoef(torch.stack([found.flatten(), truth.flatten()]))[0, 1]) > 0.65
-    assert rms(truth - found) < 0.8 * rms(truth)
-
-
-def test_row_noise_of_a_still_scene_is_found_but_for_its_smooth_part():
-    noise = NoiseModel(1e-4, 1e-4)
-    offsets = 0.01 * normal(30, 96, seed=1)
-    linear = with_noise(ramp() + 0.1, noise, -1.0) + offsets[..., None]
-    assert rms(row_offsets(linear, noise) - offsets) < 0.5 * rms(offsets)
-
-
-@pytest.mark.parametrize("level", ["low", "medium"])
-def test_row_noise_is_not_invented(level):
-    simulated = stack_of(level)
-    linear = linear_of(simulated)
-    noise = measured(linear, lowest_linear(simulated.stack.sensor))
-    assert not row_offsets(linear, noise).any()
 
 
 @pytest.mark.parametrize("level", LEVELS)

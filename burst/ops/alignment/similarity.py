@@ -24,6 +24,7 @@ from burst.ops.alignment.mosaic import (
     poses_of,
     refine,
 )
+from burst.ops.alignment.motion import shown_part
 from burst.ops.alignment.search import search
 from burst.ops.alignment.trend import DRIFT, trend
 
@@ -33,12 +34,14 @@ ROUNDS, CLOSING = 5, 2
 CLEAR = 6.0  # times what chance makes; chance alone reaches 5 among all shifts and turns
 PROBE = 8  # frames that fit worst are searched for, so many at a time
 BETTER = 1.1  # times as clear as before, for a frame to be moved elsewhere
-WEAK = 0.75  # of the median agreement
+WEAK, DOUBTFUL = 0.75, 0.95  # of the median agreement; frames rightly placed come to .97 and more
 DEVIATIONS = 6.0  # by which turns have to exceed shears, which the air makes as well
 # In smaller or fewer frames the air, which all of the view shares, looks like a turn.
 SMALLEST_TURNED, FEWEST_TURNED = 96, 6  # px; frames
 SMALLEST_PART = 24  # px; less of an image is found anywhere
 LEAST_TURN = 0.5  # px at the middle of a border; dense registration does not notice less
+# Shares of a side that frames do not show in common. Air and vibration of the benchmark lose 1/7.
+SHAKEN, DRIFTED = 1 / 5, 1 / 16  # beyond them the camera moved, to and fro or somewhere
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,15 @@ def find_motion(
     if 2 * int(placed.sum()) < len(frames):
         return _nothing(frames)
     return _found(small, poses, placed, turned, times)
+
+
+def camera_moved(found: Found, size: tuple[int, int]) -> bool:
+    """Tell whether the camera moved frames of size (h, w) by more than air and shaking do."""
+    if found.turned:
+        return True
+    _, _, across, down = shown_part(found.motion[found.placed], size, 1.0)
+    loss = max(1 - across / size[1], 1 - down / size[0])
+    return loss >= (DRIFTED if found.drifts else SHAKEN)
 
 
 def locate(image: torch.Tensor, whole: torch.Tensor) -> tuple[int, int] | None:
@@ -187,13 +199,26 @@ def _close(small: Small, poses: Poses, placed: torch.Tensor) -> Poses:
     for _ in range(CLOSING):
         own = poses.part(numbers)
         mosaic = make_mosaic(part, own)
-        own = refine(part, own, mosaic, ROUNDS)
+        own = _like_others(part, refine(part, own, mosaic, ROUNDS), mosaic)
         weak = (own.agreement < WEAK * own.agreement.median()).nonzero()[:, 0]
         if len(weak):
             better, _ = _search_for(part, own, weak, mosaic, _fan(SCALES))
             own = own if better is None else better
         poses = poses.put(numbers, own)
     return poses
+
+
+def _like_others(part: Small, poses: Poses, mosaic: Mosaic) -> Poses:
+    """Return poses with those replaced that fit a mosaic better where a frame next to them lies:
+    round and repeated things are found at wrong turns and shifts as well."""
+    doubtful = poses.agreement < DOUBTFUL * poses.agreement.median()
+    sure, rest = (~doubtful).nonzero()[:, 0], doubtful.nonzero()[:, 0]
+    if not len(rest):
+        return poses
+    nearest = sure[(rest[:, None] - sure[None]).abs().argmin(1)]
+    tried = refine(part.part(rest), poses.part(nearest), mosaic, ROUNDS)
+    better = tried.clearness() > BETTER * poses.part(rest).clearness()
+    return poses.put(rest[better], tried.part(better.nonzero()[:, 0]))
 
 
 def _is_turned(poses: Poses, small: Small, placed: torch.Tensor, times: torch.Tensor) -> bool:

@@ -1,0 +1,130 @@
+"""Row noise: the offset with which a sensor reads each row, told apart from what the scene does."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from burst.ops.alignment.motion import flow_of, inverse, reach, shifted_grid
+from burst.ops.alignment.registration import smooth
+from burst.ops.chunks import frames_at_once
+from burst.ops.warp import pixel_grid, warp
+from burst.records import NoiseModel
+
+SMOOTH_ROWS = 6.0
+LEAST_ROW_NOISE = 0.5  # of the variance with which it can be measured; less is not worth touching
+QUANTILE = 0.25
+SHOWN = 0.25  # of the frames; a mean of fewer is too much the frame that is held against it
+WHOLE = 0.99  # of the weight of the four pixels around a sample
+
+
+def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
+    """Estimate the offset [n, h] that each row of frames [n, h, w] was read with.
+
+    The median difference to the mean frame over the half of a row where nothing changes from row
+    to row, less its smooth part. What the scene's motion leaves in it sits in the rows that have
+    edges, true row noise in all rows alike: the calmest quarter of the rows tells its variance, and
+    every row is shrunk by the share of that in its own variance.
+    """
+    reference = linear.mean(0)
+    steepness = np.abs(ndimage.sobel(_blurred(reference), axis=0))
+    half = linear.shape[2] // 2
+    calm = torch.from_numpy(steepness).to(linear.device).argsort(dim=1)[:, :half]
+    difference = torch.cat(
+        [
+            (chunk - reference).gather(2, calm.expand(len(chunk), -1, -1)).median(dim=2).values
+            for chunk in linear.split(frames_at_once(linear))
+        ]
+    )
+    offset = _rough(difference)
+    level = float(reference.mean().clamp(0, 1))
+    return _shrunk(offset, offset.var(dim=0), noise, level, half)
+
+
+def row_offsets_in_motion(
+    linear: torch.Tensor, noise: NoiseModel, motion: torch.Tensor, valid: torch.Tensor | None
+) -> torch.Tensor:
+    """Do as `row_offsets` for frames that a camera took in motion [n, 2, 3].
+
+    Each is held against the mean of all as they lie, seen from where it stands. A row of which less
+    than half is known so has no offset.
+    """
+    size = (linear.shape[1], linear.shape[2])
+    half = size[1] // 2
+    wide = _Wide(linear, motion, valid)
+    difference, known = linear.new_zeros(linear.shape[:2]), linear.new_zeros(linear.shape[:2])
+    for i, frame in enumerate(linear):
+        reference, shown = wide.seen_from(i)
+        if valid is not None:
+            shown = shown & valid[i]
+        steepness = torch.gradient(smooth(reference[None, None], 1.0)[0, 0], dim=0)[0].abs()
+        calm = torch.where(shown, steepness, torch.inf).argsort(dim=1)[:, :half]
+        difference[i] = (frame - reference).gather(1, calm).median(dim=1).values
+        known[i] = (shown.sum(1) >= half).to(known)
+    offset = _rough(difference * known) * known
+    count = known.sum(0)
+    mean = offset.sum(0) / count.clamp(min=1)
+    found = ((offset - mean) * known).square().sum(0) / (count - 1).clamp(min=1)
+    found = torch.where(count > 1, found, torch.inf)
+    return _shrunk(offset, found, noise, float(linear.mean().clamp(0, 1)), half)
+
+
+class _Wide:
+    """The mean [H, W] of frames [n, h, w] as they lie, on a grid with room for all, and how many of
+    them show it."""
+
+    def __init__(
+        self, linear: torch.Tensor, motion: torch.Tensor, valid: torch.Tensor | None
+    ) -> None:
+        self.size = (linear.shape[1], linear.shape[2])
+        margin = reach(motion, self.size)
+        self.motion = shifted_grid(motion, (-margin, -margin))
+        grid = (self.size[0] + 2 * margin, self.size[1] + 2 * margin)
+        total, self.light = linear.new_zeros(grid), linear.new_zeros(grid)
+        for i in range(len(linear)):
+            flow = flow_of(self.motion[i : i + 1], grid)
+            shown = _inside(flow, self.size)
+            if valid is not None:
+                shown &= warp(valid[i : i + 1].to(linear), flow, mode="bilinear")[0] > WHOLE
+            total += warp(linear[i : i + 1], flow)[0] * shown
+            self.light += shown
+        self.mean = total / self.light.clamp(min=1)
+        self.enough = (self.light >= max(2.0, SHOWN * len(linear))).to(linear)
+
+    def seen_from(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what one of the frames should show [h, w], and where enough frames say so."""
+        flow = flow_of(inverse(self.motion[number : number + 1]), self.size)
+        shown = warp(self.enough[None], flow, mode="bilinear")[0] > WHOLE
+        return warp(self.mean[None], flow)[0], shown
+
+
+def _inside(flow: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return where [h', w'] a flow [1, 2, h', w'] leads into a frame of size (h, w)."""
+    x, y = pixel_grid(flow)
+    x, y = x + flow[0, 0], y + flow[0, 1]
+    return (x >= 0) & (x <= size[1] - 1) & (y >= 0) & (y <= size[0] - 1)
+
+
+def _rough(lines: torch.Tensor) -> torch.Tensor:
+    """Return lines [n, h] without what is smooth along them."""
+    smooth_part = ndimage.gaussian_filter1d(
+        lines.cpu().numpy(), SMOOTH_ROWS, axis=1, mode="nearest"
+    )
+    return lines - torch.from_numpy(smooth_part).to(lines.device)
+
+
+def _shrunk(
+    offset: torch.Tensor, found: torch.Tensor, noise: NoiseModel, level: float, pixels: int
+) -> torch.Tensor:
+    """Return offsets [n, h], of variance `found` [h] over the frames, as far as they are of the
+    sensor; each is a median over so many pixels of this level."""
+    expected = torch.pi / 2 * noise.std(level) ** 2 / pixels
+    row_variance = float(found.quantile(QUANTILE)) - expected
+    if row_variance < LEAST_ROW_NOISE * expected:
+        return torch.zeros_like(offset)
+    return offset * (row_variance / found).clamp(max=1.0)
+
+
+def _blurred(image: torch.Tensor) -> np.ndarray:
+    return np.asarray(ndimage.gaussian_filter(image.cpu().numpy(), 1.0))

@@ -72,7 +72,7 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
 def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
     """Return the rows and columns of a truth [H, W] that an image [h, w] shows, where the camera
     moved and the image is smaller; all where nothing of it is found."""
-    from burst.ops.alignment.similarity import locate
+    from burst.ops.alignment.locate import locate
 
     height, width = image.shape
     smaller = image.shape != truth.shape and height <= truth.shape[0] and width <= truth.shape[1]

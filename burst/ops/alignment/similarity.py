@@ -34,11 +34,14 @@ ROUNDS, CLOSING = 5, 2
 CLEAR = 6.0  # times what chance makes; chance alone reaches 5 among all shifts and turns
 PROBE = 8  # frames that fit worst are searched for, so many at a time
 BETTER = 1.1  # times as clear as before, for a frame to be moved elsewhere
-WEAK, DOUBTFUL = 0.75, 0.95  # of the median agreement; frames rightly placed come to .97 and more
+WEAK = 0.75  # of the median agreement
+# An agreement is doubted below so much of the upper quartile's, or where it lacks so many times
+# more of 1, and so much: round and repeated things fit nearly as well at wrong places. Frames that
+# lie right are doubted now and then, which costs time alone.
+DOUBTED, LACKS = 0.95, (2.5, 0.005)
 DEVIATIONS = 6.0  # by which turns have to exceed shears, which the air makes as well
 # In smaller or fewer frames the air, which all of the view shares, looks like a turn.
 SMALLEST_TURNED, FEWEST_TURNED = 96, 6  # px; frames
-SMALLEST_PART = 24  # px; less of an image is found anywhere
 LEAST_TURN = 0.5  # px at the middle of a border; dense registration does not notice less
 # Shares of a side that frames do not show in common. Air and vibration of the benchmark lose 1/7.
 SHAKEN, DRIFTED = 1 / 5, 1 / 16  # beyond them the camera moved, to and fro or somewhere
@@ -85,6 +88,7 @@ def find_motion(
     poses = refine(small, poses, reference, ROUNDS)
     poses, chance = _search_weakest(small, poses, reference)
     placed = poses.clearness() >= CLEAR * chance
+    placed &= ~_is_doubtful(poses.agreement, poses.agreement[placed])
     placed[key] = True
     turned = _is_turned(poses, small, placed, times)
     if turned or not bool(placed.all()):
@@ -103,28 +107,6 @@ def camera_moved(found: Found, size: tuple[int, int]) -> bool:
     _, _, across, down = shown_part(found.motion[found.placed], size, 1.0)
     loss = max(1 - across / size[1], 1 - down / size[0])
     return loss >= (DRIFTED if found.drifts else SHAKEN)
-
-
-def locate(image: torch.Tensor, whole: torch.Tensor) -> tuple[int, int] | None:
-    """Return the pixel (x, y) of a whole [H, W] at which an image [h, w] of a part of it begins;
-    None where it is not found."""
-    if min(image.shape) < SMALLEST_PART:
-        return None
-    part, rest = make_small(image[None], None), make_small(whole[None], None)
-    if part.factor != rest.factor:
-        part = make_small(image[None], None, rest.factor)
-    still = torch.ones(1, dtype=torch.complex64, device=image.device)
-    mosaic = make_mosaic(rest, poses_of(still, torch.zeros_like(still)))
-    pose, chance = search(part, mosaic, (1.0 + 0j,))
-    pose = refine(part, pose, mosaic, ROUNDS)
-    if float(pose.clearness()) < CLEAR * float(chance):
-        return None
-    height, width = image.shape
-    middle = -complex(pose.t[0] / pose.z[0]) * rest.factor
-    left = round((whole.shape[1] - width) / 2 + middle.real)
-    top = round((whole.shape[0] - height) / 2 + middle.imag)
-    inside = 0 <= left <= whole.shape[1] - width and 0 <= top <= whole.shape[0] - height
-    return (left, top) if inside else None
 
 
 def _nothing(frames: torch.Tensor) -> Found:
@@ -173,8 +155,10 @@ def _search_for(
 def _grow(
     small: Small, poses: Poses, placed: torch.Tensor, chance: float
 ) -> tuple[Poses, torch.Tensor]:
-    """Lay frames on the mean of those that are placed, until no more fits."""
+    """Lay frames on the mean of those that are placed, until no more fits; those first that fit as
+    well as what is placed."""
     everything = torch.arange(len(placed), device=placed.device)
+    known = poses.agreement[placed]
     while not bool(placed.all()):
         numbers, rest = everything[placed], everything[~placed]
         mosaic = make_mosaic(small.part(numbers), poses.part(numbers))
@@ -187,6 +171,8 @@ def _grow(
             fits = tried.clearness() >= CLEAR * chance
         if not bool(fits.any()):
             break
+        surely = fits & ~_is_doubtful(tried.agreement, known)
+        fits = surely if bool(surely.any()) else fits & _is_among_best(tried.clearness())
         poses = poses.put(rest[fits], tried.part(fits.nonzero()[:, 0]))
         placed = placed.index_fill(0, rest[fits], True)
     return poses, placed
@@ -211,7 +197,7 @@ def _close(small: Small, poses: Poses, placed: torch.Tensor) -> Poses:
 def _like_others(part: Small, poses: Poses, mosaic: Mosaic) -> Poses:
     """Return poses with those replaced that fit a mosaic better where a frame next to them lies:
     round and repeated things are found at wrong turns and shifts as well."""
-    doubtful = poses.agreement < DOUBTFUL * poses.agreement.median()
+    doubtful = _is_doubtful(poses.agreement, poses.agreement)
     sure, rest = (~doubtful).nonzero()[:, 0], doubtful.nonzero()[:, 0]
     if not len(rest):
         return poses
@@ -219,6 +205,19 @@ def _like_others(part: Small, poses: Poses, mosaic: Mosaic) -> Poses:
     tried = refine(part.part(rest), poses.part(nearest), mosaic, ROUNDS)
     better = tried.clearness() > BETTER * poses.part(rest).clearness()
     return poses.put(rest[better], tried.part(better.nonzero()[:, 0]))
+
+
+def _is_doubtful(agreement: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
+    """Return which agreements [n] are too low beside the usual ones [m] to be believed."""
+    if not len(usual):
+        return torch.ones_like(agreement, dtype=torch.bool)
+    good = usual.quantile(0.75)
+    return (agreement < DOUBTED * good) | (1 - agreement > LACKS[0] * (1 - good) + LACKS[1])
+
+
+def _is_among_best(clearness: torch.Tensor) -> torch.Tensor:
+    """Return which of some frames [n] are among the clearest quarter."""
+    return clearness >= clearness.quantile(0.75)
 
 
 def _is_turned(poses: Poses, small: Small, placed: torch.Tensor, times: torch.Tensor) -> bool:

@@ -33,7 +33,6 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
     from burst.ops.alignment.merge import effective_frames
-    from burst.ops.alignment.motion import air_of
     from burst.ops.blur import psf as ops
     from burst.ops.blur.strength import measure_strength, strongest_plausible
 
@@ -43,7 +42,7 @@ def run(burst: Burst, config: Config) -> Burst:
     assert weights is not None
     assert merged is not None
     sampling = min(burst.stack.sensor.sampling, COARSEST)
-    found = measure_strength(air_of(flow, burst.motion), merged, sampling)
+    found = measure_strength(flow, merged, sampling, burst.motion)
     variance = noise.std(float(merged.mean())) ** 2 / effective_frames(weights)
     bound = strongest_plausible(merged, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)

@@ -23,8 +23,8 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with row motion, and the flow without it: composed they warp the frames."""
-    from burst.ops.alignment.motion import air_of
     from burst.ops.alignment.rows import separate
+    from burst.ops.alignment.turns import air_of
     from burst.ops.blur.strength import common_variance, measure_strength
     from burst.ops.warp import compose
 
@@ -32,7 +32,7 @@ def run(burst: Burst, config: Config) -> Burst:
     assert flow is not None
     assert merged is not None
     air = air_of(flow, burst.motion)
-    strength = measure_strength(air, merged, sampling=1.0)
+    strength = measure_strength(flow, merged, 1.0, burst.motion)
     # Variance in pixels does not depend on the sampling that the strength was read with.
     size = (merged.shape[0], merged.shape[1])
     row_motion = separate(air, common_variance(strength, size, sampling=1.0))

@@ -38,6 +38,7 @@ PATHS = {
     "turned by 10 degrees": CameraPath(turn=10),
     "turned to and fro, 3 degrees rms": CameraPath(turn=3, kind="random"),
     "scaled by 5 %": CameraPath(scale=0.05),
+    "scaled to and fro, 3 % rms": CameraPath(scale=0.03, kind="random"),
     "drifted by half a frame": CameraPath(drift=(0.5, 0.2)),
     "turned, scaled and drifted": CameraPath(turn=6, scale=0.03, drift=(0.25, 0.25)),
 }

@@ -10,8 +10,8 @@ import math
 
 import torch
 
-from burst.ops.alignment.motion import air_of
 from burst.ops.alignment.trend import trend
+from burst.ops.alignment.turns import air_of
 
 # The variance of whole frames over that within frames, where the shorter side is 128 px, and by
 # which power of the side it falls: simulated air and vibration of all levels, 128 to 384 px.

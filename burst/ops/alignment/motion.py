@@ -15,10 +15,6 @@ from einops import einsum, rearrange
 
 from burst.ops.warp import pixel_grid, warp
 
-# Of the variance of a frame's shears, as simulated air has it (128 to 384 px, all levels): tilts
-# are slopes of a wavefront, which scale a frame more than they turn it.
-TURN_OF_AIR, SCALE_OF_AIR = 0.6, 1.6
-TAKEN = 0.5  # of what the air makes of turns and scales: where less is left, the rest was taken
 POINTS = 128  # at which frames are looked at, along the shorter side
 
 
@@ -67,33 +63,6 @@ def shifted_grid(motion: torch.Tensor, offset: tuple[int, int]) -> torch.Tensor:
     start = motion.new_tensor(offset)
     shift = motion[:, :, :2] @ start + motion[:, :, 2]
     return torch.cat([motion[:, :, :2], shift[:, :, None]], dim=2)
-
-
-def air_of(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
-    """Return what the air did [n, 2, h, w] of a flow, as far as its statistics go.
-
-    Where frames turn or scale at random, the camera's motion has taken the air's turns and scales
-    with it. They are put back as large as shears tell, which the air makes alike and no camera
-    makes.
-    """
-    air = without_motion(flow, motion)
-    if motion is None:
-        return air
-    height, width = air.shape[-2:]
-    x, y = pixel_grid(air)
-    x, y = x - (width - 1) / 2, y - (height - 1) / 2
-    along = (air * x).mean((2, 3)) / x.square().mean()
-    down = (air * y).mean((2, 3)) / y.square().mean()
-    stretch, skew = (along[:, 0] - down[:, 1]) / 2, (along[:, 1] + down[:, 0]) / 2
-    scale, turn = (along[:, 0] + down[:, 1]) / 2, (along[:, 1] - down[:, 0]) / 2
-    shear = float((stretch.square() + skew.square()).mean()) / 2
-    left = float((scale.square() + turn.square()).mean())
-    if left > TAKEN * (TURN_OF_AIR + SCALE_OF_AIR) * shear:
-        return air
-    # Each is made of the shear that it does not meet in any mean square difference.
-    scale = (math.sqrt(SCALE_OF_AIR) * skew - scale)[:, None, None]
-    turn = (math.sqrt(TURN_OF_AIR) * stretch - turn)[:, None, None]
-    return air + torch.stack([scale * x - turn * y, turn * x + scale * y], dim=1)
 
 
 def is_moved(motion: torch.Tensor) -> bool:

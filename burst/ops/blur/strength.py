@@ -16,7 +16,9 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+from burst.ops.alignment.motion import without_motion
 from burst.ops.alignment.registration import gradient
+from burst.ops.alignment.turns import turns_are_of_air, without_turns
 from burst.ops.blur.psf import mean_otf, radial_mean
 from burst.ops.turbulence.air import mode_correlation, tilt_std
 from burst.ops.turbulence.zernike import TILT_X, TILT_Y
@@ -47,14 +49,26 @@ class Strength:
     model: np.ndarray
 
 
-def measure_strength(flow: torch.Tensor, reference: torch.Tensor, sampling: float) -> Strength:
-    """Measure the strength of the turbulence that caused a flow [n, 2, h, w].
+def measure_strength(
+    flow: torch.Tensor,
+    reference: torch.Tensor,
+    sampling: float,
+    motion: torch.Tensor | None = None,
+) -> Strength:
+    """Measure the strength of the turbulence that caused a flow [n, 2, h, w], the camera's motion
+    [n, 2, 3] being part of it.
 
-    Displacement counts where the aligned mean `reference` [h, w] has detail to see it by.
+    Displacement counts where the aligned mean `reference` [h, w] has detail to see it by. Where
+    turns and scales are not those of the air they are left out of displacements and theory alike.
     """
+    air = without_motion(flow, motion)
+    size = None
+    if not turns_are_of_air(flow, motion):
+        air, size = without_turns(air), (flow.shape[2], flow.shape[3])
     beams = math.sqrt(flow.shape[0]) * flow.shape[3] / TYPICAL_WIDTH
-    distance, square = structure_function(flow, detail(reference), STEP)
-    return fit_strength(distance, square, sampling, doubt=max(DOUBT / beams, LEAST_DOUBT))
+    distance, square = structure_function(air, detail(reference), STEP)
+    doubt = max(DOUBT / beams, LEAST_DOUBT)
+    return fit_strength(distance, square, sampling, doubt=doubt, unturned=size)
 
 
 def structure_function(
@@ -80,9 +94,15 @@ def structure_function(
 
 
 def fit_strength(
-    distance: np.ndarray, square: np.ndarray, sampling: float, doubt: float = 0.0
+    distance: np.ndarray,
+    square: np.ndarray,
+    sampling: float,
+    doubt: float = 0.0,
+    unturned: tuple[int, int] | None = None,
 ) -> Strength:
     """Fit D/r0 and the beam's width to a structure function; `sampling` as in `turbulence.Air`.
+
+    Where frames were freed of turns and scales, `unturned` is their size (h, w).
 
     Strong air in wide beams looks much like weak air in narrow ones when there are few frames:
     `doubt` is the log rms that a beam e times wider or narrower than usual has to fit better by.
@@ -91,6 +111,9 @@ def fit_strength(
     fits = []
     for aperture_px in BEAM_WIDTHS:
         theory = _theory(aperture_px, tuple(distance.tolist()))
+        if unturned is not None:
+            theory = theory - _lost_with_turns(aperture_px, tuple(distance.tolist()), unturned)
+            theory = np.clip(theory, 1e-6, None)
         difference = measured - np.log(theory)
         variance = float(np.exp(difference.mean()))
         strength = (variance**0.5 / tilt_std(1.0, sampling)) ** (6 / 5)
@@ -181,3 +204,36 @@ def _theory(aperture_px: float, distances: tuple[float, ...]) -> np.ndarray:
     zero = np.zeros_like(along)
     correlation = [mode_correlation(j, along, zero, aperture_px) for j in (TILT_X, TILT_Y)]
     return np.asarray(np.clip(2 * (1 - np.stack(correlation, axis=1)), 1e-6, None))
+
+
+@lru_cache(maxsize=128)
+def _lost_with_turns(
+    aperture_px: float, distances: tuple[float, ...], size: tuple[int, int]
+) -> np.ndarray:
+    """Return what mean square differences [m, 2] of unit-variance tilts lose where frames of size
+    (h, w) are freed of their turn and scale.
+
+    A turn or scale of variance v is made of displacements that go with it by c(p) at point p; of a
+    difference d over a distance r it leaves d - r v^(1/2), which has 2 r (c(p + r) - c(p)) - r^2 v
+    less of mean square.
+    """
+    y, x = (np.linspace(-(length - 1) / 2, (length - 1) / 2, COMMON_POINTS) for length in size)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    apart = points[:, None] - points[None]
+    across, down = (points[:, i] / (2 * np.square(points[:, i]).sum()) for i in (0, 1))
+    correlation = [
+        mode_correlation(j, apart[..., 0], apart[..., 1], aperture_px) for j in (TILT_X, TILT_Y)
+    ]
+    lost = []
+    for own, other in (correlation, correlation[::-1]):
+        # A scale is of dx along x and dy along y, a turn of dy along x and dx along y.
+        variance = across @ own @ across + down @ other @ down
+        course = (own @ across).reshape(COMMON_POINTS, COMMON_POINTS).mean(0)
+        lost.append([_lost_over(r, x, course, float(variance)) for r in distances])
+    return np.array(lost).T
+
+
+def _lost_over(distance: float, x: np.ndarray, course: np.ndarray, variance: float) -> float:
+    first = np.linspace(x[0], x[-1] - distance, COMMON_POINTS)
+    step = np.interp(first + distance, x, course) - np.interp(first, x, course)
+    return float(2 * distance * step.mean() - distance**2 * variance)

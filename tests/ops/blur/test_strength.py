@@ -59,7 +59,7 @@ def test_a_doubtful_curve_is_no_wide_beam():
 @pytest.mark.parametrize(("frames", "doubt"), [(4, 1.0), (900, LEAST_DOUBT)])
 def test_doubt_falls_with_the_frames_to_what_is_left(monkeypatch, frames, doubt):
     seen = []
-    monkeypatch.setattr(strength, "fit_strength", lambda *_, doubt: seen.append(doubt))
+    monkeypatch.setattr(strength, "fit_strength", lambda *_, doubt, unturned: seen.append(doubt))
     measure_strength(torch.randn(frames, 2, 64, 64), torch.rand(64, 64), 1.0)
     assert seen == [pytest.approx(doubt)]
 

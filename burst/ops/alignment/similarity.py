@@ -88,9 +88,11 @@ def find_motion(
     poses = refine(small, poses, reference, ROUNDS)
     poses, chance = _search_weakest(small, poses, reference)
     placed = poses.clearness() >= CLEAR * chance
-    placed &= ~_is_doubtful(poses.agreement, poses.agreement[placed])
     placed[key] = True
     turned = _is_turned(poses, small, placed, times)
+    if turned or not bool(placed.all()) or _go_far(poses, small):
+        placed = placed & ~_is_doubtful(poses.agreement, poses.agreement[placed])
+        placed[key] = True
     if turned or not bool(placed.all()):
         poses, placed = _grow(small, poses, placed, chance)
         poses = _close(small, poses, placed)
@@ -172,7 +174,9 @@ def _grow(
         if not bool(fits.any()):
             break
         surely = fits & ~_is_doubtful(tried.agreement, known)
-        fits = surely if bool(surely.any()) else fits & _is_among_best(tried.clearness())
+        if not bool(surely.any()):
+            surely = fits & (tried.clearness() >= tried.clearness().quantile(0.75))
+        fits = surely
         poses = poses.put(rest[fits], tried.part(fits.nonzero()[:, 0]))
         placed = placed.index_fill(0, rest[fits], True)
     return poses, placed
@@ -215,9 +219,10 @@ def _is_doubtful(agreement: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
     return (agreement < DOUBTED * good) | (1 - agreement > LACKS[0] * (1 - good) + LACKS[1])
 
 
-def _is_among_best(clearness: torch.Tensor) -> torch.Tensor:
-    """Return which of some frames [n] are among the clearest quarter."""
-    return clearness >= clearness.quantile(0.75)
+def _go_far(poses: Poses, small: Small) -> bool:
+    """Tell whether frames lie further apart than air and shaking move them."""
+    shift = torch.stack([poses.t.real, poses.t.imag])
+    return float((shift.amax(1) - shift.amin(1)).max()) > SHAKEN * min(small.size)
 
 
 def _is_turned(poses: Poses, small: Small, placed: torch.Tensor, times: torch.Tensor) -> bool:

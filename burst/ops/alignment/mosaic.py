@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
@@ -141,8 +141,11 @@ def make_mosaic(small: Small, poses: Poses) -> Mosaic:
     return Mosaic(total / light.clamp(min=1), (light > 0).to(total), origin)
 
 
-def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int) -> Poses:
-    """Improve poses by least squares against a mosaic, with a gain and a shear for each frame."""
+def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int, turns: bool = True) -> Poses:
+    """Improve poses by least squares against a mosaic, with a gain and a shear for each frame.
+
+    Without `turns` the frames move, but keep their turn and scale.
+    """
     size = (mosaic.image.shape[0], mosaic.image.shape[1])
     x, y = pixel_grid(mosaic.image)
     x, y = x + mosaic.origin.real, y + mosaic.origin.imag
@@ -162,7 +165,8 @@ def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int) -> Poses:
             pose = _agreeing(pose, values, columns[-1], weight, least)
             if done < rounds:
                 normal = rearrange((products @ weight.T).T, "n (i j) -> n i j", i=len(columns))
-                pose = _stepped(pose, normal, (values * weight) @ columns.T)
+                stepped = _stepped(pose, normal, (values * weight) @ columns.T)
+                pose = stepped if turns else replace(stepped, z=pose.z)
         found.append(pose)
     return Poses(
         *(torch.cat(values) for values in zip(*(vars(p).values() for p in found), strict=True))

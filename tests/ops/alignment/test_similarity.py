@@ -1,5 +1,6 @@
 """Shift, turn and scale of frames are found however large, and none where air alone moves them."""
 
+import numpy as np
 import pytest
 import torch
 from simulated import camera_scene, linear_of, rms, stack_of
@@ -127,3 +128,12 @@ def test_round_things_are_not_laid_at_a_wrong_turn(key):
     assert not found.turned
     shift = middle_shift(found.pose, size) - middle_shift(path.motion(FRAMES, size), size)
     assert rms(shift) < 2
+
+
+def test_a_round_thing_at_rest_in_noise_does_not_turn():
+    y, x = np.mgrid[:128, :128] - 63.5
+    scene = torch.from_numpy(np.cos(np.hypot(x, y) / 3) * (np.hypot(x, y) < 50)).float()
+    noise = torch.randn((20, 128, 128), generator=torch.Generator().manual_seed(0))
+    frames = scene + noise
+    found = find_motion(frames, 0, torch.zeros(20, 2))
+    assert not found.turned

@@ -26,7 +26,7 @@ from burst.ops.noise import to_linear
 from burst.ops.shutter import frame_starts
 from burst.ops.warp import invert, pixel_grid, warp
 from burst.pipeline import Pipeline
-from burst.records import Burst, Sensor, Shutter, Stack
+from burst.records import Burst, Sensor, Shutter, Stack, given
 
 BASELINE, UNTOUCHED = "DIS, constant velocity", "frame"
 BORDER = 20  # px
@@ -82,9 +82,8 @@ class ShutterBench:
         moment = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
         common = [text for text in self.assignments if text.startswith("unroll.")]
         said = [*moment, *(common if suffix else self.assignments)]
-        image = self.pipelines(f"{stack.sensor.shutter}{suffix}", said).run(Burst(stack)).image
-        assert image is not None
-        return image
+        pipeline = self.pipelines(f"{stack.sensor.shutter}{suffix}", said)
+        return given(pipeline.run(Burst(stack)).image)
 
 
 def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from burst.records import MID_GREY, NoiseModel, StackError
+from burst.records import MID_GREY, NoiseModel, StackError, given
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,8 +72,8 @@ def run(burst: Burst, config: Config) -> Burst:
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
             valid = valid.expand(linear.shape)
     if burst.gain is not None and differ(burst.gain):
-        given = replace(burst, linear=linear, valid=valid)
-        linear, valid, model = _evened(given, burst.gain, good)
+        so_far = replace(burst, linear=linear, valid=valid)
+        linear, valid, model = _evened(so_far, burst.gain, good)
     row_noise = _take_out_row_noise(linear, model) if config.row_noise and len(linear) > 1 else 0.0
     report = burst.report.note(
         shot=model.shot,
@@ -229,9 +229,8 @@ def _evened(
     from burst.ops import noise as ops
     from burst.ops.frames import gains
 
-    assert burst.linear is not None
     sensor = burst.stack.sensor
-    linear, valid = gains.even_out(burst.linear, burst.valid, gain)
+    linear, valid = gains.even_out(given(burst.linear), burst.valid, gain)
     # Where a frame is saturated it has no noise: the shortest exposures tell of bright places.
     dark = gain.to(linear) <= gain.median().to(linear)
     curve = ops.noise_curve(linear[dark], good)

@@ -38,7 +38,7 @@ SUFFIX = ".safetensors"
 # The source that decides a sample's numbers, beside the stages that are run.
 NUMERICS = (
     "data/samples/augment.py", "data/samples/turbulence.py", "data/levels.py", "data/scenes.py",
-    "network/preparation.py", "network/inputs.py", "ops", "records.py",
+    "network/preparation.py", "network/inputs.py", "ops", "records.py", "findings.py",
 )  # fmt: skip
 NUMERICS_OF_STACKS = ("data/charts.py", "data/turbulence.py", "data/targets.py")
 NUMERICS_OF_SHUTTERS = (

@@ -9,7 +9,7 @@ import torch
 
 from burst.ops.alignment.registration import aligned_mean
 from burst.ops.noise import to_linear
-from burst.records import Burst, Stack
+from burst.records import Burst, Stack, given
 
 TRIMMED_SHARE = 0.2  # of the frames, at either end
 
@@ -36,18 +36,14 @@ def trimmed_mean(burst: Burst) -> torch.Tensor:
 
 def best_frame(burst: Burst) -> torch.Tensor:
     """Return the sharpest frame [h, w], noise not counted."""
-    assert burst.linear is not None
-    # Frames that were left out have none.
-    sharpness = [s for s in burst.report.numbers("select")["sharpness"] if s is not None]
-    return burst.linear[int(torch.as_tensor(sharpness).argmax())]
+    linear, sharpness = given(burst.linear), given(burst.selection).sharpness
+    kept = range(burst.stack.count) if burst.kept is None else burst.kept.tolist()
+    return linear[int(torch.tensor([sharpness[k] for k in kept]).argmax())]
 
 
 def registered_mean(burst: Burst) -> torch.Tensor:
     """Return the weighted mean [h, w] of the aligned frames, still blurred."""
-    assert burst.linear is not None
-    assert burst.flow is not None
-    assert burst.weights is not None
-    return aligned_mean(burst.linear, burst.flow, burst.weights)
+    return aligned_mean(given(burst.linear), given(burst.flow), given(burst.weights))
 
 
 BASELINES = {

@@ -27,7 +27,7 @@ from burst.measure.suite import Options, Suite
 from burst.measure.suites.drawn import DrawnRecording
 from burst.ops.metrics import psnr
 from burst.pipeline import load, run_step
-from burst.records import Burst, Stack
+from burst.records import Burst, Stack, given
 from burst.training.order import Order, carry_out
 from burst.training.recipe import load_recipe
 from burst.training.run import STATE
@@ -108,9 +108,7 @@ class GpuBench:
         pipeline = load(task.subject)
 
         def image_on(device: str) -> torch.Tensor:
-            image = pipeline.run(Burst(stack, device)).image
-            assert image is not None
-            return image.cpu()
+            return given(pipeline.run(Burst(stack, device)).image).cpu()
 
         here, there, again = image_on("cpu"), image_on(self.device), image_on(self.device)
         inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
@@ -215,8 +213,7 @@ class GpuBench:
         """Return the PSNR of a stack that an exported network restores on the device."""
         stack, truth = _stack_and_truth(replace(task, subject="turbulence"))
         pipeline = load("turbulence", [f"fuse.checkpoint={network}"])
-        image = pipeline.run(Burst(stack, self.device)).image
-        assert image is not None
+        image = given(pipeline.run(Burst(stack, self.device)).image)
         return psnr(image.cpu(), truth)
 
     def _seconds(self, work: Callable[[], None]) -> float:
@@ -280,8 +277,7 @@ def _one_thread() -> None:
 def _read_and_restore(device: str, path: Path) -> float:
     """Read a stack, restore it, and return the mean of its image."""
     burst = load("turbulence").run(Burst(read_stack(path), device))
-    assert burst.image is not None
-    return float(burst.image.mean())
+    return float(given(burst.image).mean())
 
 
 def _cases(options: Options) -> list[Task]:

@@ -136,7 +136,6 @@ def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:
 def unspoilt(trouble: Trouble, bad: np.ndarray) -> Stack:
     """Return the stack as it would be without the trouble: bad frames [k] are not there."""
     stack = at_rest(_scene_of(trouble)).stack
-    assert stack.scan is not None
     keep = np.setdiff1d(np.arange(stack.count), bad)
     return replace(stack, frames=stack.frames[keep], scan=stack.scan[keep])
 

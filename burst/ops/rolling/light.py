@@ -52,7 +52,6 @@ def _evened(frames: torch.Tensor, stack: Stack, which: slice) -> torch.Tensor:
     """Divide frames [n, h, w], or colours of one, by what their rows gather more of light."""
     if stack.sensor.shutter is not Shutter.GLOBAL_RESET:
         return frames
-    assert stack.scan is not None
     gain = row_gain(stack.sensor, stack.height, stack.scan)[which, :, None]
     if stack.sensor.transfer == "srgb":
         return linear_to_display(display_to_linear(frames) / gain)

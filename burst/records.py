@@ -155,6 +155,11 @@ class Sensor:
         return self.black_level if isinstance(self.black_level, tuple) else (self.black_level,)
 
     @property
+    def black(self) -> float:
+        """The black level where it is one: of a sensor without colours, or of one colour plane."""
+        return float(self.black_levels[0])
+
+    @property
     def fewest_frames(self) -> int:
         """How many frames make a stack; the rows of a global reset are made alike in one."""
         return 1 if self.shutter is Shutter.GLOBAL_RESET else MINIMUM_FRAMES

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from burst.files import digest
 from burst.files.write import write_npz
 from burst.jobs.pack import pack, unpack
 from burst.pipeline import Pipeline, Step
@@ -94,43 +95,34 @@ def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
 
     What a stage reads besides the stack belongs to its step; CheckpointError where it is missing.
     """
-    key = _digest(stack_digest(stack), code_digest(), str(seed))
+    key = digest.digest_of(stack_digest(stack), code_digest(), str(seed))
     keys = {}
     for step in pipeline.steps:
         settings = json.dumps(asdict(step.config), sort_keys=True)
-        key = _digest(key, step.name, settings, *map(_file_digest, step.files()))
+        files = map(digest.file_digest, step.files())
+        key = digest.digest_of(key, step.name, settings, *files)
         keys[step.name] = key
     return keys
 
 
 def stack_digest(stack: Stack) -> str:
     """Return the SHA-256 of all that a stage sees of a stack: frames, sensor, scan and gaps."""
-    digest = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
-    digest.update(stack.scan.tobytes())
+    seen = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
+    seen.update(stack.scan.tobytes())
     for frame in stack.frames:
-        digest.update(np.ascontiguousarray(frame).tobytes())
+        seen.update(np.ascontiguousarray(frame).tobytes())
     if stack.colour is not None:
-        digest.update(np.ascontiguousarray(stack.colour).tobytes())
+        seen.update(np.ascontiguousarray(stack.colour).tobytes())
     if stack.measured is not None:
-        digest.update(np.packbits(stack.measured).tobytes())
-    return digest.hexdigest()
+        seen.update(np.packbits(stack.measured).tobytes())
+    return seen.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
     """Return the SHA-256 of the package's source: a changed program makes kept stages stale."""
     package = Path(__file__).parents[1]
-    sources = sorted(package.rglob("*.py"))
-    return _digest(*(f"{path.relative_to(package)}\n{path.read_text('utf-8')}" for path in sources))
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return digest.code_digest(package, digest.source_files(package))
 
 
 def _read(path: Path, device: str) -> _Kept:

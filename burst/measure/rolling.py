@@ -164,7 +164,7 @@ def frame_planes(stack: Stack, frame: int) -> torch.Tensor:
 def _planes(image: np.ndarray, sensor: Sensor) -> torch.Tensor:
     """Return planes [c, h, w] of an image [h, w] or [h, w, c] in DN; black is 0 and white 1."""
     planes = image[None] if image.ndim == 2 else rearrange(image, "h w c -> c h w")
-    return to_linear(planes, float(sensor.black_levels[0]), sensor.white_level)
+    return to_linear(planes, sensor)
 
 
 def _shown(planes: torch.Tensor, sensor: Sensor) -> torch.Tensor:

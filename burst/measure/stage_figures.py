@@ -55,7 +55,7 @@ def stage_figures(after: Mapping[str, Burst], simulated: Simulated) -> dict[str,
 def true_noise(truth: Truth, sensor: Sensor) -> NoiseModel:
     """Return the noise of one linear frame as simulated: photons, reading and rounding."""
     electrons, read = truth.conditions.electrons, truth.conditions.read_noise
-    scale = sensor.white_level - float(sensor.black_levels[0])
+    scale = sensor.white_level - sensor.black
     return NoiseModel(1 / electrons, (read / electrons) ** 2 + ROUNDING / scale**2)
 
 

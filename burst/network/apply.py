@@ -15,6 +15,8 @@ from burst.records import Correction, Level, Report
 if TYPE_CHECKING:
     import torch
 
+    from burst.network.inputs import Evidence
+
 Prior = Literal["encoder", "diffusion", "none"]
 
 # Settings that say what is made of a recording, not how well.
@@ -56,6 +58,16 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
         )
     source: Prior = prior
     return source
+
+
+def residual_of(loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool) -> torch.Tensor:
+    """Return what a network adds to the base of its evidence [h, w], encoded."""
+    import torch
+
+    with torch.no_grad():
+        planes, scalars = evidence.planes[None], evidence.scalars[None]
+        source = None if prior == "none" else prior
+        return loaded.model.predict(planes, scalars, source, ensemble)[0, 0]
 
 
 def corrected_by(path: Path, loaded: Loaded, prior: Prior, rms: float) -> Correction:

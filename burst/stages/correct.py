@@ -46,7 +46,7 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst.network import checkpoint
-    from burst.network.apply import corrected_by, load_once, noted, source_of
+    from burst.network.apply import corrected_by, load_once, noted, residual_of, source_of
     from burst.network.inputs_rolling import level_of, prepare_shutter, restore_shutter
 
     image, views = given(burst.image), given(burst.views)
@@ -59,14 +59,7 @@ def run(burst: Burst, config: Config) -> Burst:
     # One after another: a recording has many instants, and each three colours.
     found = prepare_shutter(burst, loaded.card.preparation)
     for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
-        with torch.no_grad():
-            residual = loaded.model.predict(
-                evidence.planes[None],
-                evidence.scalars[None],
-                None if source == "none" else source,
-                config.ensemble,
-            )[0, 0]
-        residual = where * residual
+        residual = where * residual_of(loaded, evidence, source, config.ensemble)
         corrected.append(restore_shutter(evidence.base + residual, evidence, burst.stack.sensor))
         square += float(residual.square().mean())
     level = level_of(burst)

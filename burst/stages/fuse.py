@@ -52,10 +52,8 @@ def files(config: Config) -> list[Path]:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the corrected image."""
-    import torch
-
     from burst.network import checkpoint
-    from burst.network.apply import corrected_by, load_once, noted, source_of
+    from burst.network.apply import corrected_by, load_once, noted, residual_of, source_of
     from burst.network.inputs import prepare, restore
 
     level, image = given(burst.level), given(burst.image)
@@ -66,13 +64,7 @@ def run(burst: Burst, config: Config) -> Burst:
     loaded = load_once(path, image.device)
     source = source_of(path, loaded, ("turbulence",), config.prior)
     evidence = prepare(burst, loaded.card.preparation)
-    with torch.no_grad():
-        residual = loaded.model.predict(
-            evidence.planes[None],
-            evidence.scalars[None],
-            None if source == "none" else source,
-            config.ensemble,
-        )[0, 0]
+    residual = residual_of(loaded, evidence, source, config.ensemble)
     rms = float(residual.square().mean().sqrt())
     correction = corrected_by(path, loaded, source, rms)
     report = noted(burst.report, loaded, correction, level)

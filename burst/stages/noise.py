@@ -46,9 +46,8 @@ def run(burst: Burst, config: Config) -> Burst:
 
     stack = burst.stack
     sensor = stack.sensor
-    black = float(sensor.black_levels[0])
     frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
-    linear = ops.to_linear(frames, black, sensor.white_level, burst.device)
+    linear = ops.to_linear(frames, sensor, burst.device)
     noise_of = _Noise(sensor, config.model)
     found = noise_of.measure(linear)
     valid, never = _measured(burst)
@@ -191,7 +190,7 @@ def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
 
     if sensor.transfer != "linear":
         return
-    step, black = one_dn(sensor), float(sensor.black_levels[0])
+    step, black = one_dn(sensor), sensor.black
     linear, good = found.linear, found.good
     if sensor.black_assumed and black > 0:
         yield (

@@ -18,7 +18,7 @@ from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
 from burst.network.preparation import Kind, Preparation, evidence_of, scalars_of
-from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_linear
+from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_dn, to_linear
 from burst.ops.rolling.light import planes_of
 from burst.ops.shutter import readout_share
 from burst.records import Burst, Level, Shutter, Stack, StackError, given
@@ -64,13 +64,11 @@ def make_pair_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -
 
 def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
     """Return a stack with about as much noise again, as its own frames measure it."""
-    black, white = float(stack.sensor.black_levels[0]), stack.sensor.white_level
-    linear = to_linear(stack.frames, black, white)
+    linear = to_linear(stack.frames, stack.sensor)
     noise = fit_noise(*noise_curve(linear), lowest_linear(stack.sensor))
     std = noise.variance(linear).sqrt()
     noisier = linear + std * torch.randn(linear.shape, generator=generator)
-    dn = (noisier * (white - black) + black).round().clamp(0, white)
-    return replace(stack, frames=dn.numpy().astype(stack.frames.dtype))
+    return replace(stack, frames=to_dn(noisier, stack.sensor))
 
 
 def sample_of_pair(

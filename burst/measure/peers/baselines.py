@@ -24,12 +24,12 @@ class Baseline:
 
 def plain_mean(stack: Stack) -> torch.Tensor:
     """Return the linear mean [h, w] of all frames, which is what averaging alone gives."""
-    return _linear(stack).mean(0)
+    return to_linear(stack.frames, stack.sensor).mean(0)
 
 
 def trimmed_mean(burst: Burst) -> torch.Tensor:
     """Return the linear mean [h, w] of each pixel's middle values."""
-    ordered = _linear(burst.stack).sort(dim=0).values
+    ordered = to_linear(burst.stack.frames, burst.stack.sensor).sort(dim=0).values
     left_out = int(TRIMMED_SHARE * len(ordered))
     return ordered[left_out : len(ordered) - left_out].mean(0)
 
@@ -50,10 +50,8 @@ BASELINES = {
     "best frame": Baseline("select", best_frame),
     "mean": Baseline("", lambda burst: plain_mean(burst.stack)),
     "trimmed mean": Baseline("", trimmed_mean),
-    "median": Baseline("", lambda burst: _linear(burst.stack).median(0).values),
+    "median": Baseline(
+        "", lambda burst: to_linear(burst.stack.frames, burst.stack.sensor).median(0).values
+    ),
     "registered mean": Baseline("align", registered_mean),
 }
-
-
-def _linear(stack: Stack) -> torch.Tensor:
-    return to_linear(stack.frames, float(stack.sensor.black_levels[0]), stack.sensor.white_level)

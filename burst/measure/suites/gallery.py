@@ -37,8 +37,7 @@ def draw_sheet(case: Case, pipeline: Pipeline, folder: Path) -> Path:
 
 def first_frame(stack: Stack) -> torch.Tensor:
     """Return the first frame [h, w], linear."""
-    sensor = stack.sensor
-    return to_linear(stack.frames[:1], float(sensor.black_levels[0]), sensor.white_level)[0]
+    return to_linear(stack.frames[0], stack.sensor)
 
 
 def side_by_side(images: list[torch.Tensor]) -> np.ndarray:

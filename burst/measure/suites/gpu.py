@@ -26,6 +26,7 @@ from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Options, Suite
 from burst.measure.suites.drawn import DrawnRecording
 from burst.ops.metrics import psnr
+from burst.ops.noise import to_linear
 from burst.pipeline import load, run_step
 from burst.records import Burst, Stack, given
 from burst.training.order import Order, carry_out
@@ -250,9 +251,7 @@ def _stack_and_truth(task: Task) -> tuple[Stack, torch.Tensor]:
         simulated, _ = simulate_case(_case(task))
         return simulated.stack, simulated.truth.scene
     recorded = DrawnRecording(RECORDINGS[kind], IMAGE, "low", task.seed).read()
-    truth = torch.from_numpy(recorded.truths[0].astype(np.float32))
-    black, white = float(recorded.sensor.black_levels[0]), recorded.sensor.white_level
-    return recorded.luminance(), (truth - black) / (white - black)
+    return recorded.luminance(), to_linear(recorded.truths[0], recorded.sensor)
 
 
 def _case(task: Task) -> Case:

@@ -127,7 +127,7 @@ def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:
     if trouble.part == "sensor":
         return replace(stack, frames=DEFECTS[trouble.what](stack.frames, trouble.seed)), none
     if trouble.part == "frames":
-        levels = Levels(float(stack.sensor.black_levels[0]), stack.sensor.white_level)
+        levels = Levels(stack.sensor.black, stack.sensor.white_level)
         made = spoil(trouble.what, stack.frames, levels, trouble.seed)
         return replace(stack, frames=made.frames), made.bad
     return stack, none

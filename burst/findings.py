@@ -92,8 +92,8 @@ class Unrolled:
     shutter: Literal["rolling", "dual_reversed", "global_reset"]
     instants: tuple[float, ...]
     kept: tuple[int, ...]
-    start: torch.Tensor
-    pace: torch.Tensor
+    start: tuple[float, ...]
+    pace: tuple[float, ...]
     frame_time: float
     displacement_rms: float
     readout_ratio: float | None = None

@@ -46,7 +46,7 @@ class Instants:
 
         from burst.ops.rolling.unroll import Clock
 
-        start, pace = self.unrolled.start, self.unrolled.pace
+        start, pace = torch.tensor(self.unrolled.start), torch.tensor(self.unrolled.pace)
         return Clock(start, pace, torch.zeros(len(start), 2))
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from burst import __version__
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError, search_path
+from burst.files.digest import file_digest
 from burst.machine import available_memory, cpu_count, library_version
 from burst.network import checkpoint
 from burst.network.card import card_text
@@ -54,7 +55,7 @@ def _facts() -> dict[str, Any]:
         "processors": cpu_count(),
         "free memory": _gigabytes(available_memory()),
         "pipelines": _pipelines(),
-        "checkpoints": {str(path): checkpoint.digest(path) for path in checkpoint.found()},
+        "checkpoints": {str(path): file_digest(path) for path in checkpoint.found()},
         "looked for checkpoints in": [str(folder) for folder in checkpoint.places()],
     }
 
@@ -63,12 +64,12 @@ def _card(name: str) -> str:
     """Return the card of a checkpoint, with the file it stands for; no weight is read."""
     path = checkpoint.find(name)
     card = card_text(checkpoint.read_card(path))
-    return f"{card}\nfile: {path}\nsha256: {checkpoint.digest(path)}"
+    return f"{card}\nfile: {path}\nsha256: {file_digest(path)}"
 
 
 def _checkpoint_facts(name: str) -> dict[str, Any]:
     path = checkpoint.find(name)
-    return {"file": str(path), "sha256": checkpoint.digest(path), **checkpoint.inspect(path)}
+    return {"file": str(path), "sha256": file_digest(path), **checkpoint.inspect(path)}
 
 
 def _work(name: str, height: int, width: int) -> dict[str, Any]:

@@ -23,13 +23,13 @@ from burst.config import (
     override,
     read_pipeline,
 )
-from burst.records import Burst, Stack
+from burst.records import FIELDS, Burst, NotGivenError, Stack
 
 
 class Stage(Protocol):
     """A module of `burst.stages`: what it needs and gives, its settings, and its one function."""
 
-    NEEDS: tuple[str, ...]
+    NEEDS: tuple[str, ...]  # fields of `Burst`
     GIVES: tuple[str, ...]
     Config: type[Any]
 
@@ -109,6 +109,7 @@ def load(name: str, assignments: Sequence[str] = ()) -> Pipeline:
     known = {"stack"}
     for stage_name in text.stages:
         stage = cast(Stage, importlib.import_module(f"burst.stages.{stage_name}"))
+        _check_fields(stage_name, stage)
         _check_needs(stage_name, stage, known, text.where)
         known.update(stage.GIVES)
         table = text.settings.get(stage_name, {})
@@ -118,10 +119,21 @@ def load(name: str, assignments: Sequence[str] = ()) -> Pipeline:
 
 
 def run_step(step: Step, burst: Burst) -> Burst:
-    """Run one step: open its entry in the report, run it, record its seconds."""
+    """Run one step: open its entry in the report, run it, record its seconds.
+
+    NotGivenError where the burst lacks what the stage reads.
+    """
+    lacking = [name for name in step.stage.NEEDS if getattr(burst, name) is None]
+    if lacking:
+        raise NotGivenError(
+            f"'{step.name}' needs {', '.join(lacking)}, which no stage before it has given."
+        )
     started = time.perf_counter()
     burst = replace(burst, report=burst.report.begin(step.name, asdict(step.config)))
-    burst = step.stage.run(burst, step.config)
+    try:
+        burst = step.stage.run(burst, step.config)
+    except NotGivenError as error:
+        raise NotGivenError(f"'{step.name}' reads a field that its NEEDS does not name.") from error
     return replace(burst, report=burst.report.end(time.perf_counter() - started))
 
 
@@ -133,6 +145,16 @@ def _check_exists(name: str, text: PipelineText) -> None:
         f"{text.where}: no stage '{name}'. Expected a file burst/stages/{name}.py."
         f"{did_you_mean(name, known)} Known are {', '.join(known)}."
     )
+
+
+def _check_fields(name: str, stage: Stage) -> None:
+    for part in ("NEEDS", "GIVES", "MAY_GIVE"):
+        for field in getattr(stage, part, ()):
+            if field not in FIELDS:
+                raise ConfigError(
+                    f"stage '{name}': expected {part} to name fields of Burst, found '{field}'."
+                    f"{did_you_mean(field, FIELDS)} A new field goes into burst/records.py."
+                )
 
 
 def _check_needs(name: str, stage: Stage, known: set[str], where: str) -> None:

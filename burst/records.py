@@ -1,7 +1,8 @@
-"""What the camera gave (`Stack`), what is known so far (`Burst`), what was done (`Report`).
+"""What the camera gave (`Stack`) and what is known so far (`Burst`).
 
 Axes: n frames, h rows, w columns, c channels, k kernel; a displacement is (dx, dy) in pixels.
-Every record is frozen; `dataclasses.replace` makes the next one.
+Every record is frozen; `dataclasses.replace` makes the next one. Records of what stages find are in
+`burst.findings`, the report in `burst.notes`; all can be imported from here.
 """
 
 from __future__ import annotations
@@ -11,12 +12,32 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from burst.findings import (
+    Alignment,
+    Correction,
+    Level,
+    Merging,
+    NotGivenError,
+    Selection,
+    Turbulence,
+    Unrolled,
+    Views,
+    given,
+)
+from burst.notes import Entry, Provenance, Report
+
 if TYPE_CHECKING:
     import torch
+
+__all__ = [
+    "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",
+    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report", "Selection",
+    "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views", "given",
+]  # fmt: skip
 
 BAYER_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 MINIMUM_FRAMES = 2
@@ -51,6 +72,10 @@ class NoiseModel:
     def std(self, x: float) -> float:
         """Return the standard deviation at linear level x."""
         return math.sqrt(self.shot * max(x, 0.0) + self.read)
+
+    def variance(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the variance at linear levels x of any shape; black has the least."""
+        return self.shot * x.clamp(min=0) + self.read
 
 
 @dataclass(frozen=True)
@@ -130,6 +155,11 @@ class Sensor:
         return self.black_level if isinstance(self.black_level, tuple) else (self.black_level,)
 
     @property
+    def black(self) -> float:
+        """The black level where it is one: of a sensor without colours, or of one colour plane."""
+        return float(self.black_levels[0])
+
+    @property
     def fewest_frames(self) -> int:
         """How many frames make a stack; the rows of a global reset are made alike in one."""
         return 1 if self.shutter is Shutter.GLOBAL_RESET else MINIMUM_FRAMES
@@ -147,8 +177,9 @@ class Sensor:
 class Stack:
     """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be).
 
-    `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top. `colour`
-    [n, h, w, 3] (red first) is what `frames` are the luminance of, where that was asked for.
+    `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top; where none is
+    passed, all are read top to bottom. `colour` [n, h, w, 3] (red first) is what `frames` are the
+    luminance of, where that was asked for.
     `measured` [n, h, w] bool says which values were, where a file marks some as not; None for all.
     """
 
@@ -156,7 +187,7 @@ class Stack:
     sensor: Sensor
     name: str = "stack"
     source: str = ""
-    scan: np.ndarray | None = None
+    scan: np.ndarray = field(default_factory=lambda: np.ones(0, np.int8))
     colour: np.ndarray | None = None
     measured: np.ndarray | None = None
 
@@ -166,7 +197,8 @@ class Stack:
             raise self._error("frames (n, h, w) of uint16", f"{shape} of {self.frames.dtype}")
         if shape[0] < fewest:
             raise self._error(f"at least {fewest} frames", f"{shape[0]}, with nothing to merge")
-        scan = np.ones(shape[0], np.int8) if self.scan is None else np.asarray(self.scan, np.int8)
+        none = self.scan is None or len(self.scan) == 0
+        scan = np.ones(shape[0], np.int8) if none else np.asarray(self.scan, np.int8)
         if scan.shape != (shape[0],) or not np.isin(scan, (-1, 1)).all():
             raise self._error(f"scan to hold {shape[0]} values of +1 or -1", scan.tolist()[:8])
         times = self.sensor.frame_times
@@ -198,104 +230,6 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Level:
-    """How hard a stack is: noise std at mid grey (linear), displacement rms (px per axis)."""
-
-    noise: float
-    displacement: float
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What one stage did: its name, seconds, settings, the numbers it found and its warnings."""
-
-    stage: str
-    seconds: float = 0.0
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Report:
-    """One entry per stage that ran, in order; a stage notes numbers and warnings in the last."""
-
-    entries: tuple[Entry, ...] = ()
-
-    def begin(self, stage: str, settings: Mapping[str, Any]) -> Report:
-        """Append an entry for a stage that is about to run."""
-        return Report((*self.entries, Entry(stage, settings=settings)))
-
-    def note(self, **numbers: Any) -> Report:
-        """Add numbers (plain JSON values) to the running stage's entry."""
-        return self._with_last(numbers={**self._last.numbers, **numbers})
-
-    def warn(self, message: str) -> Report:
-        """Add a warning in plain words to the running stage's entry."""
-        return self._with_last(warnings=(*self._last.warnings, message))
-
-    def end(self, seconds: float) -> Report:
-        """Record how long the running stage took."""
-        return self._with_last(seconds=seconds)
-
-    def numbers(self, stage: str) -> Mapping[str, Any]:
-        """Return the numbers of a stage; nothing when it did not run."""
-        return next((entry.numbers for entry in self.entries if entry.stage == stage), {})
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """All warnings, each with the stage that gave it."""
-        return tuple(f"{e.stage}: {text}" for e in self.entries for text in e.warnings)
-
-    @property
-    def _last(self) -> Entry:
-        return self.entries[-1] if self.entries else Entry("stack")
-
-    def _with_last(self, **changes: Any) -> Report:
-        return Report((*self.entries[:-1], replace(self._last, **changes)))
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What made an image; written into it and into the report. `pipeline` is resolved TOML text.
-
-    `fingerprint` changes with all that may change the image: measurement, settings, seed, code.
-    """
-
-    version: str
-    source: str
-    pipeline: str
-    seed: int
-    threads: int
-    device: str
-    checkpoint: str | None = None
-    checkpoint_sha256: str | None = None
-    fingerprint: str = ""
-
-
-@dataclass(frozen=True)
-class Views:
-    """What each of k frames alone shows of t instants, the closest frame first; half precision.
-
-    images    [t, k, c, h, w], in the units of the image that was made of them
-    later     [t, k, h, w] how long after the instant a point was seen, in frame times
-    trust     [t, k, h, w] how surely it is the point that is seen, and nothing before it; 0..1
-    velocity  [t, 2, h, w] by how far the points move, px a frame time
-    exposure  [h] for how long a row was exposed, in frame times; 0 is not known
-    gain      [h] what a row gathered more of light than in `exposure_time`, and was divided by
-
-    The frame time of a dual reversed pair is its readout.
-    """
-
-    images: torch.Tensor
-    later: torch.Tensor
-    trust: torch.Tensor
-    velocity: torch.Tensor
-    exposure: torch.Tensor
-    gain: torch.Tensor
-
-
-@dataclass(frozen=True)
 class Burst:
     """What is known of a stack so far; a field that no stage has filled is None.
 
@@ -322,6 +256,10 @@ class Burst:
     image           [h, w] linear, the result so far; from `unroll` [t, h, w] if it is of several
                     instants, and [..., 3, h, w] if the stack has colour
     views           what the frames alone show of the instants of `image`
+    left_out        why each frame of the stack that takes part in nothing was left out, by number
+    selection, alignment, turbulence, merging, unrolled, correction
+                    what `select`, `align`, `blur`, `deconvolve`, `unroll` and the networks found:
+                    see `burst.findings`
 
     `device` is where the stage that makes tensors of the stack puts them; all others follow.
     """
@@ -343,7 +281,14 @@ class Burst:
     merged: torch.Tensor | None = None
     image: torch.Tensor | None = None
     views: Views | None = None
-    report: Report = Report()
+    left_out: Mapping[int, str] | None = None
+    selection: Selection | None = None
+    alignment: Alignment | None = None
+    turbulence: Turbulence | None = None
+    merging: Merging | None = None
+    unrolled: Unrolled | None = None
+    correction: Correction | None = None
+    report: Report = field(default_factory=Report)
 
 
 FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "report"))

@@ -58,7 +58,7 @@ def truth_of(level: str = "medium") -> Truth:
 def linear_of(simulated: Simulated) -> torch.Tensor:
     """Return the frames [n, h, w] of a simulated stack, black 0 and white 1."""
     sensor = simulated.stack.sensor
-    return to_linear(simulated.stack.frames, sensor.black_levels[0], sensor.white_level)
+    return to_linear(simulated.stack.frames, sensor)
 
 
 def total_flow(simulated: Simulated) -> torch.Tensor:

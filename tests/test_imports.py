@@ -64,3 +64,13 @@ def test_no_row_imports_a_later_one():
 )
 def test_stages_do_not_import_each_other(path):
     assert "stages" not in imported_parts(path)
+
+
+def test_only_the_package_report_reads_the_report():
+    reading = [
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        if "report.numbers(" in path.read_text("utf-8")
+    ]
+    assert reading
+    assert {name.partition("/")[0] for name in reading} == {"report"}

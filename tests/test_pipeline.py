@@ -10,8 +10,8 @@ from toys import write_pipeline
 
 import burst.stages as burst_stages
 from burst.config import ConfigError
-from burst.pipeline import load
-from burst.records import Burst, Sensor, Stack
+from burst.pipeline import load, run_step
+from burst.records import Burst, NotGivenError, Sensor, Stack
 
 pytestmark = pytest.mark.usefixtures("toy_stages")
 
@@ -107,3 +107,54 @@ def test_stage_of_the_contributing_guide_runs(tmp_path, monkeypatch, burst):
     result = load(str(path), ["darken.factor=0.25"]).run(burst)
     assert result.report.numbers("darken") == {"factor": 0.25}
     assert float(result.image.max()) < 0.25
+
+
+OWN = """
+from dataclasses import dataclass, replace
+from burst.records import given
+NEEDS, GIVES, MAY_GIVE = {needs}, {gives}, {may_give}
+
+@dataclass(frozen=True)
+class Config:
+    pass
+
+def run(burst, config):
+    return replace(burst, image=given(burst.merged))
+"""
+
+
+@pytest.fixture
+def load_own(tmp_path, monkeypatch):
+    """Return a loader of a pipeline that ends in a stage of one's own."""
+    monkeypatch.setattr(burst_stages, "__path__", [*burst_stages.__path__, str(tmp_path)])
+
+    def load_with(name, needs=("linear",), gives=("image",), may_give=()):
+        text = OWN.format(needs=needs, gives=gives, may_give=may_give)
+        (tmp_path / f"{name}.py").write_text(text)
+        (tmp_path / "own.toml").write_text(f'stages = ["toy_linear", "{name}"]')
+        return load(str(tmp_path / "own.toml"))
+
+    return load_with
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"needs": ("lineal",)}, "expected NEEDS .* found 'lineal'. Did you mean 'linear'?"),
+        ({"gives": ("imag",)}, "expected GIVES .* found 'imag'. Did you mean 'image'?"),
+        ({"may_give": ("report",)}, "expected MAY_GIVE .* found 'report'"),
+    ],
+)
+def test_names_of_no_field_are_refused(load_own, part, words):
+    with pytest.raises(ConfigError, match=words):
+        load_own(f"misnamed_{next(iter(part))}", **part)
+
+
+def test_error_says_which_stage_reads_what_it_does_not_name(load_own, burst):
+    with pytest.raises(NotGivenError, match="'undeclared' reads a field that its NEEDS does not"):
+        load_own("undeclared").run(burst)
+
+
+def test_error_says_which_stage_lacks_what(pipeline, burst):
+    with pytest.raises(NotGivenError, match="'toy_mean' needs linear, which no stage before"):
+        run_step(pipeline.steps[-1], burst)

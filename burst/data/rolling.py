@@ -18,6 +18,7 @@ from einops import rearrange, repeat
 
 from burst.files.sequence import Sequence
 from burst.ops.color import display_to_linear
+from burst.ops.noise import to_dn, to_linear
 from burst.ops.shutter import exposure_window
 from burst.ops.vibration import Vibration
 from burst.ops.warp import warp
@@ -96,9 +97,7 @@ class Footage:
         return index
 
     def _linear(self, dn: np.ndarray) -> torch.Tensor:
-        black = float(self.sensor.black_levels[0])
-        light = torch.from_numpy(dn.astype(np.float32))
-        light = light.sub_(black).div_(self.sensor.white_level - black)
+        light = to_linear(dn, self.sensor)
         return display_to_linear(light) if self.sensor.transfer == "srgb" else light
 
 
@@ -258,9 +257,7 @@ def _record(light: torch.Tensor, sensor: Sensor, generator: torch.Generator | No
         if noise.shot:
             light = torch.poisson(light.clamp(min=0) / noise.shot, generator) * noise.shot
         light = light + math.sqrt(noise.read) * torch.randn(light.shape, generator=generator)
-    black = float(sensor.black_levels[0])
-    dn = (light * (sensor.white_level - black) + black).round().clamp(0, sensor.white_level)
-    return dn.numpy().astype(np.uint16)
+    return to_dn(light, sensor)
 
 
 def _draw_path(speed: float, generator: torch.Generator, shake: Vibration | None) -> Drift:

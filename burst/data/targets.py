@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 
+from burst.ops.vertex import vertex
+
 PATTERN_SHARE = 222 / 271  # side of the pattern over the side of the frame
 DISC_SHARE = 0.90  # diameter of a disc over the side of its quadrant
 PAPER, INK = 0.90, 0.04  # reflectance of the print; below 1, so that the sensor does not clip it
@@ -117,7 +119,8 @@ def find_shift(pixels: np.ndarray, layout: Layout) -> np.ndarray:
     if np.ptp(near) <= 1e-9 * max(1.0, float(np.abs(pixels).max())) * pixels.size:
         return np.zeros(2)
     y, x = np.unravel_index(near[1:-1, 1:-1].argmax(), (len(reach) - 2,) * 2)
-    dx, dy = _vertex(near[y + 1, x : x + 3]), _vertex(near[y : y + 3, x + 1])
+    rows = torch.from_numpy(near[y : y + 3, x : x + 3])
+    dx, dy = float(vertex(*rows[1])), float(vertex(*rows[:, 1]))
     return np.array([x + dx, y + dy]) - LARGEST_SHIFT
 
 
@@ -196,10 +199,3 @@ def _box(centre: np.ndarray, width: float, shape: tuple[int, ...]) -> tuple[slic
         for c, length in ((y, shape[0]), (x, shape[1]))
     )
     return rows, columns
-
-
-def _vertex(values: np.ndarray) -> float:
-    """Return where the parabola through three values has its peak, from the middle one, px."""
-    left, middle, right = values
-    curvature = left - 2 * middle + right
-    return float(np.clip((left - right) / (2 * curvature), -0.5, 0.5)) if curvature < 0 else 0.0

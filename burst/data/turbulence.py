@@ -281,7 +281,7 @@ def _record(
     electrons = torch.poisson((noiseless * gain).clamp(min=0) * conditions.electrons, generator)
     electrons += conditions.read_noise * normal(n, h, w) + camera.pixel_offset_std * normal(h, w)
     electrons += row_offset + torch.where(hot, 0.6 * conditions.electrons, 0.0)
-    black, white = float(camera.sensor.black_levels[0]), camera.sensor.white_level
+    black, white = camera.sensor.black, camera.sensor.white_level
     dn = (electrons * ((white - black) / conditions.electrons) + black).round().clamp(0, white)
     return dn.cpu().numpy().astype(np.uint16), hot, row_offset[..., 0] / conditions.electrons
 

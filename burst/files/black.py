@@ -30,7 +30,7 @@ def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
 
     y, x = (0, 0) if sensor.cfa == "mono" else sites(sensor.cfa)[1]
     each = 1 if sensor.cfa == "mono" else 2
-    linear = to_linear(few[:, y::each, x::each], 0.0, sensor.white_level)
+    linear = to_linear(few[:, y::each, x::each], replace(sensor, black_level=0.0))
     black = lower_black(linear, grain_of_pixels(linear), one_dn(sensor))
     if black is None:
         return sensor

@@ -172,15 +172,16 @@ def _tells_black(path: Path, sensor: Sensor, options: ReadOptions) -> bool:
 
 def _settle(
     path: Path, sensor: Sensor, options: ReadOptions, count: int
-) -> tuple[Sensor, np.ndarray | None]:
+) -> tuple[Sensor, np.ndarray]:
     """Return the sensor and scan [n] after names, sidecar and options, the later the stronger."""
     named = scan_named(recorded_in(path)) if path.is_dir() else None
-    scan = None if named is None else np.array(named, np.int8)
+    scan = np.ones(count, np.int8) if named is None else np.array(named, np.int8)
     sidecar_path = find_sidecar(path)
     sidecar = read_sidecar(sidecar_path) if sidecar_path else None
     if sidecar:
         sensor = sidecar.apply(sensor)
-        scan = scan if sidecar.scan is None else sidecar.scan_of(count)
+        said = sidecar.scan_of(count)
+        scan = scan if said is None else said
     black, white = options.black_level, options.white_level
     with check.naming(path):
         sensor = replace(

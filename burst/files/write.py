@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,9 +32,10 @@ class WriteError(OSError):
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` on success and vanishes on any error.
+    """Yield a temporary path that becomes `path` on success and vanishes on any error: of a file,
+    or of a folder that is made at that place.
 
-    Folders are made. WriteError for whatever the disk refuses.
+    Folders above it are made. WriteError for whatever the disk refuses.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -170,11 +172,16 @@ def _write_tiff(path: Path, image: np.ndarray, note: str, colour: bool) -> None:
 
 def _flush(path: Path) -> None:
     """Have the disk hold the bytes before the name points to them."""
+    if path.is_dir():
+        return
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+        return
     try:
         path.unlink(missing_ok=True)
     except OSError:

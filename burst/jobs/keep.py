@@ -1,7 +1,8 @@
 """Keep what each stage gave, and start again from what is still valid.
 
-A kept stage is `stages/<name>.npz`: every field of the burst that the stage changed, its entry in
-the report, and a key that covers the measurement, the code, the seed and all settings up to there.
+A kept stage is `stages/<name>.npz`: every field of the burst that the stage changed (see
+`burst.jobs.pack`), its entry in the report, and a key that covers the measurement, the code, the
+seed and all settings up to there.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from burst.files import digest
 from burst.files.write import write_npz
+from burst.jobs.pack import pack, unpack
 from burst.pipeline import Pipeline, Step
-from burst.records import FIELDS, Burst, Entry, Level, NoiseModel, Report, Stack, Views
+from burst.records import Burst, Entry, Report, Stack
 
 LOG = logging.getLogger("burst")
 META = "meta"
-RECORDS: dict[str, type[Any]] = {"noise": NoiseModel, "level": Level}
 
 
 @dataclass(frozen=True)
@@ -35,37 +37,32 @@ class Keeper:
 
     def save(self, step: Step, before: Burst, after: Burst) -> Path:
         """Write atomically what one step changed; returns the file."""
-        arrays: dict[str, np.ndarray] = {}
-        records: dict[str, Any] = {}
-        for name in FIELDS:
-            value = getattr(after, name)
-            if value is None or value is getattr(before, name):
-                continue
-            if name in RECORDS:
-                records[name] = asdict(value)
-            elif isinstance(value, Views):
-                for part in fields(Views):
-                    arrays[f"{name}.{part.name}"] = getattr(value, part.name).cpu().numpy()
-            else:
-                arrays[name] = value.detach().cpu().numpy()
+        changed = {
+            field.name: getattr(after, field.name)
+            for field in fields(after)
+            if field.name != "report"
+            and getattr(after, field.name) is not getattr(before, field.name)
+        }
+        packed, arrays = pack(changed)
         entry = asdict(after.report.entries[-1])
-        meta = json.dumps({"key": self.keys[step.name], "entry": entry, "records": records})
+        meta = json.dumps({"key": self.keys[step.name], "entry": entry, "fields": packed})
         path = self._path(step.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_npz(path, {**arrays, META: np.array(meta)})
         return path
 
-    def restart(self, pipeline: Pipeline, stack: Stack, device: str) -> tuple[Burst, int]:
-        """Return the burst after the kept steps that are still valid, and how many those are."""
+    def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
+        """Return an untouched burst after the kept steps that are still valid, and how many those
+        are."""
         known: dict[str, Any] = {}
         entries: list[Entry] = []
         for step in pipeline.steps:
-            kept = self._load(step.name, device)
+            kept = self._load(step.name, burst.device)
             if kept is None:
                 break
             known.update(kept.fields)
             entries.append(kept.entry)
-        return Burst(stack, device, **known, report=Report(tuple(entries))), len(entries)
+        return replace(burst, **known, report=Report(tuple(entries))), len(entries)
 
     def _path(self, stage: str) -> Path:
         return self.folder / f"{stage}.npz"
@@ -98,57 +95,41 @@ def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
 
     What a stage reads besides the stack belongs to its step; CheckpointError where it is missing.
     """
-    key = _digest(stack_digest(stack), code_digest(), str(seed))
+    key = digest.digest_of(stack_digest(stack), code_digest(), str(seed))
     keys = {}
     for step in pipeline.steps:
         settings = json.dumps(asdict(step.config), sort_keys=True)
-        key = _digest(key, step.name, settings, *map(_file_digest, step.files()))
+        files = map(digest.file_digest, step.files())
+        key = digest.digest_of(key, step.name, settings, *files)
         keys[step.name] = key
     return keys
 
 
 def stack_digest(stack: Stack) -> str:
     """Return the SHA-256 of all that a stage sees of a stack: frames, sensor, scan and gaps."""
-    digest = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
-    digest.update(np.asarray(stack.scan).tobytes())
+    seen = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
+    seen.update(stack.scan.tobytes())
     for frame in stack.frames:
-        digest.update(np.ascontiguousarray(frame).tobytes())
+        seen.update(np.ascontiguousarray(frame).tobytes())
     if stack.colour is not None:
-        digest.update(np.ascontiguousarray(stack.colour).tobytes())
+        seen.update(np.ascontiguousarray(stack.colour).tobytes())
     if stack.measured is not None:
-        digest.update(np.packbits(stack.measured).tobytes())
-    return digest.hexdigest()
+        seen.update(np.packbits(stack.measured).tobytes())
+    return seen.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
     """Return the SHA-256 of the package's source: a changed program makes kept stages stale."""
     package = Path(__file__).parents[1]
-    sources = sorted(package.rglob("*.py"))
-    return _digest(*(f"{path.relative_to(package)}\n{path.read_text('utf-8')}" for path in sources))
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return digest.code_digest(package, digest.source_files(package))
 
 
 def _read(path: Path, device: str) -> _Kept:
-    import torch
-
     with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         meta = json.loads(str(kept[META]))
-        known: dict[str, Any] = {
-            name: torch.from_numpy(kept[name]).to(device) for name in kept.files if name != META
-        }
-    views = {name: known.pop(name) for name in list(known) if name.startswith("views.")}
-    if views:
-        known["views"] = Views(**{name.partition(".")[2]: value for name, value in views.items()})
-    known.update({name: RECORDS[name](**value) for name, value in meta["records"].items()})
+        arrays = {name: kept[name] for name in kept.files if name != META}
     entry = meta["entry"]
     warnings: Sequence[str] = entry.pop("warnings")
+    known: dict[str, Any] = unpack(meta["fields"], arrays, device)
     return _Kept(meta["key"], Entry(**entry, warnings=tuple(warnings)), known)

@@ -23,7 +23,7 @@ from burst.files.write import write_instants, write_results, write_text
 from burst.jobs.keep import Keeper, step_keys
 from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
 from burst.pipeline import Pipeline, Step, load
-from burst.records import Burst, Provenance, Stack, StackError
+from burst.records import Burst, Provenance, Stack, StackError, given
 from burst.report.rolling import Instants, frame_image, from_dn
 from burst.report.write import JSON_NAME, write_report
 
@@ -173,7 +173,7 @@ class _Run:
         keeper = Keeper(folder, step_keys(pipeline, stack, self.job.seed))
         burst, done = Burst(stack, self.job.device), 0
         if self.job.resume:
-            burst, done = keeper.restart(pipeline, stack, self.job.device)
+            burst, done = keeper.restart(pipeline, burst)
             LOG.info("%s: %d of %d stages kept", stack.name, done, len(pipeline.steps))
         before = burst
 
@@ -189,7 +189,7 @@ class _Run:
             burst, done = replace(judged, stack=stack), len(judged.report.entries)
             for step in () if stack is judged.stack else pipeline.steps[:done]:
                 finish(step, burst)
-        if judged is not None and not burst.report.numbers("align"):
+        if judged is not None and burst.alignment is None:
             burst = replace(burst, motion=judged.motion)
         before = burst
         rest = replace(pipeline, steps=pipeline.steps[done:])
@@ -209,14 +209,13 @@ def _motion_for_others(plane: Burst) -> torch.Tensor | None:
         return None
     if plane.motion is None:
         return torch.eye(2, 3).to(plane.flow).expand(len(plane.flow), 2, 3)
-    left, top = plane.report.numbers("align")["part"]["offset_in_mean_frame"]
+    left, top = given(given(plane.alignment).corner)
     return shifted_grid(plane.motion, (-left, -top))
 
 
 def _is_sequence(burst: Burst) -> bool:
     """Tell whether the image of a burst is of several instants."""
-    assert burst.image is not None
-    return burst.image.ndim > (2 if burst.stack.colour is None else 3)
+    return given(burst.image).ndim > (2 if burst.stack.colour is None else 3)
 
 
 def _colour_last(image: torch.Tensor, stack: Stack) -> np.ndarray:
@@ -256,15 +255,11 @@ def _describe(job: Job, pipeline: Pipeline, keys: dict[str, str]) -> Provenance:
 
 
 def _with_network(provenance: Provenance, burst: Burst) -> Provenance:
-    """Name the checkpoint that a stage has noted; which one fits is known only after the run."""
-    for entry in burst.report.entries:
-        if "checkpoint" in entry.numbers:
-            return replace(
-                provenance,
-                checkpoint=entry.numbers["checkpoint"],
-                checkpoint_sha256=entry.numbers["checkpoint_sha256"],
-            )
-    return provenance
+    """Name the checkpoint that a stage has used; which one fits is known only after the run."""
+    found = burst.correction
+    if found is None:
+        return provenance
+    return replace(provenance, checkpoint=found.checkpoint, checkpoint_sha256=found.sha256)
 
 
 def _earlier(folder: Path) -> dict[str, Any]:
@@ -311,7 +306,7 @@ def _write(job: Job, burst: Burst, image: np.ndarray | None, provenance: Provena
 def _instants(job: Job, burst: Burst, image: np.ndarray | None, several: bool) -> Instants | None:
     """Return the images of instants with the truths beside the stack; None where rows are not
     told apart in time."""
-    if image is None or "instants" not in burst.report.numbers("unroll"):
+    if image is None or burst.unrolled is None:
         return None
     instants = Instants(burst, image if several else image[None])
     try:

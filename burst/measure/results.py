@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -12,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from burst.files.digest import code_digest, digest_of, source_files
 from burst.files.write import write_text
 from burst.machine import library_version, processor
 
@@ -39,8 +39,9 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless"
 
 # What figures depend on, and the files among it that only show them.
 DECISIVE = (
-    "records.py", "pipeline.py", "data", "files", "ops", "stages", "models", "network/apply.py",
-    "network/preparation.py", "network/inputs.py", "network/inputs_rolling.py", "measure",
+    "records.py", "findings.py", "pipeline.py", "data", "files", "ops", "stages", "models",
+    "network/apply.py", "network/preparation.py", "network/inputs.py", "network/inputs_rolling.py",
+    "measure",
 )  # fmt: skip
 SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
 
@@ -56,7 +57,7 @@ class Results:
         code."""
         self.path, self.suite, self.settings, self.networks = path, suite, settings, networks
         self.machine = describe_machine(threads)
-        self.code = code_digest(suite)
+        self.code = suite_digest(suite)
         self.records: list[Record] = []
         self._earlier = {record["key"]: record for record in read_records(path)}
 
@@ -83,7 +84,7 @@ class Results:
 
     def _key(self, case: Subject) -> str:
         parts = (self.code, self.settings, self.networks, json.dumps(asdict(case), sort_keys=True))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return digest_of(*parts)[:16]
 
     def _write(self) -> None:
         content = {
@@ -110,16 +111,15 @@ def read_records(path: Path) -> list[Record]:
     return list(read_results(path).get("records", []))
 
 
-def code_digest(suite: str) -> str:
+def suite_digest(suite: str) -> str:
     """Return the SHA-256 of the source on which the figures of a suite depend."""
     package = Path(__file__).resolve().parents[1]
-    places = [package / name for name in DECISIVE]
-    sources = [f for place in places for f in ([place] if place.is_file() else place.rglob("*.py"))]
-    digest = hashlib.sha256()
-    for path in sorted(sources):
-        if path.name not in SHOWING and (path.parent.name != "suites" or path.stem == suite):
-            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+    chosen = [
+        path
+        for path in source_files(package, DECISIVE)
+        if path.name not in SHOWING and (path.parent.name != "suites" or path.stem == suite)
+    ]
+    return code_digest(package, chosen)
 
 
 def describe_machine(threads: int) -> Record:

@@ -26,7 +26,7 @@ from burst.ops.noise import to_linear
 from burst.ops.shutter import frame_starts
 from burst.ops.warp import invert, pixel_grid, warp
 from burst.pipeline import Pipeline
-from burst.records import Burst, Sensor, Shutter, Stack
+from burst.records import Burst, Sensor, Shutter, Stack, given
 
 BASELINE, UNTOUCHED = "DIS, constant velocity", "frame"
 BORDER = 20  # px
@@ -82,9 +82,8 @@ class ShutterBench:
         moment = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
         common = [text for text in self.assignments if text.startswith("unroll.")]
         said = [*moment, *(common if suffix else self.assignments)]
-        image = self.pipelines(f"{stack.sensor.shutter}{suffix}", said).run(Burst(stack)).image
-        assert image is not None
-        return image
+        pipeline = self.pipelines(f"{stack.sensor.shutter}{suffix}", said)
+        return given(pipeline.run(Burst(stack)).image)
 
 
 def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
@@ -165,7 +164,7 @@ def frame_planes(stack: Stack, frame: int) -> torch.Tensor:
 def _planes(image: np.ndarray, sensor: Sensor) -> torch.Tensor:
     """Return planes [c, h, w] of an image [h, w] or [h, w, c] in DN; black is 0 and white 1."""
     planes = image[None] if image.ndim == 2 else rearrange(image, "h w c -> c h w")
-    return to_linear(planes, float(sensor.black_levels[0]), sensor.white_level)
+    return to_linear(planes, sensor)
 
 
 def _shown(planes: torch.Tensor, sensor: Sensor) -> torch.Tensor:

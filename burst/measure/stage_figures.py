@@ -13,7 +13,7 @@ from burst.ops.blur.psf import equivalent_sigma
 from burst.ops.blur.strength import detail
 from burst.ops.frames.sharpness import tile_sharpness
 from burst.ops.warp import compose
-from burst.records import Burst, NoiseModel, Sensor
+from burst.records import Burst, NoiseModel, Sensor, given
 
 LEVELS_OF_LIGHT = (0.2, 0.5, 0.8)
 TILE = 32  # px
@@ -47,16 +47,15 @@ def stage_figures(after: Mapping[str, Burst], simulated: Simulated) -> dict[str,
         figures["width"] = percent(
             equivalent_sigma(last.psf.mean(0)), equivalent_sigma(truth.psf.mean(0))
         )
-    strength = last.report.numbers("blur").get("d_over_r0")
-    if strength is not None:
-        figures["strength"] = percent(float(strength), truth.conditions.d_over_r0)
+    if last.turbulence is not None:
+        figures["strength"] = percent(last.turbulence.d_over_r0, truth.conditions.d_over_r0)
     return figures
 
 
 def true_noise(truth: Truth, sensor: Sensor) -> NoiseModel:
     """Return the noise of one linear frame as simulated: photons, reading and rounding."""
     electrons, read = truth.conditions.electrons, truth.conditions.read_noise
-    scale = sensor.white_level - float(sensor.black_levels[0])
+    scale = sensor.white_level - sensor.black
     return NoiseModel(1 / electrons, (read / electrons) ** 2 + ROUNDING / scale**2)
 
 
@@ -91,7 +90,7 @@ def _noise_error(estimate: NoiseModel, truth: NoiseModel) -> float:
 
 def _rank_correlation(burst: Burst, truth: Truth) -> float:
     sharp = tile_sharpness(truth.noiseless, NoiseModel(0, 0), TILE).mean((1, 2))
-    estimate = np.asarray(burst.report.numbers("select")["sharpness"], float)
+    estimate = np.asarray(given(burst.selection).sharpness, float)
     known = np.isfinite(estimate)
     return float(stats.spearmanr(sharp.cpu().numpy()[known], estimate[known]).statistic)
 
@@ -115,9 +114,8 @@ def _motion_figures(after: Mapping[str, Burst], truth: Truth) -> dict[str, float
 
 def _displacements(burst: Burst, truth: Truth) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the estimated and the true displacement [m, 2, h, w] of the frames that take part."""
-    assert burst.flow is not None
     known = truth.of_frames(burst.kept)
-    return compose(burst.flow, burst.row_motion), compose(known.flow, known.row_motion)
+    return compose(given(burst.flow), burst.row_motion), compose(known.flow, known.row_motion)
 
 
 def _over_frames(values: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 from burst.measure.cost import FREE, Cost, measured, resident
 from burst.measure.tables import CLASSICAL, OURS
 from burst.pipeline import Pipeline, run_step
-from burst.records import Burst, Stack
+from burst.records import Burst, Stack, given
 
 NETWORK = "fuse"
 NOTHING = ""  # the name under which the burst stands before any stage
@@ -55,5 +55,4 @@ def stages_of(trace: Trace) -> dict[str, Burst]:
 
 def image_of(burst: Burst) -> torch.Tensor:
     """Return the result [h, w] of a burst whose pipeline is whole."""
-    assert burst.image is not None
-    return burst.image
+    return given(burst.image)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from burst.network.checkpoint import CheckpointError, Loaded, doubt, load, name_of
 from burst.network.preparation import Kind
-from burst.records import Level, Report
+from burst.records import Correction, Level, Report
 
 if TYPE_CHECKING:
     import torch
+
+    from burst.network.inputs import Evidence
 
 Prior = Literal["encoder", "diffusion", "none"]
 
@@ -58,16 +60,28 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
     return source
 
 
-def noted(
-    report: Report, path: Path, loaded: Loaded, prior: Prior, rms: float, level: Level
-) -> Report:
-    """Return a report that says which network corrected an image of this level, how, by how much
-    (rms, encoded), and what to doubt."""
+def residual_of(loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool) -> torch.Tensor:
+    """Return what a network adds to the base of its evidence [h, w], encoded."""
+    import torch
+
+    with torch.no_grad():
+        planes, scalars = evidence.planes[None], evidence.scalars[None]
+        source = None if prior == "none" else prior
+        return loaded.model.predict(planes, scalars, source, ensemble)[0, 0]
+
+
+def corrected_by(path: Path, loaded: Loaded, prior: Prior, rms: float) -> Correction:
+    """Return which network corrected an image, how, and by how much (rms, encoded)."""
+    return Correction(name_of(path), loaded.sha256, prior, rms)
+
+
+def noted(report: Report, loaded: Loaded, correction: Correction, level: Level) -> Report:
+    """Return a report that says how an image of this level was corrected, and what to doubt."""
     report = report.note(
-        checkpoint=name_of(path),
-        checkpoint_sha256=loaded.sha256,
-        prior=prior,
-        correction_rms=rms,
+        checkpoint=correction.checkpoint,
+        checkpoint_sha256=correction.sha256,
+        prior=correction.prior,
+        correction_rms=correction.rms,
     )
     for warning in (doubt(loaded.card, level), other_stages(report, loaded)):
         report = report.warn(warning) if warning else report

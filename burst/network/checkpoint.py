@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burst.config import ConfigError, build, did_you_mean, search_path
+from burst.files.digest import file_digest
 from burst.files.write import atomic_write, write_text
 from burst.models.spec import RestorerSpec
 from burst.network.card import Card, LevelRange, card_text
@@ -135,18 +135,12 @@ def name_of(path: Path) -> str:
     return path.stem if path in found() else str(path)
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def digests(assignments: Sequence[str]) -> str:
     """Return name and digest of every checkpoint, a line each, also of those that settings such as
     "fuse.checkpoint=runs/a/network.safetensors" give by their paths."""
     said = [Path(text.partition("=")[2]) for text in assignments]
     named = [path for path in said if path.suffix == SUFFIX and path.is_file()]
-    return "\n".join(f"{path.stem} {digest(path)}" for path in [*found(), *named])
+    return "\n".join(f"{path.stem} {file_digest(path)}" for path in [*found(), *named])
 
 
 def save(path: Path, state: Mapping[str, torch.Tensor], card: Card, half: bool = False) -> None:
@@ -177,7 +171,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Loaded:
     with torch.device("meta"):
         model = Restorer(card.spec)
     model.load_state_dict(_read_weights(path, model.state_dict(), device), assign=True)
-    return Loaded(model.eval(), card, digest(path))
+    return Loaded(model.eval(), card, file_digest(path))
 
 
 def read_card(path: Path) -> Card:

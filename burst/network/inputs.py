@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from burst.network.preparation import GROUPS, SCALARS, STANDARD, Preparation, standardise
-from burst.records import Burst
+from burst.records import Burst, given
 
 if TYPE_CHECKING:
     import torch
@@ -42,15 +42,14 @@ def prepare(burst: Burst, preparation: Preparation) -> Evidence:
     """Return the evidence of a burst that the classical stages are done with."""
     import torch
 
-    assert burst.merged is not None
-    assert burst.image is not None
-    scale = scale_of(burst.merged)
+    merged = given(burst.merged)
+    scale = scale_of(merged)
     planes = _Planes(burst, scale, preparation.evidence)
     scalars = measured_scalars(burst, scale)
     return Evidence(
         torch.stack([planes.get(name) for name in preparation.evidence]),
-        torch.tensor([scalars[name] for name in preparation.scalars]).to(burst.merged),
-        encode(burst.image, scale),
+        torch.tensor([scalars[name] for name in preparation.scalars]).to(merged),
+        encode(given(burst.image), scale),
         scale,
     )
 
@@ -79,17 +78,21 @@ def slope(linear: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
-    """Return all SCALARS, standardised to the order of 1; what was not measured is 0."""
+    """Return all SCALARS, standardised to the order of 1; where no stage told the motion of rows
+    apart from the air's, it is 0."""
+    from burst.ops.blur.psf import equivalent_sigma
+
+    merging, noise = given(burst.merging), given(burst.noise)
     found: dict[str, float | None] = {
-        "noise": _merged_noise(burst) * _mean_slope(burst, scale),
-        "shot": burst.noise.shot if burst.noise else None,
-        "read": burst.noise.read if burst.noise else None,
-        "frames": _effective_frames(burst),
-        "psf_sigma": _psf_sigma(burst),
-        "displacement": burst.level.displacement if burst.level else None,
+        "noise": merging.noise_std * _mean_slope(burst, scale),
+        "shot": noise.shot,
+        "read": noise.read,
+        "frames": merging.effective_frames,
+        "psf_sigma": equivalent_sigma(given(burst.psf).mean(0)),
+        "displacement": given(burst.level).displacement,
         "row_motion": _row_motion(burst),
-        "misfit": burst.report.numbers("align").get("misfit"),
-        "strength": burst.report.numbers("blur").get("d_over_r0_of_motion"),
+        "misfit": given(burst.alignment).misfit,
+        "strength": given(burst.turbulence).d_over_r0_of_motion,
     }
     return {name: standardise(found[name], *STANDARD[name]) for name in SCALARS}
 
@@ -105,32 +108,7 @@ def scale_of(linear: torch.Tensor) -> float:
 
 
 def _mean_slope(burst: Burst, scale: float) -> float:
-    assert burst.merged is not None
-    return float(slope(burst.merged.clamp(min=0), scale).mean())
-
-
-def _merged_noise(burst: Burst) -> float:
-    """Return the noise std of the merged image (linear), as deconvolution took it."""
-    noted = burst.report.numbers("deconvolve").get("noise_std")
-    if noted is not None:
-        return float(noted)
-    assert burst.merged is not None
-    assert burst.noise is not None
-    return burst.noise.std(float(burst.merged.mean())) / math.sqrt(_effective_frames(burst))
-
-
-def _effective_frames(burst: Burst) -> float:
-    from burst.ops.alignment.merge import effective_frames
-
-    if burst.weights is None:
-        return burst.stack.count if burst.kept is None else len(burst.kept)
-    return effective_frames(burst.weights)
-
-
-def _psf_sigma(burst: Burst) -> float | None:
-    from burst.ops.blur.psf import equivalent_sigma
-
-    return None if burst.psf is None else equivalent_sigma(burst.psf.mean(0))
+    return float(slope(given(burst.merged).clamp(min=0), scale).mean())
 
 
 def _row_motion(burst: Burst) -> float | None:
@@ -144,8 +122,7 @@ class _Planes:
     """The planes of one burst, made once, and only those that are asked for."""
 
     def __init__(self, burst: Burst, scale: float, names: tuple[str, ...]) -> None:
-        assert burst.merged is not None
-        self.burst, self.scale, self.merged = burst, scale, burst.merged
+        self.burst, self.scale, self.merged = burst, scale, given(burst.merged)
         self.slope = slope(self.merged, scale)
         self.grouped: dict[str, torch.Tensor] = {}
         wanted = tuple(name for name in names if name in (*GROUPS, "spread"))
@@ -165,28 +142,21 @@ class _Planes:
             return self.grouped[name]
         if name in STRENGTHS:
             return self._deconvolved(STRENGTHS[name])
-        image = self.merged if name == "merged" else self.burst.image
-        assert image is not None
-        return image
+        return self.merged if name == "merged" else given(self.burst.image)
 
     def _deconvolved(self, strength: float) -> torch.Tensor:
         import torch
 
         from burst.ops.blur.deconvolve import deconvolve
 
-        weights, psf = self.burst.weights, self.burst.psf
-        assert weights is not None
-        assert psf is not None
+        weights, psf = given(self.burst.weights), given(self.burst.psf)
+        variance = given(self.burst.merging).noise_std ** 2
         mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
-        return deconvolve(
-            self.merged, mean_psf, _merged_noise(self.burst) ** 2, strength, ITERATIONS
-        )
+        return deconvolve(self.merged, mean_psf, variance, strength, ITERATIONS)
 
     def _noise(self) -> torch.Tensor:
-        noise = self.burst.noise
-        assert noise is not None
-        variance = noise.shot * self.merged.clamp(min=0) + noise.read
-        return (variance / _effective_frames(self.burst)).sqrt()
+        frames = given(self.burst.merging).effective_frames
+        return (given(self.burst.noise).variance(self.merged) / frames).sqrt()
 
 
 def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
@@ -201,14 +171,9 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
     from burst.ops.samples import sample
     from burst.ops.warp import compose
 
-    linear, noise, weights, flow = burst.linear, burst.noise, burst.weights, burst.flow
-    merged, tiles, lowest = burst.merged, burst.tile_sharpness, lowest_linear(burst.stack.sensor)
-    assert linear is not None
-    assert noise is not None
-    assert weights is not None
-    assert flow is not None
-    assert merged is not None
-    assert tiles is not None
+    linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
+    flow, merged, tiles = given(burst.flow), given(burst.merged), given(burst.tile_sharpness)
+    lowest = lowest_linear(burst.stack.sensor)
     used = (weights > 0).nonzero()[:, 0]
     groups = tuple(name for name in GROUPS if name in wanted)
     shares = group_shares(tiles[used], groups)
@@ -234,9 +199,8 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
     if burst.valid is not None:
         sums = sums / light.clamp(min=LEAST_LIGHT)
     number = seen.clamp(min=1) if burst.valid is not None else len(used)
-    expected = noise.shot * merged.clamp(min=0) + noise.read
     variance = square / number - (total / number).square()
-    made = {"spread": (variance - expected).clamp(min=0).sqrt()}
+    made = {"spread": (variance - noise.variance(merged)).clamp(min=0).sqrt()}
     for group, name in enumerate(groups):
         made[name] = undo_clipping(merged + sums[group], noise, lowest)
     return made

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from burst.network.inputs import Evidence, decode, encode, scale_of
 from burst.network.preparation import FRAMES, SHUTTER_STANDARD, Preparation, standardise
-from burst.records import MID_GREY, Burst, Level
+from burst.records import MID_GREY, Burst, Level, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,16 +29,15 @@ def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence
     is asked for, because a video has many."""
     import torch
 
-    assert burst.image is not None
-    assert burst.views is not None
-    images = burst.image.reshape(-1, *burst.image.shape[-2:])
-    colours = burst.views.images.shape[2]
+    image = given(burst.image)
+    images = image.reshape(-1, *image.shape[-2:])
+    colours = given(burst.views).images.shape[2]
     light = _to_light(burst.stack.sensor)
     scale = scale_of(light(images))
     scalars = measured_scalars(burst)
     known = torch.tensor([scalars[name] for name in preparation.scalars]).to(images)
-    for index, image in enumerate(images):
-        planes = _planes(burst, image, index // colours, index % colours, scale)
+    for index, one in enumerate(images):
+        planes = _planes(burst, one, index // colours, index % colours, scale)
         chosen = torch.stack([planes[name].to(images) for name in preparation.evidence])
         yield Evidence(chosen, known, planes["blended"], scale)
 
@@ -59,18 +58,15 @@ def encode_shutter(image: torch.Tensor, evidence: Evidence, sensor: Sensor) -> t
 
 def level_of(burst: Burst) -> Level:
     """Return how hard a burst is: the noise of a frame, and how far points move between frames."""
-    assert burst.noise is not None
-    moved = burst.report.numbers("unroll")["displacement_rms"]
-    return Level(burst.noise.std(MID_GREY), float(moved))
+    return Level(given(burst.noise).std(MID_GREY), given(burst.unrolled).displacement_rms)
 
 
 def measured_scalars(burst: Burst) -> dict[str, float]:
     """Return all scalars, standardised to the order of 1; what was not measured is 0."""
-    assert burst.views is not None
     level = level_of(burst)
-    exposure = float(burst.views.exposure.mean())
+    exposure = float(given(burst.views).exposure.mean())
     found = {
-        "readout_ratio": burst.report.numbers("unroll").get("readout_ratio"),
+        "readout_ratio": given(burst.unrolled).readout_ratio,
         "exposure": exposure or None,
         "displacement": level.displacement or None,
         "noise": level.noise,
@@ -89,8 +85,7 @@ def _planes(
     burst: Burst, image: torch.Tensor, instant: int, colour: int, scale: float
 ) -> dict[str, torch.Tensor]:
     """Return all planes [h, w] of one colour of one instant, whose image is [h, w]."""
-    assert burst.views is not None
-    views, light = burst.views, _to_light(burst.stack.sensor)
+    views, light = given(burst.views), _to_light(burst.stack.sensor)
     base = encode(light(image), scale)
     planes = {"blended": base}
     for k, name in enumerate(FRAMES):
@@ -120,9 +115,9 @@ def _blur(burst: Burst, base: torch.Tensor, instant: int) -> dict[str, torch.Ten
 
     from burst.ops.warp import warp
 
-    assert burst.views is not None
-    exposure = rearrange(burst.views.exposure.to(base), "h -> h 1")
-    whole = burst.views.velocity[instant].to(base) * exposure
+    views = given(burst.views)
+    exposure = rearrange(views.exposure.to(base), "h -> h 1")
+    whole = views.velocity[instant].to(base) * exposure
     half = whole[None] / 2
     return {
         "ahead": warp(base[None], half, mode="bilinear")[0],
@@ -137,17 +132,16 @@ def _noise(burst: Burst, image: torch.Tensor, instant: int, scale: float) -> tor
     from burst.ops.color import linear_to_display
     from burst.ops.rolling.unroll import closeness
 
-    assert burst.views is not None
-    assert burst.noise is not None
-    sensor, gain = burst.stack.sensor, burst.views.gain.to(image)[:, None]
+    views, sensor = given(burst.views), burst.stack.sensor
+    gain = views.gain.to(image)[:, None]
     light = _to_light(sensor)
-    weights = closeness(burst.views.later[instant].to(image))
-    weights = weights * (burst.views.trust[instant].to(image) + 1e-3)
+    weights = closeness(views.later[instant].to(image))
+    weights = weights * (views.trust[instant].to(image) + 1e-3)
     share = weights / weights.sum(0)
     recorded = light(image) * gain
     if sensor.transfer == "srgb":
         recorded = linear_to_display(recorded)
-    variance = burst.noise.shot * recorded.clamp(min=0) + burst.noise.read
+    variance = given(burst.noise).variance(recorded)
     std = (variance * share.square().sum(0)).sqrt()
     spread = [encode(light(recorded + side * std) / gain, scale) for side in (1, -1)]
     return ((spread[0] - spread[1]) / 2).clamp(max=LARGEST_NOISE)

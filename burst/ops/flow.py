@@ -13,7 +13,7 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import pixel_grid, warp, within
 
 PERCENTILES = (0.1, 99.9)  # of all frames, spread over the 8 bits that DIS takes
 LOOSE = 2.0, 0.01  # px and share of the motion by which forth and back may disagree
@@ -121,10 +121,9 @@ def _at(fields: torch.Tensor, flows: torch.Tensor) -> torch.Tensor:
 
 def _inside(flows: torch.Tensor) -> torch.Tensor:
     """Return [n, h, w], 1 where flows [n, 2, h, w] lead to a place within the frame, else 0."""
-    height, width = flows.shape[-2:]
     x, y = pixel_grid(flows)
-    x, y = x + flows[:, 0], y + flows[:, 1]
-    return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(flows)
+    size = (flows.shape[-2], flows.shape[-1])
+    return within(x + flows[:, 0], y + flows[:, 1], size).to(flows)
 
 
 def _correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

@@ -29,23 +29,26 @@ TELLING = 20
 PRIOR_WEIGHT = 0.4  # of f_scale 0.1: a maker's figures are good to a quarter
 
 
-def to_linear(
-    frames: np.ndarray, black_level: float, white_level: float, device: str = "cpu"
-) -> torch.Tensor:
-    """Return frames in DN [n, h, w] as float32 on a device, with black 0 and white 1."""
-    linear = torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32)).to(device)
-    return linear.sub_(black_level).div_(white_level - black_level)
+def to_linear(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> torch.Tensor:
+    """Return frames in DN, of any shape, as float32 on a device, with black 0 and white 1."""
+    linear = torch.from_numpy(np.array(frames, dtype=np.float32, order="C")).to(device)
+    return linear.sub_(sensor.black).div_(sensor.white_level - sensor.black)
+
+
+def to_dn(linear: torch.Tensor, sensor: Sensor) -> np.ndarray:
+    """Return linear values of any shape in DN (uint16): rounded, clipped at 0 and white."""
+    dn = linear * (sensor.white_level - sensor.black) + sensor.black
+    return np.asarray(dn.round().clamp(0, sensor.white_level).cpu().numpy().astype(np.uint16))
 
 
 def lowest_linear(sensor: Sensor) -> float:
     """Return the linear value of DN 0, at which the sensor clips."""
-    black = float(sensor.black_levels[0])
-    return -black / (sensor.white_level - black)
+    return -sensor.black / (sensor.white_level - sensor.black)
 
 
 def one_dn(sensor: Sensor) -> float:
     """Return one DN in linear units."""
-    return 1 / (sensor.white_level - float(sensor.black_levels[0]))
+    return 1 / (sensor.white_level - sensor.black)
 
 
 def noise_curve(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from burst.ops.flow import fill_frames
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import pixel_grid, warp, within
 
 # px beyond the border that a mirrored scene stands for: as far as air and shake move a frame. To
 # leave them out costs .3 dB in stacks of 128 px through weak air, whose borders are then shown by
@@ -25,11 +25,9 @@ def sample(
     [n, h', w'] (1 or 0); None where all do."""
     if valid is None:
         return warp(frames, flow), None
-    height, width = frames.shape[-2:]
     x, y = pixel_grid(flow)
-    x, y = x + flow[:, 0], y + flow[:, 1]
-    left, top, right, bottom = -MIRRORED, -MIRRORED, width - 1 + MIRRORED, height - 1 + MIRRORED
-    counts = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+    size = (frames.shape[-2], frames.shape[-1])
+    counts = within(x + flow[:, 0], y + flow[:, 1], size, border=-MIRRORED)
     if not bool(valid.all()):
         counts &= warp(valid.to(frames), flow, mode="bilinear") > MEASURED
         frames = fill_frames(frames, valid)

@@ -65,7 +65,6 @@ def _readout_order(height: int, scan: np.ndarray) -> torch.Tensor:
 def check_shutter(stack: Stack, shutter: str) -> None:
     """Raise StackError for a stack that no sensor of this shutter takes."""
     where, sensor, scan = stack.source or stack.name, stack.sensor, stack.scan
-    assert scan is not None
     if sensor.shutter not in (Shutter.GLOBAL, shutter):
         raise StackError(
             f"{where}: expected the shutter to be {shutter}, as the pipeline says, found"

@@ -79,6 +79,16 @@ def pixel_grid(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return x[None, :], y[:, None]
 
 
+def within(
+    x: torch.Tensor, y: torch.Tensor, size: tuple[int, int], border: float = 0.0
+) -> torch.Tensor:
+    """Return whether places (x, y) px, of any shape, lie on a frame of size (h, w), from the middle
+    of its first pixel to that of its last, and `border` px within that; outside where negative."""
+    height, width = size
+    across = (x >= border) & (x <= width - 1 - border)
+    return across & (y >= border) & (y <= height - 1 - border)
+
+
 def compose(flow: torch.Tensor, row_motion: torch.Tensor | None) -> torch.Tensor:
     """Add row motion [n, h, 2] to a flow [n, 2, h, w]: what the frames are warped by, once."""
     if row_motion is None:

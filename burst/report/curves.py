@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from burst.records import MID_GREY, Burst
+from burst.records import MID_GREY, Burst, given
 from burst.report.frames import kept_frames, left_out
 from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
 
@@ -148,8 +148,7 @@ def _positive(values: np.ndarray) -> np.ndarray:
 
 def _mean_psf(burst: Burst) -> np.ndarray:
     """Return the PSF [k, k] of the whole burst: the mean over the frames by weight."""
-    assert burst.psf is not None
-    psf = burst.psf.detach().cpu().double().numpy()
+    psf = given(burst.psf).detach().cpu().double().numpy()
     weights = np.ones(len(psf))
     if burst.weights is not None and len(burst.weights) == len(psf):
         weights = burst.weights.detach().cpu().double().numpy()

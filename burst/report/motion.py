@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 
 from burst.ops.alignment.motion import without_motion
 from burst.ops.shutter import exposure_window
-from burst.records import Burst
+from burst.records import Burst, given
 from burst.report.frames import by_frame, numbers_of
 from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
 
@@ -129,17 +129,16 @@ def _row_times(burst: Burst) -> np.ndarray:
     """Return when each row of the result's grid was exposed [m, h], in frames that take part,
     rising within each frame."""
     stack, sensor = burst.stack, burst.stack.sensor
-    assert stack.scan is not None
-    assert burst.row_motion is not None
+    row_motion = given(burst.row_motion)
     if sensor.frame_time and sensor.row_time:
         begin, end = exposure_window(sensor, stack.height, stack.scan)
         times = np.asarray(((begin + end) / 2 / sensor.frame_time).numpy())
     else:
         # Unknown times: the rows are spread over their frame, so that the plot can be read.
         times = np.arange(stack.count)[:, None] + np.arange(stack.height) / stack.height
-    part = burst.report.numbers("align").get("part")
-    top = part["offset_in_mean_frame"][1] if part else 0
-    rows = np.clip(np.arange(burst.row_motion.shape[1]) + top, 0, stack.height - 1)
+    corner = None if burst.alignment is None else burst.alignment.corner
+    top = 0 if corner is None else corner[1]
+    rows = np.clip(np.arange(row_motion.shape[1]) + top, 0, stack.height - 1)
     return np.asarray(times[numbers_of(burst)][:, rows])
 
 
@@ -152,8 +151,7 @@ def _kept_frames(burst: Burst) -> np.ndarray:
 
 def _local_flow(burst: Burst, frames: np.ndarray, step: int) -> np.ndarray:
     """Return every `step`-th pixel of the flow of frames [m] without its mean [m, 2, y, x]."""
-    assert burst.flow is not None
-    air = without_motion(burst.flow.detach().float(), burst.motion)
+    air = without_motion(given(burst.flow).detach().float(), burst.motion)
     flow = torch.nan_to_num(air[..., ::step, ::step].cpu()[torch.from_numpy(frames)])
     return np.asarray((flow - flow.mean((2, 3), keepdim=True)).numpy())
 

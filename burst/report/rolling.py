@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from burst.records import Burst, Sensor, Shutter
+from burst.records import Burst, Sensor, Unrolled, given
 
 if TYPE_CHECKING:
     from burst.ops.rolling.unroll import Clock
@@ -32,33 +32,33 @@ class Instants:
     @property
     def times(self) -> list[float]:
         """When the images are of, in frame times."""
-        return list(self.burst.report.numbers("unroll")["instants"])
+        return list(self.unrolled.instants)
+
+    @property
+    def unrolled(self) -> Unrolled:
+        """How the frames became images of instants."""
+        return given(self.burst.unrolled)
 
     @cached_property
     def clock(self) -> Clock:
         """When every row was read, in frame times; in readouts under a dual reversed shutter."""
-        from burst.ops.rolling.unroll import clock_of
+        import torch
 
-        shutter = Shutter.DUAL_REVERSED if self.paired else Shutter.ROLLING
-        numbers = self.burst.report.numbers("unroll")
-        times = clock_of(self.burst.stack, shutter, numbers.get("readout_ratio", 1.0))
-        if "start" not in numbers:
-            return times
-        start = times.start.new_tensor(numbers["start"]) + times.start[0]
-        return replace(times, start=start)
+        from burst.ops.rolling.unroll import Clock
+
+        start, pace = torch.tensor(self.unrolled.start), torch.tensor(self.unrolled.pace)
+        return Clock(start, pace, torch.zeros(len(start), 2))
 
     @property
     def paired(self) -> bool:
         """Whether frames 2i and 2i + 1 are of the same moment."""
-        settings = (e.settings for e in self.burst.report.entries if e.stage == "unroll")
-        return next(settings).get("shutter") == Shutter.DUAL_REVERSED
+        return self.unrolled.shutter == "dual_reversed"
 
     @property
     def unit(self) -> float:
         """The seconds that the unit of time lasts; 0 where nobody says."""
         sensor, height = self.burst.stack.sensor, self.burst.stack.height
-        frame_time = self.burst.report.numbers("unroll").get("frame_time", sensor.frame_time)
-        return height * sensor.row_time if self.paired else frame_time
+        return height * sensor.row_time if self.paired else self.unrolled.frame_time
 
     def image_of(self, frame: int, share: float) -> int | None:
         """Return the number of the image of a share of a frame's readout; None if there is none."""
@@ -72,10 +72,8 @@ class Instants:
     def frame_of(self, number: int) -> int:
         """Return the frame that was read closest to the time of an image, of those that take part;
         of a pair the first."""
-        stack = self.burst.stack
-        left = self.burst.report.numbers("unroll").get("left_out", {})
-        kept = [k for k in range(stack.count) if str(k) not in left]
-        middles = [self.clock.instant(k, 0.5, stack.height) for k in kept]
+        kept, height = self.unrolled.kept, self.burst.stack.height
+        middles = [self.clock.instant(k, 0.5, height) for k in kept]
         return kept[int(np.abs(np.array(middles) - self.times[number]).argmin())]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from burst.files.write import write_text
 from burst.records import Burst, Provenance
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def write_report(
         HTML_NAME: render(summary, burst, shown, instants),
     }
     for name, text in texts.items():
-        _write_atomically(folder / name, text)
+        write_text(folder / name, text)
     return [folder / name for name in texts]
 
 
@@ -50,13 +50,3 @@ def _outputs(folder: Path) -> list[str]:
     """Name what stands in the folder, and the two files that are about to."""
     present = {f.name for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")}
     return sorted(present | {JSON_NAME, HTML_NAME})
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Write under a temporary name beside `path`, so that no half-written file is ever seen."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, "utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from burst.records import MID_GREY, Level
+from burst.records import MID_GREY, Alignment, Level, given
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from burst.records import Burst, Report
 
 NEEDS = ("linear", "noise", "weights")
-GIVES = ("flow", "level", "merged")
+GIVES = ("flow", "level", "merged", "alignment")
 MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
 
 POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
@@ -47,10 +47,7 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.alignment.shifts import global_shifts
     from burst.ops.alignment.similarity import find_motion
 
-    linear, noise, weights = burst.linear, burst.noise, burst.weights
-    assert linear is not None
-    assert noise is not None
-    assert weights is not None
+    linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = global_shifts(linear, key, burst.valid)
     found = _told(burst) or find_motion(linear, key, shifts, burst.valid, burst.kept)
@@ -79,10 +76,20 @@ def run(burst: Burst, config: Config) -> Burst:
         )
     valid = burst.valid if grid is None else grid.valid
     merged = ops.aligned_mean(linear, flow, weights, valid)
-    burst = replace(burst, flow=flow, motion=None, merged=merged, level=level, report=report)
+    burst = replace(
+        burst,
+        flow=flow,
+        motion=None,
+        merged=merged,
+        level=level,
+        alignment=Alignment(misfit),
+        report=report,
+    )
     if grid is None or moved is None:
         return burst
-    return replace(burst, motion=moved, valid=valid, tile_sharpness=_tiles(burst, grid))
+    alignment = Alignment(misfit, grid.corner)
+    tiles = _tiles(burst, grid)
+    return replace(burst, motion=moved, valid=valid, tile_sharpness=tiles, alignment=alignment)
 
 
 def _tiles(burst: Burst, grid: Grid) -> torch.Tensor | None:
@@ -91,15 +98,12 @@ def _tiles(burst: Burst, grid: Grid) -> torch.Tensor | None:
     from burst.ops.alignment.motion import moved_tiles
     from burst.ops.frames.sharpness import tile_sharpness
 
-    linear, noise, tiles = burst.linear, burst.noise, burst.tile_sharpness
+    linear, noise, tiles = given(burst.linear), given(burst.noise), burst.tile_sharpness
     if tiles is None:
         return None
-    assert linear is not None
-    assert noise is not None
-    assert grid.motion is not None
     size = (linear.shape[1], linear.shape[2])
     own = tile_sharpness(linear, noise, min(size[0] // tiles.shape[1], size[1] // tiles.shape[2]))
-    moved = moved_tiles(own, grid.motion, size, grid.size)
+    moved = moved_tiles(own, given(grid.motion), size, grid.size)
     return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
 
 
@@ -139,8 +143,7 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
     from burst.ops.alignment.motion import follow, inverse, shifted_grid, shown_part
     from burst.ops.alignment.similarity import camera_moved
 
-    linear, valid, report = burst.linear, burst.valid, burst.report
-    assert linear is not None
+    linear, valid, report = given(burst.linear), burst.valid, burst.report
     height, width = size = (linear.shape[1], linear.shape[2])
     motion = found.motion
     if not camera_moved(found, size):
@@ -161,7 +164,7 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
         valid = torch.ones((), dtype=torch.bool, device=linear.device).expand(linear.shape)
     report = report.note(**_part(burst, motion, (left, top), (down, across)))
     rest = follow(shifted_grid(found.pose, (left, top)), inverse(motion))
-    return Grid((down, across), motion, valid), rest, report
+    return Grid((down, across), motion, valid, (left, top)), rest, report
 
 
 def _part(
@@ -195,9 +198,7 @@ def _coarse(
     """Return coarse cells, registered to what the settings say."""
     from burst.ops.alignment import registration as ops
 
-    linear, noise = burst.linear, burst.noise
-    assert linear is not None
-    assert noise is not None
+    linear, noise = given(burst.linear), given(burst.noise)
     if grid is not None and grid.motion is not None:
         start = ops.cells_of_motion(rest, grid.size)
         return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from burst.records import Turbulence, given
+
 if TYPE_CHECKING:
     import torch
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from burst.records import Burst
 
 NEEDS = ("noise", "weights", "flow", "merged")
-GIVES = ("psf",)
+GIVES = ("psf", "turbulence")
 
 COARSEST = 2.0  # sampling; beyond it an optical PSF lies within a pixel
 WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory is used
@@ -36,11 +38,8 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.blur import psf as ops
     from burst.ops.blur.strength import measure_strength, strongest_plausible
 
-    flow, weights, noise, merged = burst.flow, burst.weights, burst.noise, burst.merged
-    assert noise is not None
-    assert flow is not None
-    assert weights is not None
-    assert merged is not None
+    flow, weights = given(burst.flow), given(burst.weights)
+    noise, merged = given(burst.noise), given(burst.merged)
     sampling = min(burst.stack.sensor.sampling, COARSEST)
     found = measure_strength(flow, merged, sampling, burst.motion)
     variance = noise.std(float(merged.mean())) ** 2 / effective_frames(weights)
@@ -65,7 +64,8 @@ def run(burst: Burst, config: Config) -> Burst:
     )
     for warning in _doubts(found, bound, config):
         report = report.warn(warning)
-    return replace(burst, psf=psf, report=report)
+    turbulence = Turbulence(strength, found.d_over_r0)
+    return replace(burst, psf=psf, turbulence=turbulence, report=report)
 
 
 def _motion(burst: Burst) -> torch.Tensor:

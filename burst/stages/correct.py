@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from burst.progress import counted
+from burst.records import given
 
 if TYPE_CHECKING:
     from burst.network.preparation import Kind
     from burst.records import Burst
 
-NEEDS = ("noise", "image", "views")
-GIVES = ("image", "level")
+NEEDS = ("noise", "image", "views", "unrolled")
+GIVES = ("image", "level", "correction")
 COLOUR = True  # takes `image` [..., 3, h, w] of a stack in colour
 
 KINDS: tuple[Kind, ...] = ("rolling", "dual_reversed", "global_reset")
@@ -45,34 +46,25 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst.network import checkpoint
-    from burst.network.apply import load_once, noted, source_of
+    from burst.network.apply import corrected_by, load_once, noted, residual_of, source_of
     from burst.network.inputs_rolling import level_of, prepare_shutter, restore_shutter
 
-    assert burst.image is not None
-    assert burst.views is not None
-    views = burst.views
+    image, views = given(burst.image), given(burst.views)
     path = checkpoint.find(config.checkpoint)
-    loaded = load_once(path, burst.image.device)
-    shutter: Kind = burst.report.numbers("unroll")["shutter"]
-    source = source_of(path, loaded, (shutter,), config.prior)
+    loaded = load_once(path, image.device)
+    source = source_of(path, loaded, (given(burst.unrolled).shutter,), config.prior)
     # Where no frame looks there is nothing to correct: what geometry continued stays as it is.
-    seen = views.trust.amax(1).to(burst.image).repeat_interleave(views.images.shape[2], dim=0)
+    seen = views.trust.amax(1).to(image).repeat_interleave(views.images.shape[2], dim=0)
     corrected, square = [], 0.0
     # One after another: a recording has many instants, and each three colours.
     found = prepare_shutter(burst, loaded.card.preparation)
     for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
-        with torch.no_grad():
-            residual = loaded.model.predict(
-                evidence.planes[None],
-                evidence.scalars[None],
-                None if source == "none" else source,
-                config.ensemble,
-            )[0, 0]
-        residual = where * residual
+        residual = where * residual_of(loaded, evidence, source, config.ensemble)
         corrected.append(restore_shutter(evidence.base + residual, evidence, burst.stack.sensor))
         square += float(residual.square().mean())
     level = level_of(burst)
     rms = (square / len(corrected)) ** 0.5
-    report = noted(burst.report, path, loaded, source, rms, level)
-    image = torch.stack(corrected).reshape(burst.image.shape)
-    return replace(burst, image=image, level=level, report=report)
+    correction = corrected_by(path, loaded, source, rms)
+    report = noted(burst.report, loaded, correction, level)
+    image = torch.stack(corrected).reshape(image.shape)
+    return replace(burst, image=image, level=level, correction=correction, report=report)

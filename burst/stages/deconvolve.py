@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from burst.records import Merging, given
+
 if TYPE_CHECKING:
     from burst.records import Burst
 
 NEEDS = ("linear", "noise", "weights", "flow", "psf")
-GIVES = ("merged", "image")
+GIVES = ("merged", "image", "merging")
 
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 
@@ -34,13 +36,8 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.noise import lowest_linear, undo_clipping
     from burst.ops.warp import compose
 
-    linear, noise, weights = burst.linear, burst.noise, burst.weights
-    flow, psf = burst.flow, burst.psf
-    assert linear is not None
-    assert noise is not None
-    assert weights is not None
-    assert flow is not None
-    assert psf is not None
+    linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
+    flow, psf = given(burst.flow), given(burst.psf)
     displacement = compose(flow, burst.row_motion)
     mean = robust_mean(linear, displacement, weights, noise, config.rejection, burst.valid)
     merged = undo_clipping(mean.image, noise, lowest_linear(burst.stack.sensor))
@@ -49,11 +46,12 @@ def run(burst: Burst, config: Config) -> Burst:
     variance = max(mean.variance, float((doubt * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
     image = deconvolve(merged, mean_psf, variance, config.strength, config.iterations)
+    merging = Merging(variance**0.5, effective_frames(weights))
     report = burst.report.note(
-        effective_frames=effective_frames(weights),
+        effective_frames=merging.effective_frames,
         rejected=mean.rejected,
-        noise_std=variance**0.5,
+        noise_std=merging.noise_std,
         iterations=config.iterations,
         regularisation=config.strength,
     )
-    return replace(burst, merged=merged, image=image, report=report)
+    return replace(burst, merged=merged, image=image, merging=merging, report=report)

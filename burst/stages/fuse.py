@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
+from burst.records import given
+
 if TYPE_CHECKING:
     from burst.records import Burst
 
 NEEDS = (
     "linear", "noise", "weights", "tile_sharpness", "flow", "level", "psf", "merged", "image",
+    "alignment", "turbulence", "merging",
 )  # fmt: skip
-GIVES = ("image",)
+GIVES = ("image", "correction")
 
 
 def _names_a_network(checkpoint: str) -> str:
@@ -49,28 +52,21 @@ def files(config: Config) -> list[Path]:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the corrected image."""
-    import torch
-
     from burst.network import checkpoint
-    from burst.network.apply import load_once, noted, source_of
+    from burst.network.apply import corrected_by, load_once, noted, residual_of, source_of
     from burst.network.inputs import prepare, restore
 
-    assert burst.level is not None
-    assert burst.image is not None
+    level, image = given(burst.level), given(burst.image)
     if config.checkpoint == checkpoint.AUTO:
-        path = checkpoint.choose(burst.level)
+        path = checkpoint.choose(level)
     else:
         path = checkpoint.find(config.checkpoint)
-    loaded = load_once(path, burst.image.device)
+    loaded = load_once(path, image.device)
     source = source_of(path, loaded, ("turbulence",), config.prior)
     evidence = prepare(burst, loaded.card.preparation)
-    with torch.no_grad():
-        residual = loaded.model.predict(
-            evidence.planes[None],
-            evidence.scalars[None],
-            None if source == "none" else source,
-            config.ensemble,
-        )[0, 0]
+    residual = residual_of(loaded, evidence, source, config.ensemble)
     rms = float(residual.square().mean().sqrt())
-    report = noted(burst.report, path, loaded, source, rms, burst.level)
-    return replace(burst, image=restore(evidence.base + residual, evidence), report=report)
+    correction = corrected_by(path, loaded, source, rms)
+    report = noted(burst.report, loaded, correction, level)
+    image = restore(evidence.base + residual, evidence)
+    return replace(burst, image=image, correction=correction, report=report)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from burst.records import MID_GREY, NoiseModel, StackError
+from burst.records import MID_GREY, NoiseModel, StackError, given
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,9 +46,8 @@ def run(burst: Burst, config: Config) -> Burst:
 
     stack = burst.stack
     sensor = stack.sensor
-    black = float(sensor.black_levels[0])
     frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
-    linear = ops.to_linear(frames, black, sensor.white_level, burst.device)
+    linear = ops.to_linear(frames, sensor, burst.device)
     noise_of = _Noise(sensor, config.model)
     found = noise_of.measure(linear)
     valid, never = _measured(burst)
@@ -72,8 +71,8 @@ def run(burst: Burst, config: Config) -> Burst:
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
             valid = valid.expand(linear.shape)
     if burst.gain is not None and differ(burst.gain):
-        given = replace(burst, linear=linear, valid=valid)
-        linear, valid, model = _evened(given, burst.gain, good)
+        so_far = replace(burst, linear=linear, valid=valid)
+        linear, valid, model = _evened(so_far, burst.gain, good)
     row_noise = 0.0
     if config.row_noise and len(linear) > 1:
         offsets = _row_offsets(linear, model, valid, burst.kept)
@@ -195,7 +194,7 @@ def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
 
     if sensor.transfer != "linear":
         return
-    step, black = one_dn(sensor), float(sensor.black_levels[0])
+    step, black = one_dn(sensor), sensor.black
     linear, good = found.linear, found.good
     if sensor.black_assumed and black > 0:
         yield (
@@ -233,9 +232,8 @@ def _evened(
     from burst.ops import noise as ops
     from burst.ops.frames import gains
 
-    assert burst.linear is not None
     sensor = burst.stack.sensor
-    linear, valid = gains.even_out(burst.linear, burst.valid, gain)
+    linear, valid = gains.even_out(given(burst.linear), burst.valid, gain)
     # Where a frame is saturated it has no noise: the shortest exposures tell of bright places.
     dark = gain.to(linear) <= gain.median().to(linear)
     curve = ops.noise_curve(linear[dark], good)

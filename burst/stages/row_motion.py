@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from burst.records import given
+
 if TYPE_CHECKING:
     from burst.records import Burst
 
@@ -28,9 +30,7 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.blur.strength import common_variance, measure_strength
     from burst.ops.warp import compose
 
-    flow, merged = burst.flow, burst.merged
-    assert flow is not None
-    assert merged is not None
+    flow, merged = given(burst.flow), given(burst.merged)
     air = air_of(flow, burst.motion)
     strength = measure_strength(flow, merged, 1.0, burst.motion)
     # Variance in pixels does not depend on the sampling that the strength was read with.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from burst.records import Burst, Report
 
 NEEDS = ("stack",)
-GIVES = ("kept", "gain")
+GIVES = ("kept", "gain", "left_out")
 MAY_GIVE = ("valid",)  # None where all values are good
 # The four planes of a colour mosaic show the same moments: what one gives counts for all.
 SHARED = True
@@ -57,7 +57,14 @@ def run(burst: Burst, config: Config) -> Burst:
         parts={str(i): share for i, share in verdict.parts.items()},
     )
     report = _told(report, verdict, stack.count)
-    return replace(burst, kept=verdict.kept, gain=verdict.gain, valid=verdict.valid, report=report)
+    return replace(
+        burst,
+        kept=verdict.kept,
+        gain=verdict.gain,
+        valid=verdict.valid,
+        left_out=verdict.reasons,
+        report=report,
+    )
 
 
 def _told(report: Report, verdict: Verdict, count: int) -> Report:

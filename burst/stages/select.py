@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field
 
+from burst.records import Selection, given
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
     from burst.records import Burst
 
 NEEDS = ("linear", "noise")
-GIVES = ("weights", "tile_sharpness")
-MAY_GIVE = ("kept", "linear", "gain", "valid")  # where frames are left out
+GIVES = ("weights", "tile_sharpness", "selection")
+MAY_GIVE = ("kept", "linear", "gain", "valid", "left_out")  # where frames are left out
+T = TypeVar("T")
 
 # A frame that is half as sharp as those about it spoils more than it brings, unless the air blurs
 # many as much; of few frames none is known to be unusual.
@@ -39,22 +44,23 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a weight per frame and the sharpness of each tile."""
     from burst.ops.frames.sharpness import tile_sharpness
 
-    assert burst.linear is not None
-    assert burst.noise is not None
-    noise = _noise(burst)
-    tiles = tile_sharpness(burst.linear, burst.noise, config.tile, noise)
+    linear, ratios = given(burst.linear), _noise(burst)
+    tiles = tile_sharpness(linear, given(burst.noise), config.tile, ratios)
     tiles = tiles / _light(burst)[:, None, None].square()
     sharpness = tiles.mean((1, 2))
     sharpness = sharpness / sharpness.mean().clamp(min=1e-20)
     reasons = _reasons(sharpness, config)
     weights = sharpness.clamp(min=1e-3) ** config.emphasis
-    if noise is not None:
-        weights = weights / noise
+    if ratios is not None:
+        weights = weights / ratios
     weights[list(reasons)] = 0.0
     weights = weights / weights[weights > 0].mean()
-    report = burst.report.note(**_noted(burst, sharpness, weights, reasons))
-    burst = replace(burst, report=report)
+    found = Selection(tuple(_of_stack(sharpness, burst, None)))
+    why = {**(burst.left_out or {}), **_numbered(reasons, burst)}
+    report = burst.report.note(**_noted(burst, found, weights, reasons, why))
+    burst = replace(burst, selection=found, report=report)
     if reasons:
+        burst = replace(burst, left_out=why)
         left = [i for i in range(len(weights)) if i not in reasons]
         burst, weights, tiles = _without(burst, left), weights[left], tiles[left]
     relative = tiles / tiles.mean(0, keepdim=True).clamp(min=1e-20)
@@ -65,8 +71,7 @@ def _without(burst: Burst, left: list[int]) -> Burst:
     """Return the burst with the frames `left` alone: the others take part in nothing."""
     import torch
 
-    linear, gain, valid = burst.linear, burst.gain, burst.valid
-    assert linear is not None
+    linear, gain, valid = given(burst.linear), burst.gain, burst.valid
     chosen = torch.tensor(left, device=linear.device)
     return replace(
         burst,
@@ -81,10 +86,10 @@ def _light(burst: Burst) -> torch.Tensor:
     """Return by how much brighter than others each frame [m] is, where nobody has taken it out."""
     import torch
 
-    assert burst.linear is not None
+    linear = given(burst.linear)
     if burst.gain is not None:
-        return torch.ones_like(burst.linear[:, 0, 0])
-    light = burst.linear.mean((1, 2)).clamp(min=1e-3)
+        return torch.ones_like(linear[:, 0, 0])
+    light = linear.mean((1, 2)).clamp(min=1e-3)
     return light / light.median()
 
 
@@ -92,28 +97,40 @@ def _noise(burst: Burst) -> torch.Tensor | None:
     """Return how many times the variance of the burst's noise each frame has [m]; None for 1."""
     from burst.ops.frames.gains import differ, frame_variances, noise_ratios
 
-    assert burst.linear is not None
     if not differ(burst.gain):
         return None
-    return noise_ratios(frame_variances(burst.linear, burst.valid))
+    return noise_ratios(frame_variances(given(burst.linear), burst.valid))
+
+
+def _numbers(burst: Burst) -> list[int]:
+    """Return the stack's numbers of the frames that take part [m]."""
+    return list(range(burst.stack.count)) if burst.kept is None else burst.kept.tolist()
+
+
+def _of_stack(values: torch.Tensor, burst: Burst, missing: T) -> list[float | T]:
+    """Return values [m] of the frames that take part for every frame of the stack."""
+    known = dict(zip(_numbers(burst), values.tolist(), strict=True))
+    return [known.get(frame, missing) for frame in range(burst.stack.count)]
+
+
+def _numbered(reasons: Mapping[int, str], burst: Burst) -> dict[int, str]:
+    """Return reasons by the numbers of the frames in the stack."""
+    return {frame: reasons[i] for i, frame in enumerate(_numbers(burst)) if i in reasons}
 
 
 def _noted(
-    burst: Burst, sharpness: torch.Tensor, weights: torch.Tensor, reasons: dict[int, str]
+    burst: Burst,
+    found: Selection,
+    weights: torch.Tensor,
+    reasons: Mapping[int, str],
+    left_out: Mapping[int, str],
 ) -> dict[str, Any]:
     """Return what the report says of every frame of the stack, those left out before included."""
-    kept = range(burst.stack.count) if burst.kept is None else burst.kept.tolist()
-    place = {frame: i for i, frame in enumerate(kept)}
-    every, known, weighed = range(burst.stack.count), sharpness.tolist(), weights.tolist()
-    before = burst.report.numbers("screen").get("reasons", {})
-    now = {str(frame): reasons[i] for frame, i in place.items() if i in reasons}
     return {
-        "sharpness": [known[place[i]] if i in place else None for i in every],
-        "weights": [weighed[place[i]] if i in place else 0.0 for i in every],
-        "kept": [i for i in kept if place[i] not in reasons],
-        "reasons": {
-            str(i): {**before, **now}[str(i)] for i in every if str(i) in {**before, **now}
-        },
+        "sharpness": list(found.sharpness),
+        "weights": _of_stack(weights, burst, 0.0),
+        "kept": [frame for i, frame in enumerate(_numbers(burst)) if i not in reasons],
+        "reasons": {str(frame): left_out[frame] for frame in sorted(left_out)},
     }
 
 

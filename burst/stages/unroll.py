@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from burst.progress import counted
-from burst.records import Shutter, StackError
+from burst.records import Shutter, StackError, Unrolled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
-GIVES = ("image", "views")
+GIVES = ("image", "views", "unrolled")
 COLOUR = True  # takes `stack.colour` where the frames were in colour
 
 AUTO, ROLLING, PAIRED = "auto", "rolling", "dual_reversed"
@@ -85,21 +85,26 @@ def run(burst: Burst, config: Config) -> Burst:
     _check(burst.stack, config)
     sensor = replace(burst.stack.sensor, shutter=Shutter(config.shutter))
     stack = replace(burst.stack, sensor=sensor)
-    given = range(stack.count) if burst.kept is None else burst.kept.tolist()
-    instants, stack, report = _unroll(stack, list(given), config, burst.report)
+    numbers = range(stack.count) if burst.kept is None else burst.kept.tolist()
+    instants, stack, unrolled, report = _unroll(stack, list(numbers), config, burst.report)
     image = torch.stack([one.image for one in instants])
     views = views_of(instants, stack)
     image = image if burst.stack.colour is not None else image[:, 0]
     several = config.video or len(image) > 1
     return replace(
-        burst, image=(image if several else image[0]).to(burst.device), views=views, report=report
+        burst,
+        image=(image if several else image[0]).to(burst.device),
+        views=views,
+        unrolled=unrolled,
+        report=report,
     )
 
 
 def _unroll(
     stack: Stack, given: list[int], config: Config, report: Report
-) -> tuple[list[Instant], Stack, Report]:
-    """Return the instants, the stack of the frames that show them, and the report."""
+) -> tuple[list[Instant], Stack, Unrolled, Report]:
+    """Return the instants, the stack of the frames that show them, how they were made of them, and
+    the report."""
     import torch
 
     from burst.ops.flow import to_bytes
@@ -114,25 +119,23 @@ def _unroll(
     taken = _taken(stack, grey, given) if config.shutter == ROLLING else None
     matches = taken.matches if taken else _match(grey, paired)
     frame = stack.count // 2 if config.frame == MIDDLE else config.frame
-    ends = (0, stack.count - 1)
+    kept = list(range(stack.count))
     if taken:
         report = report.note(**taken.numbers(stack.sensor.frame_time))
         for sentence in taken.words():
             report = report.warn(sentence)
-        stack, grey = stack_taken(stack, taken), grey[taken.kept]
-        ends = (taken.kept[0], taken.kept[-1])
-    ratio, report = _readout_ratio(stack, config, grey, matches, report)
+        stack, grey, kept = stack_taken(stack, taken), grey[taken.kept], taken.kept
+    ratio, interval, report = _readout_ratio(stack, config, grey, matches, report)
     times = whole = clock_of(stack, config.shutter, ratio)
     if taken:
         times, whole = clocks(times, taken)
-    instants = _instants(whole, frame, ends, stack.height, config)
+    instants = _instants(whole, frame, (kept[0], kept[-1]), stack.height, config)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
     frames = torch.from_numpy(grey).float()
     recording = Recording(frames, matches, times, order, paired, usable=unclipped(stack))
     if paired:
         for first in range(0, stack.count, 2):
             recording = with_offset(recording, first)
-        report = report.note(offset=recording.times.offset[1::2].tolist())
     elif stack.count == 2 and config.order == 0:
         recording = replace(recording, gain=growth(recording))
         report = report.note(velocity_growth=recording.gain)
@@ -142,7 +145,20 @@ def _unroll(
         report = report if path is None else report.note(shake=path.points())
     planes = planes_of(stack)
     made = [image_at(recording, planes, one) for one in counted(instants, "unroll: images")]
-    return made, stack, _note(report.note(shutter=config.shutter), recording, instants)
+    offset = recording.times.offset[1::2].tolist() if paired else []
+    unrolled = Unrolled(
+        shutter=config.shutter,
+        instants=tuple(instants),
+        kept=tuple(kept),
+        start=tuple(whole.start.tolist()),
+        pace=tuple(whole.pace.tolist()),
+        frame_time=stack.sensor.frame_time,
+        displacement_rms=recording.displacement_rms,
+        readout_ratio=None if paired else ratio,
+        readout_range=interval,
+        offset=tuple((dx, dy) for dx, dy in offset),
+    )
+    return made, stack, unrolled, _note(report, recording, unrolled)
 
 
 def _taken(stack: Stack, grey: np.ndarray, given: list[int]) -> Taken:
@@ -190,16 +206,17 @@ def _readout_ratio(
     grey: np.ndarray,
     matches: Mapping[tuple[int, int], Match],
     report: Report,
-) -> tuple[float, Report]:
-    """Return the readout in frame times and note where it came from; StackError where nothing
-    tells."""
+) -> tuple[float, tuple[float, float] | None, Report]:
+    """Return the readout in frame times, where it is estimated the range that fits as well, and the
+    report, which says where it came from; StackError where nothing tells."""
     where = stack.source or stack.name
     if config.shutter == PAIRED:
         # All that happens, happens within the readout: it is the unit of time.
-        return 1.0, report
+        return 1.0, None, report
     if isinstance(config.readout_ratio, float):
         known = config.readout_ratio
-        return known, report.note(readout_ratio=known, readout_from="unroll.readout_ratio")
+        report = report.note(readout_ratio=known, readout_from="unroll.readout_ratio")
+        return known, None, report
     stated = stack.sensor.readout_ratio(stack.height)
     if stated > 1.0001:
         raise StackError(
@@ -208,7 +225,8 @@ def _readout_ratio(
             " Correct the sidecar, or pass --set unroll.readout_ratio=0.8 or what it is."
         )
     if stated > 0:
-        return stated, report.note(readout_ratio=stated, readout_from="row_time and frame_time")
+        report = report.note(readout_ratio=stated, readout_from="row_time and frame_time")
+        return stated, None, report
     found = _measure(stack, grey, matches)
     report = report.note(
         readout_ratio=found.ratio,
@@ -216,9 +234,13 @@ def _readout_ratio(
         readout_range=[found.low, found.high],
         readout={"ratio": found.ratios, "misfit": found.misfits},
     )
-    return found.ratio, report.warn(
-        f"The readout ratio was estimated as {found.ratio:.3f} ({found.low:.2f} to"
-        f" {found.high:.2f}). Set unroll.readout_ratio if you know it."
+    return (
+        found.ratio,
+        (found.low, found.high),
+        report.warn(
+            f"The readout ratio was estimated as {found.ratio:.3f} ({found.low:.2f} to"
+            f" {found.high:.2f}). Set unroll.readout_ratio if you know it."
+        ),
     )
 
 
@@ -234,7 +256,6 @@ def _measure(stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], M
             f"{where}: expected to be told how long the readout takes, or at least"
             f" {FEWEST_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
         )
-    assert stack.scan is not None
     times = stack.sensor.frame_times
     start = None if times is None else np.array(times) / stack.sensor.frame_time
     found = readout_of(grey, matches, stack.scan[0] < 0, start)
@@ -257,27 +278,19 @@ def _instants(
     return [times.instant(frame, share, height) for share in config.instants]
 
 
-def _note(report: Report, recording: Recording, instants: list[float]) -> Report:
-    import torch
-
-    found = recording.matches.values()
-    trusted, moved = 1.0, torch.zeros(1)
-    if found:
-        trusted = float(torch.stack([m.forth_trust for m in found]).gt(0.5).float().mean())
-        moved = torch.stack([m.forth for m in found])
-        if not recording.paired:
-            # To a hundred thousandth, so that even times divide by 1.
-            steps = (recording.times.start.diff() * 1e5).round() / 1e5
-            moved = moved / steps[:, None, None, None].to(moved)
+def _note(report: Report, recording: Recording, unrolled: Unrolled) -> Report:
+    if unrolled.offset:
+        report = report.note(offset=[list(one) for one in unrolled.offset])
     report = report.note(
-        instants=instants,
+        shutter=unrolled.shutter,
+        instants=list(unrolled.instants),
         order=recording.order,
-        trusted=trusted,
-        displacement_rms=float(moved.square().mean().sqrt()),
+        trusted=recording.trusted,
+        displacement_rms=unrolled.displacement_rms,
     )
-    if trusted < LEAST_TRUSTED:
+    if recording.trusted < LEAST_TRUSTED:
         return report.warn(
-            f"Only {trusted:.0%} of the pixels were found again in the next frame; the motion of"
-            " the others is taken from around them."
+            f"Only {recording.trusted:.0%} of the pixels were found again in the next frame; the"
+            " motion of the others is taken from around them."
         )
     return report

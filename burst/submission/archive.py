@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from burst.network.checkpoint import digest
+from burst.files.digest import file_digest
 from burst.submission.challenge import SubmissionError
 
 Content = bytes | Path
@@ -82,7 +82,7 @@ def name_faults(entry: zipfile.ZipInfo) -> list[str]:
 def sha256_of(content: Content) -> str:
     """Return the SHA-256 of bytes, or of a file."""
     if isinstance(content, Path):
-        return digest(content)
+        return file_digest(content)
     return hashlib.sha256(content).hexdigest()
 
 

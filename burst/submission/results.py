@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from burst.files.check import explained
-from burst.network.checkpoint import CheckpointError, digest, find
+from burst.files.digest import file_digest
+from burst.network.checkpoint import CheckpointError, find
 
 REPORT = "report.json"
 
@@ -71,7 +72,7 @@ def _named(numbers: Mapping[str, Any]) -> dict[str, str]:
 def _model(stage: str, name: str, sha256: str) -> Model:
     """Find the checkpoint again; CheckpointError if it is no longer the one that was used."""
     path = find(name)
-    if digest(path) != sha256:
+    if file_digest(path) != sha256:
         raise CheckpointError(
             f"{path}: expected the checkpoint that made the images, found another of its name."
             " Bring the former back, or restore the stacks under another --name."

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from burst.files.digest import file_digest
 from burst.files.folder import is_result, is_stack, visible_entries
 from burst.files.sidecar import find_sidecar
-from burst.network.checkpoint import digest
 from burst.submission.challenge import Challenge, SubmissionError
 
 
@@ -46,7 +46,7 @@ def digest_inputs(source: Source, root: Path) -> dict[str, str]:
     files = [f for f in visible_entries(path) if f.is_file()] if path.is_dir() else [path]
     if sidecar and sidecar not in files:
         files.append(sidecar)
-    return {file.relative_to(root).as_posix(): digest(file) for file in files}
+    return {file.relative_to(root).as_posix(): file_digest(file) for file in files}
 
 
 def _stacks_in(folder: Path) -> list[Path]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from burst.files.check import explained
+from burst.files.digest import file_digest
 from burst.jobs.batch import tell
 from burst.jobs.keep import code_digest
-from burst.network.checkpoint import digest
 from burst.submission.archive import sha256_of, unpack
 from burst.submission.challenge import Challenge, SubmissionError, read_challenge
 from burst.submission.encode import encode_result, from_bytes
@@ -161,7 +161,7 @@ def _file_faults(packed: Path, manifest: Manifest) -> list[str]:
     for name, path in sorted(held.items()):
         if name not in manifest.files:
             faults.append(f"{name}: expected it in the manifest, found it only in the package.")
-        elif digest(path) != manifest.files[name]:
+        elif file_digest(path) != manifest.files[name]:
             faults.append(f"{name}: expected the bytes that the manifest names, found others.")
     return faults
 

@@ -201,3 +201,22 @@ def test_all_results_are_upright(tmp_path: Path, image: np.ndarray) -> None:
     np.testing.assert_array_equal(np.load(paths[0]), np.stack([turned] * 2))
     film = cv2.VideoCapture(str(paths[2]))
     assert (film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (12, 20)
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    place = tmp_path / "deep" / "folder"
+
+    def fill_and_fail():
+        with atomic_write(place) as part:
+            part.mkdir()
+            (part / "half").write_text("x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fill_and_fail()
+    assert not list(place.parent.iterdir())
+    with atomic_write(place) as part:
+        part.mkdir()
+        (part / "whole").write_text("x")
+    assert [path.name for path in place.parent.iterdir()] == ["folder"]
+    assert (place / "whole").read_text() == "x"

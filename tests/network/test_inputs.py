@@ -18,7 +18,7 @@ from burst.network.inputs import (
 )
 from burst.network.preparation import EVIDENCE, SCALARS, STANDARD, Preparation
 from burst.ops.metrics import psnr
-from burst.records import NoiseModel, Report
+from burst.records import NoiseModel, NotGivenError, Report
 
 LINEAR = torch.tensor([-0.7, -0.01, 0.0, 1e-6, 0.001, 0.18, 1.0, 3.0])
 
@@ -81,7 +81,7 @@ def test_the_same_burst_gives_the_same_bytes():
 
 def test_only_the_planes_that_are_named_are_made():
     burst = after("deconvolve")
-    bare = replace(burst, linear=None, flow=None, tile_sharpness=None, psf=None)
+    bare = replace(burst, linear=None, flow=None, tile_sharpness=None)
     planes = prepare(bare, Preparation(("merged", "restored", "noise"))).planes
     assert bool(planes.isfinite().all())
 
@@ -194,13 +194,26 @@ def test_scalars_grow_with_what_they_measure():
         assert hard[name] > mild[name], name
 
 
-def test_what_was_not_measured_is_neutral():
-    burst = after("deconvolve")
-    bare = replace(burst, level=None, row_motion=None, psf=None, report=Report())
-    scalars = measured_scalars(bare, 1.0)
-    for name in ("psf_sigma", "displacement", "row_motion", "misfit", "strength"):
-        assert scalars[name] == 0, name
+def test_where_no_stage_told_row_motion_apart_it_is_neutral():
+    scalars = measured_scalars(replace(after("deconvolve"), row_motion=None), 1.0)
+    assert scalars["row_motion"] == 0
     assert set(scalars) == set(STANDARD)
+
+
+@pytest.mark.parametrize(
+    "field", ["noise", "psf", "level", "alignment", "turbulence", "merging", "merged"]
+)
+def test_what_a_stage_has_not_found_never_reaches_the_network_as_nothing(field):
+    with pytest.raises(NotGivenError):
+        measured_scalars(replace(after("deconvolve"), **{field: None}), 1.0)
+
+
+def test_what_the_report_says_does_not_reach_the_network():
+    burst = after("deconvolve")
+    found = prepare(replace(burst, report=Report()), Preparation())
+    expected = prepare(burst, Preparation())
+    assert torch.equal(found.scalars, expected.scalars)
+    assert torch.equal(found.planes, expected.planes)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from burst.ops.noise import (
     lowest_linear,
     neighbours,
     noise_curve,
+    to_dn,
     to_linear,
     undo_clipping,
 )
@@ -44,7 +45,7 @@ def with_noise(clean: torch.Tensor, noise: NoiseModel, lowest: float) -> torch.T
 
 def test_dn_become_linear_with_black_0_and_white_1():
     frames = np.array([[[256, 4095, 0]]], np.uint16)
-    linear = to_linear(frames, 256, 4095)
+    linear = to_linear(frames, Sensor(256, 4095))
     sensor = Sensor(black_level=256, white_level=4095)
     assert linear.flatten().tolist() == pytest.approx([0, 1, lowest_linear(sensor)])
     assert linear.dtype == torch.float32
@@ -161,3 +162,25 @@ def test_an_edge_is_no_defect():
 def test_neighbours_are_the_eight_around():
     frame = torch.arange(25.0).reshape(1, 5, 5)
     assert neighbours(frame)[0, :, 2, 2].tolist() == [6, 7, 8, 11, 13, 16, 17, 18]
+
+
+def test_dn_become_linear_and_dn_again():
+    sensor = Sensor(black_level=256, white_level=4095)
+    dn = np.array([[0, 256], [1000, 4095]], np.uint16)
+    linear = to_linear(dn, sensor)
+    assert linear[0, 1] == 0
+    assert linear[1, 1] == 1
+    assert np.array_equal(to_dn(linear, sensor), dn)
+    assert to_dn(torch.tensor([-1.0, 2.0]), sensor).tolist() == [0, 4095]
+
+
+def test_frames_are_left_as_they_are_when_made_linear():
+    frames = np.ones((2, 3), np.float32)
+    to_linear(frames, Sensor(black_level=1))
+    assert (frames == 1).all()
+
+
+def test_variance_is_that_of_the_model_and_that_of_black_below_it():
+    noise = NoiseModel(shot=2e-4, read=1e-6)
+    found = noise.variance(torch.tensor([-0.5, 0.0, 0.5]))
+    torch.testing.assert_close(found, torch.tensor([1e-6, 1e-6, 1.01e-4]))

@@ -11,6 +11,7 @@ from burst.ops.warp import (
     twice_as_fine,
     warp,
     warp_finer,
+    within,
 )
 
 
@@ -143,3 +144,11 @@ def test_a_field_keeps_its_corners_and_its_ramps():
 def test_a_field_of_the_right_size_stays():
     field = swirl((5, 6))
     assert resize_field(field, (5, 6)) is field
+
+
+def test_places_on_a_frame_are_told_from_those_beside_it():
+    x = torch.tensor([-0.1, 0.0, 4.0, 4.1, 2.0, 2.0])
+    y = torch.tensor([1.0, 0.0, 2.0, 1.0, -0.1, 2.1])
+    assert within(x, y, (3, 5)).tolist() == [False, True, True, False, False, False]
+    assert within(x, y, (3, 5), border=-0.2).all()
+    assert within(x, y, (3, 5), border=1).tolist() == [False] * 6

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Page, needs_browser
-from rolled import recording, truth
+from rolled import recording, reset_recording, truth
 
 from burst.pipeline import load
-from burst.records import Burst, Provenance, Shutter
+from burst.records import Burst, Provenance, Shutter, given
 from burst.report.film import LONGEST_SIDE, MOST_IMAGES, film_of
 from burst.report.page import render
 from burst.report.pictures import error_pictures, scene_pictures
@@ -44,6 +44,16 @@ def test_a_truth_is_that_of_the_image_of_its_moment(instants: Instants) -> None:
     assert instants.image_of(0, 0.25) is None
     assert instants.image_of(1, 0.5) is None
     assert instants.image_of(7, 0.5) is None
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_truths_of_other_shutters_are_those_of_their_moments(paired: bool) -> None:
+    sequence = recording(Shutter.DUAL_REVERSED) if paired else reset_recording(2)
+    words = [f"unroll.instants={list(SHARES)}", "unroll.frame=0"]
+    pipeline = load(f"{sequence.sensor.shutter}_geometry", words)
+    burst = pipeline.run(Burst(sequence.luminance()))
+    found = Instants(burst, given(burst.image).numpy())
+    assert [found.image_of(0, share) for share in SHARES] == [0, 1, 2]
 
 
 def test_an_image_is_compared_with_the_frame_closest_in_time(instants: Instants) -> None:

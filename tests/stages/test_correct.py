@@ -60,7 +60,7 @@ def test_a_network_that_knows_nothing_yet_changes_nothing(folder):
 def test_it_changes_the_image_and_says_the_level(folder):
     before, after = run()
     changed = [f for f in FIELDS if getattr(after, f) is not getattr(before, f)]
-    assert changed == ["level", "image"]
+    assert changed == ["level", "image", "correction"]
     assert after.image.shape == before.image.shape
     assert bool(after.image.isfinite().all())
     assert not torch.allclose(after.image, before.image)

@@ -11,9 +11,10 @@ from networks import WIDE, lively, tiny_card, write_checkpoint
 from simulated import after, stack_of
 
 from burst.__main__ import main
+from burst.files.digest import file_digest
 from burst.models.restorer import Restorer
 from burst.network.card import LevelRange
-from burst.network.checkpoint import CheckpointError, digest, save
+from burst.network.checkpoint import CheckpointError, save
 from burst.network.inputs import prepare, restore
 from burst.pipeline import Step, load, run_step
 from burst.records import FIELDS, Burst
@@ -46,7 +47,7 @@ def test_it_changes_the_image_and_nothing_else(folder):
     write_checkpoint(folder)
     given, result = after("deconvolve"), run()
     changed = [f for f in FIELDS if getattr(result, f) is not getattr(given, f)]
-    assert changed == ["image"]
+    assert changed == ["image", "correction"]
     assert result.image.shape == (192, 192)
     assert bool(result.image.isfinite().all())
     assert not torch.allclose(result.image, given.image)
@@ -70,7 +71,7 @@ def test_the_report_names_the_network(folder):
     path = write_checkpoint(folder)
     numbers = run().report.numbers("fuse")
     assert numbers["checkpoint"] == "tiny"
-    assert numbers["checkpoint_sha256"] == digest(path)
+    assert numbers["checkpoint_sha256"] == file_digest(path)
     assert numbers["prior"] == "encoder"
     assert numbers["correction_rms"] > 0
     assert json.loads(json.dumps(numbers)) == numbers
@@ -157,8 +158,8 @@ def test_image_and_report_name_the_checkpoint(folder, command, tmp_path):
     report = json.loads((tmp_path / "out/a/report.json").read_text())
     validate(report, json.loads(SCHEMA_FILE.read_text()))
     assert report["checkpoint"] == "tiny"
-    assert report["checkpoint_sha256"] == digest(path)
-    assert digest(path).encode() in (tmp_path / "out/a/restored.tif").read_bytes()
+    assert report["checkpoint_sha256"] == file_digest(path)
+    assert file_digest(path).encode() in (tmp_path / "out/a/restored.tif").read_bytes()
 
 
 def test_resume_skips_until_the_checkpoint_changes(folder, command, tmp_path):

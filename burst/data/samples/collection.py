@@ -6,9 +6,7 @@ has made or is making. A sample is decided by its key alone, so it does not matt
 
 from __future__ import annotations
 
-import ast
 import fcntl
-import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator
@@ -30,6 +28,7 @@ from burst.data.samples.turbulence import (
     stages_before_network,
 )
 from burst.data.scenes import SCENES, list_scenes
+from burst.files.digest import code_digest, digest_of, essence, file_digest, source_files
 from burst.files.write import write_text
 
 LOG = logging.getLogger("burst")
@@ -38,7 +37,7 @@ SUFFIX = ".safetensors"
 # The source that decides a sample's numbers, beside the stages that are run.
 NUMERICS = (
     "data/samples/augment.py", "data/samples/turbulence.py", "data/levels.py", "data/scenes.py",
-    "network/preparation.py", "network/inputs.py", "ops", "records.py",
+    "network/preparation.py", "network/inputs.py", "ops", "records.py", "findings.py",
 )  # fmt: skip
 NUMERICS_OF_STACKS = ("data/charts.py", "data/turbulence.py", "data/targets.py")
 NUMERICS_OF_SHUTTERS = (
@@ -102,19 +101,20 @@ def open_collection(
     files = [[Path(scene) for scene in folder if scene not in SCENES] for folder in scenes]
     if recorded:
         files = [[p for p in sorted(Path(f).rglob("*")) if p.is_file()] for f in folders]
+    package, parts = Path(__file__).parents[2], [*NUMERICS, *own, *stages]
     account = {
         "making": asdict(making),
         "pipeline": pipeline.to_toml(),
         "levels": _digest_files([_levels_file()]),
         "scenes": [_digest_files(folder) for folder in files],
         "named scenes": [s for folder in scenes for s in folder if s in SCENES],
-        "code": code_digest(Path(__file__).parents[2], [*NUMERICS, *own, *stages]),
+        "code": code_digest(package, source_files(package, parts), essence),
     }
     device = device if isinstance(making, Making) else "cpu"
     if device != "cpu":
         account["device"] = device
     text = json.dumps(account, indent=1, sort_keys=True)
-    name = hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+    name = digest_of(text)[:DIGITS]
     collection = Collection(place / name, making, scenes, device)
     if not (collection.folder / "made-by.json").is_file():
         write_text(collection.folder / "made-by.json", text)
@@ -136,17 +136,6 @@ def keys_of(levels: Iterable[str], count: int, held_out: int) -> list[Key]:
     ]
 
 
-def code_digest(package: Path, parts: Iterable[str]) -> str:
-    """Return the SHA-256 of what files and folders of the package do: of their source without
-    comments and docstrings."""
-    digest = hashlib.sha256()
-    for part in parts:
-        place = package / part
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(f"{path.relative_to(package)}\n{_essence(path)}\0".encode())
-    return digest.hexdigest()
-
-
 def _make(path: Path, key: Key, collection: Collection) -> None:
     """Make a sample and write it."""
     making, scenes = collection.making, collection.scenes
@@ -158,21 +147,9 @@ def _make(path: Path, key: Key, collection: Collection) -> None:
         save_sample(path, make_pair_sample(key, making, scenes))
 
 
-def _essence(path: Path) -> str:
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            told = ast.get_docstring(node) is not None
-            node.body = (node.body[1:] or [ast.Pass()]) if told else node.body
-    return ast.unparse(tree)
-
-
 def _digest_files(paths: list[Path]) -> str:
     """Return the SHA-256 of names and contents; where the files lie does not matter."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return digest_of(*(f"{path.name} {file_digest(path)}" for path in paths))
 
 
 def _levels_file() -> Path:

@@ -18,10 +18,10 @@ from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
 from burst.network.preparation import Kind, Preparation, evidence_of, scalars_of
-from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_linear
+from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_dn, to_linear
 from burst.ops.rolling.light import planes_of
 from burst.ops.shutter import readout_share
-from burst.records import Burst, Level, Shutter, Stack, StackError
+from burst.records import Burst, Level, Shutter, Stack, StackError, given
 
 ROWS = (0.3, 0.7)  # of the readout, between which the row in the middle is drawn
 KIND: Kind = "dual_reversed"
@@ -64,13 +64,11 @@ def make_pair_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -
 
 def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
     """Return a stack with about as much noise again, as its own frames measure it."""
-    black, white = float(stack.sensor.black_levels[0]), stack.sensor.white_level
-    linear = to_linear(stack.frames, black, white)
+    linear = to_linear(stack.frames, stack.sensor)
     noise = fit_noise(*noise_curve(linear), lowest_linear(stack.sensor))
-    std = (noise.shot * linear.clamp(min=0) + noise.read).sqrt()
+    std = noise.variance(linear).sqrt()
     noisier = linear + std * torch.randn(linear.shape, generator=generator)
-    dn = (noisier * (white - black) + black).round().clamp(0, white)
-    return replace(stack, frames=dn.numpy().astype(stack.frames.dtype))
+    return replace(stack, frames=to_dn(noisier, stack.sensor))
 
 
 def sample_of_pair(
@@ -87,11 +85,10 @@ def sample_of_pair(
     burst = stages.run(Burst(noisier))
     known = Preparation(evidence_of(KIND), scalars_of(KIND), KIND)
     evidence = list(prepare_shutter(burst, known))
-    assert burst.views is not None
-    assert stack.scan is not None
+    views, unrolled = given(burst.views), given(burst.unrolled)
     height, width = stack.height, stack.width
     offset = torch.zeros(2, 2)
-    offset[1] = torch.tensor(burst.report.numbers("unroll")["offset"][0])
+    offset[1] = torch.tensor(unrolled.offset[0])
     read, seen = planes_of(stack), planes_of(noisier)
     frames = [
         encode_shutter(2 * read(k)[0] - seen(k)[0], evidence[0], stack.sensor) for k in (0, 1)
@@ -102,7 +99,7 @@ def sample_of_pair(
         planes=torch.stack([one.planes for one in evidence]),
         scalars=evidence[0].scalars,
         base=torch.stack([one.base for one in evidence]),
-        velocity=burst.views.velocity.float() * (height - 1) / height,
+        velocity=views.velocity.float() * (height - 1) / height,
         frames=torch.stack(frames),
         times=share.contiguous(),
         offset=offset,

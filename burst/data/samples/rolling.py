@@ -124,7 +124,7 @@ def sample_of_instant(
     """Return the sample of a burst that is ready for the network, and the truth [h, w] in DN."""
     sensor = burst.stack.sensor
     evidence = next(prepare_shutter(burst, Preparation(evidence_of(kind), scalars_of(kind), kind)))
-    light = to_linear(truth[None], float(sensor.black_levels[0]), sensor.white_level)[0]
+    light = to_linear(truth, sensor)
     wanted = encode_shutter(light, evidence, sensor)
     return Sample(key, evidence.planes, evidence.scalars, evidence.base, wanted, level_of(burst))
 
@@ -163,10 +163,9 @@ def record(key: Key, making: ShutterMaking, scenes: list[list[str]], draws: Draw
 def as_video(sequence: Sequence) -> Sequence:
     """Return a linear sequence as a camera for display stores it: sRGB in 8 bit."""
     sensor = sequence.sensor
-    black, white = float(sensor.black_levels[0]), sensor.white_level
 
     def encoded(dn: np.ndarray) -> np.ndarray:
-        display = linear_to_display(to_linear(dn, black, white))
+        display = linear_to_display(to_linear(dn, sensor))
         return (display * VIDEO_WHITE).round().numpy().astype(np.uint8)
 
     said = replace(sensor, black_level=0.0, white_level=VIDEO_WHITE, noise=None, transfer="srgb")

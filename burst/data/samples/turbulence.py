@@ -30,7 +30,7 @@ from burst.network.preparation import Preparation
 from burst.ops.alignment.registration import remove_warp
 from burst.ops.alignment.shifts import small_shift
 from burst.pipeline import Pipeline, load
-from burst.records import Burst, Level
+from burst.records import Burst, Level, given
 
 NETWORKS = ("fuse", "correct")  # the stages whose work is learnt; samples end before them
 LEAST_CONTRAST = 0.02  # std, linear; a view of plain sky teaches nothing
@@ -132,12 +132,13 @@ def make_sample(key: Key, making: Making, scenes: list[list[str]], device: str =
 
 def sample_of(key: Key, burst: Burst, scene: torch.Tensor) -> Sample:
     """Return the sample of a burst that is ready for the network and its scene [h, w], linear."""
-    assert burst.level is not None
     evidence = prepare(burst, Preparation())
     truth = encode(scene, evidence.scale)
     shift = small_shift(truth, evidence.base, LARGEST_SHIFT)
     straight = remove_warp(truth, evidence.base, shift)
-    return Sample(key, evidence.planes, evidence.scalars, evidence.base, straight, burst.level)
+    return Sample(
+        key, evidence.planes, evidence.scalars, evidence.base, straight, given(burst.level)
+    )
 
 
 def save_sample(path: Path, sample: Any) -> None:

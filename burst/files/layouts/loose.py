@@ -52,8 +52,7 @@ class StackListing:
         sensor = stack.sensor
         if sensor.shutter is Shutter.GLOBAL:  # what a sensor is where nobody says
             sensor = replace(sensor, shutter=Shutter.ROLLING)
-        scan = np.ones(stack.count, np.int8) if stack.scan is None else stack.scan
-        return Sequence(stack.frames, sensor, scan, self.name, str(self.path))
+        return Sequence(stack.frames, sensor, stack.scan, self.name, str(self.path))
 
 
 def find_loose(folder: Path, entries: list[Path]) -> list[Listing | StackListing]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from burst.files.folder import frames_in
 from burst.files.layouts.listing import Listing, Timing, TruthFile
 from burst.files.sequence import Sequence
 from burst.files.sidecar import sidecar_text
-from burst.files.write import WriteError
+from burst.files.write import atomic_write
 from burst.records import StackError
 
 NAME = "simulated"
@@ -33,21 +31,12 @@ def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StackError(f"{folder}: expected an empty place, found files. Choose another --out.")
-    part = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
+    with atomic_write(folder) as part:
         (part / TRUTH).mkdir(parents=True)
         _write_images(part, sequence.frames)
         _write_images(part / TRUTH, sequence.truths)
         (part / TRUTH / TABLE).write_text(_table(sequence), "utf-8")
         (part / "stack.toml").write_text(sidecar_text(sequence.sensor, sequence.scan), "utf-8")
-        os.replace(part, folder)
-    except OSError as error:
-        raise WriteError(
-            f"{folder}: expected to write it, found '{error.strerror or error}'."
-            " Free some space, or choose a folder of your own by --out."
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return [folder, folder / "stack.toml", folder / TRUTH]
 
 

@@ -9,7 +9,7 @@ import torch
 
 from burst.ops.alignment.registration import aligned_mean
 from burst.ops.noise import to_linear
-from burst.records import Burst, Stack
+from burst.records import Burst, Stack, given
 
 TRIMMED_SHARE = 0.2  # of the frames, at either end
 
@@ -24,40 +24,34 @@ class Baseline:
 
 def plain_mean(stack: Stack) -> torch.Tensor:
     """Return the linear mean [h, w] of all frames, which is what averaging alone gives."""
-    return _linear(stack).mean(0)
+    return to_linear(stack.frames, stack.sensor).mean(0)
 
 
 def trimmed_mean(burst: Burst) -> torch.Tensor:
     """Return the linear mean [h, w] of each pixel's middle values."""
-    ordered = _linear(burst.stack).sort(dim=0).values
+    ordered = to_linear(burst.stack.frames, burst.stack.sensor).sort(dim=0).values
     left_out = int(TRIMMED_SHARE * len(ordered))
     return ordered[left_out : len(ordered) - left_out].mean(0)
 
 
 def best_frame(burst: Burst) -> torch.Tensor:
     """Return the sharpest frame [h, w], noise not counted."""
-    assert burst.linear is not None
-    # Frames that were left out have none.
-    sharpness = [s for s in burst.report.numbers("select")["sharpness"] if s is not None]
-    return burst.linear[int(torch.as_tensor(sharpness).argmax())]
+    linear, sharpness = given(burst.linear), given(burst.selection).sharpness
+    kept = range(burst.stack.count) if burst.kept is None else burst.kept.tolist()
+    return linear[int(torch.tensor([sharpness[k] for k in kept]).argmax())]
 
 
 def registered_mean(burst: Burst) -> torch.Tensor:
     """Return the weighted mean [h, w] of the aligned frames, still blurred."""
-    assert burst.linear is not None
-    assert burst.flow is not None
-    assert burst.weights is not None
-    return aligned_mean(burst.linear, burst.flow, burst.weights)
+    return aligned_mean(given(burst.linear), given(burst.flow), given(burst.weights))
 
 
 BASELINES = {
     "best frame": Baseline("select", best_frame),
     "mean": Baseline("", lambda burst: plain_mean(burst.stack)),
     "trimmed mean": Baseline("", trimmed_mean),
-    "median": Baseline("", lambda burst: _linear(burst.stack).median(0).values),
+    "median": Baseline(
+        "", lambda burst: to_linear(burst.stack.frames, burst.stack.sensor).median(0).values
+    ),
     "registered mean": Baseline("align", registered_mean),
 }
-
-
-def _linear(stack: Stack) -> torch.Tensor:
-    return to_linear(stack.frames, float(stack.sensor.black_levels[0]), stack.sensor.white_level)

@@ -19,7 +19,7 @@ from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.ops.blur.psf import transfer_function
 from burst.ops.noise import lowest_linear, undo_clipping
 from burst.ops.warp import compose
-from burst.records import Burst
+from burst.records import Burst, given
 
 RATIOS = tuple(10 ** (-4 + 0.25 * i) for i in range(13))  # noise to signal, 1e-4 to 0.1
 MARGINS = 2  # mirrored around the image, in reaches of the PSF, so that the borders do not ring
@@ -64,9 +64,7 @@ def wiener(blurred: torch.Tensor, psf: torch.Tensor, ratio: float) -> torch.Tens
 
 
 def _restore(burst: Burst, displacement: torch.Tensor, truth: Truth) -> torch.Tensor:
-    linear, noise = burst.linear, burst.noise
-    assert linear is not None
-    assert noise is not None
+    linear, noise = given(burst.linear), given(burst.noise)
     mean = aligned_mean(linear, displacement, torch.ones(len(linear)))
     merged = undo_clipping(mean, noise, lowest_linear(burst.stack.sensor))
     psf = truth.psf.mean(0)

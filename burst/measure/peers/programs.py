@@ -166,8 +166,6 @@ def _to_16_bits(stack: Stack) -> np.ndarray:
 
 def _to_linear(image: np.ndarray, stack: Stack) -> torch.Tensor:
     """Return the linear image [h, w] of one on the scale of `_to_16_bits`."""
-    import torch
+    from burst.ops.noise import to_linear
 
-    black, white = float(stack.sensor.black_levels[0]), stack.sensor.white_level
-    dn = image.astype(np.float32) * (white / WHITE)
-    return torch.from_numpy((dn - black) / (white - black))
+    return to_linear(image.astype(np.float32) * (stack.sensor.white_level / WHITE), stack.sensor)

@@ -99,5 +99,4 @@ def richardson_lucy(image: torch.Tensor) -> torch.Tensor:
 def _linear(stack: Stack) -> torch.Tensor:
     from burst.ops.noise import to_linear
 
-    sensor = stack.sensor
-    return to_linear(stack.frames, float(sensor.black_levels[0]), sensor.white_level).cpu()
+    return to_linear(stack.frames, stack.sensor).cpu()

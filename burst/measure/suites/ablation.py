@@ -16,7 +16,7 @@ from burst.measure.suite import Options, Suite
 from burst.measure.tables import by_level, markdown
 from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import Pipeline, Step, load, run_step
-from burst.records import Burst
+from burst.records import Burst, given
 
 AS_IT_IS = "as it is"
 
@@ -77,8 +77,7 @@ class Ablation:
         for variant in self.variants:
             pipeline = self._pipeline(variant, truth)
             image = variant.image(runner.run(pipeline, truth, variant.known))
-            assert image is not None
-            scores[variant.name] = asdict(score(image, truth.scene))
+            scores[variant.name] = asdict(score(given(image), truth.scene))
         return {"variants": scores}
 
     def _pipeline(self, variant: Variant, truth: Truth) -> Pipeline:
@@ -123,9 +122,7 @@ class _Runner:
 
 def _with_true_flow(burst: Burst, truth: Truth) -> Burst:
     """Put in the true displacements, less their mean over the frames, which no stack holds."""
-    linear, weights = burst.linear, burst.weights
-    assert linear is not None
-    assert weights is not None
+    linear, weights = given(burst.linear), given(burst.weights)
     flow = recentre(displacement_of(burst, truth))
     return replace(burst, flow=flow, merged=aligned_mean(linear, flow, weights))
 

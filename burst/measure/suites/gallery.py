@@ -16,7 +16,7 @@ from burst.measure.suite import Options, Suite
 from burst.ops.color import linear_to_display
 from burst.ops.noise import to_linear
 from burst.pipeline import Pipeline
-from burst.records import Burst, Stack, StackError
+from burst.records import Burst, Stack, StackError, given
 
 TITLES = ("first frame", "plain mean", "burst", "truth")
 GAP = 6  # px between the pictures
@@ -27,8 +27,7 @@ QUALITY = 92
 def draw_sheet(case: Case, pipeline: Pipeline, folder: Path) -> Path:
     """Simulate and restore a case; write DIR/<level>-<image>.jpg and return its path."""
     simulated, _ = simulate_case(case)
-    image = pipeline.run(Burst(simulated.stack)).image
-    assert image is not None
+    image = given(pipeline.run(Burst(simulated.stack)).image)
     stack = simulated.stack
     sheet = side_by_side([first_frame(stack), plain_mean(stack), image, simulated.truth.scene])
     path = folder / f"{case.level}-{Path(case.label).name.replace(' ', '-')}.jpg"
@@ -38,8 +37,7 @@ def draw_sheet(case: Case, pipeline: Pipeline, folder: Path) -> Path:
 
 def first_frame(stack: Stack) -> torch.Tensor:
     """Return the first frame [h, w], linear."""
-    sensor = stack.sensor
-    return to_linear(stack.frames[:1], float(sensor.black_levels[0]), sensor.white_level)[0]
+    return to_linear(stack.frames[0], stack.sensor)
 
 
 def side_by_side(images: list[torch.Tensor]) -> np.ndarray:

@@ -26,8 +26,9 @@ from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Options, Suite
 from burst.measure.suites.drawn import DrawnRecording
 from burst.ops.metrics import psnr
+from burst.ops.noise import to_linear
 from burst.pipeline import load, run_step
-from burst.records import Burst, Stack
+from burst.records import Burst, Stack, given
 from burst.training.order import Order, carry_out
 from burst.training.recipe import load_recipe
 from burst.training.run import STATE
@@ -108,9 +109,7 @@ class GpuBench:
         pipeline = load(task.subject)
 
         def image_on(device: str) -> torch.Tensor:
-            image = pipeline.run(Burst(stack, device)).image
-            assert image is not None
-            return image.cpu()
+            return given(pipeline.run(Burst(stack, device)).image).cpu()
 
         here, there, again = image_on("cpu"), image_on(self.device), image_on(self.device)
         inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
@@ -215,8 +214,7 @@ class GpuBench:
         """Return the PSNR of a stack that an exported network restores on the device."""
         stack, truth = _stack_and_truth(replace(task, subject="turbulence"))
         pipeline = load("turbulence", [f"fuse.checkpoint={network}"])
-        image = pipeline.run(Burst(stack, self.device)).image
-        assert image is not None
+        image = given(pipeline.run(Burst(stack, self.device)).image)
         return psnr(image.cpu(), truth)
 
     def _seconds(self, work: Callable[[], None]) -> float:
@@ -253,9 +251,7 @@ def _stack_and_truth(task: Task) -> tuple[Stack, torch.Tensor]:
         simulated, _ = simulate_case(_case(task))
         return simulated.stack, simulated.truth.scene
     recorded = DrawnRecording(RECORDINGS[kind], IMAGE, "low", task.seed).read()
-    truth = torch.from_numpy(recorded.truths[0].astype(np.float32))
-    black, white = float(recorded.sensor.black_levels[0]), recorded.sensor.white_level
-    return recorded.luminance(), (truth - black) / (white - black)
+    return recorded.luminance(), to_linear(recorded.truths[0], recorded.sensor)
 
 
 def _case(task: Task) -> Case:
@@ -280,8 +276,7 @@ def _one_thread() -> None:
 def _read_and_restore(device: str, path: Path) -> float:
     """Read a stack, restore it, and return the mean of its image."""
     burst = load("turbulence").run(Burst(read_stack(path), device))
-    assert burst.image is not None
-    return float(burst.image.mean())
+    return float(given(burst.image).mean())
 
 
 def _cases(options: Options) -> list[Task]:

@@ -27,7 +27,7 @@ from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import OURS, markdown
 from burst.pipeline import Pipeline, load
-from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError
+from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError, given
 
 SIZE, FRAMES = 256, 10  # px, and frames of a rolling shutter; of the other there are two
 SPEED, FRAME_RATE = 10.0, 30.0  # px a frame, and Hz
@@ -114,7 +114,6 @@ class InstantBench:
         words = [f"unroll.frame={frame}", f"unroll.instants={shares}", *self.assignments]
         pipeline = self.pipelines(recording.shutter, words)
         burst = pipeline.run(Burst(recorded.luminance()))
-        assert burst.image is not None
         first = int(np.flatnonzero(recorded.truth_frame == frame)[0])
         read = frame_planes(burst.stack, frame).expand(TRUTHS, -1, -1)
         found: Record = {
@@ -122,10 +121,10 @@ class InstantBench:
                 figures(images[k], with_one_truth(recorded, first + k))["psnr"]
                 for k in range(TRUTHS)
             ]
-            for name, images in ((UNTOUCHED, read), (OURS, burst.image))
+            for name, images in ((UNTOUCHED, read), (OURS, given(burst.image)))
         }
         if paired:
-            offset = burst.report.numbers("unroll")["offset"][0]
+            offset = given(burst.unrolled).offset[0]
             return {**found, "offset_error": math.dist(offset, OFFSET)}
         return {**found, **self._readout(recorded)}
 
@@ -135,10 +134,10 @@ class InstantBench:
         said = [text for text in self.assignments if not text.startswith(READOUT)]
         pipeline = self.pipelines(str(Shutter.ROLLING), said)
         try:
-            numbers = pipeline.run(Burst(stack)).report.numbers("unroll")
+            unrolled = given(pipeline.run(Burst(stack)).unrolled)
         except StackError:
             return {"readout": None}
-        return {"readout": numbers["readout_ratio"], "range": numbers["readout_range"]}
+        return {"readout": unrolled.readout_ratio, "range": list(unrolled.readout_range or ())}
 
 
 def _cases(options: Options) -> list[InstantRecording]:

@@ -16,7 +16,7 @@ from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import by_level, markdown
 from burst.pipeline import Pipeline
-from burst.records import Burst
+from burst.records import Burst, given
 
 RECORDED = Path(__file__).with_name("quick.json")
 IMAGES = ("camera", "text")
@@ -32,8 +32,7 @@ def quick_cases() -> list[Case]:
 def measure_quick(pipeline: Pipeline, case: Case) -> Record:
     """Return the scores of the pipeline on one small stack."""
     simulated, _ = simulate_case(case)
-    image = pipeline.run(Burst(simulated.stack)).image
-    assert image is not None
+    image = given(pipeline.run(Burst(simulated.stack)).image)
     return asdict(score(image, simulated.truth.scene))
 
 

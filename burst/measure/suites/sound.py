@@ -128,7 +128,7 @@ def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:
     if trouble.part == "sensor":
         return replace(stack, frames=DEFECTS[trouble.what](stack.frames, trouble.seed)), none
     if trouble.part == "frames":
-        levels = Levels(float(stack.sensor.black_levels[0]), stack.sensor.white_level)
+        levels = Levels(stack.sensor.black, stack.sensor.white_level)
         made = spoil(trouble.what, stack.frames, levels, trouble.seed)
         return replace(stack, frames=made.frames), made.bad
     return stack, none
@@ -137,7 +137,6 @@ def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:
 def unspoilt(trouble: Trouble, bad: np.ndarray) -> Stack:
     """Return the stack as it would be without the trouble: bad frames [k] are not there."""
     stack = at_rest(_scene_of(trouble)).stack
-    assert stack.scan is not None
     keep = np.setdiff1d(np.arange(stack.count), bad)
     return replace(stack, frames=stack.frames[keep], scan=stack.scan[keep])
 

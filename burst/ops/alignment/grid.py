@@ -16,12 +16,14 @@ HALF = 0.5  # of the pixels of a bin, so that it counts
 @dataclass(frozen=True)
 class Grid:
     """What the frames are registered on, where that is not simply their own grid: its size (h, w),
-    the camera's motion [n, 2, 3] from it to the frames or None, and which values of the frames
-    [n, h, w] were measured. Samples from far outside a frame do not count."""
+    the camera's motion [n, 2, 3] from it to the frames or None, which values of the frames
+    [n, h, w] were measured, and where its upper left corner lies in the mean frame, (x, y) px.
+    Samples from far outside a frame do not count."""
 
     size: tuple[int, int]
     motion: torch.Tensor | None
     valid: torch.Tensor
+    corner: tuple[int, int] = (0, 0)
 
     def binned(self, factor: int) -> Grid:
         """Return the grid for frames that `bin_frames` made smaller."""

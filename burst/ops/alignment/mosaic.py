@@ -17,7 +17,7 @@ from torch.nn import functional
 from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import gradient, smooth
 from burst.ops.chunks import frames_at_once
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import pixel_grid, warp, within
 
 SHORTER_SIDE = 100  # px at most, of small frames
 FINEST, COARSEST = 1.0, 5.0  # px; sigmas of the band in which they are compared
@@ -201,7 +201,7 @@ def _placed(
     seen = poses.z[:, None, None] * point + poses.t[:, None, None]
     height, width = small.size
     across, down = seen.real + (width - 1) / 2, seen.imag + (height - 1) / 2
-    inside = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
+    inside = within(across, down, small.size)
     flow = torch.stack([across - x, down - y], dim=1)
     shown = inside & (warp(small.counts, flow, mode="bilinear") > 0.99)
     return warp(small.frames, flow, mode="bilinear") * shown, shown.to(x)

@@ -254,7 +254,7 @@ def pixel_weight(
     for chunk in _chunks(warped):
         square = (warped[chunk] - reference).square()
         spread += (square if counts is None else square * counts[chunk]).sum(0)
-    expected = noise.shot * reference.clamp(min=0) + noise.read + 1e-12
+    expected = noise.variance(reference) + 1e-12
     if counts is None:
         spread = spread / len(warped)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from burst.ops.alignment.mosaic import LEAST_OVERLAP, Mosaic, Poses, Small, chunks_of, poses_of
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import pixel_grid, warp, within
 
 
 def search(small: Small, mosaic: Mosaic, turns: Sequence[complex]) -> tuple[Poses, torch.Tensor]:
@@ -44,7 +44,7 @@ def _spectra(mosaic: Mosaic, turn: complex, padded: tuple[int, ...]) -> list[tor
     )
     seen = point / turn
     across, down = seen.real + middle.real, seen.imag + middle.imag
-    inside = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
+    inside = within(across, down, (height, width))
     flow = torch.stack([across - x, down - y])[None]
     known = inside & (warp(mosaic.known[None], flow, mode="bilinear")[0] > 0.99)
     image = warp(mosaic.image[None], flow, mode="bilinear")[0] * known

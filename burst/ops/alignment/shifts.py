@@ -9,6 +9,7 @@ from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import aligned_mean
 from burst.ops.chunks import frames_at_once
 from burst.ops.flow import fill_frames
+from burst.ops.vertex import vertex
 
 BINNING, SHORTEST_BINNED = 2, 128  # px
 LOW_PASS = 0.08  # cycles per pixel of the frame
@@ -87,13 +88,9 @@ def _peaks(correlation: torch.Tensor) -> torch.Tensor:
     y, x = best // w, best % w
     i = torch.arange(n, device=correlation.device)
 
-    def parabola(left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        curvature = left - 2 * middle + right
-        return torch.where(curvature < 0, 0.5 * (left - right) / curvature, 0.0).clamp(-0.5, 0.5)
-
     middle = correlation[i, y, x]
-    dx = parabola(correlation[i, y, (x - 1) % w], middle, correlation[i, y, (x + 1) % w])
-    dy = parabola(correlation[i, (y - 1) % h, x], middle, correlation[i, (y + 1) % h, x])
+    dx = vertex(correlation[i, y, (x - 1) % w], middle, correlation[i, y, (x + 1) % w])
+    dy = vertex(correlation[i, (y - 1) % h, x], middle, correlation[i, (y + 1) % h, x])
     wrapped_x = torch.where(x > w // 2, x - w, x)
     wrapped_y = torch.where(y > h // 2, y - h, y)
     return torch.stack([wrapped_x + dx, wrapped_y + dy], dim=1)

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from burst.ops.filters import separable
+from burst.ops.warp import within
 
 SIDE = 48  # px of a view's shorter side, about: noise is averaged away, the scene is still there
 TOE = 0.05  # of a view's mean; what is darker says little of the scene
@@ -99,7 +100,7 @@ def shifted(views: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     n, h, w = views.shape
     y = torch.arange(h, device=views.device)[None, :, None] + shift[:, 1, None, None]
     x = torch.arange(w, device=views.device)[None, None, :] + shift[:, 0, None, None]
-    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+    inside = within(x, y, (h, w))
     which = torch.arange(n, device=views.device)[:, None, None]
     return torch.where(inside, views[which, y.clamp(0, h - 1), x.clamp(0, w - 1)], torch.nan)
 

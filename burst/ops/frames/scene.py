@@ -14,6 +14,7 @@ from burst.ops.frames.agreement import Pairs, compare, contours, shifted, turned
 from burst.ops.frames.gains import ALIKE, DEVIATION_OF_MAD, brightness_ratios, gains_matter
 from burst.ops.frames.parts import FEWEST, contrasts, differences, spoilt_parts, wrong_rows
 from burst.ops.noise import to_linear
+from burst.records import Sensor
 
 FRAMES_AT_ONCE = 10
 # Of the median agreement. Frames of one scene reach .8 of it at any noise and turned by 10 degrees,
@@ -58,13 +59,13 @@ class Judged:
     divided: bool = False
 
 
-def look(frames: np.ndarray, black: float, white: float, device: str = "cpu") -> Views:
+def look(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> Views:
     """Return small views, on a device, of frames [n, h, w] in DN, mapped from a file or not."""
     factor = view_factor(frames.shape[1], frames.shape[2])
     light, known, clipped = [], [], []
     for first in range(0, len(frames), FRAMES_AT_ONCE):
         chunk = frames[first : first + FRAMES_AT_ONCE]
-        linear = to_linear(chunk, black, white, device)[:, None]
+        linear = to_linear(chunk, sensor, device)[:, None]
         saturated = (linear >= 1).to(linear)
         light.append(functional.avg_pool2d(linear, factor)[:, 0])
         known.append(functional.max_pool2d(saturated, factor)[:, 0] == 0)

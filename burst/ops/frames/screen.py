@@ -50,8 +50,7 @@ def screen(
     reasons = {i: f"the same as frame {j}" for i, j in repeats.same.items()}
     reasons = {**_unmeasured(measured), **reasons}
     distinct = [i for i in range(len(frames)) if i not in reasons]
-    black = float(sensor.black_levels[0])
-    views = look(frames, black, sensor.white_level, device).of(distinct)
+    views = look(frames, sensor, device).of(distinct)
     judged = judge(views, strictness)
     left = [i for i in range(len(distinct)) if i not in judged.reasons]
     reasons.update({distinct[i]: reason for i, reason in judged.reasons.items()})

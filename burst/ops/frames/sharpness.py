@@ -31,7 +31,7 @@ def tile_sharpness(
     for first in range(0, len(frames), at_once):
         chunk = frames[first : first + at_once]
         band = _separable(chunk, fine) - _separable(chunk, coarse)
-        expected = gain * (noise.shot * chunk.clamp(min=0) + noise.read)
+        expected = gain * noise.variance(chunk)
         if ratio is not None:
             expected = expected * ratio[first : first + at_once, None, None]
         result.append(functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0])

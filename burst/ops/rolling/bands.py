@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import pixel_grid, warp, within
 
 BANDS = 16  # of rows
 CELLS = 8  # of a band
@@ -116,8 +116,7 @@ def _equations(
     second = warp(frames[1:], flow[None])[0]
     slope = torch.stack(torch.gradient((first + second) / 2, dim=(1, 0)))
     x, y = pixel_grid(flow)
-    x, y = x + flow[0], y + flow[1]
-    inside = (x >= 1) & (x <= size[1] - 2) & (y >= 1) & (y <= size[0] - 2)
+    inside = within(x + flow[0], y + flow[1], (size[0], size[1]), border=1)
     apart = first - second
     counts = (mask * inside) > 0
     typical = apart[counts].abs().median() if counts.any() else apart.new_zeros(())

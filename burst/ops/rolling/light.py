@@ -10,14 +10,14 @@ import torch
 from burst.ops.color import display_to_linear, linear_to_display
 from burst.ops.noise import to_linear
 from burst.ops.shutter import row_gain
-from burst.records import Sensor, Shutter, Stack
+from burst.records import Shutter, Stack
 
 CLIPPED = 0.995  # of white
 
 
 def luminance(stack: Stack) -> torch.Tensor:
     """Return frames [n, h, w] encoded for a display, where dark and bright count alike."""
-    frames = _evened(_linear(stack.frames, stack.sensor), stack, slice(None))
+    frames = _evened(to_linear(stack.frames, stack.sensor), stack, slice(None))
     return frames if stack.sensor.transfer == "srgb" else linear_to_display(frames)
 
 
@@ -26,9 +26,9 @@ def planes_of(stack: Stack) -> Callable[[int], torch.Tensor]:
 
     def planes(frame: int) -> torch.Tensor:
         if stack.colour is None:
-            seen = _linear(stack.frames[frame : frame + 1], stack.sensor)
+            seen = to_linear(stack.frames[frame : frame + 1], stack.sensor)
         else:
-            seen = _linear(np.moveaxis(stack.colour[frame], 2, 0), stack.sensor)
+            seen = to_linear(np.moveaxis(stack.colour[frame], 2, 0), stack.sensor)
         return _evened(seen, stack, slice(frame, frame + 1))
 
     return planes
@@ -41,18 +41,13 @@ def unclipped(stack: Stack) -> torch.Tensor | None:
     """
     if stack.sensor.shutter is not Shutter.GLOBAL_RESET:
         return None
-    return (_linear(stack.frames, stack.sensor) < CLIPPED).float()
-
-
-def _linear(frames: np.ndarray, sensor: Sensor) -> torch.Tensor:
-    return to_linear(frames, float(sensor.black_levels[0]), sensor.white_level)
+    return (to_linear(stack.frames, stack.sensor) < CLIPPED).float()
 
 
 def _evened(frames: torch.Tensor, stack: Stack, which: slice) -> torch.Tensor:
     """Divide frames [n, h, w], or colours of one, by what their rows gather more of light."""
     if stack.sensor.shutter is not Shutter.GLOBAL_RESET:
         return frames
-    assert stack.scan is not None
     gain = row_gain(stack.sensor, stack.height, stack.scan)[which, :, None]
     if stack.sensor.transfer == "srgb":
         return linear_to_display(display_to_linear(frames) / gain)

@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from burst.ops.flow import Match
 from burst.ops.rolling.bands import BANDS, camera_motion
+from burst.ops.vertex import vertex
 
 FEWEST_PAIRS = 5  # a curve through fewer bends to any ratio
 ROUNDS = 8  # of reweighted least squares
@@ -78,7 +80,7 @@ def measure_readout(
     scale = max(scale, FINEST)
     costs = np.array([np.nansum(np.log1p((_far(each) / scale) ** 2)) for each in left])
     best = int(np.argmin(costs))
-    ratio = _vertex(RATIOS, costs, best)
+    ratio = _lowest(RATIOS, costs, best)
     doubt = np.sqrt(HEAVY * (costs - costs[best]) / _alike(left[best], scale))
     low, high = _range(ratio, RATIOS, doubt)
     typical = costs / max(known.sum(), 1)
@@ -154,10 +156,8 @@ def _range(best: float, x: np.ndarray, doubt: np.ndarray) -> tuple[float, float]
     return ends[0], ends[1]
 
 
-def _vertex(x: np.ndarray, y: np.ndarray, best: int) -> float:
-    """Return where the parabola through the lowest point and its neighbours is lowest."""
+def _lowest(x: np.ndarray, y: np.ndarray, best: int) -> float:
+    """Return where a curve y over even steps of x is lowest, about its lowest sample."""
     if best in (0, len(x) - 1):
         return float(x[best])
-    before, here, after = y[best - 1 : best + 2]
-    bend = before - 2 * here + after
-    return float(x[best] + (x[1] - x[0]) * (before - after) / (2 * bend)) if bend > 0 else x[best]
+    return float(x[best] + (x[1] - x[0]) * float(vertex(*torch.from_numpy(y[best - 1 : best + 2]))))

@@ -46,6 +46,26 @@ class Recording:
     usable: torch.Tensor | None = None
     paths: Mapping[int, Path] = field(default_factory=dict)
 
+    @property
+    def displacement_rms(self) -> float:
+        """By how far points move from one frame to the next, rms px."""
+        if not self.matches:
+            return 0.0
+        moved = torch.stack([match.forth for match in self.matches.values()])
+        if not self.paired:
+            # To a hundred thousandth, so that even times divide by 1.
+            steps = (self.times.start.diff() * 1e5).round() / 1e5
+            moved = moved / steps[:, None, None, None].to(moved)
+        return float(moved.square().mean().sqrt())
+
+    @property
+    def trusted(self) -> float:
+        """The share of the pixels that are found again in the next frame."""
+        if not self.matches:
+            return 1.0
+        trust = torch.stack([match.forth_trust for match in self.matches.values()])
+        return float(trust.gt(0.5).float().mean())
+
     def flow(self, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the flow [2, h, w] from one frame to another, through those between, and its
         trust [h, w]."""

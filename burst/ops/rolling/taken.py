@@ -109,7 +109,6 @@ def stack_taken(stack: Stack, taken: Taken) -> Stack:
     kept = taken.kept
     if len(kept) == stack.count and taken.unit == 1:
         return stack
-    assert stack.scan is not None
     frame_time = stack.sensor.frame_time * taken.unit
     since = taken.start[kept] - taken.start[kept[0]]
     even = bool((since == np.arange(len(kept))).all())

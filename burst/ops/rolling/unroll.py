@@ -103,7 +103,6 @@ def clock_of(stack: Stack, shutter: str, ratio: float) -> Clock:
         row_time=ratio / stack.height,
         exposure_time=0.0,  # shifts all rows alike
     )
-    assert stack.scan is not None
     return clock(sensor, stack.height, stack.scan)
 
 

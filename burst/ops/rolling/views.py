@@ -19,7 +19,6 @@ def views_of(instants: Sequence[Instant], stack: Stack) -> Views:
     is trusted nowhere.
     """
     sensor, scan = stack.sensor, stack.scan
-    assert scan is not None
     paired = sensor.shutter is Shutter.DUAL_REVERSED
     unit = sensor.row_time * stack.height if paired else sensor.frame_time
     gain = row_gain(sensor, stack.height, scan[:1])[0]

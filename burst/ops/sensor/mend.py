@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from burst.ops.warp import within
+
 FLOW_ROUNDS = 200  # of averaging; a gap of 16 rows settles within a percent
 _ASIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
@@ -70,6 +72,5 @@ def _mirrored(
     back_x: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a place where it is inside the frame, else the one on the other side."""
-    height, width = like.shape[-2:]
-    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    inside = within(x, y, (like.shape[-2], like.shape[-1]))
     return torch.where(inside, y, back_y), torch.where(inside, x, back_x)

@@ -91,7 +91,7 @@ def _no_more(
 
 def _unclipped(mean: torch.Tensor, noise: NoiseModel, lowest: float) -> torch.Tensor:
     """Tell where [h, w] noise would show: not near white, nor near DN 0 if that is black."""
-    bright = mean + 4 * (noise.shot * mean.clamp(min=0) + noise.read).sqrt() < 1
+    bright = mean + 4 * noise.variance(mean).sqrt() < 1
     dark = noise.std(0)
     return bright if lowest < -dark / 2 else bright & (mean > lowest + 4 * dark)
 

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from burst.data.samples import collection as module
-from burst.data.samples.collection import code_digest, keys_of, open_collection
+from burst.data.samples.collection import keys_of, open_collection
 from burst.data.samples.turbulence import Key, Making, Sample, held_apart
+from burst.files.digest import code_digest, essence, source_files
 from burst.records import Level
 
 SMALL = Making(size=64, frames=(4, 6), pipeline="classical")
@@ -104,7 +105,7 @@ def test_folder_s_name_follows_from_settings_and_scenes(tmp_path):
 def test_code_counts_and_comments_do_not(tmp_path):
     def digest(text):
         (tmp_path / "a.py").write_text(text)
-        return code_digest(tmp_path, ["a.py"])
+        return code_digest(tmp_path, source_files(tmp_path, ["a.py"]), essence)
 
     plain = digest('"""One."""\n\n\ndef f():\n    """Two."""\n    return 1\n')
     assert plain == digest('"""Another."""\n\ndef f():\n    # why\n    return 1\n')

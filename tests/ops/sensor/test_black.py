@@ -6,6 +6,7 @@ import torch
 
 from burst.ops.noise import fit_noise, grain_of_pixels, noise_curve, to_linear
 from burst.ops.sensor.black import higher_black, lower_black, saturated_at
+from burst.records import Sensor
 
 STEP = 1 / 4095
 BLACK = 337
@@ -16,7 +17,7 @@ def recorded(light: np.ndarray, gain: float = 1.0, frames: int = 24) -> torch.Te
     generator = np.random.default_rng(0)
     counted = generator.poisson(np.broadcast_to(light, (frames, *light.shape[-2:])))
     dn = gain * (counted + generator.normal(0, 4, counted.shape)) + BLACK
-    return to_linear(np.clip(np.rint(dn), 0, 4095).astype(np.uint16), 0.0, 4095.0)
+    return to_linear(np.clip(np.rint(dn), 0, 4095).astype(np.uint16), Sensor())
 
 
 def raised(linear: torch.Tensor) -> float | None:

@@ -19,7 +19,7 @@ STATIC = [kind for kind in DEFECTS if kind != "wrong_black"]
 
 def found_in(frames: np.ndarray, sensor: Sensor = SENSOR) -> Defects:
     """Return the defects of frames [n, h, w] DN, whose noise is measured first."""
-    linear = to_linear(frames, sensor.black_levels[0], sensor.white_level)
+    linear = to_linear(frames, sensor)
     curve = noise_curve(linear)
     return find_defects(linear, fit_noise(*curve, lowest_linear(sensor), one_dn(sensor)), sensor)
 

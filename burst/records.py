@@ -11,9 +11,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from burst.config import checked
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +30,9 @@ class StackError(ValueError):
     """A stack, or the description of its sensor, that cannot be what it claims to be."""
 
 
+_checked = partial(checked, error=StackError)
+
+
 class Shutter(StrEnum):
     """How the exposure of the rows of one frame relates in time."""
 
@@ -36,6 +42,7 @@ class Shutter(StrEnum):
     GLOBAL_RESET = "global_reset"
 
 
+@_checked
 @dataclass(frozen=True)
 class NoiseModel:
     """Var[x] = shot * x + read for linear x (black 0, white 1); both are variances."""
@@ -53,6 +60,7 @@ class NoiseModel:
         return math.sqrt(self.shot * max(x, 0.0) + self.read)
 
 
+@_checked
 @dataclass(frozen=True)
 class Sensor:
     """What turns photons into DN: levels (DN), colour filters, noise, shutter, times (seconds).
@@ -161,9 +169,18 @@ class Stack:
     measured: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sensor, Sensor):
+            raise self._error("a Sensor that says what the frames are", repr(self.sensor))
+        if not isinstance(self.frames, np.ndarray):
+            raise self._error("a NumPy array of frames", f"a {type(self.frames).__name__}")
         shape, fewest = self.frames.shape, self.sensor.fewest_frames
         if self.frames.ndim != 3 or self.frames.dtype != np.uint16:
-            raise self._error("frames (n, h, w) of uint16", f"{shape} of {self.frames.dtype}")
+            raise self._error(
+                "frames (n, h, w) of uint16",
+                f"{shape} of {self.frames.dtype}",
+                "burst.read takes arrays of any numbers, with the frames along the first or the"
+                " last axis.",
+            )
         if shape[0] < fewest:
             raise self._error(f"at least {fewest} frames", f"{shape[0]}, with nothing to merge")
         scan = np.ones(shape[0], np.int8) if self.scan is None else np.asarray(self.scan, np.int8)
@@ -178,8 +195,9 @@ class Stack:
             raise self._error(f"measured {shape}", self.measured.shape)
         object.__setattr__(self, "scan", scan)
 
-    def _error(self, expected: str, found: object) -> StackError:
-        return StackError(f"{self.source or self.name}: expected {expected}, found {found}.")
+    def _error(self, expected: str, found: object, advice: str = "") -> StackError:
+        told = f"{self.source or self.name}: expected {expected}, found {found}. {advice}"
+        return StackError(told.rstrip())
 
     @property
     def count(self) -> int:
@@ -197,6 +215,7 @@ class Stack:
         return int(self.frames.shape[2])
 
 
+@_checked
 @dataclass(frozen=True)
 class Level:
     """How hard a stack is: noise std at mid grey (linear), displacement rms (px per axis)."""

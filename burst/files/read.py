@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from burst.config import checked
 from burst.files import check
 from burst.files.black import assume_black
 from burst.files.folder import (
@@ -33,6 +34,7 @@ from burst.records import Sensor, Stack, StackError
 _log = logging.getLogger("burst")
 
 
+@checked
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user says of a stack, over sidecar and file: levels in DN, order of the axes.

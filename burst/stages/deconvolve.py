@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from burst.config import checked
+
 if TYPE_CHECKING:
     from burst.records import Burst
 
@@ -16,6 +18,7 @@ GIVES = ("merged", "image")
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """How outliers are rejected and how strong the prior is."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
+from burst.config import checked
+
 if TYPE_CHECKING:
     from burst.records import Burst
 
@@ -26,6 +28,7 @@ def _names_a_network(checkpoint: str) -> str:
     return checkpoint
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """Which network, and how it is used.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from burst.config import checked
+
 if TYPE_CHECKING:
     from burst.records import Burst
 
@@ -16,6 +18,7 @@ NEEDS = ("flow", "merged")
 GIVES = ("flow", "row_motion")
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """There is nothing to set."""

@@ -7,7 +7,7 @@ import inspect
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -142,6 +142,39 @@ def checked(kind: type[T], error: type[ValueError] = ConfigError) -> type[T]:
     made: Any = kind
     made.__init__, made.__signature__ = __init__, names
     return kind
+
+
+def merge(text: PipelineText, settings: Mapping[str, Any]) -> PipelineText:
+    """Put settings of stages, {"select": {"keep": 0.5}}, over those of a pipeline.
+
+    A stage's settings are a mapping or its `Config`, which replaces all of them.
+    """
+    merged = {stage: dict(table) for stage, table in text.settings.items()}
+    for stage, table in settings.items():
+        if stage not in text.stages:
+            raise ConfigError(
+                f"{stage}: no such stage in {list(text.stages)}.{did_you_mean(stage, text.stages)}"
+            )
+        if is_dataclass(table) and not isinstance(table, type):
+            merged[stage] = asdict(table)
+        elif isinstance(table, Mapping):
+            merged[stage] = {**merged.get(stage, {}), **table}
+        else:
+            raise ConfigError(
+                f'{stage}: expected its settings as {{"name": value}}, found {table!r}.'
+            )
+    return replace(text, settings=merged)
+
+
+def list_pipelines() -> dict[str, str]:
+    """Return name and title of every pipeline that is found by its name."""
+    found: dict[str, str] = {}
+    for folder in search_path("pipelines"):
+        for path in sorted(folder.glob("*.toml")):
+            table = read_toml(path)
+            if "stages" in table:
+                found.setdefault(path.stem, str(table.get("title", path.stem)))
+    return found
 
 
 def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from burst.files.check import explained
+from burst.fingerprint import code_digest
 from burst.jobs.batch import tell
-from burst.jobs.keep import code_digest
 from burst.network.checkpoint import digest
 from burst.submission.archive import sha256_of, unpack
 from burst.submission.challenge import Challenge, SubmissionError, read_challenge

@@ -16,9 +16,14 @@ import torch
 import burst
 from burst import api
 from burst.__main__ import main
+from burst.api import restoring, simulating, training
 from burst.files.sidecar import sidecar_text
 
-EXAMPLES = doctest.DocTestFinder(exclude_empty=True).find(api)
+EXAMPLES = [
+    example
+    for module in (restoring, simulating, training)
+    for example in doctest.DocTestFinder(exclude_empty=True).find(module)
+]
 
 
 @pytest.fixture(scope="module")

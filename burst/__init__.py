@@ -18,8 +18,9 @@ What there is:
     score           an image against the truth; plain_mean is what averaging gives
     train           a network of one's own; load_network loads a trained one
 
-`burst.read`, `help(burst.restore)` and all else are loaded when they are first used. Mistakes are
-told by StackError, ConfigError, CheckpointError and WriteError.
+Records: Stack, Sensor, NoiseModel, Shutter, Level; Result, Report, Entry, Provenance, Loaded; and for
+stages of one's own Burst, Pipeline, Step, Stage. Mistakes are told by StackError, ConfigError,
+CheckpointError and WriteError. All names are loaded when they are first used.
 """
 
 # ruff: noqa: F403, F405 -- the names of `burst.api` are listed in `__all__`, which a test holds
@@ -39,11 +40,14 @@ __version__ = "0.1.0"
 DISTRIBUTION = "burst-restoration"
 
 __all__ = [
-    "Burst", "CheckpointError", "ConfigError", "Entry", "Level", "Loaded", "NoiseModel", "Pipeline",
-    "Provenance", "Report", "Result", "Sensor", "Shutter", "Stack", "StackError", "Stage", "Step",
-    "WriteError", "load_network", "load_pipeline", "pipelines", "plain_mean", "read", "restore",
-    "score", "simulate", "stages", "train",
+    "Result", "Sensor", "Stack", "load_network", "load_pipeline", "pipelines", "plain_mean", "read",
+    "restore", "score", "simulate", "stages", "train",
 ]  # fmt: skip
+# Handed on as well, but not shown by `help(burst)`, which would be ten times as long.
+_MORE = (
+    "Burst", "CheckpointError", "ConfigError", "Entry", "Level", "Loaded", "NoiseModel", "Pipeline",
+    "Provenance", "Report", "Shutter", "StackError", "Stage", "Step", "WriteError",
+)  # fmt: skip
 
 
 def install(extra: str) -> str:
@@ -67,13 +71,13 @@ _HIDDEN = frozenset(("simulate", "score", "train"))
 def __getattr__(name: str) -> Any:
     if name == "stages":
         return import_module("burst.stages")
-    if name in __all__:
+    if name in __all__ or name in _MORE:
         return getattr(import_module("burst.api"), name)
     raise AttributeError(f"module 'burst' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *globals()})
+    return sorted({*__all__, *_MORE, *globals()})
 
 
 sys.modules[__name__].__class__ = _Package

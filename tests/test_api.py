@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import json
+import pydoc
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -44,10 +45,17 @@ def test_every_public_function_has_an_example():
 
 
 def test_the_package_hands_on_what_the_api_has():
-    assert set(burst.__all__) == {*api.__all__, "stages"}
-    assert set(burst.__all__) <= set(dir(burst))
+    assert {*burst.__all__, *burst._MORE} == {*api.__all__, "stages"}
+    assert set(api.__all__) <= set(dir(burst))
     for name in api.__all__:
         assert getattr(burst, name) is getattr(api, name)
+
+
+def test_help_fits_on_a_few_screens():
+    lines = pydoc.plaintext.document(burst).splitlines()
+    assert len(lines) < 600
+    for name in api.__all__:
+        assert any(name in line for line in lines[:40]), name
 
 
 def test_importing_costs_next_to_nothing():

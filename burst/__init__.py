@@ -18,7 +18,7 @@ What there is:
     score           an image against the truth; plain_mean is what averaging gives
     train           a network of one's own; load_network loads a trained one
 
-Records: Stack, Sensor, NoiseModel, Shutter, Level; Result, Report, Entry, Provenance, Loaded; and for
+Records: Stack, Sensor, NoiseModel, Shutter, Level; Result, Report, Entry, Provenance, Loaded; for
 stages of one's own Burst, Pipeline, Step, Stage. Mistakes are told by StackError, ConfigError,
 CheckpointError and WriteError. All names are loaded when they are first used.
 """

@@ -24,7 +24,7 @@ from burst.config import (
     override,
     read_pipeline,
 )
-from burst.records import Burst, Stack
+from burst.records import Burst, Stack, StackError
 
 
 class Stage(Protocol):
@@ -115,7 +115,16 @@ class Pipeline:
         return replace(self, steps=steps)
 
     def run(self, burst: Burst, watch: Callable[[Step, Burst], None] | None = None) -> Burst:
-        """Run all steps, timing each; `watch` is told of every step that is done."""
+        """Run all steps, timing each; `watch` is told of every step that is done.
+
+        StackError for a colour mosaic, whose planes `burst.restore` takes one by one.
+        """
+        stack = burst.stack
+        if stack.sensor.cfa != "mono":
+            raise StackError(
+                f"{stack.source or stack.name}: expected frames of one colour, found a mosaic of"
+                f" {stack.sensor.cfa}. Pass it to burst.restore, which restores its four planes."
+            )
         for step in self.steps:
             burst = run_step(step, burst)
             if watch:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from burst.config import ConfigError
 from burst.files.layouts.listing import read_images_alike
 from burst.files.layouts.published import truths_beside
 from burst.files.write import finished, write_instants, write_results, write_text
@@ -127,10 +129,17 @@ class Result:
         """Write what `burst run` writes into a folder, and return the files.
 
         Those are `restored.npy`, `.tif` and `.png`, `report.json`, `report.html` and
-        `pipeline.toml`. An older result in the folder is written over. WriteError where the disk
-        refuses.
+        `pipeline.toml`, which begins with the call that repeats it. An older result of the same
+        stack is written over; ConfigError where the folder holds that of another. WriteError where
+        the disk refuses.
         """
         folder = Path(folder)
+        other = belongs_to_another(folder, self.stack.source, self.provenance)
+        if other:
+            raise ConfigError(
+                f"{folder}: expected an empty folder or the result of {self.stack.source}, found"
+                f" that of {other}. Choose another folder, or delete this one."
+            )
         write(self, folder, _again(self.provenance))
         return list(outputs(folder))
 
@@ -173,6 +182,26 @@ def write(result: Result, folder: Path, again: str) -> None:
     shown = image[len(image) // 2] if image is not None and several else image
     write_text(folder / SETTINGS, f"# {again}\n{result.provenance.pipeline}")
     write_report(folder, result.burst, result.provenance, shown, _instants(result))
+
+
+def earlier_report(folder: Path) -> dict[str, Any]:
+    """Return the report of an earlier run in this folder; empty if there is none to be read."""
+    try:
+        report = json.loads((folder / JSON_NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        # A report that cannot be read says nothing; the run writes a new one.
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def belongs_to_another(folder: Path, source: str, provenance: Provenance) -> str | None:
+    """Return the stack whose result a folder holds, if it is not this one; the same stack may be
+    restored again."""
+    earlier = earlier_report(folder)
+    found = earlier.get("stack", {}).get("source")
+    if found is None or earlier.get("fingerprint") == provenance.fingerprint:
+        return None
+    return None if Path(found).resolve() == Path(source).resolve() else str(found)
 
 
 def outputs(folder: Path) -> tuple[Path, ...]:

@@ -125,6 +125,21 @@ def test_a_mosaic_takes_the_way_of_its_planes_in_memory_and_in_files(stack, tmp_
     assert np.array_equal(of_file.image, result.image)
 
 
+def test_a_pipeline_that_is_run_by_hand_does_not_take_a_mosaic_for_grey(stack):
+    mosaic = burst.Stack(stack.frames, replace(stack.sensor, cfa="RGGB"))
+    with pytest.raises(burst.StackError, match=r"found a mosaic of RGGB\. Pass it to burst\.rest"):
+        burst.load_pipeline("classical").run(burst.Burst(mosaic))
+
+
+def test_the_result_of_another_stack_is_not_written_over(stack, tmp_path):
+    other = replace(stack, source="other.npy")
+    for seed, one in ((0, stack), (0, stack), (1, stack)):
+        burst.restore(one, "classical", until="noise", seed=seed, progress=False).save(tmp_path)
+    result = burst.restore(other, "classical", until="noise", progress=False, seed=2)
+    with pytest.raises(burst.ConfigError, match=r"found that of simulated\. Choose another folder"):
+        result.save(tmp_path)
+
+
 def test_an_array_comes_with_its_sensor(stack):
     array = np.moveaxis(stack.frames, 0, -1) / 4095
     sensor = burst.Sensor(black_level=256 / 4095, white_level=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,16 @@ from burst.fingerprint import step_keys
 from burst.jobs.keep import Keeper
 from burst.pipeline import Pipeline, Step, load
 from burst.records import Burst, Provenance, Stack
-from burst.report.write import JSON_NAME
 from burst.restoration import Keeping, Terms, Watch, check_room, describe, restore_stack
-from burst.result import OUTPUTS, PICTURE, SETTINGS, outputs, write
+from burst.result import (
+    OUTPUTS,
+    PICTURE,
+    SETTINGS,
+    belongs_to_another,
+    earlier_report,
+    outputs,
+    write,
+)
 
 LOG = logging.getLogger("burst")
 
@@ -72,14 +78,14 @@ def restore(job: Job, watch: Watch) -> Written:
     pipeline = job.load_pipeline()
     stack = read_stack(job.path, replace(job.reading, colour=pipeline.colour))
     provenance = describe(pipeline, stack, job.terms)
-    earlier = _earlier(job.folder)
+    earlier = earlier_report(job.folder)
     if (
         job.resume
         and earlier.get("fingerprint") == provenance.fingerprint
         and _complete(job.folder, earlier)
     ):
         return Written(_files(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
-    _check_folder(job, earlier, provenance)
+    _check_folder(job, provenance)
     check_room(stack, pipeline, job.terms)
     job.folder.mkdir(parents=True, exist_ok=True)
     result = restore_stack(stack, pipeline, job.terms, provenance, watch, _keeping(job))
@@ -121,31 +127,19 @@ def _keeping(job: Job) -> Keeping | None:
     return of
 
 
-def _earlier(folder: Path) -> dict[str, Any]:
-    """Return the report of an earlier run in this folder; empty if there is none to be read."""
-    try:
-        report = json.loads((folder / JSON_NAME).read_text("utf-8"))
-    except (OSError, ValueError):
-        # A report that cannot be read says nothing; the run writes a new one.
-        return {}
-    return report if isinstance(report, dict) else {}
-
-
 def _complete(folder: Path, earlier: dict[str, Any]) -> bool:
     """Tell whether all is there: what every run writes, and what the report names."""
     names = {*(name for name in OUTPUTS if name != PICTURE), *earlier.get("outputs", ())}
     return all((folder / name).is_file() for name in names)
 
 
-def _check_folder(job: Job, earlier: dict[str, Any], provenance: Provenance) -> None:
+def _check_folder(job: Job, provenance: Provenance) -> None:
     """Refuse to write over the result of another stack; the same stack may be done again."""
-    source = earlier.get("stack", {}).get("source")
-    if source is None or earlier.get("fingerprint") == provenance.fingerprint:
-        return
-    if Path(source).resolve() != job.path.resolve():
+    other = belongs_to_another(job.folder, str(job.path), provenance)
+    if other:
         raise ConfigError(
             f"{job.folder}: expected an empty folder or the result of {job.path}, found that of"
-            f" {source}. Pass another --out, or delete the folder."
+            f" {other}. Pass another --out, or delete the folder."
         )
 
 

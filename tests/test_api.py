@@ -210,6 +210,18 @@ def test_frames_along_the_last_axis_of_a_stack_are_found():
         burst.restore(burst.Stack(frames, burst.Sensor()), progress=False)
 
 
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (np.zeros((8, 4, 5), np.uint16), "expected frames of at least 16 x 16 pixels, found 4 x 5"),
+        (np.full((8, 20, 24), 5000, np.uint16), "found a maximum of 5000. Pass white_level="),
+    ],
+)
+def test_a_stack_that_no_file_could_hold_is_refused(frames, message):
+    with pytest.raises(burst.StackError, match=message):
+        burst.restore(burst.Stack(frames, burst.Sensor()), "classical", progress=False)
+
+
 def test_a_stage_of_one_s_own_joins_a_pipeline(stack):
     class Darken:
         """Darken the image by a factor."""

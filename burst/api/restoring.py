@@ -10,6 +10,7 @@ import numpy as np
 
 from burst.api.words import check_device, in_words_of_python, threads_of_torch
 from burst.config import list_pipelines
+from burst.files.check import check_levels, check_shape
 from burst.files.npy import axis_of
 from burst.files.read import ReadOptions, read_stack, stack_of
 from burst.machine import as_before, available_memory, devices_of
@@ -161,6 +162,8 @@ def _as_stack(
             " like (h, w, n). Pass the array to burst.read, which finds the order, or turn it by"
             " numpy.moveaxis(array, -1, 0)."
         )
+    check_shape(source.name, source.frames.shape)
+    check_levels(source.name, source.frames, source.sensor)
     return source if pipeline.colour else replace(source, colour=None)
 
 

@@ -262,3 +262,13 @@ def test_a_score_takes_what_is_at_hand(stack):
     assert burst.score(scene, simulated.truth).ssim == pytest.approx(1)
     with pytest.raises(burst.StackError, match=r"image: expected a grey image \(h, w\)"):
         burst.score(np.zeros((3, 4, 5)), simulated)
+
+
+def test_gaps_of_an_array_are_those_of_a_file(tmp_path):
+    frames = np.random.default_rng(0).uniform(0.2, 0.8, (8, 20, 20))
+    frames[2, 5:8, 6] = np.nan
+    np.save(tmp_path / "a.npy", frames)
+    one, other = burst.read(frames), burst.read(tmp_path / "a.npy")
+    assert np.array_equal(one.frames, other.frames)
+    assert np.array_equal(one.measured, other.measured)
+    assert not one.measured[2, 5:8, 6].any()

@@ -1,6 +1,7 @@
 # make demo: the environment, a simulated stack, its restoration, and what was gained
 # make test: the environment with the test extra, and the tests, one process a core
 # make gpu: on a machine with a GPU, holds it against the CPU and writes docs/gpu.md
+# make docs: the documentation as a site in build/site, without a warning
 # make lint: formatter, linter and type checker
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test lint gpu clean
+.PHONY: demo test lint gpu docs clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/burst simulate --image camera --level medium --frames 100 --size 271 --seed 0 --out $(OUT)/stack.npy
@@ -26,6 +27,9 @@ lint: $(VENV)/test.stamp
 gpu: $(VENV)/test.stamp
 	$(BIN)/burst bench --suite gpu --out out/gpu --write docs/gpu.md
 
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
 	rm -rf $(VENV) out build dist
 
@@ -37,4 +41,9 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt
 $(VENV)/test.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV)/docs.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@

@@ -5,20 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from burst import __version__, bench, export, info, overview, run, score, simulate, submit, train
+from burst import __version__
 from burst.command import carry_out
 
+# `burst.simulate` and some others are functions, so modules are imported by their names.
 VERBS = {
-    "run": run,
-    "info": info,
-    "simulate": simulate,
-    "score": score,
-    "report": overview,
-    "submit": submit,
-    "bench": bench,
-    "train": train,
-    "export": export,
+    verb: import_module(f"burst.{module}")
+    for verb, module in {
+        "run": "run",
+        "info": "info",
+        "simulate": "simulate",
+        "score": "score",
+        "report": "overview",
+        "submit": "submit",
+        "bench": "bench",
+        "train": "train",
+        "export": "export",
+    }.items()
 }
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
@@ -113,27 +118,120 @@ def override(text: PipelineText, assignments: Iterable[str]) -> PipelineText:
     return PipelineText(text.where, text.title, text.stages, settings)
 
 
+def checked(kind: type[T], error: type[ValueError] = ConfigError) -> type[T]:
+    """Have a frozen dataclass check its values when it is built, as `build` does.
+
+    Numbers and enums are converted (1 to 1.0, "global" to `Shutter.GLOBAL`, lists and arrays to
+    tuples); what does not fit is an `error` in words. Stands above `@dataclass(frozen=True)`.
+    """
+    names = inspect.signature(kind)
+    where = kind.__name__ if kind.__name__ != "Config" else kind.__module__.rpartition(".")[2]
+
+    def __init__(self: Any, *args: Any, **values: Any) -> None:
+        given = dict(values)
+        try:
+            given = names.bind_partial(*args, **values).arguments
+        except TypeError as mistake:
+            if len(args) > len(names.parameters):
+                raise error(f"{where}: {mistake}. Name the values.") from mistake
+            given.update(zip(names.parameters, args, strict=False))
+        plain = {name: _as_plain(value) for name, value in given.items()}
+        for name, value in vars(_validated(kind, plain, where, error)).items():
+            object.__setattr__(self, name, value)
+
+    made: Any = kind
+    made.__init__, made.__signature__ = __init__, names
+    return kind
+
+
+def merge(text: PipelineText, settings: Mapping[str, Any]) -> PipelineText:
+    """Put settings of stages, {"select": {"keep": 0.5}}, over those of a pipeline.
+
+    A stage's settings are a mapping or its `Config`, which replaces all of them.
+    """
+    merged = {stage: dict(table) for stage, table in text.settings.items()}
+    for stage, table in settings.items():
+        if stage not in text.stages:
+            raise ConfigError(
+                f"{stage}: no such stage in {list(text.stages)}.{did_you_mean(stage, text.stages)}"
+            )
+        if is_dataclass(table) and not isinstance(table, type):
+            merged[stage] = asdict(table)
+        elif isinstance(table, Mapping):
+            merged[stage] = {**merged.get(stage, {}), **table}
+        else:
+            raise ConfigError(
+                f'{stage}: expected its settings as {{"name": value}}, found {table!r}.'
+            )
+    return replace(text, settings=merged)
+
+
+def list_pipelines() -> dict[str, str]:
+    """Return name and title of every pipeline that is found by its name."""
+    found: dict[str, str] = {}
+    for folder in search_path("pipelines"):
+        for path in sorted(folder.glob("*.toml")):
+            table = read_toml(path)
+            if "stages" in table:
+                found.setdefault(path.stem, str(table.get("title", path.stem)))
+    return found
+
+
 def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     """Build a dataclass from a table: unknown keys forbidden, types and ranges checked."""
+    return _validated(kind, table, where, ConfigError)
+
+
+def _validated(kind: type[T], table: Mapping[str, Any], where: str, error: type[ValueError]) -> T:
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     for key in table:
         if key not in known:
-            raise ConfigError(
+            raise error(
                 f"{where}: unknown key '{key}'.{did_you_mean(key, known)}"
                 f" Known are {', '.join(known) or 'none'}."
             )
     try:
-        return TypeAdapter(kind).validate_python(dict(table))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"])
-        wanted = problem["msg"].replace("Input should be", "expected").replace("valid ", "")
-        wanted = wanted.removeprefix("Value error, ")
-        if problem["type"] == "missing":
-            raise ConfigError(f"{where}: expected a value for '{key}', found none.") from error
-        if not key:  # a rule about several values together, which says itself what it found
-            raise ConfigError(f"{where}: {wanted}") from error
-        raise ConfigError(f"{where} {key}: {wanted}, found {problem['input']!r}.") from error
+        return cast(T, _adapter(cast(Any, kind)).validate_python(dict(table)))
+    except ValidationError as mistake:
+        raise error(_explained(where, mistake, error)) from mistake
+
+
+@lru_cache(maxsize=256)
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _explained(where: str, mistake: ValidationError, error: type[ValueError]) -> str:
+    """Say what is wrong with the first value that is: where, what was expected, what was found."""
+    problems = mistake.errors()
+    problem = problems[0]
+    rule = problem.get("ctx", {}).get("error")
+    if isinstance(rule, error):  # a rule of the record's own, in whole sentences
+        return str(rule)
+    wanted = [_expected(p) for p in problems if p["loc"][:1] == problem["loc"][:1]]
+    key = ".".join(str(part) for part in problem["loc"])
+    if len(wanted) > 1:  # none of several types fits
+        key = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        return f"{where}: expected a value for '{key}', found none."
+    if not key:  # a rule about several values together, which says itself what it found
+        return f"{where}: {wanted[0]}"
+    several = " or ".join(
+        [wanted[0], *(w.removeprefix("expected ") for w in dict.fromkeys(wanted[1:]))]
+    )
+    return f"{where} {key}: {several}, found {problem['input']!r}."
+
+
+def _expected(problem: ErrorDetails) -> str:
+    if problem["type"] == "missing":
+        return "expected a value for each place"
+    wanted = problem["msg"].replace("Input should be", "expected").replace("valid ", "")
+    return wanted.removeprefix("Value error, ").partition(", unable to parse")[0]
+
+
+def _as_plain(value: Any) -> Any:
+    """Return numbers and arrays of NumPy and torch as those of Python."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def changed(settings: Any) -> dict[str, Any]:

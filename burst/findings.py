@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from burst.config import checked
+
 if TYPE_CHECKING:
     import torch
 
@@ -28,6 +30,7 @@ def given(value: T | None) -> T:
     return value
 
 
+@checked
 @dataclass(frozen=True)
 class Level:
     """How hard a stack is: noise std at mid grey (linear), displacement rms (px per axis)."""

@@ -94,6 +94,25 @@ def set_up(threads: int) -> None:
 
 
 @contextlib.contextmanager
+def as_before() -> Iterator[None]:
+    """Give the process back its threads, its random numbers and its choice of convolutions."""
+    import cv2
+    import torch
+
+    threads, threads_of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
+    cudnn = torch.backends.cudnn
+    choice = cudnn.deterministic, cudnn.benchmark
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(gpus):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads_of_cv2)
+        cudnn.deterministic, cudnn.benchmark = choice
+
+
+@contextlib.contextmanager
 def repeating_gradients() -> Iterator[None]:
     """Have torch sum gradients in a fixed order as long as the context lasts."""
     import torch

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import pkgutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,10 +20,11 @@ from burst.config import (
     build,
     did_you_mean,
     find_pipeline,
+    merge,
     override,
     read_pipeline,
 )
-from burst.records import FIELDS, Burst, NotGivenError, Stack
+from burst.records import FIELDS, Burst, NotGivenError, Stack, StackError
 
 
 class Stage(Protocol):
@@ -78,8 +79,52 @@ class Pipeline:
         """Return the steps up to and including the named one."""
         return replace(self, steps=self.steps[: self._index(name) + 1])
 
+    def with_settings(self, settings: Mapping[str, Any]) -> Pipeline:
+        """Return the pipeline with some settings changed, {"stage": {"key": value}}."""
+        said = {step.name: asdict(step.config) for step in self.steps}
+        text = merge(PipelineText(self.title, self.title, tuple(said), said), settings)
+        return replace(
+            self,
+            steps=tuple(
+                replace(step, config=build(step.stage.Config, text.settings[step.name], step.name))
+                for step in self.steps
+            ),
+        )
+
+    def with_stage(
+        self, name: str, stage: Stage, after: str | None = None, **settings: Any
+    ) -> Pipeline:
+        """Return the pipeline with a stage of one's own after the named one, or at the end.
+
+        A stage is a module, or any object, that has `NEEDS`, `GIVES`, `Config` and `run`.
+        ConfigError unless the steps fit together.
+        """
+        for part in ("NEEDS", "GIVES", "Config", "run"):
+            if not hasattr(stage, part):
+                raise ConfigError(
+                    f"{name}: expected a stage with NEEDS, GIVES, Config and run,"
+                    f" found none of the name {part}."
+                )
+        step = Step(name, stage, build(stage.Config, settings, name))
+        place = len(self.steps) if after is None else self._index(after) + 1
+        steps = (*self.steps[:place], step, *self.steps[place:])
+        known = {"stack"}
+        for each in steps:
+            _check_needs(each.name, each.stage, known, self.title)
+            known.update(each.stage.GIVES)
+        return replace(self, steps=steps)
+
     def run(self, burst: Burst, watch: Callable[[Step, Burst], None] | None = None) -> Burst:
-        """Run all steps, timing each; `watch` is told of every step that is done."""
+        """Run all steps, timing each; `watch` is told of every step that is done.
+
+        StackError for a colour mosaic, whose planes `burst.restore` takes one by one.
+        """
+        stack = burst.stack
+        if stack.sensor.cfa != "mono":
+            raise StackError(
+                f"{stack.source or stack.name}: expected frames of one colour, found a mosaic of"
+                f" {stack.sensor.cfa}. Pass it to burst.restore, which restores its four planes."
+            )
         for step in self.steps:
             burst = run_step(step, burst)
             if watch:
@@ -99,9 +144,15 @@ class Pipeline:
         return names.index(name)
 
 
-def load(name: str, assignments: Sequence[str] = ()) -> Pipeline:
-    """Load a pipeline by name or path, with `stage.key=value` overrides; ConfigError if unfit."""
+def load(
+    name: str, assignments: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> Pipeline:
+    """Load a pipeline by name or path, with overrides; ConfigError if unfit.
+
+    Overrides are texts `stage.key=value`, or `settings` {"stage": {"key": value}}.
+    """
     text = override(read_pipeline(find_pipeline(name)), assignments)
+    text = merge(text, settings or {})
     # All names first: a wrong one is told before any stage is imported.
     for stage_name in text.stages:
         _check_exists(stage_name, text)

@@ -12,10 +12,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from burst.config import checked
 from burst.findings import (
     Alignment,
     Correction,
@@ -48,6 +50,9 @@ class StackError(ValueError):
     """A stack, or the description of its sensor, that cannot be what it claims to be."""
 
 
+_checked = partial(checked, error=StackError)
+
+
 class Shutter(StrEnum):
     """How the exposure of the rows of one frame relates in time."""
 
@@ -57,6 +62,7 @@ class Shutter(StrEnum):
     GLOBAL_RESET = "global_reset"
 
 
+@_checked
 @dataclass(frozen=True)
 class NoiseModel:
     """Var[x] = shot * x + read for linear x (black 0, white 1); both are variances."""
@@ -78,6 +84,7 @@ class NoiseModel:
         return self.shot * x.clamp(min=0) + self.read
 
 
+@_checked
 @dataclass(frozen=True)
 class Sensor:
     """What turns photons into DN: levels (DN), colour filters, noise, shutter, times (seconds).
@@ -192,9 +199,18 @@ class Stack:
     measured: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sensor, Sensor):
+            raise self._error("a Sensor that says what the frames are", repr(self.sensor))
+        if not isinstance(self.frames, np.ndarray):
+            raise self._error("a NumPy array of frames", f"a {type(self.frames).__name__}")
         shape, fewest = self.frames.shape, self.sensor.fewest_frames
         if self.frames.ndim != 3 or self.frames.dtype != np.uint16:
-            raise self._error("frames (n, h, w) of uint16", f"{shape} of {self.frames.dtype}")
+            raise self._error(
+                "frames (n, h, w) of uint16",
+                f"{shape} of {self.frames.dtype}",
+                "burst.read takes arrays of any numbers, with the frames along the first or the"
+                " last axis.",
+            )
         if shape[0] < fewest:
             raise self._error(f"at least {fewest} frames", f"{shape[0]}, with nothing to merge")
         none = self.scan is None or len(self.scan) == 0
@@ -210,8 +226,9 @@ class Stack:
             raise self._error(f"measured {shape}", self.measured.shape)
         object.__setattr__(self, "scan", scan)
 
-    def _error(self, expected: str, found: object) -> StackError:
-        return StackError(f"{self.source or self.name}: expected {expected}, found {found}.")
+    def _error(self, expected: str, found: object, advice: str = "") -> StackError:
+        told = f"{self.source or self.name}: expected {expected}, found {found}. {advice}"
+        return StackError(told.rstrip())
 
     @property
     def count(self) -> int:

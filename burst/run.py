@@ -21,13 +21,14 @@ from burst.files.write import WriteError, write_text
 from burst.jobs.batch import RECORD, Outcome, log_stage, run_all, table, tell
 from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
-from burst.jobs.restore import Job, Watch
+from burst.jobs.restore import Job
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
+from burst.progress import BAR
+from burst.restoration import Watch
 
 LOG = logging.getLogger("burst")
-BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -119,8 +119,16 @@ def test_every_hint_installs_this_project():
         assert extra in extras
 
 
-def test_version_is_said_once_in_code_and_once_in_packaging():
+def test_version_is_said_once_in_the_package():
     from burst import __version__
 
-    assert PROJECT["project"]["version"] == __version__
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "burst.__version__"}
     assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_wheel_has_the_version_of_the_package(wheel):
+    from burst import __version__
+
+    assert wheel.name.split("-")[1] == __version__

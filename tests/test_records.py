@@ -103,3 +103,53 @@ def test_report_is_plain_json():
 def test_fields_are_what_a_stage_may_give():
     assert {"stack", "linear", "image"} <= set(FIELDS)
     assert "report" not in FIELDS
+
+
+@pytest.mark.parametrize("word", ["global", "rolling", Shutter.ROLLING])
+def test_a_shutter_is_named_by_its_word(word):
+    assert Sensor(shutter=word).shutter is Shutter(word)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shutter": "nonsense"}, "shutter: expected 'global', 'rolling', .*found 'nonsense'"),
+        ({"transfer": "gamma"}, "transfer: expected 'linear' or 'srgb', found 'gamma'"),
+        ({"white_level": "bright"}, "white_level: expected a number, found 'bright'"),
+        ({"black_level": [1, 2]}, r"black_level: expected a number or a value for each place"),
+        ({"noise": 3}, "noise: expected .*NoiseModel, found 3"),
+        ({"white_levl": 3}, "unknown key 'white_levl'. Did you mean 'white_level'?"),
+    ],
+)
+def test_what_no_sensor_has_is_refused_in_words(changes, message):
+    with pytest.raises(StackError, match=message):
+        Sensor(**changes)
+    with pytest.raises(StackError, match=message):
+        dataclasses.replace(Sensor(), **{"white_level": 4095, **changes})
+
+
+def test_numbers_of_a_sensor_become_those_of_python():
+    sensor = Sensor(
+        black_level=np.array([1, 2, 3, 4]), white_level=1023, frame_times=np.arange(3) / 30
+    )
+    assert repr(sensor.black_level) == "(1.0, 2.0, 3.0, 4.0)"
+    assert repr(sensor.white_level) == "1023.0"
+    assert sensor.frame_times == (0, 1 / 30, 2 / 30)
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (FRAMES.astype(np.float32), r"burst\.read takes arrays of any numbers"),
+        (FRAMES[0], r"burst\.read takes arrays"),
+        ([[1, 2], [3, 4]], "expected a NumPy array of frames, found a list"),
+    ],
+)
+def test_an_array_that_is_no_stack_says_what_to_do(frames, message):
+    with pytest.raises(StackError, match=message):
+        Stack(frames, Sensor())
+
+
+def test_a_stack_without_a_sensor_is_refused():
+    with pytest.raises(StackError, match="expected a Sensor that says what the frames are"):
+        Stack(FRAMES, "mono")

@@ -40,8 +40,9 @@ def command(folder: Path, *words: object, module: str = "burst") -> list[str]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return an environment in which `folder` is on the path of Python."""
-    return {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    """Return an environment in which `folder` is the first on the path of Python."""
+    path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def run_command(

@@ -73,7 +73,7 @@ def frames_first(where: str, array: np.ndarray, axis: Axis | None) -> np.ndarray
             f" Pass a stack of grey or raw frames, or --axis frames-last if it holds"
             f" {array.shape[-1]} frames."
         )
-    order = axis or _axis_of(array)
+    order = axis or axis_of(array)
     if order is None:
         raise StackError(
             f"{where}: expected (n, h, w) or (h, w, n) with two equal sides, found {array.shape},"
@@ -82,8 +82,8 @@ def frames_first(where: str, array: np.ndarray, axis: Axis | None) -> np.ndarray
     return array if order == "frames-first" else np.moveaxis(array, -1, 0)
 
 
-def _axis_of(array: np.ndarray) -> Axis | None:
-    """Return the order that has square frames, where the other one cannot be meant."""
+def axis_of(array: np.ndarray) -> Axis | None:
+    """Return the order that has square frames, where the other one cannot be meant; else None."""
     first, middle, last = array.shape
     if first == middle == last or middle not in (first, last):
         return None

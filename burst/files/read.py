@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from burst.config import checked
 from burst.files import check
 from burst.files.black import assume_black
 from burst.files.folder import (
@@ -25,14 +26,15 @@ from burst.files.folder import (
 from burst.files.gaps import note_gaps
 from burst.files.layouts.published import recorded_in, timed
 from burst.files.missing import filled
-from burst.files.npy import Axis, read_npy, read_npz
+from burst.files.npy import Axis, frames_first, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
-from burst.files.values import to_dn
+from burst.files.values import assumed_sensor, to_dn
 from burst.records import Sensor, Stack, StackError
 
 _log = logging.getLogger("burst")
 
 
+@checked
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user says of a stack, over sidecar and file: levels in DN, order of the axes.
@@ -70,6 +72,29 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     if colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
     return Stack(frames, sensor, name, where, scan, colour, measured)
+
+
+def stack_of(
+    array: np.ndarray,
+    sensor: Sensor | None = None,
+    options: ReadOptions | None = None,
+    name: str = "stack",
+) -> Stack:
+    """Make a Stack of an array of numbers as `read_stack` does of the file that holds it.
+
+    The levels of `sensor` are in the unit of the numbers. StackError says what is wrong.
+    """
+    options = options or ReadOptions()
+    frames = frames_first(name, array, options.axis)
+    check.check_shape(name, frames.shape)
+    told = sensor is not None or options.black_level is not None
+    sensor = _with_levels(sensor or assumed_sensor(frames), options)
+    check.check_count(name, frames.shape[0], sensor)
+    frames, measured = filled(name, frames)
+    frames, sensor = to_dn(name, frames, sensor)
+    sensor = sensor if told else assume_black(name, frames, sensor)
+    check.check_levels(name, frames, sensor)
+    return Stack(frames, sensor, name=name, measured=measured)
 
 
 def _read_colour(path: Path, count: int) -> np.ndarray | None:
@@ -182,11 +207,14 @@ def _settle(
         sensor = sidecar.apply(sensor)
         said = sidecar.scan_of(count)
         scan = scan if said is None else said
-    black, white = options.black_level, options.white_level
     with check.naming(path):
-        sensor = replace(
-            sensor,
-            black_level=sensor.black_level if black is None else black,
-            white_level=sensor.white_level if white is None else white,
-        )
-    return sensor, scan
+        return _with_levels(sensor, options), scan
+
+
+def _with_levels(sensor: Sensor, options: ReadOptions) -> Sensor:
+    black, white = options.black_level, options.white_level
+    return replace(
+        sensor,
+        black_level=sensor.black_level if black is None else black,
+        white_level=sensor.white_level if white is None else white,
+    )

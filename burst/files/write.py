@@ -62,7 +62,7 @@ def write_results(
     linear, png (16 bit) is made for a display, colour with its white balance.
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
-    linear, display = _both_curves(upright(image, sensor.orientation), sensor)
+    linear, display = finished(image, sensor)
     paths = [folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".png")]
     with atomic_write(paths[0]) as part:
         np.save(part, linear)
@@ -82,7 +82,7 @@ def write_instants(
     restored-<k>.png of each, and restored.mp4 (8 bit) to look at.
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
-    linear, display = _both_curves(upright_all(images, sensor.orientation), sensor)
+    linear, display = finished(images, sensor, several=True)
     arrays, pages, film = (folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".mp4"))
     with atomic_write(arrays) as part:
         np.save(part, linear)
@@ -95,6 +95,15 @@ def write_instants(
     with atomic_write(film) as part:
         _write_film(part, display)
     return [arrays, pages, film, *paths]
+
+
+def finished(
+    pixels: np.ndarray, sensor: Sensor, several: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels [h, w] or [h, w, 3], with `several` [t, ...], that lie as they were recorded,
+    upright: linear (float32), and encoded for a display."""
+    turned = (upright_all if several else upright)(pixels, sensor.orientation)
+    return _both_curves(turned, sensor)
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -17,8 +17,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from burst.command import Exit, explain, interrupt, start_logging
-from burst.jobs.restore import STAGES, Job, Result, Watch, restore
+from burst.jobs.restore import STAGES, Job, Written, restore
 from burst.machine import end_with_parent
+from burst.restoration import Watch
 
 LOG = logging.getLogger("burst")
 RECORD = "batch.json"  # in the folder of all results: how each stack of a batch fared
@@ -36,7 +37,7 @@ class Outcome:
     exit: Exit
     seconds: float
     message: str = ""
-    result: Result | None = None
+    result: Written | None = None
 
     @property
     def status(self) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from burst import install
 from burst.command import Exit, explain
 from burst.config import ConfigError, find_pipeline
+from burst.fingerprint import code_digest
 from burst.jobs.batch import Outcome, attempt, log_stage
-from burst.jobs.keep import code_digest
 from burst.jobs.restore import Job
 from burst.machine import available_memory, devices_of
 

@@ -7,22 +7,19 @@ seed and all settings up to there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from burst.files import digest
 from burst.files.write import write_npz
 from burst.jobs.pack import pack, unpack
 from burst.pipeline import Pipeline, Step
-from burst.records import Burst, Entry, Report, Stack
+from burst.records import Burst, Entry, Report
 
 LOG = logging.getLogger("burst")
 META = "meta"
@@ -88,41 +85,6 @@ class _Kept:
     key: str
     entry: Entry
     fields: dict[str, Any]
-
-
-def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
-    """Return a key per step that covers measurement, code, seed and all steps so far.
-
-    What a stage reads besides the stack belongs to its step; CheckpointError where it is missing.
-    """
-    key = digest.digest_of(stack_digest(stack), code_digest(), str(seed))
-    keys = {}
-    for step in pipeline.steps:
-        settings = json.dumps(asdict(step.config), sort_keys=True)
-        files = map(digest.file_digest, step.files())
-        key = digest.digest_of(key, step.name, settings, *files)
-        keys[step.name] = key
-    return keys
-
-
-def stack_digest(stack: Stack) -> str:
-    """Return the SHA-256 of all that a stage sees of a stack: frames, sensor, scan and gaps."""
-    seen = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
-    seen.update(stack.scan.tobytes())
-    for frame in stack.frames:
-        seen.update(np.ascontiguousarray(frame).tobytes())
-    if stack.colour is not None:
-        seen.update(np.ascontiguousarray(stack.colour).tobytes())
-    if stack.measured is not None:
-        seen.update(np.packbits(stack.measured).tobytes())
-    return seen.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """Return the SHA-256 of the package's source: a changed program makes kept stages stale."""
-    package = Path(__file__).parents[1]
-    return digest.code_digest(package, digest.source_files(package))
 
 
 def _read(path: Path, device: str) -> _Kept:

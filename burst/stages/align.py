@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from burst.config import checked
 from burst.records import MID_GREY, Alignment, Level, given
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ SMALLEST = 32  # px; a smaller common part is no image
 MOST = 0.5  # of the frames
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """What the frames are registered to, and which part of the scene is made.

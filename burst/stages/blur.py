@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from burst.config import checked
 from burst.records import Turbulence, given
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory i
 POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """What is known of the air; 0 for d_over_r0 means: measure it."""

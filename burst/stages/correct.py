@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from burst.config import checked
 from burst.progress import counted
 from burst.records import given
 
@@ -20,6 +21,7 @@ COLOUR = True  # takes `image` [..., 3, h, w] of a stack in colour
 KINDS: tuple[Kind, ...] = ("rolling", "dual_reversed", "global_reset")
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """Which network, and how it is used.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from burst.config import checked
 from burst.records import Merging, given
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ GIVES = ("merged", "image", "merging")
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """How outliers are rejected and how strong the prior is."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
+from burst.config import checked
 from burst.records import given
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def _names_a_network(checkpoint: str) -> str:
     return checkpoint
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """Which network, and how it is used.

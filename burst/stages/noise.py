@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from burst.config import checked
 from burst.records import MID_GREY, NoiseModel, StackError, given
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ ALIKE = 0.02  # of the standard deviation
 MOST_APART = 2.0  # times; the variance that is told against the one that frames show
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """What is taken out, and whose word on noise counts.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from burst.config import checked
 from burst.records import given
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ NEEDS = ("flow", "merged")
 GIVES = ("flow", "row_motion")
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """There is nothing to set."""

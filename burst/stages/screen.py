@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from burst.config import checked
+
 if TYPE_CHECKING:
     from burst.ops.frames.screen import Verdict
     from burst.records import Burst, Report
@@ -20,6 +22,7 @@ SHARED = True
 FEW = 0.5  # of the frames; a person should know when fewer are left
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """What is looked for.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field
 
+from burst.config import checked
 from burst.records import Selection, given
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ DOUBT = 24  # frames
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """How many frames are kept and how much a sharp frame counts for."""

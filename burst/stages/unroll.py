@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from burst.config import checked
 from burst.progress import counted
 from burst.records import Shutter, StackError, Unrolled
 
@@ -44,6 +45,7 @@ def _is_ratio(value: object) -> object:
     return value
 
 
+@checked
 @dataclass(frozen=True)
 class Config:
     """Which shutter, and which instants.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from burst import __version__
 from burst.config import search_path
-from burst.jobs.keep import code_digest
+from burst.fingerprint import code_digest
 from burst.network.checkpoint import CheckpointError
 from burst.submission.archive import Content, sha256_of
 from burst.submission.challenge import FOLDER as CHALLENGES

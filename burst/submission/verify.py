@@ -12,8 +12,8 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.files.digest import file_digest
+from burst.fingerprint import code_digest
 from burst.jobs.batch import tell
-from burst.jobs.keep import code_digest
 from burst.submission.archive import sha256_of, unpack
 from burst.submission.challenge import Challenge, SubmissionError, read_challenge
 from burst.submission.encode import encode_result, from_bytes

@@ -15,6 +15,7 @@ from burst.config import (
     build,
     did_you_mean,
     find_settings,
+    merge,
     override,
     read_toml,
 )
@@ -98,8 +99,13 @@ class Recipe:
         return table
 
 
-def load_recipe(name: str, assignments: Sequence[str] = ()) -> Recipe:
-    """Load a recipe by name or path, with `table.key=value` overrides; ConfigError if unfit."""
+def load_recipe(
+    name: str, assignments: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Load a recipe by name or path, with overrides; ConfigError if unfit.
+
+    Overrides are texts `table.key=value`, or `settings` {"table": {"key": value}}.
+    """
     path = find_settings("recipe", name, FOLDER)
     tables = read_toml(path)
     title = tables.pop("title", path.stem)
@@ -109,9 +115,8 @@ def load_recipe(name: str, assignments: Sequence[str] = ()) -> Recipe:
                 f"{path}: unknown table '{key}'. Expected {', '.join(TABLES)}."
                 f"{did_you_mean(key, TABLES)}"
             )
-    tables = dict(
-        override(PipelineText(str(path), str(title), TABLES, tables), assignments).settings
-    )
+    text = override(PipelineText(str(path), str(title), TABLES, tables), assignments)
+    tables = dict(merge(text, settings or {}).settings)
     making = _making(tables.get("samples", {}), f"{path} [samples]")
     preparation = _preparation(making, tables.get("preparation", {}), f"{path} [preparation]")
     recipe = Recipe(

@@ -1,0 +1,109 @@
+"""Simulate a stack with its truth, and compare images with it: `simulate`, `score`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from burst.api.words import check_device, in_words_of_python
+from burst.config import ConfigError
+from burst.records import Stack, StackError
+from burst.result import Result
+
+if TYPE_CHECKING:
+    import torch
+
+    from burst.data.turbulence import Simulated, Truth
+    from burst.measure.scores import Scores
+
+    Image = np.ndarray | torch.Tensor
+
+
+def simulate(
+    image: str = "camera",
+    *,
+    level: str = "medium",
+    frames: int = 100,
+    size: int = 271,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Simulated:
+    """Simulate what a camera records of a still scene through turbulent air, and keep the truth.
+
+    image   a file, or the name of an image that scikit-image carries
+    level   low, medium, high or very-high
+    size    rows and columns, px
+
+    `stack` of what is returned is restored like any other; `truth` holds the scene, the flow and
+    more as torch tensors. The same as `burst simulate` makes.
+
+    >>> import burst
+    >>> simulated = burst.simulate("camera", level="low", frames=4, size=48)
+    >>> simulated.stack.frames.shape, tuple(simulated.truth.scene.shape)
+    ((4, 48, 48), (48, 48))
+    """
+    with in_words_of_python():
+        import torch
+
+        from burst.data.levels import find_level
+        from burst.data.scenes import read_scene
+        from burst.data.turbulence import simulate as draw
+        from burst.machine import drawing_device, resolve_device
+
+        conditions = find_level(level).point()
+        if frames < 2 or size < 16:
+            raise ConfigError(
+                f"frames {frames}, size {size}: expected at least 2 frames of 16 pixels."
+            )
+        check_device(device)
+        generator = torch.Generator(drawing_device(resolve_device(device))).manual_seed(seed)
+        return draw(read_scene(image), conditions, generator, frames, (size, size))
+
+
+def plain_mean(stack: Stack) -> np.ndarray:
+    """Return the mean (h, w) of all frames, linear and upright: what averaging alone gives.
+
+    >>> import burst
+    >>> burst.plain_mean(burst.simulate(frames=4, size=48).stack).shape
+    (48, 48)
+    """
+    from burst.measure.peers.baselines import plain_mean as mean
+    from burst.ops.orientation import upright
+
+    return upright(mean(stack).cpu().numpy(), stack.sensor.orientation)
+
+
+def score(image: Result | Image, truth: Simulated | Truth | Image) -> Scores:
+    """Compare an image (h, w) with the truth of its stack, both linear.
+
+    One shift, one gain and one offset are fitted first, for every image alike. What is returned
+    holds `psnr` and `psnr_without_warp` in dB, `ssim`, and `mtf50` in cycles per pixel.
+
+    >>> import burst
+    >>> simulated = burst.simulate("camera", level="low", frames=8, size=64)
+    >>> result = burst.restore(simulated.stack, "classical", progress=False)
+    >>> mean = burst.plain_mean(simulated.stack)
+    >>> burst.score(result, simulated).psnr > burst.score(mean, simulated).psnr
+    True
+    """
+    from burst.data.turbulence import Simulated
+    from burst.measure.scores import score as scores
+
+    with in_words_of_python():
+        pixels = image.image if isinstance(image, Result) else image
+        scene = truth.truth if isinstance(truth, Simulated) else truth
+        return scores(_grey(pixels, "image"), _grey(getattr(scene, "scene", scene), "truth"))
+
+
+def _grey(image: Any, what: str) -> torch.Tensor:
+    """Return an image [h, w] as a tensor; StackError if it is none."""
+    import torch
+
+    pixels = torch.as_tensor(np.nan if image is None else image)
+    if pixels.ndim != 2:
+        raise StackError(
+            f"{what}: expected a grey image (h, w), found shape {tuple(pixels.shape)}. Of colours"
+            " or several instants, pass one at a time."
+        )
+    return pixels.cpu()

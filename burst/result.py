@@ -1,0 +1,256 @@
+"""What restoring a stack gave: to be looked at, shown, and written as a folder of results."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from burst.config import ConfigError
+from burst.files.layouts.listing import read_images_alike
+from burst.files.layouts.published import truths_beside
+from burst.files.write import finished, write_instants, write_results, write_text
+from burst.records import Burst, Level, NoiseModel, Provenance, Report, Stack, StackError
+from burst.report.rolling import Instants, frame_image, from_dn
+from burst.report.write import HTML_NAME, JSON_NAME, write_report
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
+
+LOG = logging.getLogger("burst")
+
+PICTURE = "restored.png"
+IMAGES = ("restored.npy", "restored.tif", PICTURE)
+FILM, INSTANTS = "restored.mp4", "restored-*.png"  # in place of one picture
+SETTINGS = "pipeline.toml"
+OUTPUTS = (*IMAGES, JSON_NAME, HTML_NAME, SETTINGS)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What restoring a stack gave.
+
+    stack       what was restored
+    burst       all that the stages found; of a colour mosaic that of its first green plane
+    pixels      the image as the frames lie and as they are encoded; `image` is easier to use
+    provenance  version, settings, seed, threads, device and network that made the image
+
+    Numbers are NumPy arrays on the host, and None where no stage has found them. Displacements,
+    PSF and sizes of a colour mosaic are those of one of its planes, of half the size.
+    """
+
+    stack: Stack = field(repr=False)
+    burst: Burst = field(repr=False)
+    pixels: np.ndarray | None = field(repr=False)
+    provenance: Provenance
+
+    @cached_property
+    def image(self) -> np.ndarray | None:
+        """The image (h, w), or (h, w, 3) of colours, red first; of several instants (t, h, w) or
+        (t, h, w, 3).
+
+        Float32, upright, linear with black 0 and white 1: what `restored.npy` holds.
+        """
+        if self.pixels is None:
+            return None
+        return finished(self.pixels, self.stack.sensor, self.is_sequence)[0]
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the image is of several instants."""
+        one = 2 if self.stack.colour is None and self.stack.sensor.cfa == "mono" else 3
+        return self.pixels is not None and self.pixels.ndim > one
+
+    @property
+    def report(self) -> Report:
+        """What each stage did: settings, seconds, numbers and warnings."""
+        return self.burst.report
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of the result, each with the stage that says it."""
+        return self.burst.report.warnings
+
+    @property
+    def kept(self) -> np.ndarray:
+        """The numbers [m] of the frames that took part."""
+        kept = _array(self.burst.kept)
+        return np.arange(self.stack.count) if kept is None else kept
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """The weight [n] of every frame of the stack: 0 if it took no part, 1 on average over
+        those that did."""
+        weights = _array(self.burst.weights)
+        if weights is None:
+            return None
+        whole = np.zeros(self.stack.count, weights.dtype)
+        whole[self.kept] = weights
+        return whole
+
+    @property
+    def flow(self) -> np.ndarray | None:
+        """The displacement [m, 2, h, w], (dx, dy) in px, of every frame that took part."""
+        return _array(self.burst.flow)
+
+    @property
+    def psf(self) -> np.ndarray | None:
+        """The blur [m, k, k] that is left in every aligned frame that took part."""
+        return _array(self.burst.psf)
+
+    @property
+    def merged(self) -> np.ndarray | None:
+        """The mean [h, w] of the aligned frames, linear, before deconvolution."""
+        return _array(self.burst.merged)
+
+    @property
+    def noise(self) -> NoiseModel | None:
+        """The noise of one linear frame."""
+        return self.burst.noise
+
+    @property
+    def level(self) -> Level | None:
+        """How hard the stack is: noise at mid grey, displacement rms."""
+        return self.burst.level
+
+    @property
+    def settings(self) -> str:
+        """All settings as the text of a pipeline file; restoring by it gives the same image."""
+        return self.provenance.pipeline
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write what `burst run` writes into a folder, and return the files.
+
+        Those are `restored.npy`, `.tif` and `.png`, `report.json`, `report.html` and
+        `pipeline.toml`, which begins with the call that repeats it. An older result of the same
+        stack is written over; ConfigError where the folder holds that of another. WriteError where
+        the disk refuses.
+        """
+        folder = Path(folder)
+        other = belongs_to_another(folder, self.stack.source, self.provenance)
+        if other:
+            raise ConfigError(
+                f"{folder}: expected an empty folder or the result of {self.stack.source}, found"
+                f" that of {other}. Choose another folder, or delete this one."
+            )
+        write(self, folder, _again(self.provenance))
+        return list(outputs(folder))
+
+    def figure(self) -> Figure:
+        """Return a figure of the middle frame, the image, the weights and the mean PSF."""
+        from burst.report.figure import draw
+
+        sensor, middle, pixels = self.stack.sensor, self.stack.count // 2, self.pixels
+        if pixels is not None and self.is_sequence:
+            pixels = pixels[len(pixels) // 2]
+        frame = finished(frame_image(self.burst, middle), sensor)[1]
+        return draw(
+            (f"frame {middle + 1} of {self.stack.count}", frame),
+            None if pixels is None else finished(pixels, sensor)[1],
+            self.weights,
+            None if self.psf is None else self.psf.mean(0),
+        )
+
+    def show(self) -> None:
+        """Show the figure: in a notebook below the cell, else in a window if there is one."""
+        import matplotlib.pyplot as plt
+
+        self.figure()
+        if plt.get_backend().lower() != "agg":
+            plt.show()
+
+
+def write(result: Result, folder: Path, again: str) -> None:
+    """Write all files of a result; `again` is the command that repeats it.
+
+    Images of an earlier result that are no longer true are removed.
+    """
+    image, sensor = result.pixels, result.burst.stack.sensor
+    several = result.is_sequence
+    save = write_instants if several else write_results
+    folder.mkdir(parents=True, exist_ok=True)
+    new = [] if image is None else save(folder, image, sensor, result.provenance)
+    for path in set(_images(folder)) - set(new):
+        path.unlink()
+    shown = image[len(image) // 2] if image is not None and several else image
+    write_text(folder / SETTINGS, f"# {again}\n{result.provenance.pipeline}")
+    write_report(folder, result.burst, result.provenance, shown, _instants(result))
+
+
+def earlier_report(folder: Path) -> dict[str, Any]:
+    """Return the report of an earlier run in this folder; empty if there is none to be read."""
+    try:
+        report = json.loads((folder / JSON_NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        # A report that cannot be read says nothing; the run writes a new one.
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def belongs_to_another(folder: Path, source: str, provenance: Provenance) -> str | None:
+    """Return the stack whose result a folder holds, if it is not this one; the same stack may be
+    restored again."""
+    earlier = earlier_report(folder)
+    found = earlier.get("stack", {}).get("source")
+    if found is None or earlier.get("fingerprint") == provenance.fingerprint:
+        return None
+    return None if Path(found).resolve() == Path(source).resolve() else str(found)
+
+
+def outputs(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a result that are in a folder: images first, then report and settings."""
+    written = (folder / name for name in OUTPUTS if name not in IMAGES)
+    return (*_images(folder), *filter(Path.is_file, written))
+
+
+def _array(values: torch.Tensor | None) -> np.ndarray | None:
+    return None if values is None else values.detach().cpu().numpy()
+
+
+def _again(provenance: Provenance) -> str:
+    """Return the Python that gives the same image again."""
+    return (
+        f'burst.restore(stack, "{SETTINGS}", seed={provenance.seed},'
+        f' threads={provenance.threads}, device="{provenance.device}")'
+    )
+
+
+def _images(folder: Path) -> list[Path]:
+    """Return the images in a folder: those of one instant, and those of several."""
+    named = [folder / name for name in (*IMAGES, FILM)]
+    return [*filter(Path.is_file, named), *sorted(folder.glob(INSTANTS))]
+
+
+def _instants(result: Result) -> Instants | None:
+    """Return the images of instants with the truths beside the stack; None where rows are not
+    told apart in time."""
+    burst, image = result.burst, result.pixels
+    if image is None or burst.unrolled is None:
+        return None
+    instants = Instants(burst, image if result.is_sequence else image[None])
+    if not Path(result.stack.source or "-").exists():
+        return instants
+    try:
+        return replace(instants, truths=dict(_truths(Path(result.stack.source), instants)))
+    except StackError as error:
+        # The truth is only looked at; the image does not need it.
+        LOG.warning("%s", error)
+        return instants
+
+
+def _truths(folder: Path, instants: Instants) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield number and truth of every image whose truth lies beside the stack."""
+    size = frame_image(instants.burst, 0).shape
+    for told in truths_beside(folder):
+        number = instants.image_of(told.frame, told.share)
+        if number is not None:
+            truth = read_images_alike([told.path])[0]
+            if truth.shape == instants.images[number].shape == size:
+                yield number, from_dn(truth, instants.burst.stack.sensor)

@@ -23,7 +23,12 @@ from burst.config import (
     override,
     read_pipeline,
 )
+from burst.progress import part
 from burst.records import Burst, Stack
+
+# About the seconds of each stage for 100 frames of 271 x 271 px on one processor; a stage that is
+# not named counts as 1. Only the bar and its time left depend on them.
+USUAL_SECONDS = {"screen": 3.5, "align": 9.0, "fuse": 4.5, "unroll": 3.0}
 
 
 class Stage(Protocol):
@@ -80,11 +85,18 @@ class Pipeline:
 
     def run(self, burst: Burst, watch: Callable[[Step, Burst], None] | None = None) -> Burst:
         """Run all steps, timing each; `watch` is told of every step that is done."""
-        for step in self.steps:
-            burst = run_step(step, burst)
+        for step, (begin, end) in zip(self.steps, self._shares(), strict=True):
+            with part(step.name, begin, end):
+                burst = run_step(step, burst)
             if watch:
                 watch(step, burst)
         return burst
+
+    def _shares(self) -> list[tuple[float, float]]:
+        """Return where each step begins and ends, as shares of the usual time of all."""
+        seconds = [USUAL_SECONDS.get(step.name, 1.0) for step in self.steps]
+        ends = [sum(seconds[: i + 1]) / sum(seconds) for i in range(len(seconds))]
+        return list(zip([0.0, *ends], ends, strict=False))
 
     def to_toml(self) -> str:
         """Write all settings, defaults included: loading the text gives the same pipeline."""

@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,16 @@ from burst.config import ConfigError
 from burst.files.find import find_stacks
 from burst.files.folder import stem_of
 from burst.files.write import WriteError, write_text
-from burst.jobs.batch import RECORD, Outcome, log_stage, run_all, table, tell
+from burst.jobs.bar import Show, bar_of
+from burst.jobs.batch import RECORD, Outcome, run_all, table, tell
 from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
-from burst.jobs.restore import Job, Watch
+from burst.jobs.restore import Job
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 
 LOG = logging.getLogger("burst")
-BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,12 +57,13 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError("--jobs: expected it without --scheduler, whose workers set the number.")
     pipeline = load(args.pipeline, args.set)
     if args.until:
-        pipeline = pipeline.until(args.until)
+        pipeline.until(args.until)
     jobs = _make_jobs(args)
     outcomes = []
-    for outcome in _restore_all(jobs, args, len(pipeline.steps)):
-        outcomes.append(outcome)
-        tell(outcome)
+    with bar_of(len(jobs), args.quiet) as show:
+        for outcome in _restore_all(jobs, args, show):
+            outcomes.append(outcome)
+            tell(outcome)
     places = {job.folder: i for i, job in enumerate(jobs)}
     outcomes.sort(key=lambda outcome: places[outcome.job.folder])
     code = _exit_code(outcomes)
@@ -143,13 +143,13 @@ def _threads_of_each(args: argparse.Namespace, stacks: int) -> int:
     return max(1, (threads or cpu_count()) // processes)
 
 
-def _restore_all(jobs: list[Job], args: argparse.Namespace, stages: int) -> Iterator[Outcome]:
+def _restore_all(jobs: list[Job], args: argparse.Namespace, show: Show | None) -> Iterator[Outcome]:
     """Have the jobs done by this process, by several, or by a cluster."""
     if args.scheduler:
-        return run_on_cluster(jobs, args.scheduler)
+        return run_on_cluster(jobs, args.scheduler, show)
     workers = min(args.jobs, len(jobs))
     limited = share_memory(jobs, workers, available_memory())
-    return run_all(limited, workers, args.quiet, _make_progress(args.quiet or workers > 1, stages))
+    return run_all(limited, workers, args.quiet, show)
 
 
 def _name(path: Path, length: int) -> str:
@@ -161,30 +161,6 @@ def _name(path: Path, length: int) -> str:
     suffix = "" if whole.is_dir() else whole.suffix.replace(".", "-")
     folders = whole.parts[1:-1][-(length - 1) :] if length > 1 else ()
     return "-".join((*folders, stem + suffix))
-
-
-@dataclass
-class _Bar:
-    """A progress bar per stack: `watch` of `restore`, drawn on a terminal."""
-
-    total: int
-    stack: str = ""
-    bar: Any = field(default=None)
-
-    def __call__(self, stack: str, stage: str, seconds: float) -> None:
-        from tqdm import tqdm
-
-        if stack != self.stack:
-            self.stack = stack
-            self.bar = tqdm(total=self.total, file=sys.stderr, bar_format=BAR)
-        self.bar.set_description(f"{stack}: {stage}")
-        self.bar.update()
-        if self.bar.n >= self.total:
-            self.bar.close()
-
-
-def _make_progress(lines: bool, stages: int) -> Watch:
-    return log_stage if lines or not sys.stderr.isatty() else _Bar(stages)
 
 
 def _exit_code(outcomes: Sequence[Outcome]) -> Exit:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
+from burst.jobs.bar import bar_of
 from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
+from burst.progress import heard_by
 
 if TYPE_CHECKING:
     from burst.training.recipe import Recipe
@@ -123,7 +127,12 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
         device=device,
         workers=args.workers,
     )
-    return carry_out(order, LOG.info)
+    first = os.environ.get("RANK", "0") == "0"  # of the processes of `torchrun`
+    with (
+        bar_of(1, args.quiet or not first) as show,
+        heard_by(partial(show, order.folder) if show else None),
+    ):
+        return carry_out(order, LOG.info)
 
 
 def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:

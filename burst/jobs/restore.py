@@ -6,6 +6,7 @@ import json
 import logging
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -23,6 +24,7 @@ from burst.files.write import write_instants, write_results, write_text
 from burst.jobs.keep import Keeper, step_keys
 from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
 from burst.pipeline import Pipeline, Step, load
+from burst.progress import names_of_part, part
 from burst.records import Burst, Provenance, Stack, StackError
 from burst.report.rolling import Instants, frame_image, from_dn
 from burst.report.write import JSON_NAME, write_report
@@ -39,6 +41,10 @@ SETTINGS = "pipeline.toml"
 OUTPUTS = (*IMAGES, "report.json", "report.html", SETTINGS)
 ERROR_LOG = "error.log"
 STAGES = "stages"
+
+# Shares of the usual time, for the bar: when reading ends, when writing begins, and when the stages
+# are done that a mosaic's planes have in common.
+READING, WRITING, COMMON = 0.03, 0.93, 0.05
 
 Watch = Callable[[str, str, float], None]  # stack, stage, seconds
 
@@ -83,8 +89,9 @@ def restore(job: Job, watch: Watch) -> Result:
     StackError, ConfigError, CheckpointError or OSError say what is wrong with input or output.
     """
     pipeline = job.load_pipeline()
-    stack = read_stack(job.path, replace(job.reading, colour=pipeline.colour))
-    keys = step_keys(pipeline, stack, job.seed)
+    with part("reading", end=READING):
+        stack = read_stack(job.path, replace(job.reading, colour=pipeline.colour))
+        keys = step_keys(pipeline, stack, job.seed)
     provenance = _describe(job, pipeline, keys)
     earlier = _earlier(job.folder)
     if (
@@ -97,11 +104,13 @@ def restore(job: Job, watch: Watch) -> Result:
     check_memory(stack, sum(step.memory(stack) for step in pipeline.steps), job.memory)
     job.folder.mkdir(parents=True, exist_ok=True)
     set_up(job.threads)
-    made = _image(job, pipeline, watch, stack)
+    with part("", READING, WRITING):
+        made = _image(job, pipeline, watch, stack)
     if made is None:
         return restore(replace(job, device=job.spare or "cpu", spare=None), watch)
     burst, image = made
-    _write(job, burst, image, _with_network(provenance, burst))
+    with part("writing", WRITING):
+        _write(job, burst, image, _with_network(provenance, burst))
     return Result(_outputs(job.folder), burst.report.warnings)
 
 
@@ -145,14 +154,16 @@ class _Run:
 
         planes = dict(zip(PLANE_NAMES, split_planes(stack), strict=True))
         common = replace(self.pipeline, steps=self._common_steps())
-        judged = self._burst(planes["G1"], folder / "G1", pipeline=common)
-        shown = self._burst(planes["G1"], folder / "G1", judged)
+        with part("all planes", end=COMMON):
+            judged = self._burst(planes["G1"], folder / "G1", pipeline=common)
+        with _plane(1):
+            shown = self._burst(planes["G1"], folder / "G1", judged)
         judged = replace(judged, motion=_motion_for_others(shown))
-        images = [
-            shown.image if name == "G1" else self._burst(plane, folder / name, judged).image
-            for name, plane in planes.items()
-        ]
-        return shown, _join(images, stack.sensor.cfa)
+        images = {"G1": shown.image}
+        for number, name in enumerate((name for name in planes if name != "G1"), start=2):
+            with _plane(number):
+                images[name] = self._burst(planes[name], folder / name, judged).image
+        return shown, _join([images[name] for name in planes], stack.sensor.cfa)
 
     def _common_steps(self) -> tuple[Step, ...]:
         """Return the first steps that judge the frames of all planes alike: `SHARED = True`."""
@@ -174,12 +185,14 @@ class _Run:
         burst, done = Burst(stack, self.job.device), 0
         if self.job.resume:
             burst, done = keeper.restart(pipeline, stack, self.job.device)
-            LOG.info("%s: %d of %d stages kept", stack.name, done, len(pipeline.steps))
+            if done:
+                LOG.info("%s: goes on after %s", stack.name, pipeline.steps[done - 1].name)
         before = burst
 
         def finish(step: Step, after: Burst) -> None:
             nonlocal before
-            self.watch(stack.name, step.name, after.report.entries[-1].seconds)
+            where = ", ".join((stack.name, *names_of_part()))
+            self.watch(where, step.name, after.report.entries[-1].seconds)
             if self.job.keep_stages:
                 keeper.save(step, before, after)
             before = after
@@ -196,6 +209,12 @@ class _Run:
         # Every stage starts from the same seed, so that resuming gives the same bytes.
         seed_all(self.job.seed)
         return rest.run(burst, finish)
+
+
+def _plane(number: int) -> AbstractContextManager[None]:
+    """Say that a plane of a colour mosaic, 1 to 4, is restored."""
+    begin, end = (COMMON + (1 - COMMON) * n / 4 for n in (number - 1, number))
+    return part(f"plane {number} of 4", begin, end)
 
 
 def _motion_for_others(plane: Burst) -> torch.Tensor | None:

@@ -32,16 +32,28 @@ class Workers:
     collection: Collection
     keys: Sequence[Key]
     processes: list[BaseProcess] = field(default_factory=list)
+    there: int = 0  # samples when the processes were started
+    started: float = 0.0
 
     def start(self, count: int) -> None:
         """Start processes where samples are missing."""
-        if len(self.collection.present(self.keys)) == len(self.keys):
+        self.there, self.started = len(self.collection.present(self.keys)), time.monotonic()
+        if self.there == len(self.keys):
             return
         context = multiprocessing.get_context("spawn")
         for _ in range(count):
             process = context.Process(target=_work, args=(self.collection, self.keys), daemon=True)
             process.start()
             self.processes.append(process)
+
+    def seconds_left(self, keys: Sequence[Key]) -> float | None:
+        """Return how long the missing samples of `keys` will take at the pace so far; None where
+        none has been made yet."""
+        missing = len(keys) - len(self.collection.present(keys))
+        made = len(self.collection.present(self.keys)) - self.there
+        if missing and made <= 0:
+            return None
+        return missing * (time.monotonic() - self.started) / max(made, 1)
 
     def wait(self, keys: Sequence[Key], tell: Tell) -> None:
         """Wait until the samples of `keys` are there; SamplesError if nobody makes them."""

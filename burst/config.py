@@ -8,11 +8,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 T = TypeVar("T")
+NO_PIPELINES = {"levels"}  # in the folder of pipelines: the noise levels of the benchmark
 
 
 class ConfigError(ValueError):
@@ -27,6 +30,64 @@ class PipelineText:
     title: str
     stages: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a stage: its default (None where a value has to be given), unit ("" for none),
+    what may stand there, and what it does in a line."""
+
+    name: str
+    default: Any
+    unit: str
+    allowed: str
+    help: str
+
+
+def setting(help: str, unit: str = "", **limits: Any) -> Any:
+    """Return what stands in `Annotated` beside the type of a setting: what it does in a line, its
+    unit, and its limits (gt, ge, lt, le, min_length, as pydantic calls them)."""
+    return Field(description=help, json_schema_extra={"unit": unit}, **limits)
+
+
+def settings_of(kind: type[Any]) -> list[Setting]:
+    """Return the settings of a stage's `Config`, in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return [_setting(f.name, hints[f.name], f.default) for f in fields(kind)]
+
+
+def _setting(name: str, hint: Any, default: Any) -> Setting:
+    notes = list(get_args(hint)[1:]) if get_origin(hint) is Annotated else []
+    found = next((note for note in notes if isinstance(note, FieldInfo)), None)
+    extra = found.json_schema_extra if found and isinstance(found.json_schema_extra, dict) else {}
+    return Setting(
+        name,
+        None if default is MISSING else default,
+        str(extra.get("unit", "")),
+        _allowed(hint, found),
+        (found.description if found else None) or "",
+    )
+
+
+def _allowed(hint: Any, found: FieldInfo | None) -> str:
+    """Say in words what may stand for a setting."""
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return "a list"
+    kinds = [k for k in get_args(kind) or (kind,) if k is not NoneType]
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    limits = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    said = [
+        f"{limits[name]} {getattr(note, name):g}"
+        for note in (found.metadata if found else [])
+        for name in limits
+        if getattr(note, name, None) is not None
+    ]
+    return " ".join(
+        [" or ".join(words.get(k, k.__name__) for k in kinds), " and ".join(said)]
+    ).strip()
 
 
 def search_path(folder: str, variable: str | None = None) -> list[Path]:
@@ -51,15 +112,20 @@ def find_settings(kind: str, name: str, folder: str) -> Path:
         if Path(name).is_file():
             return Path(name)
         raise ConfigError(f"{name}: expected the file of a {kind}, found none there.")
-    places = search_path(folder)
-    for place in places:
-        if (place / f"{name}.toml").is_file():
+    known = names_in(folder)
+    for place in search_path(folder):
+        if name in known and (place / f"{name}.toml").is_file():
             return place / f"{name}.toml"
-    known = sorted({path.stem for place in places for path in place.glob("*.toml")})
     raise ConfigError(
         f"--{kind} {name}: expected one of {', '.join(known) or 'none found'}"
         f" or the path of a .toml file.{did_you_mean(name, known)}"
     )
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names of the TOML files in a searched folder; what is no pipeline is none."""
+    found = {path.stem for place in search_path(folder) for path in place.glob("*.toml")}
+    return sorted(found - NO_PIPELINES if folder == "pipelines" else found)
 
 
 def read_pipeline(path: Path) -> PipelineText:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 
 LOG = logging.getLogger("burst")
+BESIDE = "restored"  # the folder of results where none is named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a file, a folder that is one stack, a folder of stacks, or a glob",
     )  # fmt: skip
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="results go to DIR/<stem>/ for each stack"
-    )
+        "--out", metavar="DIR",
+        help="results go to DIR/<stem>/ for each stack (default: `restored` beside the first)",
+    )  # fmt: skip
     settings = parser.add_argument_group("settings")
     add_settings(settings)
     settings.add_argument("--until", metavar="STAGE", help="stop after this stage; keep all stages")
@@ -55,6 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     """Restore every stack; return 0, the code of a lone failure, 4 if some of a batch failed."""
     if args.scheduler and args.jobs > 1:
         raise ConfigError("--jobs: expected it without --scheduler, whose workers set the number.")
+    args.out = args.out or str(Path(os.path.abspath(args.stack[0])).parent / BESIDE)
     pipeline = load(args.pipeline, args.set)
     if args.until:
         pipeline.until(args.until)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from burst.command import LOG
+from burst.command import LOG, coloured
 
 # Name of the stack, names of the part that runs, share of the stack that is done.
 Show = Callable[[Path, tuple[str, ...], float], None]
@@ -69,7 +68,7 @@ def bar_of(total: int, quiet: bool) -> Iterator[Show | None]:
                 bar_format=LAYOUT,
                 smoothing=0,
                 dynamic_ncols=True,
-                colour=None if os.environ.get("NO_COLOR") else "green",
+                colour="green" if coloured(sys.stderr) else None,
             )
         )
         stack.enter_context(logging_redirect_tqdm([LOG]))

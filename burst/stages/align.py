@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from burst.config import setting
 from burst.records import MID_GREY, Level
 
 if TYPE_CHECKING:
@@ -28,16 +29,22 @@ COARSE_PART = 0.2, 0.35  # of the time, of a still camera; for the bar alone
 
 @dataclass(frozen=True)
 class Config:
-    """What the frames are registered to, and which part of the scene is made.
+    """What the frames are registered to, and which part of the scene is made."""
 
-    reference  "mean" of the frames, refined as they align; "key" starts from the sharpest frame,
-               whose own displacement is taken out before the mean takes over
-    field      where the camera moved far: the part of the scene that "all" frames show, the larger
-               one that at least half of them show ("most"), or the mean "frame", whole
-    """
-
-    reference: Literal["mean", "key"] = "mean"
-    field: Literal["all", "most", "frame"] = "all"
+    reference: Annotated[
+        Literal["mean", "key"],
+        setting(
+            "mean: of the frames, refined as they align; key: starts from the sharpest frame, whose"
+            " own displacement is taken out before the mean takes over"
+        ),
+    ] = "mean"
+    field: Annotated[
+        Literal["all", "most", "frame"],
+        setting(
+            "where the camera moved far: the part of the scene that all frames show, the larger one"
+            " that at least half of them show, or the mean frame, whole"
+        ),
+    ] = "all"
 
 
 def run(burst: Burst, config: Config) -> Burst:

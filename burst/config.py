@@ -6,7 +6,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -24,12 +24,14 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class PipelineText:
-    """A pipeline file as read: title, stage names, and one table of raw settings per stage."""
+    """A pipeline file as read: title, stage names, one table of raw settings per stage, and the
+    files of stages that are one's own."""
 
     where: str
     title: str
     stages: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def read_pipeline(path: Path) -> PipelineText:
     stages, title = table.pop("stages", None), table.pop("title", path.stem)
     if not (isinstance(stages, list) and stages and all(isinstance(s, str) for s in stages)):
         raise ConfigError(f'{where}: expected stages = ["noise", ...], found {stages!r}.')
+    stages, files = _names_and_files(stages, path)
     if len(set(stages)) != len(stages):
         raise ConfigError(f"{where}: expected each stage once, found {stages}.")
     if not isinstance(title, str):
@@ -149,7 +152,33 @@ def read_pipeline(path: Path) -> PipelineText:
             raise ConfigError(
                 f"{where} [{key}]: no such stage in {stages}.{did_you_mean(key, stages)}"
             )
-    return PipelineText(where, title, tuple(stages), table)
+    return PipelineText(where, title, tuple(stages), table, files)
+
+
+def _names_and_files(stages: list[str], pipeline: Path) -> tuple[list[str], dict[str, Path]]:
+    """Return the names of stages, and the files of those that are written "mine.py:darken"; a path
+    counts from the folder of the pipeline."""
+    names, files = [], {}
+    for written in stages:
+        file, colon, name = written.rpartition(":")
+        if written.endswith(".py"):
+            file, colon, name = written, ":", Path(written).stem
+        if colon:
+            if not (file.endswith(".py") and name.isidentifier()):
+                raise ConfigError(
+                    f'{pipeline}: expected a stage of your own as "mine.py:darken", found'
+                    f" {written!r}."
+                )
+            files[name] = pipeline.parent / file
+        names.append(name)
+    by_name: dict[str, Path] = {}
+    for file_path in files.values():
+        if by_name.setdefault(file_path.name, file_path) != file_path:
+            raise ConfigError(
+                f"{pipeline}: expected files of stages to have names of their own, found"
+                f" {by_name[file_path.name]} and {file_path}. Rename one."
+            )
+    return names, files
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -176,7 +205,7 @@ def override(text: PipelineText, assignments: Iterable[str]) -> PipelineText:
                 f"{did_you_mean(stage, text.stages)}"
             )
         settings.setdefault(stage, {})[key] = _parse_value(value.strip())
-    return PipelineText(text.where, text.title, text.stages, settings)
+    return replace(text, settings=settings)
 
 
 def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:

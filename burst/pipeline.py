@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import tomli_w
 
-import burst.stages
 from burst.config import (
     ConfigError,
-    PipelineText,
     build,
     did_you_mean,
     find_pipeline,
     override,
     read_pipeline,
 )
+from burst.find_stage import Stage, check_exists, find_stage
 from burst.progress import part
 from burst.records import Burst, Stack
 
@@ -31,25 +27,22 @@ from burst.records import Burst, Stack
 USUAL_SECONDS = {"screen": 3.5, "align": 9.0, "fuse": 4.5, "unroll": 3.0}
 
 
-class Stage(Protocol):
-    """A module of `burst.stages`: what it needs and gives, its settings, and its one function."""
-
-    NEEDS: tuple[str, ...]
-    GIVES: tuple[str, ...]
-    Config: type[Any]
-
-    def run(self, burst: Burst, config: Any) -> Burst:
-        """Return a burst that knows what `GIVES` names."""
-        ...
-
-
 @dataclass(frozen=True)
 class Step:
-    """One stage of a pipeline with its settings."""
+    """One stage of a pipeline with its settings; of one that is no part of burst, its source and
+    the package that offers it, None for a file of one's own."""
 
     name: str
     stage: Stage
     config: Any
+    source: tuple[Path, ...] = ()
+    package: str | None = None
+
+    @property
+    def written(self) -> str:
+        """The stage as a pipeline names it beside which a file of one's own lies."""
+        own = self.source and not self.package
+        return f"{self.source[0].name}:{self.name}" if own else self.name
 
     def files(self) -> list[Path]:
         """Return what the stage reads besides the stack, if it has a function `files` that says."""
@@ -74,6 +67,10 @@ class Pipeline:
     def colour(self) -> bool:
         """Whether a stage takes the colours of a stack, and says so by `COLOUR = True`."""
         return any(getattr(step.stage, "COLOUR", False) for step in self.steps)
+
+    def own_files(self) -> dict[str, Path]:
+        """Return the files of one's own stages by name, as `to_toml` names them."""
+        return {s.source[0].name: s.source[0] for s in self.steps if s.source and not s.package}
 
     def before(self, name: str) -> Pipeline:
         """Return the steps that come before the named one."""
@@ -100,7 +97,7 @@ class Pipeline:
 
     def to_toml(self) -> str:
         """Write all settings, defaults included: loading the text gives the same pipeline."""
-        table: dict[str, Any] = {"title": self.title, "stages": [s.name for s in self.steps]}
+        table: dict[str, Any] = {"title": self.title, "stages": [s.written for s in self.steps]}
         table.update({s.name: asdict(s.config) for s in self.steps if asdict(s.config)})
         return tomli_w.dumps(table)
 
@@ -116,16 +113,17 @@ def load(name: str, assignments: Sequence[str] = ()) -> Pipeline:
     text = override(read_pipeline(find_pipeline(name)), assignments)
     # All names first: a wrong one is told before any stage is imported.
     for stage_name in text.stages:
-        _check_exists(stage_name, text)
+        check_exists(stage_name, text)
     steps = []
     known = {"stack"}
     for stage_name in text.stages:
-        stage = cast(Stage, importlib.import_module(f"burst.stages.{stage_name}"))
+        found = find_stage(stage_name, text)
+        stage = found.stage
         _check_needs(stage_name, stage, known, text.where)
         known.update(stage.GIVES)
         table = text.settings.get(stage_name, {})
         config = build(stage.Config, table, f"{text.where} [{stage_name}]")
-        steps.append(Step(stage_name, stage, config))
+        steps.append(Step(stage_name, stage, config, found.files, found.package))
     return Pipeline(text.title, tuple(steps))
 
 
@@ -135,16 +133,6 @@ def run_step(step: Step, burst: Burst) -> Burst:
     burst = replace(burst, report=burst.report.begin(step.name, asdict(step.config)))
     burst = step.stage.run(burst, step.config)
     return replace(burst, report=burst.report.end(time.perf_counter() - started))
-
-
-def _check_exists(name: str, text: PipelineText) -> None:
-    if name.isidentifier() and importlib.util.find_spec(f"burst.stages.{name}") is not None:
-        return
-    known = [module.name for module in pkgutil.iter_modules(burst.stages.__path__)]
-    raise ConfigError(
-        f"{text.where}: no stage '{name}'. Expected a file burst/stages/{name}.py."
-        f"{did_you_mean(name, known)} Known are {', '.join(known)}."
-    )
 
 
 def _check_needs(name: str, stage: Stage, known: set[str], where: str) -> None:

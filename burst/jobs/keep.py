@@ -102,7 +102,8 @@ def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
     keys = {}
     for step in pipeline.steps:
         settings = json.dumps(asdict(step.config), sort_keys=True)
-        key = _digest(key, step.name, settings, *map(_file_digest, step.files()))
+        read = [*step.source, *step.files()]
+        key = _digest(key, step.name, settings, *map(_file_digest, read))
         keys[step.name] = key
     return keys
 

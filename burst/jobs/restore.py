@@ -110,6 +110,8 @@ def restore(job: Job, watch: Watch) -> Result:
         return restore(replace(job, device=job.spare or "cpu", spare=None), watch)
     burst, image = made
     with part("writing", WRITING):
+        for name, source in pipeline.own_files().items():
+            write_text(job.folder / name, source.read_text("utf-8"))
         _write(job, burst, image, _with_network(provenance, burst))
     return Result(_outputs(job.folder), burst.report.warnings)
 

@@ -112,7 +112,7 @@ def restore(job: Job, watch: Watch) -> Result:
     with part("writing", WRITING):
         for name, source in pipeline.own_files().items():
             write_text(job.folder / name, source.read_text("utf-8"))
-        _write(job, burst, image, _with_network(provenance, burst))
+        _write(job, stack, burst, image, _with_network(provenance, burst))
     return Result(_outputs(job.folder), burst.report.warnings)
 
 
@@ -316,7 +316,9 @@ def _check_folder(job: Job, earlier: dict[str, Any], provenance: Provenance) -> 
         )
 
 
-def _write(job: Job, burst: Burst, image: np.ndarray | None, provenance: Provenance) -> None:
+def _write(
+    job: Job, stack: Stack, burst: Burst, image: np.ndarray | None, provenance: Provenance
+) -> None:
     """Write all results; without an image, an earlier one goes, as it is no longer true."""
     several = image is not None and _is_sequence(burst)
     write = write_instants if several else write_results
@@ -326,7 +328,9 @@ def _write(job: Job, burst: Burst, image: np.ndarray | None, provenance: Provena
     shown = image[len(image) // 2] if image is not None and several else image
     write_text(job.folder / SETTINGS, _again(job) + provenance.pipeline)
     (job.folder / ERROR_LOG).unlink(missing_ok=True)
-    write_report(job.folder, burst, provenance, shown, _instants(job, burst, image, several))
+    instants = _instants(job, burst, image, several)
+    mosaic = None if stack.sensor.cfa == "mono" else stack
+    write_report(job.folder, burst, provenance, shown, instants, mosaic)
 
 
 def _instants(job: Job, burst: Burst, image: np.ndarray | None, several: bool) -> Instants | None:

@@ -21,6 +21,7 @@ from burst.files.layouts.listing import read_images_alike
 from burst.files.layouts.published import truths_beside
 from burst.files.read import ReadOptions, read_stack
 from burst.files.write import write_instants, write_results, write_text
+from burst.jobs.disk import check_disk
 from burst.jobs.keep import Keeper, step_keys
 from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
 from burst.pipeline import Pipeline, Step, load
@@ -101,14 +102,16 @@ def restore(job: Job, watch: Watch) -> Result:
     ):
         return Result(_outputs(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
     _check_folder(job, earlier, provenance)
-    check_memory(stack, sum(step.memory(stack) for step in pipeline.steps), job.memory)
+    made = sum(step.memory(stack) for step in pipeline.steps)
+    check_memory(stack, made, job.memory)
+    check_disk(job.folder, stack, made, job.keep_stages)
     job.folder.mkdir(parents=True, exist_ok=True)
     set_up(job.threads)
     with part("", READING, WRITING):
-        made = _image(job, pipeline, watch, stack)
-    if made is None:
+        restored = _image(job, pipeline, watch, stack)
+    if restored is None:
         return restore(replace(job, device=job.spare or "cpu", spare=None), watch)
-    burst, image = made
+    burst, image = restored
     with part("writing", WRITING):
         for name, source in pipeline.own_files().items():
             write_text(job.folder / name, source.read_text("utf-8"))

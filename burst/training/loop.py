@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from burst.data.samples.turbulence import Key
 from burst.machine import repeating_gradients
 from burst.models.restorer import Restorer
 from burst.progress import advance, part
@@ -134,11 +135,16 @@ class Trainer:
         if self.ranks.first:
             self.board = Board(self.run.board, self.step)
             first = [key for key in self.pool.keys if key.index < FIRST]
-            with part("waiting for samples"):
-                self.workers.wait(first, self.tell)
+            self._wait(first)
             if self.settings.seconds:
                 self._compare_with_samples(self.settings.seconds - self.seconds)
         self.ranks.meet()
+
+    def _wait(self, keys: Sequence[Key]) -> None:
+        """Wait for samples, while training stands where it is."""
+        share = min(1.0, self._share())
+        with part("waiting for samples", share, share):
+            self.workers.wait(keys, self.tell)
 
     def _compare_with_samples(self, left: float) -> None:
         """Warn where samples take longer than the training that is `left`, in seconds."""
@@ -207,7 +213,7 @@ class Trainer:
     def _check(self) -> None:
         """Look at the samples held out; the first process does, the others wait."""
         if self.board:
-            self.workers.wait(self.held_out.keys, self.tell)
+            self._wait(self.held_out.keys)
             model = self.average.model
             assert isinstance(model, Restorer)
             model.eval()

@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from burst.data.samples.collection import Collection
 from burst.data.samples.turbulence import Key
 from burst.machine import end_with_parent, set_up
+from burst.progress import advance
 
 NICENESS = 10
 POLL = 1.0  # seconds
@@ -60,6 +61,7 @@ class Workers:
         begun, told = time.monotonic(), time.monotonic()
         known = len(self.collection.present(keys))
         while (there := len(self.collection.present(keys))) < len(keys):
+            advance(there / len(keys))
             if not any(process.is_alive() for process in self.processes):
                 # The last one may have finished between the two looks.
                 if len(self.collection.present(keys)) == len(keys):
@@ -113,4 +115,6 @@ def as_time(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
+    if not minutes:
+        return f"{rest} s"
     return f"{minutes} min" if minutes >= 10 else f"{minutes} min {rest} s"

@@ -65,26 +65,18 @@ class Config:
     ] = MIDDLE
     video: Annotated[
         int,
-        setting(
-            "images over the whole recording, instead of `instants`; 0: none",
-            "a frame time",
-            ge=0,
-        ),
+        setting("images of the whole recording, not of `instants`; 0: none", "a frame time", ge=0),
     ] = 0
     readout_ratio: Annotated[
         float | str,
         BeforeValidator(_is_ratio),
-        setting(
-            "how long the readout takes; auto: what the stack says, or else what its motion says",
-            "frame times",
-        ),
+        setting("how long it takes; auto: what the stack, or else its motion says", "frame times"),
     ] = AUTO
     order: Annotated[
         int,
         setting(
-            "degree of each point's motion: 1 constant velocity, 2 acceleration, 3 through four"
-            " frames; 0: at most 2 beside the camera's own path, where three frames or more tell"
-            " it, and else the highest that the frames allow",
+            "degree of motion: 1 constant velocity, 2 acceleration, 3 through four frames; 0: at"
+            " most 2 beside the camera's own path, else the highest that the frames allow",
             ge=0,
             le=3,
         ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 
-from burst import __version__
-from burst.command import carry_out
+from burst import __version__, completion
+from burst.command import Exit, carry_out
 
 # `burst.simulate` and some others are functions, so modules are imported by their names.
 VERBS = {
@@ -28,16 +30,39 @@ VERBS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb that the command line names and return its exit code."""
-    args = make_parser().parse_args(argv)
+    """Run the verb that the command line names and return its exit code.
+
+    Without a word it is help; stacks alone are restored into a folder beside them.
+    """
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        completion.answer(parser)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if not words:
+        parser.print_help()
+        return Exit.DONE
+    args = parser.parse_args(_with_verb(words))
     return carry_out(args.execute, args)
+
+
+def _with_verb(words: list[str]) -> list[str]:
+    """Return the words of a command line; where stacks stand in place of a verb, with `run`."""
+    stacks = list(takewhile(lambda word: not word.startswith("-"), words))
+    if not stacks or stacks[0] in VERBS or not _may_be_stack(stacks[0]):
+        return words
+    return ["run", *words[len(stacks) :], "--stack", *stacks]
+
+
+def _may_be_stack(word: str) -> bool:
+    return os.path.exists(word) or any(sign in word for sign in "./\\*?[")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all verbs; importing them costs little, so help comes at once."""
     parser = argparse.ArgumentParser(
         prog="burst",
-        description="Many bad frames of one scene in, one sharp image out.",
+        description="Many bad frames of one scene in, one sharp image out."
+        " `burst moon.ser` alone restores it into a folder beside it.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"burst {__version__}")

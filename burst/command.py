@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
-from typing import Any, Never
+from typing import Any, Never, TextIO
 
 from burst.config import ConfigError
 from burst.records import StackError
@@ -34,6 +34,9 @@ PATH_ERRORS = (
     errno.EPERM,
     errno.EROFS,
 )
+
+# Of terminals (ECMA-48).
+RED, YELLOW, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 Execute = Callable[[argparse.Namespace], int]
 
@@ -131,7 +134,7 @@ def explain(error: Exception, log_folder: Path | None = None) -> Failure:
 def start_logging(quiet: bool = False) -> None:
     """Send the log to stderr as plain lines; quiet leaves warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PlainLines())
+    handler.setFormatter(_PlainLines(coloured(sys.stderr)))
     LOG.handlers[:] = [handler]
     LOG.propagate = False
     LOG.setLevel(logging.WARNING if quiet else logging.INFO)
@@ -150,14 +153,26 @@ def positive(text: str) -> int:
     return number
 
 
+def coloured(stream: TextIO) -> bool:
+    """Tell whether a stream shows colours and the person has nothing against them."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 class _PlainLines(logging.Formatter):
     """`message` for news, `burst: warning: message` for what needs attention; one line each."""
+
+    def __init__(self, colour: bool) -> None:
+        super().__init__()
+        self.colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
         if record.levelno < logging.WARNING:
             return message
-        return f"burst: {record.levelname.lower()}: {message}"
+        word = f"burst: {record.levelname.lower()}:"
+        if self.colour:
+            word = f"{RED if record.levelno >= logging.ERROR else YELLOW}{word}{PLAIN}"
+        return f"{word} {message}"
 
 
 def _explain_path(error: OSError) -> str:

@@ -10,14 +10,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from types import NoneType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
+NO_PIPELINES = {"levels"}  # in the folder of pipelines: the noise levels of the benchmark
 
 
 class ConfigError(ValueError):
@@ -26,12 +39,72 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class PipelineText:
-    """A pipeline file as read: title, stage names, and one table of raw settings per stage."""
+    """A pipeline file as read: title, stage names, one table of raw settings per stage, and the
+    files of stages that are one's own."""
 
     where: str
     title: str
     stages: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a stage: its default (None where a value has to be given), unit ("" for none),
+    what may stand there, and what it does in a line."""
+
+    name: str
+    default: Any
+    unit: str
+    allowed: str
+    help: str
+
+
+def setting(help: str, unit: str = "", **limits: Any) -> Any:
+    """Return what stands in `Annotated` beside the type of a setting: what it does in a line, its
+    unit, and its limits (gt, ge, lt, le, min_length, as pydantic calls them)."""
+    return Field(description=help, json_schema_extra={"unit": unit}, **limits)
+
+
+def settings_of(kind: type[Any]) -> list[Setting]:
+    """Return the settings of a stage's `Config`, in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return [_setting(f.name, hints[f.name], f.default) for f in fields(kind)]
+
+
+def _setting(name: str, hint: Any, default: Any) -> Setting:
+    notes = list(get_args(hint)[1:]) if get_origin(hint) is Annotated else []
+    found = next((note for note in notes if isinstance(note, FieldInfo)), None)
+    extra = found.json_schema_extra if found and isinstance(found.json_schema_extra, dict) else {}
+    return Setting(
+        name,
+        None if default is MISSING else default,
+        str(extra.get("unit", "")),
+        _allowed(hint, found),
+        (found.description if found else None) or "",
+    )
+
+
+def _allowed(hint: Any, found: FieldInfo | None) -> str:
+    """Say in words what may stand for a setting."""
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return "a list"
+    kinds = [k for k in get_args(kind) or (kind,) if k is not NoneType]
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    limits = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    said = [
+        f"{limits[name]} {getattr(note, name):g}"
+        for note in (found.metadata if found else [])
+        for name in limits
+        if getattr(note, name, None) is not None
+    ]
+    return " ".join(
+        [" or ".join(words.get(k, k.__name__) for k in kinds), " and ".join(said)]
+    ).strip()
 
 
 def search_path(folder: str, variable: str | None = None) -> list[Path]:
@@ -56,15 +129,20 @@ def find_settings(kind: str, name: str, folder: str) -> Path:
         if Path(name).is_file():
             return Path(name)
         raise ConfigError(f"{name}: expected the file of a {kind}, found none there.")
-    places = search_path(folder)
-    for place in places:
-        if (place / f"{name}.toml").is_file():
+    known = names_in(folder)
+    for place in search_path(folder):
+        if name in known and (place / f"{name}.toml").is_file():
             return place / f"{name}.toml"
-    known = sorted({path.stem for place in places for path in place.glob("*.toml")})
     raise ConfigError(
         f"--{kind} {name}: expected one of {', '.join(known) or 'none found'}"
         f" or the path of a .toml file.{did_you_mean(name, known)}"
     )
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names of the TOML files in a searched folder; what is no pipeline is none."""
+    found = {path.stem for place in search_path(folder) for path in place.glob("*.toml")}
+    return sorted(found - NO_PIPELINES if folder == "pipelines" else found)
 
 
 def read_pipeline(path: Path) -> PipelineText:
@@ -74,6 +152,7 @@ def read_pipeline(path: Path) -> PipelineText:
     stages, title = table.pop("stages", None), table.pop("title", path.stem)
     if not (isinstance(stages, list) and stages and all(isinstance(s, str) for s in stages)):
         raise ConfigError(f'{where}: expected stages = ["noise", ...], found {stages!r}.')
+    stages, files = _names_and_files(stages, path)
     if len(set(stages)) != len(stages):
         raise ConfigError(f"{where}: expected each stage once, found {stages}.")
     if not isinstance(title, str):
@@ -88,7 +167,33 @@ def read_pipeline(path: Path) -> PipelineText:
             raise ConfigError(
                 f"{where} [{key}]: no such stage in {stages}.{did_you_mean(key, stages)}"
             )
-    return PipelineText(where, title, tuple(stages), table)
+    return PipelineText(where, title, tuple(stages), table, files)
+
+
+def _names_and_files(stages: list[str], pipeline: Path) -> tuple[list[str], dict[str, Path]]:
+    """Return the names of stages, and the files of those that are written "mine.py:darken"; a path
+    counts from the folder of the pipeline."""
+    names, files = [], {}
+    for written in stages:
+        file, colon, name = written.rpartition(":")
+        if written.endswith(".py"):
+            file, colon, name = written, ":", Path(written).stem
+        if colon:
+            if not (file.endswith(".py") and name.isidentifier()):
+                raise ConfigError(
+                    f'{pipeline}: expected a stage of your own as "mine.py:darken", found'
+                    f" {written!r}."
+                )
+            files[name] = pipeline.parent / file
+        names.append(name)
+    by_name: dict[str, Path] = {}
+    for file_path in files.values():
+        if by_name.setdefault(file_path.name, file_path) != file_path:
+            raise ConfigError(
+                f"{pipeline}: expected files of stages to have names of their own, found"
+                f" {by_name[file_path.name]} and {file_path}. Rename one."
+            )
+    return names, files
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -115,7 +220,7 @@ def override(text: PipelineText, assignments: Iterable[str]) -> PipelineText:
                 f"{did_you_mean(stage, text.stages)}"
             )
         settings.setdefault(stage, {})[key] = _parse_value(value.strip())
-    return PipelineText(text.where, text.title, text.stages, settings)
+    return replace(text, settings=settings)
 
 
 def checked(kind: type[T], error: type[ValueError] = ConfigError) -> type[T]:

@@ -38,9 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--half", action="store_true", help="weights of 16 bits: half the file, nearly as exact"
     )
-    parser.add_argument(
-        "--by-name", action="store_true",
-        help="never choose it for a stack by itself; it is used where it is named",
+    use = parser.add_mutually_exclusive_group()
+    use.add_argument(
+        "--by-name", action="store_true", default=None,
+        help="never choose it for a stack by itself; it is used where it is named (default, unless"
+        " it takes the place of a checkpoint of the same name that is chosen)",
+    )  # fmt: skip
+    use.add_argument(
+        "--choose", dest="by_name", action="store_false", default=None,
+        help="choose it for the stacks that it was trained on, before wider networks",
     )  # fmt: skip
     parser.add_argument("--licences", metavar="TEXT", help="of the images trained on, for the card")
     parser.add_argument(
@@ -67,6 +73,7 @@ def execute(args: argparse.Namespace) -> int:
     save(path, _mean_weights([trained, *others.values()]), card, args.half)
     print(path)
     print(path.with_suffix(".md"))
+    LOG.info("%s: %s", args.name, use_of(card))
     if args.onnx:
         from burst.training.graph import write_graph
 
@@ -75,6 +82,44 @@ def execute(args: argparse.Namespace) -> int:
         LOG.info("%s: differs from torch by at most %.1e", graph, difference)
         print(graph)
     return Exit.DONE
+
+
+def use_of(card: Card) -> str:
+    """Say for which stacks a checkpoint is used from now on."""
+    from burst.network.checkpoint import choosable
+
+    stage = "fuse" if card.preparation.kind == "turbulence" else "correct"
+    named = f"used where it is named: --set {stage}.checkpoint={card.name}"
+    if card.spec.teacher:
+        return f"a teacher, which needs the truth; {named}"
+    if card.preparation.kind != "turbulence":
+        return named
+    if card.by_name:
+        return f"{named}. Pass --choose to have it chosen for stacks by itself"
+    (quiet, loud), (calm, wild) = card.level.noise, card.level.displacement
+    after = [
+        other.name
+        for other in choosable().values()
+        if other.name != card.name
+        and other.level.meets(card.level)
+        and other.level.width > card.level.width
+    ]
+    before = f", before {', '.join(after)}" if after else ""
+    return (
+        f"chosen from now on for stacks with noise of {quiet:.2g} to {loud:.2g} at mid grey and"
+        f" displacements of {calm:.2g} to {wild:.2g} px{before}. Pass --by-name to have it used"
+        " where it is named alone"
+    )
+
+
+def _is_by_name(args: argparse.Namespace) -> bool:
+    """Tell whether a checkpoint is never chosen: as asked, or as the one whose place it takes."""
+    from burst.network.checkpoint import read_card
+
+    if args.by_name is not None:
+        return bool(args.by_name)
+    former = Path(args.out) / f"{args.name}{SUFFIX}"
+    return read_card(former).by_name if former.is_file() else True
 
 
 def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
@@ -121,7 +166,7 @@ def _renamed(card: Card, args: argparse.Namespace) -> Card:
         training["licences"] = args.licences
     elif "licences" not in training:
         LOG.warning("%s: the card names no licences; pass --licences", args.name)
-    return replace(card, name=args.name, training=training, by_name=args.by_name)
+    return replace(card, name=args.name, training=training, by_name=_is_by_name(args))
 
 
 def _require_onnx() -> None:

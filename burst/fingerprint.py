@@ -25,7 +25,7 @@ def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
     keys = {}
     for step in pipeline.steps:
         settings = json.dumps(asdict(step.config), sort_keys=True)
-        key = digest_of(key, step.name, settings, *map(file_digest, step.files()))
+        key = digest_of(key, step.name, settings, *map(file_digest, [*step.source, *step.files()]))
         keys[step.name] = key
     return keys
 

@@ -6,21 +6,33 @@ import argparse
 import json
 import platform
 import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from burst import __version__
 from burst.command import Exit, main_of, positive
-from burst.config import ConfigError, search_path
+from burst.config import ConfigError, find_pipeline, names_in, settings_of
 from burst.files.digest import file_digest
 from burst.machine import available_memory, cpu_count, library_version
 from burst.network import checkpoint
 from burst.network.card import card_text
+from burst.pipeline import Step, load
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia", "rawpy")
 
 
+WIDTH, INDENT = 96, "      "  # of the list of settings
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `burst info`."""
+    parser.add_argument(
+        "--pipeline", metavar="NAME|FILE",
+        help="list every setting of every stage: its value, unit, what may stand there, and what"
+        " it does",
+    )  # fmt: skip
     parser.add_argument(
         "--checkpoint", metavar="NAME", help="print the card of one checkpoint, by name or path"
     )
@@ -33,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print what is asked for; CheckpointError for a checkpoint that is missing or broken."""
+    if args.pipeline:
+        steps = load(args.pipeline).steps
+        if args.json:
+            print(json.dumps({step.name: _as_rows(step) for step in steps}, indent=1))
+        else:
+            print(_pipeline_text(args.pipeline, steps))
+        return Exit.DONE
     if args.size and not args.checkpoint:
         raise ConfigError("--size: expected --checkpoint with it, found none. Pass --checkpoint.")
     work = _work(args.checkpoint, *args.size) if args.size else {}
@@ -100,12 +119,40 @@ def _gigabytes(size: int | None) -> str:
 
 def _pipelines() -> dict[str, str]:
     """Return the file of each pipeline by name; the first folder of the search wins."""
-    first: dict[str, str] = {}
-    for folder in search_path("pipelines"):
-        for path in sorted(folder.glob("*.toml")):
-            if path.name != "levels.toml":
-                first.setdefault(path.stem, str(path))
-    return first
+    return {name: str(find_pipeline(name)) for name in names_in("pipelines")}
+
+
+def _pipeline_text(name: str, steps: Sequence[Step]) -> str:
+    """Return all settings of a pipeline, as `--set` takes them, with what each does."""
+    lines = [f"{find_pipeline(name)}: {', '.join(step.name for step in steps)}"]
+    for step in steps:
+        does = (step.stage.__doc__ or "").strip().partition("\n")[0]
+        lines += ["", f"{step.name}: {does}"]
+        for row in _as_rows(step):
+            lines.append(f"  {step.name}.{row['name']}={_toml(row['value'])}")
+            said = [row["unit"], row["allowed"], _default(row)]
+            words = f"{row['help']} ({'; '.join(filter(None, said))})"
+            lines += textwrap.wrap(words, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    return "\n".join(lines)
+
+
+def _as_rows(step: Step) -> list[dict[str, Any]]:
+    return [
+        {**asdict(one), "value": getattr(step.config, one.name)}
+        for one in settings_of(type(step.config))
+    ]
+
+
+def _default(row: Mapping[str, Any]) -> str:
+    """Say what the default is where the pipeline sets something else."""
+    if row["value"] == row["default"]:
+        return ""
+    return "no default" if row["default"] is None else f"default {_toml(row['default'])}"
+
+
+def _toml(value: Any) -> str:
+    """Write a value as it is typed after `--set`."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _as_text(facts: dict[str, Any]) -> str:

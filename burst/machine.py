@@ -73,7 +73,8 @@ def _resolve(name: str) -> str:
 
 
 def cpu_count() -> int:
-    """Return how many processors this process may use."""
+    """Return how many processors this process may use; psutil would ask the same, and not on a
+    Mac."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -185,17 +186,17 @@ def available_memory() -> int | None:
 
 
 def _system_memory() -> int | None:
+    import psutil
+
     try:
-        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        # No such file outside Linux.
+        return int(psutil.virtual_memory().available)
+    except (OSError, RuntimeError, NotImplementedError):
+        # A sandbox that hides /proc, or a system that psutil does not know.
         return None
-    return None
 
 
 def _container_memory() -> int | None:
+    """Return the bytes that a container may still take, of which psutil knows nothing."""
     try:
         limit = (_CGROUP / "memory.max").read_text("ascii").strip()
         used = (_CGROUP / "memory.current").read_text("ascii")

@@ -1,4 +1,9 @@
-"""Word of work that takes long, for whoever waits at the terminal or reads the log."""
+"""How far work that takes long is, for whoever waits at the terminal or reads the log.
+
+Work is divided into named parts, which may be divided again: a colour plane, a stage, a round.
+Whoever listens hears the names of the part that runs and the share of the whole that is done.
+Without a listener nothing is computed.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 LOG = logging.getLogger("burst")
 
 NEWS = 10.0  # seconds between two lines; what is done sooner says nothing
 
-BAR = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}"
-
 Item = TypeVar("Item", covariant=True)
+Listener = Callable[[tuple[str, ...], float], None]  # names of the part that runs, share done
 
 
 class Countable(Protocol[Item]):
@@ -25,30 +31,79 @@ class Countable(Protocol[Item]):
     def __iter__(self) -> Iterator[Item]: ...
 
 
-def counted(items: Countable[Item], what: str) -> Iterator[Item]:
-    """Yield items, and say from time to time how many of them are done and how long is left.
+@dataclass(frozen=True)
+class _Part:
+    """The part that runs: its names from outside in, and its begin and end as shares of all."""
 
-    `what` names the work and its items, as in "unroll: images".
-    """
-    started = told = time.monotonic()
-    for done, item in enumerate(items):
-        now = time.monotonic()
-        if done and now > told + NEWS:
-            told = now
-            left = (now - started) / done * (len(items) - done)
-            LOG.info("%s: %d of %d, %.0f s left", what, done, len(items), left)
-        yield item
+    listener: Listener | None
+    names: tuple[str, ...] = ()
+    begin: float = 0.0
+    end: float = 1.0
+
+    def at(self, share: float) -> float:
+        """Return the share of all that is done when a share of this part is."""
+        return self.begin + share * (self.end - self.begin)
+
+
+_RUNNING: ContextVar[_Part] = ContextVar("running", default=_Part(None))  # noqa: B039
 
 
 @contextmanager
-def stage_bar(total: int, shown: bool) -> Iterator[Callable[[str, str, float], None]]:
-    """Yield a function that is told of each stage that is done, and moves a bar if `shown`."""
-    from tqdm import tqdm
+def heard_by(listener: Listener | None) -> Iterator[None]:
+    """Tell `listener` how far the work is that is done in this context; it is all of the work."""
+    token = _RUNNING.set(_Part(listener))
+    try:
+        yield
+    finally:
+        _RUNNING.reset(token)
 
-    with tqdm(total=total, bar_format=BAR, disable=not shown) as bar:
 
-        def watch(stack: str, stage: str, seconds: float) -> None:
-            bar.set_description(f"{stack}: {stage}")
-            bar.update()
+@contextmanager
+def part(name: str, begin: float = 0.0, end: float = 1.0) -> Iterator[None]:
+    """Do a part of the work that runs, from one share of it to another; an empty name adds none."""
+    whole = _RUNNING.get()
+    names = (*whole.names, name) if name else whole.names
+    token = _RUNNING.set(_Part(whole.listener, names, whole.at(begin), whole.at(end)))
+    try:
+        advance(0.0)
+        yield
+    finally:
+        _RUNNING.reset(token)
 
-        yield watch
+
+def advance(share: float) -> None:
+    """Say that a share of the part that runs is done."""
+    running = _RUNNING.get()
+    if running.listener:
+        running.listener(running.names, running.at(share))
+
+
+def names_of_part() -> tuple[str, ...]:
+    """Return the names of the part that runs, from outside in."""
+    return _RUNNING.get().names
+
+
+def counted(items: Countable[Item], what: str) -> Iterator[Item]:
+    """Yield items, and say how many of them are done: to the listener, or, where there is none,
+    from time to time in the log, with the time left.
+
+    `what` names the work and its items, as in "unroll: images".
+    """
+    whole = _RUNNING.get()
+    started = told = time.monotonic()
+    try:
+        for done, item in enumerate(items):
+            now = time.monotonic()
+            if whole.listener:
+                # What an item counts in turn is a part of the item.
+                begin, end = whole.at(done / len(items)), whole.at((done + 1) / len(items))
+                _RUNNING.set(replace(whole, begin=begin, end=end))
+                advance(0.0)
+            elif done and now > told + NEWS:
+                told = now
+                left = (now - started) / done * (len(items) - done)
+                LOG.info("%s: %d of %d, %.0f s left", what, done, len(items), left)
+            yield item
+    finally:
+        if whole.listener:
+            _RUNNING.set(whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -16,6 +17,7 @@ from burst import __version__
 from burst.fingerprint import step_keys
 from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
 from burst.pipeline import Pipeline, Step
+from burst.progress import names_of_part, part
 from burst.records import Burst, Provenance, Stack, StackError, given
 from burst.result import Result
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import torch
 
 LOG = logging.getLogger("burst")
+
+COMMON = 0.05  # share of the usual time of the stages that the planes of a mosaic have in common
 
 Watch = Callable[[str, str, float], None]  # stack, stage, seconds
 
@@ -74,7 +78,12 @@ def describe(pipeline: Pipeline, stack: Stack, terms: Terms) -> Provenance:
 
 def check_room(stack: Stack, pipeline: Pipeline, terms: Terms) -> None:
     """Raise StackError where restoring a stack takes more memory than there is."""
-    check_memory(stack, sum(step.memory(stack) for step in pipeline.steps), terms.memory)
+    check_memory(stack, made_by(pipeline, stack), terms.memory)
+
+
+def made_by(pipeline: Pipeline, stack: Stack) -> int:
+    """Return the bytes that results may take beside the stack."""
+    return sum(step.memory(stack) for step in pipeline.steps)
 
 
 def restore_stack(
@@ -103,7 +112,7 @@ def restore_stack(
             ) from error
         LOG.warning("%s The %s goes on, which takes longer.", need, terms.spare.upper())
     else:
-        return Result(stack, burst, pixels, _with_network(provenance, burst))
+        return Result(stack, burst, pixels, _with_network(provenance, burst), pipeline.own_files())
     # Outside of the handler, which holds on to the memory of what has failed.
     there = replace(terms, device=terms.spare, spare=None)
     moved = replace(provenance, device=terms.spare)
@@ -132,14 +141,16 @@ class _Run:
 
         planes = dict(zip(PLANE_NAMES, split_planes(stack), strict=True))
         common = replace(self.pipeline, steps=self._common_steps())
-        judged = self._burst(planes["G1"], "G1", pipeline=common)
-        shown = self._burst(planes["G1"], "G1", judged)
+        with part("all planes", end=COMMON):
+            judged = self._burst(planes["G1"], "G1", pipeline=common)
+        with _plane(1):
+            shown = self._burst(planes["G1"], "G1", judged)
         judged = replace(judged, motion=motion_for_others(shown))
-        images = [
-            shown.image if name == "G1" else self._burst(plane, name, judged).image
-            for name, plane in planes.items()
-        ]
-        return shown, _join(images, stack.sensor.cfa)
+        images = {"G1": shown.image}
+        for number, name in enumerate((name for name in planes if name != "G1"), start=2):
+            with _plane(number):
+                images[name] = self._burst(planes[name], name, judged).image
+        return shown, _join([images[name] for name in planes], stack.sensor.cfa)
 
     def _common_steps(self) -> tuple[Step, ...]:
         """Return the first steps that judge the frames of all planes alike: `SHARED = True`."""
@@ -165,7 +176,8 @@ class _Run:
 
         def finish(step: Step, after: Burst) -> None:
             nonlocal before
-            self.watch(stack.name, step.name, after.report.entries[-1].seconds)
+            where = ", ".join((stack.name, *names_of_part()))
+            self.watch(where, step.name, after.report.entries[-1].seconds)
             if kept:
                 kept.save(step, before, after)
             before = after
@@ -182,6 +194,12 @@ class _Run:
         # Every stage starts from the same seed, so that resuming gives the same bytes.
         seed_all(self.terms.seed)
         return rest.run(burst, finish)
+
+
+def _plane(number: int) -> AbstractContextManager[None]:
+    """Count a plane of a colour mosaic, 1 to 4, as a part of the work."""
+    begin, end = (COMMON + (1 - COMMON) * n / 4 for n in (number - 1, number))
+    return part(f"plane {number} of 4", begin, end)
 
 
 def motion_for_others(plane: Burst) -> torch.Tensor | None:

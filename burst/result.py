@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,7 @@ class Result:
     burst       all that the stages found; of a colour mosaic that of its first green plane
     pixels      the image as the frames lie and as they are encoded; `image` is easier to use
     provenance  version, settings, seed, threads, device and network that made the image
+    own_files   files of stages of one's own, by the names that the settings give them
 
     Numbers are NumPy arrays on the host, and None where no stage has found them. Displacements,
     PSF and sizes of a colour mosaic are those of one of its planes, of half the size.
@@ -50,6 +51,7 @@ class Result:
     burst: Burst = field(repr=False)
     pixels: np.ndarray | None = field(repr=False)
     provenance: Provenance
+    own_files: Mapping[str, Path] = field(default_factory=dict, repr=False)
 
     @cached_property
     def image(self) -> np.ndarray | None:
@@ -181,7 +183,10 @@ def write(result: Result, folder: Path, again: str) -> None:
         path.unlink()
     shown = image[len(image) // 2] if image is not None and several else image
     write_text(folder / SETTINGS, f"# {again}\n{result.provenance.pipeline}")
-    write_report(folder, result.burst, result.provenance, shown, _instants(result))
+    for name, source in result.own_files.items():
+        write_text(folder / name, source.read_text("utf-8"))
+    mosaic = None if result.stack.sensor.cfa == "mono" else result.stack
+    write_report(folder, result.burst, result.provenance, shown, _instants(result), mosaic)
 
 
 def earlier_report(folder: Path) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,17 @@ from burst.config import ConfigError
 from burst.files.find import find_stacks
 from burst.files.folder import stem_of
 from burst.files.write import WriteError, write_text
-from burst.jobs.batch import RECORD, Outcome, log_stage, run_all, table, tell
+from burst.jobs.bar import Show, bar_of
+from burst.jobs.batch import RECORD, Outcome, run_all, table, tell
 from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
 from burst.jobs.restore import Job
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
-from burst.progress import BAR
-from burst.restoration import Watch
 
 LOG = logging.getLogger("burst")
+BESIDE = "restored"  # the folder of results where none is named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a file, a folder that is one stack, a folder of stacks, or a glob",
     )  # fmt: skip
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="results go to DIR/<stem>/ for each stack"
-    )
+        "--out", metavar="DIR",
+        help="results go to DIR/<stem>/ for each stack (default: `restored` beside the first)",
+    )  # fmt: skip
     settings = parser.add_argument_group("settings")
     add_settings(settings)
     settings.add_argument("--until", metavar="STAGE", help="stop after this stage; keep all stages")
@@ -57,14 +58,16 @@ def execute(args: argparse.Namespace) -> int:
     """Restore every stack; return 0, the code of a lone failure, 4 if some of a batch failed."""
     if args.scheduler and args.jobs > 1:
         raise ConfigError("--jobs: expected it without --scheduler, whose workers set the number.")
+    args.out = args.out or str(Path(os.path.abspath(args.stack[0])).parent / BESIDE)
     pipeline = load(args.pipeline, args.set)
     if args.until:
-        pipeline = pipeline.until(args.until)
+        pipeline.until(args.until)
     jobs = _make_jobs(args)
     outcomes = []
-    for outcome in _restore_all(jobs, args, len(pipeline.steps)):
-        outcomes.append(outcome)
-        tell(outcome)
+    with bar_of(len(jobs), args.quiet) as show:
+        for outcome in _restore_all(jobs, args, show):
+            outcomes.append(outcome)
+            tell(outcome)
     places = {job.folder: i for i, job in enumerate(jobs)}
     outcomes.sort(key=lambda outcome: places[outcome.job.folder])
     code = _exit_code(outcomes)
@@ -144,13 +147,13 @@ def _threads_of_each(args: argparse.Namespace, stacks: int) -> int:
     return max(1, (threads or cpu_count()) // processes)
 
 
-def _restore_all(jobs: list[Job], args: argparse.Namespace, stages: int) -> Iterator[Outcome]:
+def _restore_all(jobs: list[Job], args: argparse.Namespace, show: Show | None) -> Iterator[Outcome]:
     """Have the jobs done by this process, by several, or by a cluster."""
     if args.scheduler:
-        return run_on_cluster(jobs, args.scheduler)
+        return run_on_cluster(jobs, args.scheduler, show)
     workers = min(args.jobs, len(jobs))
     limited = share_memory(jobs, workers, available_memory())
-    return run_all(limited, workers, args.quiet, _make_progress(args.quiet or workers > 1, stages))
+    return run_all(limited, workers, args.quiet, show)
 
 
 def _name(path: Path, length: int) -> str:
@@ -162,30 +165,6 @@ def _name(path: Path, length: int) -> str:
     suffix = "" if whole.is_dir() else whole.suffix.replace(".", "-")
     folders = whole.parts[1:-1][-(length - 1) :] if length > 1 else ()
     return "-".join((*folders, stem + suffix))
-
-
-@dataclass
-class _Bar:
-    """A progress bar per stack: `watch` of `restore`, drawn on a terminal."""
-
-    total: int
-    stack: str = ""
-    bar: Any = field(default=None)
-
-    def __call__(self, stack: str, stage: str, seconds: float) -> None:
-        from tqdm import tqdm
-
-        if stack != self.stack:
-            self.stack = stack
-            self.bar = tqdm(total=self.total, file=sys.stderr, bar_format=BAR)
-        self.bar.set_description(f"{stack}: {stage}")
-        self.bar.update()
-        if self.bar.n >= self.total:
-            self.bar.close()
-
-
-def _make_progress(lines: bool, stages: int) -> Watch:
-    return log_stage if lines or not sys.stderr.isatty() else _Bar(stages)
 
 
 def _exit_code(outcomes: Sequence[Outcome]) -> Exit:

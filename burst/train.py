@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
+from burst.jobs.bar import bar_of
 from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
+from burst.progress import heard_by, part
 
 if TYPE_CHECKING:
     from burst.training.recipe import Recipe
@@ -123,7 +129,19 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
         device=device,
         workers=args.workers,
     )
-    return carry_out(order, LOG.info)
+    with _shown(args, order.folder):
+        return carry_out(order, LOG.info)
+
+
+@contextmanager
+def _shown(args: argparse.Namespace, what: Path) -> Iterator[None]:
+    """Show on a terminal how far the work is, by the first process of `torchrun`."""
+    first = os.environ.get("RANK", "0") == "0"
+    with (
+        bar_of(1, args.quiet or not first) as show,
+        heard_by(partial(show, what) if show else None),
+    ):
+        yield
 
 
 def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:
@@ -142,7 +160,8 @@ def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) 
     workers = Workers(collection, keys)
     workers.start(max(1, args.workers))
     try:
-        workers.wait(keys, LOG.info)
+        with _shown(args, collection.folder), part("samples"):
+            workers.wait(keys, LOG.info)
     finally:
         workers.stop()
     return [collection.folder]

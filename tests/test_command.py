@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 from toys import command, environment, run_command, write_pipeline, write_stack
 
-from burst.command import Exit, explain, share_processors
+from burst.__main__ import _with_verb
+from burst.command import LOG, Exit, explain, share_processors, start_logging
 from burst.files.write import WriteError
 
 
@@ -176,3 +178,53 @@ def test_threads_that_wait_leave_the_processor_to_others(monkeypatch):
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     share_processors()
     assert os.environ["GOMP_SPINCOUNT"] == "7"
+
+
+def test_no_word_at_all_is_help(tmp_path):
+    done = run_command(tmp_path)
+    assert done.returncode == Exit.DONE
+    assert done.stdout.startswith("usage: burst")
+
+
+def test_a_stack_alone_is_restored_into_a_folder_beside_it(tmp_path, toy):
+    nights = tmp_path / "nights"
+    stack = write_stack(nights / "moon.npy")
+    done = run_command(tmp_path, stack, "--pipeline", toy[4], "--device", "cpu")
+    assert done.returncode == Exit.DONE, done.stderr
+    assert (nights / "restored/moon/restored.png").is_file()
+
+
+@pytest.mark.parametrize("words", [["moon.avi"], ["./frames"], ["*.ser"], ["a.npy", "b.npy"]])
+def test_stacks_in_place_of_a_verb_are_run(words):
+    assert _with_verb([*words, "--quiet"]) == ["run", "--quiet", "--stack", *words]
+
+
+@pytest.mark.parametrize("words", [["info"], ["--version"], ["rnu"]])
+def test_other_words_are_left_alone(words):
+    assert _with_verb(words) == words
+
+
+class Terminal(io.StringIO):
+    """A stream that shows colours."""
+
+    def isatty(self):
+        return True
+
+
+def warned(monkeypatch, stream, **variables):
+    """Return what a warning looks like on a stream."""
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stderr", stream)
+    start_logging()
+    LOG.warning("hot")
+    return stream.getvalue()
+
+
+def test_colour_is_for_terminals_alone(monkeypatch):
+    assert warned(monkeypatch, Terminal()) == "\x1b[33mburst: warning:\x1b[0m hot\n"
+    assert warned(monkeypatch, io.StringIO()) == "burst: warning: hot\n"
+    assert warned(monkeypatch, Terminal(), NO_COLOR="1") == "burst: warning: hot\n"
+    assert warned(monkeypatch, Terminal(), TERM="dumb") == "burst: warning: hot\n"

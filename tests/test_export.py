@@ -12,7 +12,7 @@ from burst.__main__ import main
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.network.card import Card, LevelRange, card_text
-from burst.network.checkpoint import load, save
+from burst.network.checkpoint import load, read_card, save
 from burst.network.preparation import Preparation
 from burst.training.graph import GraphError, write_graph
 
@@ -44,7 +44,10 @@ def test_checkpoint_and_card_are_written(export, tmp_path, capsys):
     assert export("--licences", "CC0") == 0
     captured = capsys.readouterr()
     assert captured.out.split() == ["checkpoints/mine.safetensors", "checkpoints/mine.md"]
-    assert captured.err == ""
+    assert captured.err == (
+        "mine: used where it is named: --set fuse.checkpoint=mine. Pass --choose to have it chosen"
+        " for stacks by itself\n"
+    )
     loaded = load(tmp_path / "checkpoints/mine.safetensors")
     assert (loaded.card.name, loaded.card.training["licences"]) == ("mine", "CC0")
     assert (tmp_path / "checkpoints/mine.md").read_text("utf-8") == card_text(loaded.card)
@@ -122,7 +125,7 @@ def test_half_is_half_as_large_and_nearly_as_exact(export, tmp_path):
 
 
 def test_what_is_to_be_used_by_name_says_so(export, tmp_path):
-    for words, by_name in ((["--by-name"], True), ([], False)):
+    for words, by_name in ((["--by-name"], True), (["--choose"], False)):
         assert export(*words) == 0
         assert load(tmp_path / "checkpoints/mine.safetensors").card.by_name is by_name
 
@@ -175,3 +178,28 @@ def test_run_without_a_network_is_explained(export, tmp_path, capsys):
     (tmp_path / "new").mkdir()
     assert main(["export", "new", "--name", "x"]) == 2
     assert "expected a run with network.safetensors" in capsys.readouterr().err
+
+
+def test_a_new_name_is_used_by_name_unless_told(export, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("BURST_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    wide = LevelRange((0.001, 0.5), (0.1, 9.0))
+    first = load(write_run(tmp_path / "wide") / "network.safetensors")
+    path = tmp_path / "checkpoints/wide.safetensors"
+    save(path, first.model.state_dict(), replace(first.card, name="wide", level=wide))
+    assert export("--licences", "CC0") == 0
+    mine = tmp_path / "checkpoints/mine.safetensors"
+    assert read_card(mine).by_name
+    capsys.readouterr()
+    assert export("--choose", "--licences", "CC0") == 0
+    assert not read_card(mine).by_name
+    assert "mine: chosen from now on for stacks with noise of 0.01 to 0.1 at mid grey and" in (
+        said := capsys.readouterr().err
+    )
+    assert "displacements of 1 to 2 px, before wide" in said
+
+
+def test_a_checkpoint_that_is_chosen_stays_so(export, tmp_path):
+    for word, stays in (("--choose", False), ("--by-name", True)):
+        export(word)
+        export()
+        assert read_card(tmp_path / "checkpoints/mine.safetensors").by_name == stays

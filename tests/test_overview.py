@@ -47,8 +47,8 @@ def test_every_stack_has_a_row(out, capsys):
     page = report(out)
     assert capsys.readouterr().out == f"{out / 'overview.html'}\n"
     assert re.findall(r'data-value="(\w+)"><a href="(.+?)"', page) == [
-        ("known", "known/report.html"),
-        ("unknown", "unknown/report.html"),
+        ("known", "known/report.html#overview"),
+        ("unknown", "unknown/report.html#overview"),
     ]
     assert re.search(r'data-value="broken">broken</th>\n<td class="failure".*found', page)
 

@@ -84,10 +84,11 @@ def test_every_folder_of_code_is_packaged():
 
 def test_conda_environment_has_the_same_bounds():
     lines = (ROOT / "environment.yml").read_text("utf-8").splitlines()
+    extras = ("astro", "train", "completion")
     conda = dict(split(line) for line in lines if line.startswith("  - "))
     wanted = [
         *PROJECT["project"]["dependencies"],
-        *PROJECT["project"]["optional-dependencies"]["astro"],
+        *(r for extra in extras for r in PROJECT["project"]["optional-dependencies"][extra]),
         f"python{PROJECT['project']['requires-python']}",
     ]
     for name, bounds in map(split, wanted):

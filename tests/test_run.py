@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from toys import IMAGES, OUTPUTS, read_files, write_pipeline, write_stack
@@ -101,7 +104,7 @@ def test_resume_starts_after_the_kept_stages(run, tmp_path):
     run(stack, "--set", "toy_mean.grain=0.1", out=tmp_path / "whole")
     run(stack, "--set", "toy_mean.grain=0.1", "--until", "toy_linear")
     _, _, log = run(stack, "--set", "toy_mean.grain=0.1", "--resume")
-    assert "a: 1 of 3 stages kept" in log
+    assert "a: goes on after toy_linear" in log
     assert read_files(tmp_path / "out/a") == read_files(tmp_path / "whole/a")
     report = json.loads((tmp_path / "out/a/report.json").read_text())
     assert [stage["stage"] for stage in report["stages"]] == [
@@ -211,6 +214,22 @@ def test_colour_stack_gives_a_colour_image(run, tmp_path):
 )
 def test_stacks_of_one_name_get_folders_of_their_own(paths, names):
     assert name_folders([Path("/data") / path for path in paths]) == names
+
+
+def test_the_report_of_a_colour_stack_is_of_all_planes(run, tmp_path):
+    stack = write_stack(tmp_path / "a.npy")
+    (tmp_path / "a.toml").write_text('cfa = "RGGB"\n')
+    run(stack)
+    report = json.loads((tmp_path / "out/a/report.json").read_text())
+    assert (report["stack"]["name"], report["stack"]["width"]) == ("a", 24)
+    assert (report["stack"]["sensor"]["cfa"], report["plane"]) == ("RGGB", "G1")
+    page = (tmp_path / "out/a/report.html").read_text()
+    assert "all four planes of a colour mosaic (RGGB)" in page
+    before, *_, after = re.findall(r"data:image/png;base64,([^\"]+)", page)
+    bytes_of = [np.frombuffer(base64.b64decode(x), np.uint8) for x in (before, after)]
+    pictures = [cv2.imdecode(x, -1) for x in bytes_of]
+    assert all(picture.shape == (24, 24, 3) for picture in pictures)
+    assert np.ptp(pictures[0], axis=-1).max() > 0
 
 
 def test_the_planes_of_a_colour_stack_keep_the_same_frames(run, tmp_path):

@@ -86,8 +86,9 @@ def test_help_comes_without_torch(verb):
 
 def test_restoring_never_imports_timm():
     program = (
-        "import sys\nimport burst.run, burst.restore, burst.checkpoint, burst.models.restorer\n"
-        "import burst.pipeline\nburst.pipeline.load('turbulence')\n"
+        "import sys\nimport burst.run, burst.jobs.restore\n"
+        "import burst.network.checkpoint, burst.models.restorer, burst.pipeline\n"
+        "burst.pipeline.load('turbulence')\n"
         "sys.exit(bool({'timm', 'torchvision', 'albumentations'} & set(sys.modules)))\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -7,8 +7,9 @@ from burst.api.simulating import plain_mean, score, simulate
 from burst.api.training import load_network, train
 from burst.config import ConfigError
 from burst.files.write import WriteError
+from burst.find_stage import Stage
 from burst.network.checkpoint import CheckpointError, Loaded
-from burst.pipeline import Pipeline, Stage, Step
+from burst.pipeline import Pipeline, Step
 from burst.records import (
     Burst,
     Entry,

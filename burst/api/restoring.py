@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +15,10 @@ from burst.config import list_pipelines
 from burst.files.check import check_levels, check_shape
 from burst.files.npy import axis_of
 from burst.files.read import ReadOptions, read_stack, stack_of
+from burst.jobs.bar import bar_of
 from burst.machine import as_before, available_memory, devices_of
 from burst.pipeline import Pipeline, load
-from burst.progress import stage_bar
+from burst.progress import heard_by
 from burst.records import Sensor, Stack, StackError
 from burst.restoration import Terms, check_room, describe, restore_stack
 from burst.result import Result
@@ -106,9 +109,12 @@ def restore(
         first, spare = devices_of(device)
         terms = Terms(first, spare, threads or threads_of_torch(), seed, available_memory())
         check_room(stack, wanted, terms)
-        planes = 1 if stack.sensor.cfa == "mono" else 4
-        with as_before(), stage_bar(planes * len(wanted.steps), progress) as watch:
-            return restore_stack(stack, wanted, terms, describe(wanted, stack, terms), watch)
+        with ExitStack() as around:
+            around.enter_context(as_before())
+            show = around.enter_context(bar_of(1, not progress))
+            around.enter_context(heard_by(partial(show, Path(stack.name)) if show else None))
+            made = describe(wanted, stack, terms)
+            return restore_stack(stack, wanted, terms, made, lambda *done: None)
 
 
 def load_pipeline(pipeline: str | Path | Pipeline = "turbulence", **settings: Any) -> Pipeline:

@@ -26,8 +26,8 @@ from burst.records import StackError
 def find_stacks(patterns: Sequence[str]) -> list[Path]:
     """Return the stacks that files, folders and globs name, in order and each once.
 
-    A folder is one stack if it holds frames, else a folder of stacks. StackError says which
-    pattern names nothing; results of a former run are passed over.
+    A folder is one stack if it holds frames, else a folder of stacks, or of folders of them.
+    StackError says which pattern names nothing; results of a former run are passed over.
     """
     found = [path for pattern in patterns for path in _stacks_of(pattern)]
     if not found:
@@ -55,10 +55,28 @@ def _stacks_in(folder: Path) -> list[Path]:
         return [folder]
     entries = visible_entries(folder)
     stacks = _published_in([folder]) or [entry for entry in entries if is_stack(entry)]
-    stacks = stacks or _published_in([entry for entry in entries if entry.is_dir()])
+    folders = [entry for entry in entries if entry.is_dir()]
+    stacks = stacks or _published_in(folders) or _stacks_below(folders)
     if not stacks:
         raise StackError(f"{folder}: expected stacks, found none in it. Pass {ACCEPTED}.")
     return stacks
+
+
+def _stacks_below(folders: Sequence[Path]) -> list[Path]:
+    """Return the stacks in folders of folders, as challenges have them, however deep; results of a
+    former run, and what lies beside them, are none."""
+    found = []
+    for folder in folders:
+        entries = visible_entries(folder)
+        if is_result(folder) or any(is_result(entry) for entry in entries):
+            continue
+        found += [entry for entry in entries if is_stack(entry)]
+        found += _stacks_below([entry for entry in entries if _holds_folders(entry)])
+    return found
+
+
+def _holds_folders(entry: Path) -> bool:
+    return entry.is_dir() and not is_stack(entry)
 
 
 def _published_in(folders: Sequence[Path]) -> list[Path]:

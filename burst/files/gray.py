@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import numpy as np
 from burst.files.check import explained
 
 _log = logging.getLogger("burst")
+_GIVEN_UP: ContextVar[list[Path] | None] = ContextVar("given_up", default=None)
 
 
 def to_luminance(path: Path, frames: np.ndarray) -> np.ndarray:
@@ -33,5 +37,20 @@ def frame_luminance(frame: np.ndarray) -> np.ndarray:
 
 
 def note_luminance(path: Path) -> None:
-    """Tell that colour was given up."""
-    _log.warning("%s: colour frames are turned into luminance.", path)
+    """Tell that colour was given up; within `luminance_for_now` nothing is told yet."""
+    given_up = _GIVEN_UP.get()
+    if given_up is None:
+        _log.warning("%s: colour frames are turned into luminance.", path)
+    else:
+        given_up.append(path)
+
+
+@contextmanager
+def luminance_for_now() -> Iterator[list[Path]]:
+    """Collect what is turned into luminance meanwhile: its colours may be read afterwards."""
+    given_up: list[Path] = []
+    token = _GIVEN_UP.set(given_up)
+    try:
+        yield given_up
+    finally:
+        _GIVEN_UP.reset(token)

@@ -24,6 +24,7 @@ from burst.files.folder import (
     suffix_of,
 )
 from burst.files.gaps import note_gaps
+from burst.files.gray import luminance_for_now, note_luminance
 from burst.files.layouts.published import recorded_in, timed
 from burst.files.missing import filled
 from burst.files.npy import Axis, frames_first, read_npy, read_npz
@@ -52,7 +53,8 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     """Read a file or a folder of frames as a Stack [n, h, w]; StackError says what is wrong."""
     options = options or ReadOptions()
     where = str(path)
-    frames, sensor = _read(path, options.axis)
+    with luminance_for_now() as given_up:
+        frames, sensor = _read(path, options.axis)
     check.check_shape(where, frames.shape)
     if path.is_dir():
         sensor = timed(path, sensor, frames.shape[1])
@@ -71,6 +73,9 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     colour = _read_colour(path, len(frames)) if options.colour else None
     if colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
+    else:
+        for place in given_up:
+            note_luminance(place)
     return Stack(frames, sensor, name, where, scan, colour, measured)
 
 

@@ -13,20 +13,32 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from burst.command import Exit, explain, interrupt, start_logging
+from burst.jobs.bar import Show
 from burst.jobs.restore import STAGES, Job, Written, restore
 from burst.machine import end_with_parent
+from burst.progress import heard_by
 from burst.restoration import Watch
 
 LOG = logging.getLogger("burst")
 RECORD = "batch.json"  # in the folder of all results: how each stack of a batch fared
 SECONDS_TO_CLEAN_UP = 10
+NEWS_EVERY = 0.3  # seconds
 
 # What `files.write` and `report.write` call a result until it is whole; the number is the process.
 LEFTOVER = re.compile(r"\.(restored(-\d+)?|pipeline|report|report\.json|report\.html)\.\d+(\.\w+)?")
+
+
+@dataclass(frozen=True)
+class News:
+    """What a worker process says of the stack in its hands: the part that runs, the share done."""
+
+    names: tuple[str, ...]
+    share: float
 
 
 @dataclass(frozen=True)
@@ -47,13 +59,25 @@ class Outcome:
         return "skipped" if self.result.skipped else "done"
 
 
-def run_all(jobs: Sequence[Job], workers: int, quiet: bool, watch: Watch) -> Iterator[Outcome]:
-    """Yield the outcome of every job as it ends; more than one worker means processes."""
-    if workers == 1:
-        for job in jobs:
-            yield attempt(job, watch)
-    else:
-        yield from _in_processes(jobs, workers, quiet)
+def run_all(
+    jobs: Sequence[Job], workers: int, quiet: bool, show: Show | None = None
+) -> Iterator[Outcome]:
+    """Yield the outcome of every job as it ends; more than one worker means processes.
+
+    `show` is told how far each stack is; without it each stage that is done is a line of the log.
+    """
+    alone = (_shown(job, show) for job in jobs)
+    for outcome in alone if workers == 1 else _in_processes(jobs, workers, quiet, show):
+        if show:
+            show(outcome.job.path, (), 1.0)
+        yield outcome
+
+
+def _shown(job: Job, show: Show | None) -> Outcome:
+    if show is None:
+        return attempt(job, log_stage)
+    with heard_by(partial(show, job.path)):
+        return attempt(job, no_line)
 
 
 def attempt(job: Job, watch: Watch) -> Outcome:
@@ -71,6 +95,10 @@ def attempt(job: Job, watch: Watch) -> Outcome:
 def log_stage(stack: str, stage: str, seconds: float) -> None:
     """Tell of a stage that is done in a line of the log."""
     LOG.info("%s: %s, %.1f s", stack, stage, seconds)
+
+
+def no_line(stack: str, stage: str, seconds: float) -> None:
+    """Say nothing of a stage that is done: a bar shows it."""
 
 
 def tell(outcome: Outcome) -> None:
@@ -102,10 +130,10 @@ class _Worker:
     It loads the libraries once. One that is killed takes the stack in its hands with it.
     """
 
-    def __init__(self, quiet: bool, threads: int) -> None:
+    def __init__(self, quiet: bool, shown: bool, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, far_end = context.Pipe()
-        self.process = context.Process(target=_work, args=(far_end, quiet), daemon=True)
+        self.process = context.Process(target=_work, args=(far_end, quiet, shown), daemon=True)
         # Ctrl-C reaches the whole group; the parent alone answers it, and ends its workers.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -123,7 +151,7 @@ class _Worker:
         with suppress(OSError):
             self.connection.send(job)
 
-    def take(self) -> Outcome:
+    def take(self) -> Outcome | News:
         """Return what the process sent; one that was killed sent nothing."""
         try:
             received = self.connection.recv()
@@ -135,7 +163,7 @@ class _Worker:
                 " If memory ran out, lower --jobs."
             )
             return Outcome(self.job, Exit.PROCESSING_FAILED, seconds, message)
-        assert isinstance(received, Outcome)
+        assert isinstance(received, Outcome | News)
         return received
 
     def end(self) -> None:
@@ -147,19 +175,26 @@ class _Worker:
                 self.process.kill()
 
 
-def _in_processes(jobs: Sequence[Job], workers: int, quiet: bool) -> Iterator[Outcome]:
+def _in_processes(
+    jobs: Sequence[Job], workers: int, quiet: bool, show: Show | None
+) -> Iterator[Outcome]:
     waiting = deque(jobs)
     crew: dict[Connection, _Worker] = {}
     try:
         while waiting or crew:
             while waiting and len(crew) < workers:
-                worker = _Worker(quiet, jobs[0].threads)
+                worker = _Worker(quiet, show is not None, jobs[0].threads)
                 crew[worker.connection] = worker
                 worker.give(waiting.popleft())
             for ready in wait(list(crew)):
                 assert isinstance(ready, Connection)
-                worker = crew.pop(ready)
+                worker = crew[ready]
                 outcome = worker.take()
+                if isinstance(outcome, News):
+                    if show:
+                        show(worker.job.path, outcome.names, outcome.share)
+                    continue
+                del crew[ready]
                 if waiting and worker.process.is_alive():
                     crew[ready] = worker
                     worker.give(waiting.popleft())
@@ -187,15 +222,17 @@ def _environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(connection: Connection, quiet: bool) -> None:
-    """Be a worker process until there is no more work."""
-    start_logging(quiet)
+def _work(connection: Connection, quiet: bool, shown: bool) -> None:
+    """Be a worker process until there is no more work; a bar of the parent leaves no lines."""
+    start_logging(quiet or shown)
+    hear = _Messenger(connection) if shown else None
     signal.signal(signal.SIGTERM, interrupt)
     # A batch that was killed could else be repeated while its workers still write.
     end_with_parent(SECONDS_TO_CLEAN_UP)
     try:
         while True:
-            connection.send(attempt(connection.recv(), log_stage))
+            with heard_by(hear):
+                connection.send(attempt(connection.recv(), no_line if shown else log_stage))
     except (EOFError, OSError):
         # The parent has no more work, or is gone.
         return
@@ -204,6 +241,20 @@ def _work(connection: Connection, quiet: bool) -> None:
     finally:
         # The work is done or given up; the rest of the exit is not to be disturbed.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+class _Messenger:
+    """Sends the parent how far a stack is: every new part, and a part's progress now and then."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.sent = connection, 0.0
+        self.names: tuple[str, ...] | None = None
+
+    def __call__(self, names: tuple[str, ...], share: float) -> None:
+        now = time.monotonic()
+        if names != self.names or now > self.sent + NEWS_EVERY:
+            self.names, self.sent = names, now
+            self.connection.send(News(names, share))
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -13,6 +13,7 @@ from burst import install
 from burst.command import Exit, explain
 from burst.config import ConfigError, find_pipeline
 from burst.fingerprint import code_digest
+from burst.jobs.bar import Show
 from burst.jobs.batch import Outcome, attempt, log_stage
 from burst.jobs.restore import Job
 from burst.machine import available_memory, devices_of
@@ -27,8 +28,11 @@ SECONDS_TO_CONNECT = 10
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def run_on_cluster(jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
+def run_on_cluster(
+    jobs: Sequence[Job], address: str, show: Show | None = None
+) -> Iterator[Outcome]:
     """Yield the outcome of every job as it ends on some worker; one that is lost is done again.
+    `show` is told of each that has ended.
 
     ConfigError if the extra `cluster` is missing or no scheduler answers at `address`.
     """
@@ -43,7 +47,10 @@ def run_on_cluster(jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
         # What has been told of need not be kept by the cluster.
         del futures
         for future in ended:
-            yield _outcome(future, waiting.pop(future.key))
+            job = waiting.pop(future.key)
+            if show:
+                show(job.path, (), 1.0)
+            yield _outcome(future, job)
 
 
 def restore_there(job: Job, code: str) -> Outcome:

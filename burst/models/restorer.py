@@ -15,6 +15,7 @@ from burst.models.cpen import Cpen
 from burst.models.diffusion import Denoiser, sample
 from burst.models.dirformer import Dirformer
 from burst.models.spec import RestorerSpec
+from burst.progress import counted
 
 MOST_PIXELS = 1 << 22  # of the images that a GPU restores together
 
@@ -103,7 +104,8 @@ class Restorer(nn.Module):
         ways = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
         together = 4 if _fits(evidence, 4) else 1
         results = {}
-        for first in range(0, len(ways) if ensemble else 1, together):
+        firsts = range(0, len(ways) if ensemble else 1, together)
+        for first in counted(firsts, "network: turned images"):
             chosen = ways[first : first + together] if ensemble else [(0, False)]
             seen = torch.cat([_turned(evidence, *way) for way in chosen])
             prior = None

@@ -49,6 +49,15 @@ class LevelRange:
             )
         )
 
+    def meets(self, other: LevelRange) -> bool:
+        """Tell whether some stack lies in both ranges."""
+        return all(
+            low <= high_of_other and low_of_other <= high
+            for (low, high), (low_of_other, high_of_other) in zip(
+                self._bounds(), other._bounds(), strict=True
+            )
+        )
+
     def _bounds(self) -> list[tuple[float, float]]:
         limits = ((self.noise, LEAST_NOISE), (self.displacement, LEAST_DISPLACEMENT))
         return [(max(low, least), max(high, least)) for (low, high), least in limits]

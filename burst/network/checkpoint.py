@@ -99,22 +99,27 @@ def choose(level: Level) -> Path:
     Teachers are left out, networks for shutters, and what is used by name alone. `doubt` says
     whether the stack lies outside.
     """
-    cards = {path: read_card(path) for path in candidates(AUTO)}
-    students = {
-        path: card
-        for path, card in cards.items()
-        if card.preparation.kind == "turbulence" and not (card.spec.teacher or card.by_name)
-    }
+    students = choosable()
     if not students:
         raise CheckpointError(
             f"checkpoints: expected one for turbulence that works without the truth, found"
-            f" {len(cards)} others. Name one by --set fuse.checkpoint=NAME."
+            f" {len(found())} others. Name one by --set fuse.checkpoint=NAME."
         )
 
     def fitness(path: Path) -> tuple[float, float]:
         return students[path].level.distance(level), students[path].level.width
 
     return min(students, key=fitness)
+
+
+def choosable() -> dict[Path, Card]:
+    """Return file and card of every checkpoint that may be chosen for a stack."""
+    cards = {path: read_card(path) for path in candidates(AUTO)}
+    return {
+        path: card
+        for path, card in cards.items()
+        if card.preparation.kind == "turbulence" and not (card.spec.teacher or card.by_name)
+    }
 
 
 def doubt(card: Card, level: Level) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 from burst.records import MID_GREY, Burst, given
 from burst.report.frames import kept_frames, left_out
 from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
+from burst.report.words import number_text
 
 PSF_MASS_SHOWN = 0.999  # the rest of the kernel is empty to the eye
 
@@ -53,7 +54,8 @@ def draw_noise(burst: Burst) -> Drawing | None:
         fit = burst.noise.shot * ends.clip(0) + burst.noise.read
         axes.plot(ends, fit, color=ACCENT, label="shot · x + read")
         words = (
-            f"The line is variance = {burst.noise.shot:.3g} · x + {burst.noise.read:.3g}:"
+            f"The line is variance = {number_text(burst.noise.shot, 3)} · x +"
+            f" {number_text(burst.noise.read, 3)}:"
             f" at mid grey a frame's noise is {burst.noise.std(MID_GREY):.2%} of white."
         )
     axes.set(xlabel="level x (black 0, white 1)", ylabel="variance")
@@ -130,9 +132,9 @@ def draw_psf(burst: Burst) -> Drawing | None:
     profile.plot(offset, psf[:, radius] / peak, color=INK, linestyle="--", label="vertical")
     profile.set(xlabel="px from the centre", ylabel="share of the peak")
     profile.legend(loc="upper right")
-    words = (
-        f"The blur that was taken out: {_full_width(psf[radius]):.1f} px wide at half its height."
-    )
+    width = burst.report.numbers("blur").get("psf_sigma")
+    said = f", {width:.2f} px wide (std)" if isinstance(width, float) else ""
+    words = f"The blur that was taken out{said}. On the right its sections through the centre."
     return Drawing("psf", "Point spread function", words, words, figure)
 
 
@@ -164,10 +166,3 @@ def _core(psf: np.ndarray) -> np.ndarray:
         if inside.sum() >= PSF_MASS_SHOWN * psf.sum():
             return inside
     return psf
-
-
-def _full_width(section: np.ndarray) -> float:
-    """Return the full width at half maximum of a section [k], px, between samples."""
-    fine = np.linspace(0, len(section) - 1, 20 * len(section))
-    high = fine[np.interp(fine, np.arange(len(section)), section) >= section.max() / 2]
-    return float(high[-1] - high[0])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from burst.records import Burst
+from burst.records import Burst, Stack
 from burst.report.film import film_of
 from burst.report.pictures import ERROR_SHOWN, error_pictures, scene_pictures
 from burst.report.style import STYLE, to_svg
 from burst.report.template import fill
-from burst.report.words import facts, origin_rows, sensor_rows, table_rows
+from burst.report.words import facts, origin_rows, sensor_rows, subject, table_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,16 +25,18 @@ def render(
     burst: Burst,
     shown: np.ndarray | None = None,
     instants: Instants | None = None,
+    mosaic: Stack | None = None,
 ) -> str:
     """Return the page as text.
 
-    `summary` is what `report.json` holds; for `shown` and `instants` see `write_report`.
+    `summary` is what `report.json` holds; for `shown`, `instants` and `mosaic` see `write_report`.
     """
     return fill(
         TEMPLATE,
         summary=summary,
         facts=facts(summary),
-        pictures=scene_pictures(burst, shown, instants),
+        what=subject(summary),
+        pictures=scene_pictures(burst, shown, instants, mosaic),
         errors=error_pictures(instants) if instants else [],
         error_shown=f"{ERROR_SHOWN:.0%}",
         film=film_of(instants) if instants else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from burst.ops.orientation import upright
-from burst.records import Burst, Sensor
+from burst.records import Burst, Sensor, Stack
 from burst.report.frames import numbers_of
 from burst.report.rolling import Instants, as_displayed, frame_image, from_dn, grey, scores
 
@@ -35,15 +35,24 @@ class Picture:
 
 
 def scene_pictures(
-    burst: Burst, shown: np.ndarray | None = None, instants: Instants | None = None
+    burst: Burst,
+    shown: np.ndarray | None = None,
+    instants: Instants | None = None,
+    mosaic: Stack | None = None,
 ) -> list[Picture]:
     """Return the scene as first frame, plain mean, aligned mean and result, as far as known; of
     images of instants the frame or the pair closest to what is shown, the truth, and the result.
 
     All are shown with the black and white points of the last one, so that they can be compared.
-    `shown` (h, w) or (h, w, 3), linear, takes the place of `burst.image`.
+    `shown` (h, w) or (h, w, 3), linear, takes the place of `burst.image`. Of a colour `mosaic` the
+    frame and the mean are in colour, too.
     """
-    known = _known_images(burst, shown) if instants is None else _instant_images(instants)
+    if instants is not None:
+        known = _instant_images(instants, mosaic)
+    elif mosaic is not None and shown is not None:
+        known = _colour_images(burst, shown, mosaic)
+    else:
+        known = _known_images(burst, shown)
     black, white = display_points(known[-1][2])
     return [
         _picture(name, label, _shown(encode(image, black, white, burst.stack.sensor), burst))
@@ -98,8 +107,7 @@ def _shown(pixels: np.ndarray, burst: Burst) -> np.ndarray:
 
 def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image of every step on the way that has been reached."""
-    first = numbers_of(burst)[0]
-    images = [("first", f"Frame {first}" if first else "First frame", _first_frame(burst))]
+    images = [("first", _frame_label(numbers_of(burst)[0], burst), _first_frame(burst))]
     if burst.linear is not None:
         images.append(("mean", "Plain mean", _array(_in_place(burst.linear.mean(0), burst))))
     if burst.merged is not None:
@@ -111,12 +119,60 @@ def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str
     return images
 
 
-def _instant_images(instants: Instants) -> list[tuple[str, str, np.ndarray]]:
+def _recorded(number: int, burst: Burst, mosaic: Stack | None) -> np.ndarray:
+    """Return a frame as it was recorded, in colour where it has any."""
+    if mosaic is None:
+        return balanced(frame_image(burst, number), burst)
+    return _developed(mosaic.frames[number], burst, mosaic)
+
+
+def _frame_label(number: int, burst: Burst) -> str:
+    """Name a frame by its number, which settings and tables count from 0 as well."""
+    count = burst.stack.count
+    return f"Frame {number} of {count}" if number else f"First frame of {count}"
+
+
+def _colour_images(
+    burst: Burst, shown: np.ndarray, mosaic: Stack
+) -> list[tuple[str, str, np.ndarray]]:
+    """Return name, label and linear image [h, w, 3] of the first frame, the plain mean and the
+    result of a colour mosaic; `burst` is that of its first green plane."""
+    numbers = numbers_of(burst)
+    mean = mosaic.frames[numbers].mean(0, dtype=np.float64)
+    return [
+        (
+            "first",
+            _frame_label(numbers[0], burst),
+            _developed(mosaic.frames[numbers[0]], burst, mosaic),
+        ),
+        ("mean", "Plain mean", _developed(mean, burst, mosaic)),
+        ("restored", "Restored", balanced(shown, burst)),
+    ]
+
+
+def _developed(frame: np.ndarray, burst: Burst, mosaic: Stack) -> np.ndarray:
+    """Return a frame of a mosaic [h, w], DN, in colour [h, w, 3], black 0 and white 1,
+    white-balanced and in the place of the result."""
+    import torch
+
+    from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic
+
+    sensor, height, width = mosaic.sensor, mosaic.height // 2 * 2, mosaic.width // 2 * 2
+    blacks = np.resize(np.asarray(sensor.black_levels, np.float32), 4).reshape(2, 2)
+    black = np.tile(blacks, (height // 2, width // 2))
+    linear = (frame[:height, :width] - black) / (sensor.white_level - black)
+    planes = mosaic_to_planes(torch.from_numpy(np.asarray(linear, np.float32)), sensor.cfa)
+    placed = torch.stack([_in_place(plane.to(burst.device), burst).cpu() for plane in planes])
+    colour = demosaic(planes_to_mosaic(placed, sensor.cfa), sensor.cfa)
+    return balanced(np.moveaxis(colour.numpy(), 0, -1), burst)
+
+
+def _instant_images(instants: Instants, mosaic: Stack | None) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and image of the frame or the pair, the truth, and the result."""
     burst, number = instants.burst, instants.shown
     first = instants.frame_of(number)
     images = [
-        (f"frame-{k}", f"Frame {k}", balanced(frame_image(burst, k), burst))
+        (f"frame-{k}", _frame_label(k, burst), _recorded(k, burst, mosaic))
         for k in range(first, first + 1 + instants.paired)
     ]
     if number in instants.truths:

@@ -23,12 +23,17 @@ def summarise(
     provenance: Provenance,
     outputs: Sequence[str],
     instants: Instants | None = None,
+    mosaic: Stack | None = None,
 ) -> dict[str, Any]:
-    """Return the report of a run as plain JSON values; a number that is not finite is null."""
+    """Return the report of a run as plain JSON values; a number that is not finite is null.
+
+    Of a colour mosaic the stack is told whole, and which plane all other numbers are of.
+    """
     summary = {
         "schema": SCHEMA_NAME,
         **asdict(provenance),
-        "stack": _stack(burst.stack),
+        "stack": _stack(mosaic or burst.stack),
+        "plane": burst.stack.name.removeprefix(f"{mosaic.name}-") if mosaic else None,
         "measured": _measured(burst),
         "truth": scores(instants) if instants and instants.truths else None,
         "stages": [_stage(entry) for entry in burst.report.entries],

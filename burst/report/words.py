@@ -7,6 +7,10 @@ from typing import Any
 
 Row = tuple[str, str]
 
+TIMES = ("exposure_time", "row_time", "frame_time")
+SUPERSCRIPTS = str.maketrans(
+    "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+)
 SHORT_LIST = 6  # longer lists are summed up: all their values stand in report.json
 
 
@@ -19,18 +23,36 @@ def facts(summary: Mapping[str, Any]) -> list[Row]:
         ("Noise at mid grey", _noise(summary), lambda x: f"{x:.2%} of white"),
         ("Defects of the sensor", _defects(numbers.get("noise", {})), str),
         ("Displacement", _displacement(summary), lambda x: f"{x:.2f} px rms"),
+        ("Shutter", _unrolled(summary), lambda name: name.replace("_", " ")),
         ("Turbulence D/r0", _at(numbers, "blur", "d_over_r0"), lambda x: f"{x:.2f}"),
         ("PSF width (std)", _at(numbers, "blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
         ("Effective frames", _at(numbers, "deconvolve", "effective_frames"), lambda x: f"{x:.0f}"),
         (
             "Readout",
             _at(numbers, "unroll", "readout_ratio"),
-            lambda x: f"{x:.3g} of the frame time",
+            lambda x: "the whole frame time" if x == 1 else f"{x:.3g} of the frame time",
         ),
         ("PSNR", summary["truth"], _psnr),
-        ("Time", sum(s["seconds"] or 0.0 for s in summary["stages"]), lambda x: f"{x:.1f} s"),
+        (
+            f"Time of plane {summary['plane']}" if summary["plane"] else "Time",
+            sum(s["seconds"] or 0.0 for s in summary["stages"]),
+            lambda x: f"{x:.1f} s",
+        ),
     ]
     return [(label, write(value)) for label, value, write in known if value is not None]
+
+
+def subject(summary: Mapping[str, Any]) -> str:
+    """Say what the report is of, and how its frames are counted."""
+    stack = summary["stack"]
+    counted = f"Frames are counted from 0 to {stack['frames'] - 1}, as in settings."
+    if summary["plane"] is None:
+        return counted
+    return (
+        f"The image is of all four planes of a colour mosaic ({stack['sensor']['cfa']}). Numbers"
+        f" and plots are of its plane {summary['plane']}, in which a pixel is two of the mosaic"
+        f" wide. {counted}"
+    )
 
 
 def origin_rows(summary: Mapping[str, Any]) -> list[Row]:
@@ -49,8 +71,32 @@ def origin_rows(summary: Mapping[str, Any]) -> list[Row]:
 
 
 def sensor_rows(summary: Mapping[str, Any]) -> list[Row]:
-    """Return the fields of the sensor."""
-    return table_rows(summary["stack"]["sensor"])
+    """Return the fields of the sensor, times in units that suit them."""
+    sensor = summary["stack"]["sensor"]
+    rows = dict(table_rows(sensor))
+    rows |= {name: _duration(sensor[name]) for name in TIMES}
+    if sensor["noise"] is None:
+        rows["noise"] = "not told"
+    unrolled = _unrolled(summary)
+    if unrolled and unrolled != sensor["shutter"]:
+        rows["shutter"] = f"{sensor['shutter']}; unrolled as {unrolled}"
+    return [(name.replace("_", " "), text) for name, text in rows.items()]
+
+
+def _unrolled(summary: Mapping[str, Any]) -> str | None:
+    """Return the shutter whose rows were unrolled; None where none was."""
+    found = (s["settings"].get("shutter") for s in summary["stages"] if s["stage"] == "unroll")
+    return next(found, None)
+
+
+def _duration(seconds: float) -> str:
+    """Write seconds as a person does; 0 is what nobody has told."""
+    if seconds == 0:
+        return "not told"
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("\N{MICRO SIGN}s", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.4g} {unit}"
+    return f"{seconds / 1e-9:.4g} ns"
 
 
 def table_rows(values: Mapping[str, Any]) -> list[Row]:
@@ -73,10 +119,19 @@ def value_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return number_text(value)
     if isinstance(value, list):
         return _list_text(value)
     return str(value)
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """Write a number with so many digits, a power of ten as one."""
+    mantissa, e, power = f"{value:.{digits}g}".partition("e")
+    if not e:
+        return mantissa
+    raised = str(int(power)).translate(SUPERSCRIPTS)
+    return f"{mantissa} \N{MULTIPLICATION SIGN} 10{raised}"
 
 
 def _is_repetitive(table: Mapping[str, Any]) -> bool:

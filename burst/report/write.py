@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from burst.files.write import write_text
-from burst.records import Burst, Provenance
+from burst.records import Burst, Provenance, Stack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +24,12 @@ def write_report(
     provenance: Provenance,
     shown: np.ndarray | None = None,
     instants: Instants | None = None,
+    mosaic: Stack | None = None,
 ) -> list[Path]:
     """Write both files into `folder`, atomically, and return their paths.
 
-    `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`:
-    a colour stack is reported with the burst of one colour plane and the picture of all.
+    `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`.
+    `mosaic` is the stack of a colour mosaic, whose first green plane `burst` is of.
     `instants` are the images of a rolling shutter's rows; `shown` is one of them.
     Whatever the run did not fill in leaves a section out. OSError where nothing can be written.
     """
@@ -36,10 +37,10 @@ def write_report(
     from burst.report.summary import summarise
 
     folder.mkdir(parents=True, exist_ok=True)
-    summary = summarise(burst, provenance, _outputs(folder), instants)
+    summary = summarise(burst, provenance, _outputs(folder), instants, mosaic)
     texts = {
         JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n",
-        HTML_NAME: render(summary, burst, shown, instants),
+        HTML_NAME: render(summary, burst, shown, instants, mosaic),
     }
     for name, text in texts.items():
         write_text(folder / name, text)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
-
-from burst.config import checked
+from burst.config import checked, setting
 from burst.records import Turbulence, given
 
 if TYPE_CHECKING:
@@ -27,11 +25,13 @@ POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
 @checked
 @dataclass(frozen=True)
 class Config:
-    """What is known of the air; 0 for d_over_r0 means: measure it."""
+    """What is known of the air."""
 
-    d_over_r0: Annotated[float, Field(ge=0)] = 0.0
-    jitter: Annotated[float, Field(ge=0)] = 0.12  # px rms that registration leaves
-    size: Annotated[int, Field(ge=5, le=63)] = 33  # px, odd
+    d_over_r0: Annotated[
+        float, setting("strength of the turbulence, aperture over r0; 0: measured", ge=0)
+    ] = 0.0
+    jitter: Annotated[float, setting("motion that registration leaves", "px rms", ge=0)] = 0.12
+    size: Annotated[int, setting("side of the PSF; made odd", "px", ge=5, le=63)] = 33
 
 
 def run(burst: Burst, config: Config) -> Burst:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from burst.config import checked
+from burst.config import checked, setting
 from burst.progress import counted
 from burst.records import given
 
@@ -24,16 +24,16 @@ KINDS: tuple[Kind, ...] = ("rolling", "dual_reversed", "global_reset")
 @checked
 @dataclass(frozen=True)
 class Config:
-    """Which network, and how it is used.
+    """Which network, and how it is used."""
 
-    checkpoint  name or path
-    prior       where the network's prior comes from; "auto" is the card's first
-    ensemble    correct each image in all 8 turned and mirrored ways and average
-    """
-
-    checkpoint: str
-    prior: Literal["auto", "encoder", "diffusion", "none"] = "auto"
-    ensemble: bool = False
+    checkpoint: Annotated[str, setting("the network, by name or path")]
+    prior: Annotated[
+        Literal["auto", "encoder", "diffusion", "none"],
+        setting("where the network's prior comes from; auto: the first that its card names"),
+    ] = "auto"
+    ensemble: Annotated[
+        bool, setting("correct each image in all 8 turned and mirrored ways, and average")
+    ] = False
 
 
 def files(config: Config) -> list[Path]:

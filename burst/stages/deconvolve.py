@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
-
-from burst.config import checked
+from burst.config import checked, setting
 from burst.records import Merging, given
 
 if TYPE_CHECKING:
@@ -24,9 +22,13 @@ LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 class Config:
     """How outliers are rejected and how strong the prior is."""
 
-    rejection: Annotated[float, Field(gt=0)] = 4.0  # deviations
-    strength: Annotated[float, Field(gt=0)] = 1.0  # of total variation; 1 is the measured prior
-    iterations: Annotated[int, Field(ge=1)] = 48
+    rejection: Annotated[
+        float, setting("how far from the others a value is rejected", "deviations", gt=0)
+    ] = 4.0
+    strength: Annotated[
+        float, setting("of total variation; 1 is the prior that the image shows", gt=0)
+    ] = 1.0
+    iterations: Annotated[int, setting("rounds of the deconvolution", ge=1)] = 48
 
 
 def run(burst: Burst, config: Config) -> Burst:

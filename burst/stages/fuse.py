@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
-from burst.config import checked
+from burst.config import checked, setting
 from burst.records import given
 
 if TYPE_CHECKING:
@@ -33,16 +33,20 @@ def _names_a_network(checkpoint: str) -> str:
 @checked
 @dataclass(frozen=True)
 class Config:
-    """Which network, and how it is used.
+    """Which network, and how it is used."""
 
-    checkpoint  name or path; "auto" takes the one whose range holds the stack
-    prior       where the network's prior comes from; "auto" is the card's first
-    ensemble    restore the image in all 8 turned and mirrored ways and average
-    """
-
-    checkpoint: Annotated[str, AfterValidator(_names_a_network)] = "auto"
-    prior: Literal["auto", "encoder", "diffusion", "none"] = "auto"
-    ensemble: bool = True
+    checkpoint: Annotated[
+        str,
+        AfterValidator(_names_a_network),
+        setting("the network, by name or path; auto: the one whose range holds the stack"),
+    ] = "auto"
+    prior: Annotated[
+        Literal["auto", "encoder", "diffusion", "none"],
+        setting("where the network's prior comes from; auto: the first that its card names"),
+    ] = "auto"
+    ensemble: Annotated[
+        bool, setting("restore the image in all 8 turned and mirrored ways, and average")
+    ] = True
 
 
 def files(config: Config) -> list[Path]:

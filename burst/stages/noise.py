@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from burst.config import checked
+from burst.config import checked, setting
 from burst.records import MID_GREY, NoiseModel, StackError, given
 
 if TYPE_CHECKING:
@@ -26,17 +26,22 @@ MOST_APART = 2.0  # times; the variance that is told against the one that frames
 @checked
 @dataclass(frozen=True)
 class Config:
-    """What is taken out, and whose word on noise counts.
+    """What is taken out, and whose word on noise counts."""
 
-    hot_pixels  all defects: hot, dead, stuck and blinking pixels, clusters, rows and columns
-    row_noise   the offset that each row was read with
-    model       "measured": fitted to the frames; what a sidecar or a DNG tells of the noise decides
-                where they cannot. "sensor": as the sidecar or the DNG tells it
-    """
-
-    hot_pixels: bool = True
-    row_noise: bool = True
-    model: Literal["measured", "sensor"] = "measured"
+    hot_pixels: Annotated[
+        bool,
+        setting(
+            "take out all defects: hot, dead, stuck and blinking pixels, clusters, rows, columns"
+        ),
+    ] = True
+    row_noise: Annotated[bool, setting("take out the offset that each row was read with")] = True
+    model: Annotated[
+        Literal["measured", "sensor"],
+        setting(
+            "measured: fitted to the frames, and a sidecar or DNG decides where they cannot;"
+            " sensor: as the sidecar or the DNG tells it"
+        ),
+    ] = "measured"
 
 
 def run(burst: Burst, config: Config) -> Burst:

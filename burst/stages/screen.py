@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
-
-from burst.config import checked
+from burst.config import checked, setting
 
 if TYPE_CHECKING:
     from burst.ops.frames.screen import Verdict
@@ -25,17 +23,22 @@ FEW = 0.5  # of the frames; a person should know when fewer are left
 @checked
 @dataclass(frozen=True)
 class Config:
-    """What is looked for.
+    """What is looked for."""
 
-    frames      leave out frames that are lost, doubled, mirrored or of another scene, and parts of
-                frames that are torn, unread or covered
-    gains       measure the brightness of each frame, which is then taken out
-    strictness  how much a frame has to agree with the others; below 1 it needs to less
-    """
-
-    frames: bool = True
-    gains: bool = True
-    strictness: Annotated[float, Field(gt=0, le=1.3)] = 1.0
+    frames: Annotated[
+        bool,
+        setting(
+            "leave out frames that are lost, doubled, mirrored or of another scene, and parts of"
+            " frames that are torn, unread or covered"
+        ),
+    ] = True
+    gains: Annotated[
+        bool, setting("measure the brightness of each frame, which is then taken out")
+    ] = True
+    strictness: Annotated[
+        float,
+        setting("how much a frame has to agree with the others; below 1 less", gt=0, le=1.3),
+    ] = 1.0
 
 
 def run(burst: Burst, config: Config) -> Burst:

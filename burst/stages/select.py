@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import Field
-
-from burst.config import checked
+from burst.config import checked, setting
 from burst.records import Selection, given
 
 if TYPE_CHECKING:
@@ -36,10 +34,13 @@ DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation 
 class Config:
     """How many frames are kept and how much a sharp frame counts for."""
 
-    keep: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of the frames, the sharpest
-    emphasis: Annotated[float, Field(ge=0)] = 1.0  # weight = sharpness ** emphasis
-    outlier: Annotated[float, Field(gt=0)] = 4.0  # deviations from the median that drop a frame
-    tile: Annotated[int, Field(ge=8)] = 32  # px
+    keep: Annotated[float, setting("share of the frames, the sharpest", gt=0, le=1)] = 1.0
+    emphasis: Annotated[float, setting("weight is sharpness to this power", ge=0)] = 1.0
+    outlier: Annotated[
+        float,
+        setting("how far below the median sharpness a frame is dropped", "deviations", gt=0),
+    ] = 4.0
+    tile: Annotated[int, setting("side of a tile whose sharpness is measured", "px", ge=8)] = 32
 
 
 def run(burst: Burst, config: Config) -> Burst:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from burst.config import checked
+from burst.config import checked, setting
 from burst.progress import counted
 from burst.records import Shutter, StackError, Unrolled
 
@@ -48,24 +48,40 @@ def _is_ratio(value: object) -> object:
 @checked
 @dataclass(frozen=True)
 class Config:
-    """Which shutter, and which instants.
+    """Which shutter, and which instants."""
 
-    instants       shares of the readout of `frame`: 0 is its first row, 0.5 its middle, 1 its last
-    frame          its number; -1 is the frame in the middle
-    video          images a frame time over the whole recording, instead of `instants`; 0 is none
-    readout_ratio  readout in frame times; "auto" is what the stack says, or else what its motion
-                   says
-    order          degree of each point's motion: 1 constant velocity, 2 acceleration, 3 through
-                   four frames; 0 is at most 2 beside the camera's own path, where three frames or
-                   more tell it, and else the highest that the frames allow
-    """
-
-    shutter: Literal["rolling", "dual_reversed", "global_reset"] = "rolling"
-    instants: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.5,)
-    frame: Annotated[int, Field(ge=-1)] = MIDDLE
-    video: Annotated[int, Field(ge=0)] = 0
-    readout_ratio: Annotated[float | str, BeforeValidator(_is_ratio)] = AUTO
-    order: Annotated[int, Field(ge=0, le=3)] = 0
+    shutter: Annotated[
+        Literal["rolling", "dual_reversed", "global_reset"], setting("how the rows were read")
+    ] = "rolling"
+    instants: Annotated[
+        tuple[Share, ...],
+        setting(
+            "when the images are taken: 0 is the first row of `frame`, 0.5 its middle, 1 its last",
+            "of the readout",
+            min_length=1,
+        ),
+    ] = (0.5,)
+    frame: Annotated[
+        int, setting("number of the frame, from 0; -1 is the frame in the middle", ge=-1)
+    ] = MIDDLE
+    video: Annotated[
+        int,
+        setting("images of the whole recording, not of `instants`; 0: none", "a frame time", ge=0),
+    ] = 0
+    readout_ratio: Annotated[
+        float | str,
+        BeforeValidator(_is_ratio),
+        setting("how long it takes; auto: what the stack, or else its motion says", "frame times"),
+    ] = AUTO
+    order: Annotated[
+        int,
+        setting(
+            "degree of motion: 1 constant velocity, 2 acceleration, 3 through four frames; 0: at"
+            " most 2 beside the camera's own path, else the highest that the frames allow",
+            ge=0,
+            le=3,
+        ),
+    ] = 0
 
 
 def memory(stack: Stack, config: Config) -> int:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import distribution
 from pathlib import Path
 
 from burst import __version__
 from burst.config import search_path
 from burst.fingerprint import code_digest
 from burst.network.checkpoint import CheckpointError
+from burst.pipeline import Pipeline
 from burst.submission.archive import Content, sha256_of
 from burst.submission.challenge import FOLDER as CHALLENGES
 from burst.submission.challenge import Challenge
@@ -61,6 +63,7 @@ def package_contents(
         **_model_files(models),
         **{f"{IMAGES}/{image}": content for image, content in images.items()},
         PIPELINE: pipeline.to_toml().encode(),
+        **_own_stages(pipeline),
         CHALLENGE: submission.challenge_file.read_bytes(),
         SCRIPT: _script(submission.name, plan).encode(),
         "METHOD.md": describe_method(submission.name, challenge, pipeline, models).encode(),
@@ -120,6 +123,27 @@ def _is_made(path: Path) -> bool:
     return path.parts[0] == "_data" or any(
         part == "__pycache__" or part.startswith(".") for part in path.parts
     )
+
+
+def _own_stages(pipeline: Pipeline) -> dict[str, Content]:
+    """Return the source of stages that are no part of burst: a file beside the pipeline, and a
+    package, with what says that it offers them, where Python finds it."""
+    contents: dict[str, Content] = dict(pipeline.own_files())
+    for step in pipeline.steps:
+        if step.package:
+            top = _top_of(step.source)
+            contents |= {path.relative_to(top).as_posix(): path for path in step.source}
+            told = distribution(step.package)
+            folder = f"{step.package.replace('-', '_')}-{told.version}.dist-info"
+            for name in ("METADATA", "entry_points.txt"):
+                contents[f"{folder}/{name}"] = (told.read_text(name) or "").encode()
+    return contents
+
+
+def _top_of(sources: Sequence[Path]) -> Path:
+    """Return the folder in which a package, or a module that is a file, lies."""
+    packages = [path.parent for path in sources if path.name == "__init__.py"]
+    return min(packages, key=lambda path: len(path.parts)).parent if packages else sources[0].parent
 
 
 def _model_files(models: list[Model]) -> dict[str, Content]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from burst.files.read import ReadOptions
-from burst.jobs.batch import Outcome, log_stage, run_all
+from burst.jobs.bar import bar_of
+from burst.jobs.batch import Outcome, run_all
 from burst.jobs.budget import share_memory
 from burst.jobs.restore import Job
 from burst.machine import available_memory
@@ -70,8 +71,9 @@ def restore_all(
     workers = min(plan.workers, len(made))
     jobs = share_memory(made, workers, available_memory())
     by_folder = {job.folder: source for job, source in zip(jobs, sources, strict=True)}
-    for outcome in run_all(jobs, workers, quiet, log_stage):
-        yield by_folder[outcome.job.folder], outcome
+    with bar_of(len(jobs), quiet) as show:
+        for outcome in run_all(jobs, workers, quiet, show):
+            yield by_folder[outcome.job.folder], outcome
 
 
 def _job(plan: Plan, source: Source, folder: Path, model: str | None) -> Job:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from burst.config import read_pipeline
 from burst.files.check import explained
 from burst.files.digest import file_digest
 from burst.fingerprint import code_digest
@@ -64,6 +65,7 @@ def verify(path: Path, root: Path, repeat: Repeat) -> Verdict:
         package = _read_package(path, folder)
         sources = find_sources(root, package.challenge)
         _raise(path, _input_faults(sources, root, package.manifest))
+        _raise(path, _strange_code(folder / PIPELINE))
         if code_digest() != package.manifest.code:
             LOG.warning(
                 "%s: made by burst %s of other source than this one; run.sh in the package repeats"
@@ -177,6 +179,15 @@ def _input_faults(sources: Sequence[Source], root: Path, manifest: Manifest) -> 
         elif digest_inputs(source, root) != records[source.place].inputs:
             faults.append(f"{source.place}: expected the frames that were submitted, found others.")
     return faults
+
+
+def _strange_code(pipeline: Path) -> list[str]:
+    """Say which stages in a package would run code that came with it."""
+    return [
+        f"{file.name}: expected stages of burst alone, found one of its own, which is not run"
+        " unseen. Look at it, and repeat by run.sh in the package."
+        for file in read_pipeline(pipeline).files.values()
+    ]
 
 
 def _checkpoint(record: Record) -> str:

@@ -17,6 +17,7 @@ from burst.training.recipe import BORDER
 
 BASE = "classical"  # the image that the network corrects
 PLAIN = "network"  # what it becomes without a prior
+PARENT = "parent"  # what the network that training began with makes of it
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,29 @@ def check(
     }
 
 
+def beside(
+    scores: dict[str, dict[str, float]], parent: dict[str, dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Return scores with the parent's best beside the classical image's, level by level."""
+    return {
+        level: {
+            BASE: images[BASE],
+            **_best_of(parent.get(level, {})),
+            **{name: psnr for name, psnr in images.items() if name != BASE},
+        }
+        for level, images in scores.items()
+    }
+
+
+def _best_of(images: dict[str, float]) -> dict[str, float]:
+    made = [psnr for name, psnr in images.items() if name != BASE]
+    return {PARENT: max(made)} if made else {}
+
+
 def mean_gain(scores: dict[str, dict[str, float]]) -> float:
     """Return by how many dB the best source's image exceeds the classical one, over all levels."""
     gains = [
-        max(psnr for name, psnr in images.items() if name != BASE) - images[BASE]
+        max(psnr for name, psnr in images.items() if name not in (BASE, PARENT)) - images[BASE]
         for images in scores.values()
     ]
     return sum(gains) / len(gains)

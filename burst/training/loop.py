@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from burst.data.samples.turbulence import Key
 from burst.machine import repeating_gradients
 from burst.models.restorer import Restorer
+from burst.progress import advance, part
 from burst.training.batches import Pool, random_of
 from burst.training.board import Board
-from burst.training.checks import Seen, check, mean_gain
+from burst.training.checks import Seen, beside, check, mean_gain
 from burst.training.gradients import Gradients, make_gradients
 from burst.training.helpers import TICKS, make_average, make_scheduler
 from burst.training.losses import Aims, Objective, as_numbers, choose_source, draw_noise
@@ -56,6 +58,9 @@ class Trainer:
     seconds: float = 0.0
     scores: Scores = field(default_factory=dict)
     board: Board | None = None  # the first process has one
+    parent: Restorer | None = None  # that training began with, where it needs no truth
+    of_parent: Scores = field(default_factory=dict)
+    compared: bool = False  # the wait for samples with the time of training
 
     def __post_init__(self) -> None:
         s = self.settings
@@ -95,6 +100,7 @@ class Trainer:
             parts = self._step(share)
             self.step += 1
             self.seconds = self.ranks.agree(time.monotonic() - started)
+            advance(min(1.0, self._share()))
             last = self._share() >= 1
             check = last or self.step % self.settings.check_every == 0
             if check or self.step % LOOK_EVERY == 0:
@@ -129,8 +135,29 @@ class Trainer:
         if self.ranks.first:
             self.board = Board(self.run.board, self.step)
             first = [key for key in self.pool.keys if key.index < FIRST]
-            self.workers.wait(first, self.tell)
+            self._wait(first)
+            if self.settings.seconds:
+                self._compare_with_samples(self.settings.seconds - self.seconds)
         self.ranks.meet()
+
+    def _wait(self, keys: Sequence[Key]) -> None:
+        """Wait for samples, while training stands where it is."""
+        share = min(1.0, self._share())
+        with part("waiting for samples", share, share):
+            self.workers.wait(keys, self.tell)
+
+    def _compare_with_samples(self, left: float) -> None:
+        """Warn where samples take longer than the training that is `left`, in seconds."""
+        self.compared = True
+        keys = (*self.pool.keys, *self.held_out.keys)
+        missing = self.workers.seconds_left(keys)
+        if missing is not None and missing > left:
+            self.tell(
+                f"samples are the wait: those that are missing take another {as_time(missing)}, and"
+                f" training {as_time(left)}, most of it on few samples. Make them beforehand by"
+                f" burst train --prepare-only {self.settings.samples}, with the same --images,"
+                " --samples and recipe."
+            )
 
     def _share(self) -> float:
         s = self.settings
@@ -165,10 +192,17 @@ class Trainer:
             if time.monotonic() > self.told + NEWS:
                 self.told = time.monotonic()
                 self.tell(self._news(numbers["image"]))
+                if not self.compared:
+                    self._compare_with_samples(self._left())
+
+    def _left(self) -> float:
+        """Return the seconds of training that are left at this pace."""
+        # The last look at the samples held out may take longer than the budget.
+        share = min(1.0, self._share())
+        return self.seconds / share * (1 - share)
 
     def _news(self, loss: float) -> str:
-        share = self._share()
-        left = as_time(self.seconds / share * (1 - share))
+        share, left = min(1.0, self._share()), as_time(self._left())
         samples = f"{len(self.pool.samples)} of {len(self.pool.keys)} samples"
         pace = self.step / self.seconds
         return (
@@ -179,11 +213,12 @@ class Trainer:
     def _check(self) -> None:
         """Look at the samples held out; the first process does, the others wait."""
         if self.board:
-            self.workers.wait(self.held_out.keys, self.tell)
+            self._wait(self.held_out.keys)
             model = self.average.model
             assert isinstance(model, Restorer)
             model.eval()
-            self.scores = check(model, self.held_out, self.held_out.keys, self._show)
+            scores = check(model, self.held_out, self.held_out.keys, self._show)
+            self.scores = beside(scores, self._parent_scores())
             self.board.scores(self.step, self.scores)
             self.tell(f"step {self.step}: " + in_words(self.scores))
         self.ranks.meet()
@@ -194,6 +229,13 @@ class Trainer:
                 f" {-gain:.1f} dB worse at step {self.step}. Look at the pictures in TensorBoard;"
                 " lower training.rate, or train for more steps."
             )
+
+    def _parent_scores(self) -> Scores:
+        """Return what the network that training began with reaches on the same samples."""
+        if self.parent is not None and not self.of_parent:
+            self.parent.eval()
+            self.of_parent = check(self.parent, self.held_out, self.held_out.keys, lambda _: None)
+        return self.of_parent
 
     def _show(self, seen: Seen) -> None:
         assert self.board

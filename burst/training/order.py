@@ -20,6 +20,7 @@ from burst.models.restorer import Restorer, grow
 from burst.models.spec import RestorerSpec
 from burst.network.card import Card, LevelRange
 from burst.network.checkpoint import Loaded, load
+from burst.progress import part
 from burst.records import Level
 from burst.training.batches import Pool
 from burst.training.loop import Trainer
@@ -58,8 +59,15 @@ def carry_out(order: Order, tell: Callable[[str], None]) -> list[Path]:
 
     ConfigError, CheckpointError or TrainingError say what is wrong.
     """
+    orders = (order, *each_level(order))
+    budgets = [one.recipe.training.seconds or one.recipe.training.steps for one in orders]
+    ends = [sum(budgets[: i + 1]) / sum(budgets) for i in range(len(budgets))]
+    networks = []
     with joined(order.device) as ranks:
-        return [_train(one, ranks, tell) for one in (order, *each_level(order))]
+        for one, begin, end in zip(orders, [0.0, *ends], ends, strict=False):
+            with part("training" if len(one.levels) > 1 else one.levels[0], begin, end):
+                networks.append(_train(one, ranks, tell))
+    return networks
 
 
 def each_level(order: Order) -> list[Order]:
@@ -128,6 +136,8 @@ def _trainer(
     if isinstance(pool, PairPool) and guide:
         pool.margin = MARGIN
     trainer = Trainer(model, guide, settings, pool, held_out, workers, run, ranks, tell)
+    if parent and not parent.card.spec.teacher:
+        trainer.parent = parent.model.to(ranks.device)
     if state:
         trainer.restore(state)
         tell(f"{order.folder}: goes on after step {state.step}")

@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from burst.data.samples.collection import Collection
 from burst.data.samples.turbulence import Key
 from burst.machine import end_with_parent, set_up
+from burst.progress import advance
 
 NICENESS = 10
 POLL = 1.0  # seconds
@@ -32,10 +33,13 @@ class Workers:
     collection: Collection
     keys: Sequence[Key]
     processes: list[BaseProcess] = field(default_factory=list)
+    there: int = 0  # samples when the processes were started
+    started: float = 0.0
 
     def start(self, count: int) -> None:
         """Start processes where samples are missing."""
-        if len(self.collection.present(self.keys)) == len(self.keys):
+        self.there, self.started = len(self.collection.present(self.keys)), time.monotonic()
+        if self.there == len(self.keys):
             return
         context = multiprocessing.get_context("spawn")
         for _ in range(count):
@@ -43,11 +47,21 @@ class Workers:
             process.start()
             self.processes.append(process)
 
+    def seconds_left(self, keys: Sequence[Key]) -> float | None:
+        """Return how long the missing samples of `keys` will take at the pace so far; None where
+        none has been made yet."""
+        missing = len(keys) - len(self.collection.present(keys))
+        made = len(self.collection.present(self.keys)) - self.there
+        if missing and made <= 0:
+            return None
+        return missing * (time.monotonic() - self.started) / max(made, 1)
+
     def wait(self, keys: Sequence[Key], tell: Tell) -> None:
         """Wait until the samples of `keys` are there; SamplesError if nobody makes them."""
         begun, told = time.monotonic(), time.monotonic()
         known = len(self.collection.present(keys))
         while (there := len(self.collection.present(keys))) < len(keys):
+            advance(there / len(keys))
             if not any(process.is_alive() for process in self.processes):
                 # The last one may have finished between the two looks.
                 if len(self.collection.present(keys)) == len(keys):
@@ -101,4 +115,6 @@ def as_time(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
+    if not minutes:
+        return f"{rest} s"
     return f"{minutes} min" if minutes >= 10 else f"{minutes} min {rest} s"

@@ -95,3 +95,21 @@ def test_an_empty_folder_is_explained(tmp_path: Path) -> None:
 def test_nothing_typed_is_explained() -> None:
     with pytest.raises(StackError, match="expected at least one path, found none"):
         find_stacks([])
+
+
+def test_folders_of_folders_are_looked_through(tmp_path: Path) -> None:
+    for place in ("high/a.npy", "high/b.npy", "low/night/a.npy"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / place, np.zeros((2, 16, 16), np.uint16))
+    found = find_stacks([str(tmp_path)])
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        "high/a.npy", "high/b.npy", "low/night/a.npy",
+    ]  # fmt: skip
+
+
+def test_results_below_are_no_stacks(tmp_path: Path) -> None:
+    for place in ("high/a.npy", "restored/overview-pictures/a.npy", "restored/a/restored.npy"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / place, np.zeros((2, 16, 16), np.uint16))
+    (tmp_path / "restored/a/report.json").write_text("{}")
+    assert find_stacks([str(tmp_path)]) == [tmp_path / "high/a.npy"]

@@ -55,6 +55,17 @@ def test_colour_becomes_luminance_with_a_note(
     assert caplog.text.count("turned into luminance") == 1
 
 
+def test_colours_that_are_kept_are_not_said_to_be_given_up(
+    tmp_path: Path, frames: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "burst")
+    colours = np.stack([frames // 2, frames, frames // 4], axis=-1)
+    write_all(tmp_path, colours, ".png")
+    assert read_stack(tmp_path, ReadOptions(colour=True)).colour is not None
+    assert "its colours are kept" in caplog.text
+    assert "turned into luminance" not in caplog.text
+
+
 def test_grey_that_is_stored_three_times_has_no_colour(tmp_path: Path, frames: np.ndarray) -> None:
     grey = np.repeat(frames[..., None], 3, axis=-1)
     write_all(tmp_path, grey, ".png")

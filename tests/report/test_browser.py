@@ -85,3 +85,17 @@ def _page_fits_a_narrow_window(page: Page) -> None:
         mobile=True,
     )
     assert page.script("document.documentElement.scrollWidth") == 360
+
+
+def test_the_way_back_is_shown_to_who_came_that_way(
+    tmp_path: Path, burst: Burst, provenance: Provenance
+) -> None:
+    path = write_report(tmp_path / "out", burst, provenance)[1]
+    page = Page(tmp_path / "profile")
+    try:
+        for come_from, hidden in (("", True), ("#overview", False)):
+            page.open(path.as_uri() + come_from)
+            assert page.script("document.getElementById('back').hidden") is hidden
+        assert page.script("document.getElementById('back').href").endswith("/overview.html")
+    finally:
+        page.close()

@@ -49,7 +49,7 @@ def test_facts_count_what_there_is() -> None:
 def test_unknown_is_a_dash_and_links_are_quoted() -> None:
     page = render_overview("night", "0.1.0", [Row("a b", report="a b/report.html")])
     assert page.count("\N{EN DASH}</td>") == 5
-    assert 'href="a%20b/report.html"' in page
+    assert 'href="a%20b/report.html#overview"' in page
 
 
 @needs_browser
@@ -96,3 +96,22 @@ def _sorted(page: Page, column: str) -> list[str]:
     page.script(f"document.querySelector('thead [data-column={column}] button').click()")
     names = "[...document.querySelectorAll('tbody th')].map((name) => name.textContent)"
     return list(page.script(names))
+
+
+@needs_browser
+def test_page_is_read_on_a_phone_without_scrolling_sideways(tmp_path: Path) -> None:
+    path = write_page(tmp_path)
+    page = Page(tmp_path / "profile")
+    try:
+        page.open(path.as_uri())
+        page.tell(
+            "Emulation.setDeviceMetricsOverride",
+            width=390, height=844, deviceScaleFactor=1, mobile=True,
+        )  # fmt: skip
+        assert page.script("document.documentElement.scrollWidth") == 390
+        # All that a row says lies within the window, and headings still sort.
+        ends = "[...document.querySelectorAll('td')].map((td) => td.getBoundingClientRect().right)"
+        assert page.script(f"Math.max(...{ends})") <= 390
+        assert _sorted(page, "name")[:2] == ["stack0", "stack1"]
+    finally:
+        page.close()

@@ -1,12 +1,16 @@
 """Every stage is content with what it NEEDS, fills what it GIVES and touches nothing else."""
 
+import importlib
 import json
+import pkgutil
 from dataclasses import replace
 
 import pytest
 import torch
 from simulated import after, before
 
+import burst.stages
+from burst.config import settings_of
 from burst.pipeline import load, run_step
 from burst.records import FIELDS, Burst
 
@@ -88,3 +92,14 @@ def test_what_it_gives_is_finite_and_of_the_stacks_size(name):
         assert value.shape == shapes[field], field
         assert value.dtype == torch.float32, field
         assert bool(value.isfinite().all()), field
+
+
+MODULES = [m.name for m in pkgutil.iter_modules(burst.stages.__path__)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_setting_says_what_it_does(name):
+    for one in settings_of(importlib.import_module(f"burst.stages.{name}").Config):
+        assert one.help, one.name
+        assert one.allowed
+        assert "\n" not in one.help

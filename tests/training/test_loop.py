@@ -12,11 +12,13 @@ from burst.config import ConfigError
 from burst.data.samples.collection import Collection
 from burst.data.samples.turbulence import Key
 from burst.network.checkpoint import read_card
+from burst.progress import heard_by
 from burst.records import Level
 from burst.training import loop
 from burst.training.batches import Pool, random_of
 from burst.training.loop import Trainer, TrainingError
 from burst.training.order import carry_out
+from burst.training.workers import Workers
 
 
 def weights(path):
@@ -158,3 +160,44 @@ def test_broken_state_is_explained(make_order):
     (order.folder / "state.pt").write_bytes(b"x")
     with pytest.raises(ConfigError, match=r"expected the state of a run"):
         carry_out(make_order("plain", "training.steps=1", resume=True), print)
+
+
+def test_the_countdown_never_turns_negative(make_order, monkeypatch):
+    said = []
+    monkeypatch.setattr(loop, "NEWS", -1.0)
+    monkeypatch.setattr(loop, "LOOK_EVERY", 1)
+    # The last look comes when the budget is long spent.
+    carry_out(make_order("plain", "training.seconds=0.2", "training.steps=1"), said.append)
+    left = [line for line in said if line.endswith("left")]
+    assert left
+    assert not any("-" in line.rpartition(",")[2] for line in left)
+    assert "100%" in left[-1]
+
+
+def test_parent_stands_beside_the_child(make_order):
+    first = make_order("plain", "training.steps=2", name="parent")
+    carry_out(first, print)
+    said = []
+    (child,) = carry_out(
+        make_order("finetune", "training.steps=2", name="child", parent=str(first.folder)),
+        said.append,
+    )
+    before, after = (read_card(path) for path in (first.folder / "network.safetensors", child))
+    assert after.scores["low"]["parent"] == pytest.approx(before.scores["low"]["network"], abs=0.01)
+    assert any(", parent " in line and ", network " in line for line in said)
+
+
+def test_a_short_budget_is_told_that_samples_are_the_wait(make_order, monkeypatch):
+    said = []
+    monkeypatch.setattr(Workers, "seconds_left", lambda *_: 3600.0)
+    carry_out(make_order("plain", "training.seconds=0.2", "training.steps=1"), said.append)
+    (line,) = [line for line in said if "samples are the wait" in line]
+    assert "--prepare-only 2" in line
+
+
+def test_a_listener_hears_training_move(make_order):
+    shares = []
+    with heard_by(lambda names, share: shares.append(share)):
+        carry_out(make_order("plain", "training.steps=4"), print)
+    assert shares == sorted(shares)
+    assert {0.25, 0.5, 0.75, 1.0} <= set(shares)

@@ -35,7 +35,7 @@ def test_waiting_for_nobody_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(5, "0 min 5 s"), (125, "2 min 5 s"), (1000, "16 min"), (9000, "2 h 30 min")],
+    [(5, "5 s"), (125, "2 min 5 s"), (1000, "16 min"), (9000, "2 h 30 min")],
 )
 def test_time_in_words(seconds, text):
     assert as_time(seconds) == text

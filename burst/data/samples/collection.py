@@ -96,7 +96,8 @@ def open_collection(
     recorded = isinstance(making, ShutterMaking) and making.recorded
     scenes = [list_pairs(folder) for folder in folders] if recorded else list_scenes(folders)
     pipeline = stages_before_network(making.pipeline)
-    stages = [f"stages/{step.name}.py" for step in pipeline.steps]
+    stages = [f"stages/{step.name}.py" for step in pipeline.steps if not step.source]
+    strange = [path for step in pipeline.steps for path in step.source]
     own = NUMERICS_OF_STACKS if isinstance(making, Making) else NUMERICS_OF_SHUTTERS
     files = [[Path(scene) for scene in folder if scene not in SCENES] for folder in scenes]
     if recorded:
@@ -110,6 +111,8 @@ def open_collection(
         "named scenes": [s for folder in scenes for s in folder if s in SCENES],
         "code": code_digest(package, source_files(package, parts), essence),
     }
+    if strange:
+        account["stages of one's own"] = _digest_files(strange)
     device = device if isinstance(making, Making) else "cpu"
     if device != "cpu":
         account["device"] = device

@@ -25,6 +25,7 @@ from burst.ops.alignment.motion import add_motion, binned_motion, flow_of
 from burst.ops.chunks import frames_at_once
 from burst.ops.samples import mean_of, sample
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
+from burst.progress import advance
 from burst.records import NoiseModel
 
 CELL = 4
@@ -60,7 +61,7 @@ def register(
     displacement over the frames, which turbulence does not have, is taken out. On a `grid` cells
     are displacements on that grid, which the camera's motion follows.
     """
-    misfit = math.nan
+    misfit, done = math.nan, 0.0
     whole = _size(frames) if grid is None else grid.size
     for scale in scales:
         binned = bin_measured(frames, scale.binning, grid)
@@ -71,6 +72,8 @@ def register(
         read = NoiseModel(noise.shot / scale.binning**2, noise.read / scale.binning**2)
         for _ in range(scale.rounds):
             local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed, place)
+            done += 1 / scale.binning**2  # a round takes as long as there are pixels
+            advance(done / sum(s.rounds / s.binning**2 for s in scales))
         cells = _resize_cells(local, _cells(whole)) * scale.binning
     return cells, misfit
 

@@ -13,6 +13,7 @@ from scipy.fft import next_fast_len
 from torch.nn import functional
 
 from burst.ops.blur.psf import transfer_function
+from burst.progress import counted
 
 # By how much split gradients shrink, as a share of the contrast: sets the speed, not the result.
 THRESHOLD = 0.3
@@ -50,7 +51,7 @@ def deconvolve(
     threshold, least_scale = THRESHOLD * contrast, LEAST_SCALE * contrast
     rate = strength / least_scale
     image = padded
-    for i in range(iterations):
+    for i in counted(range(iterations), "deconvolve: rounds"):
         if i in LEARNING_ROUNDS:
             learned = strength / max(float(_length(gradients).mean()), least_scale)
             memory *= rate / learned  # the multiplier of the split is in units of the rate

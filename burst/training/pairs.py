@@ -17,7 +17,7 @@ from torch import nn
 from burst.data.samples.pairs import PairSample
 from burst.data.samples.turbulence import Key
 from burst.models.restorer import Restorer, Source
-from burst.ops.rolling.rerender import Still, rerender
+from burst.ops.rolling.rerender import MovingImage, rerender
 from burst.training.batches import LEAST_ERROR, Pool
 from burst.training.losses import EPSILON, Aims, charbonnier
 
@@ -143,7 +143,7 @@ def rendered(
 ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Return what was rendered, what was read, and where it counts, each [b, h, w]: both frames,
     whole and split at the row of the middle instant."""
-    first, middle, last = (Still(images[:, t], velocity[:, t]) for t in range(3))
+    first, middle, last = (MovingImage(images[:, t], velocity[:, t]) for t in range(3))
     at = batch.instants[:, 1]
     one, found = torch.ones_like(at), []
     for k in (0, 1):

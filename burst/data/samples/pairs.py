@@ -19,7 +19,7 @@ from burst.files.sequence import Sequence as Recorded
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
 from burst.network.preparation import Kind, Preparation, evidence_of, scalars_of
 from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_linear
-from burst.ops.rolling.light import planes_of
+from burst.ops.rolling.planes import planes_of
 from burst.ops.shutter import readout_share
 from burst.records import Burst, Level, Shutter, Stack, StackError
 

@@ -1,8 +1,8 @@
-"""Which frames of a rolling recording take part, and when each was taken: told from their motion.
+"""Which frames of a rolling-shutter recording are used, and when each was taken, from their motion.
 
-Frames that repeat the one before, as programs store them that change the rate, show nothing of
-their own moment. A frame of something else, or of nothing, would spoil the instants around it.
-Where a frame is missing and no time stamps say so, all seems to move twice as fast.
+Programs that change the frame rate repeat frames; a repeated frame shows nothing of its own moment.
+A frame of something else, or an empty one, would spoil the instants around it. Where a frame is
+missing and there are no time stamps, everything seems to move twice as fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from burst.ops.flow import Match
-from burst.ops.rolling.strange import find_strange
+from burst.ops.rolling.foreign import find_foreign_frames
 from burst.ops.rolling.unroll import Clock
 from burst.records import Stack
 
@@ -24,23 +24,25 @@ from burst.records import Stack
 # MJPEG, and those of a camera that turns back, whose rows slant the other way, above 0.3.
 REPEATED = 0.05
 LONGEST_REPEAT = 6  # frames; film at 12 a second that is stored at 60 has four
-SURE, LEAST_SURE = 0.5, 0.05  # trust, and share of the pixels
-# A jump between frames counts as whole steps where it is that close to them (shares of a step), and
-# steps before and after are alike (the same) and not slower (px).
-CLOSE, ALIKE, SLOWEST, MOST_SKIPPED = 0.4, 0.7, 1.5, 4
-CLEAR = 4.0  # times as large as the changes of velocity elsewhere
-FEWEST_PAIRS, SKIPS = 4, 0.25  # to tell of skips; share of the pairs, above which it is a shake
+MIN_TRUST, MIN_TRUSTED = 0.5, 0.05  # of flow; share of the pixels
+# A jump means missing frames if it is that close to a whole number of steps (shares of a step), and
+# the steps before and after are that equal (the same) and that fast (px). Chosen by hand, like the
+# rest, on simulated recordings that swing, shake, pan, and stand still.
+WHOLE_STEP, STEADY, MIN_SPEED, MAX_MISSING = 0.4, 0.7, 1.5, 4
+CLEAR_JUMP = 4.0  # times as large as the changes of velocity elsewhere
+MIN_PAIRS = 4  # with fewer no jump is judged
+MAX_SKIPPED_SHARE = 0.25  # of the pairs; with more jumps the camera shakes
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What of n frames takes part.
+class UsedFrames:
+    """Which of n frames are used.
 
-    kept     [m] numbers of the frames that do
-    start    [n] when each frame was taken, in the time between two that follow one another
-    unit     that time, in what `start` was given in
+    kept     [m] numbers of the frames that are used
+    start    [n] when each frame was taken, in units of the time between two frames in a row
+    unit     that time, in the unit in which the times were given
     matches  of every frame kept with the next, by their places among those kept
-    left     why each other frame does not, by number
+    left     why each other frame is not used, by number
     skipped  how many frames seem to be missing after a frame, by its number
     """
 
@@ -52,7 +54,7 @@ class Taken:
     skipped: Mapping[int, int]
 
     def numbers(self, frame_time: float) -> dict[str, Any]:
-        """Return what a report says of frames that do not take part; nothing where all do."""
+        """Return the report's figures on frames that are not used; none where all are."""
         found: dict[str, Any] = {}
         if self.left:
             found["left_out"] = {str(k): why for k, why in self.left.items()}
@@ -62,56 +64,57 @@ class Taken:
         return found
 
     def words(self) -> Iterator[str]:
-        """Yield what a person should know, in sentences."""
+        """Yield the warnings for the person."""
         for why in dict.fromkeys(self.left.values()):
             numbers = ", ".join(str(k) for k, own in self.left.items() if own == why)
             yield f"Left out, counted from 0: {numbers}; {why}."
         if self.unit != 1:
             yield (
                 f"The other frames moved as if taken evenly, {self.unit:.3g} frame times of the"
-                " recording apart; that is the frame time from here on. If it is not, say"
+                " recording apart; that is the frame time from here on. If it is not, give"
                 " frame_times in a sidecar."
             )
         for frame, missing in self.skipped.items():
             yield (
                 f"From frame {frame} to the next all moved {missing + 1} times as far as before and"
-                f" after: {missing} may be missing between them. Say in a sidecar when each frame"
-                " was taken: frame_times, in seconds."
+                f" after: {missing} may be missing between them. Give the time of each frame in a"
+                " sidecar: frame_times, in seconds."
             )
 
 
-def frames_taken(grey: np.ndarray, start: np.ndarray, given: Sequence[int], told: bool) -> Taken:
-    """Return which of frames [n, h, w] (0..255) take part, that were taken at times `start` [n].
+def find_used_frames(
+    grey: np.ndarray, start: np.ndarray, candidates: Sequence[int], times_known: bool
+) -> UsedFrames:
+    """Choose the frames of [n, h, w] (0..255), taken at times `start` [n], that are used.
 
-    Only the numbers `given` [m] may. `told` says whether the times are known; else they are those
-    of an even recording, in which repeated frames may stand for a lower rate, and frames may be
-    missing.
+    Only the numbers `candidates` [m] may be. If not `times_known`, `start` is that of an even
+    recording: repeated frames may then stand for a lower frame rate, and frames may be missing.
     """
-    repeated = [given[i] for i in find_repeats(grey[given])]
+    repeated = [candidates[i] for i in find_repeated_frames(grey[candidates])]
     left = dict.fromkeys(repeated, "it repeats the frame before")
-    distinct = [k for k in given if k not in left]
-    strange, matches = find_strange(grey[distinct])
-    left.update({distinct[i]: reason for i, reason in strange.items()})
+    distinct = [k for k in candidates if k not in left]
+    foreign, matches = find_foreign_frames(grey[distinct])
+    left.update({distinct[i]: reason for i, reason in foreign.items()})
     kept = [k for k in distinct if k not in left]
     moved = np.array([motion_of(matches[i, i + 1]) for i in range(len(kept) - 1)]).reshape(-1, 2)
     unit = 1.0
-    if repeated and not told:
-        even = _spread(distinct, len(grey))
+    if repeated and not times_known:
+        even = _even_times(distinct, len(grey))
         if _at_lower_rate(moved, np.diff(start[kept])):
-            start, unit = even, _unit(repeated, start[distinct])
-    found = {} if told else find_skips(moved / np.diff(start[kept])[:, None])
+            start, unit = even, _frame_spacing(repeated, start[distinct])
+    found = {} if times_known else find_missing_frames(moved / np.diff(start[kept])[:, None])
     skipped = {kept[i]: missing for i, missing in found.items()}
-    return Taken(kept, start, unit, matches, dict(sorted(left.items())), skipped)
+    return UsedFrames(kept, start, unit, matches, dict(sorted(left.items())), skipped)
 
 
-def stack_taken(stack: Stack, taken: Taken) -> Stack:
-    """Return the frames of a stack that take part, and when they were taken."""
-    kept = taken.kept
-    if len(kept) == stack.count and taken.unit == 1:
+def with_used_frames(stack: Stack, used: UsedFrames) -> Stack:
+    """Return the stack with only the frames that are used, and the times of these."""
+    kept = used.kept
+    if len(kept) == stack.count and used.unit == 1:
         return stack
     assert stack.scan is not None
-    frame_time = stack.sensor.frame_time * taken.unit
-    since = taken.start[kept] - taken.start[kept[0]]
+    frame_time = stack.sensor.frame_time * used.unit
+    since = used.start[kept] - used.start[kept[0]]
     even = bool((since == np.arange(len(kept))).all())
     times = None if even else tuple((since * frame_time).tolist())
     return replace(
@@ -124,20 +127,22 @@ def stack_taken(stack: Stack, taken: Taken) -> Stack:
     )
 
 
-def clocks(times: Clock, taken: Taken) -> tuple[Clock, Clock]:
-    """Return the clock of the frames that take part, and that of all frames of the stack, both
-    counted from the first frame of all; `times` counts from the first that takes part."""
-    if not taken.left and taken.unit == 1 and len(taken.kept) == len(taken.start):
+def clocks(times: Clock, used: UsedFrames) -> tuple[Clock, Clock]:
+    """Return the clock of the frames that are used and that of all frames of the stack.
+
+    Both count from the first frame of the stack; `times` counts from the first one that is used.
+    """
+    if not used.left and used.unit == 1 and len(used.kept) == len(used.start):
         return times, times
-    own = replace(times, start=times.start + float(taken.start[taken.kept[0]]))
-    start = torch.from_numpy(taken.start).to(times.start) + times.start[0]
+    own = replace(times, start=times.start + float(used.start[used.kept[0]]))
+    start = torch.from_numpy(used.start).to(times.start) + times.start[0]
     pace = times.pace[:1].expand(len(start))
     return own, Clock(start, pace, torch.zeros(len(start), 2))
 
 
-def find_repeats(grey: np.ndarray) -> list[int]:
-    """Return the frames of [n, h, w] that show the same as the one before, while those before and
-    after them move."""
+def find_repeated_frames(grey: np.ndarray) -> list[int]:
+    """Return the frames of [n, h, w] that repeat the one before, while those before and after them
+    move."""
     pairs = len(grey) - 1
     apart = np.array([np.abs(b.astype(np.int16) - a).mean() for a, b in pairwise(grey)])
     runs: list[tuple[int, int]] = []
@@ -159,49 +164,52 @@ def find_repeats(grey: np.ndarray) -> list[int]:
     return sorted(first + i + 1 for first, length in runs for i in range(length))
 
 
-def find_skips(velocity: np.ndarray) -> dict[int, int]:
-    """Return how many frames seem to be missing within a step, by its number: what is seen to move
-    by velocities [m, 2] px a frame goes as many times as fast as before and after, which it does
-    nowhere else."""
+def find_missing_frames(velocity: np.ndarray) -> dict[int, int]:
+    """Return how many frames seem to be missing within a step, by its number.
+
+    There the scene moves, by velocities [m, 2] px a frame, a whole number of times as fast as
+    before and after, and it does so nowhere else.
+    """
     last = len(velocity) - 1
-    if len(velocity) < FEWEST_PAIRS:
+    if len(velocity) < MIN_PAIRS:
         return {}
     beside = [(1, 2), *((i - 1, i + 1) for i in range(1, last)), (last - 2, last - 1)]
     usual = np.array([velocity[list(pair)].mean(axis=0) for pair in beside])
     jump = np.linalg.norm(velocity - usual, axis=1)
     found: dict[int, int] = {}
     for i, here in enumerate(velocity):
-        speed = _usual(*velocity[list(beside[i])])[1]
+        speed = _mean_motion(*velocity[list(beside[i])])[1]
         if not speed or not np.isfinite(here).all():
             continue
         times = round(float(here @ usual[i]) / speed**2)
         # The jumps of the steps beside are those over this one.
         elsewhere = jump[(np.abs(np.arange(last + 1) - i) > 2) & np.isfinite(jump)]
-        clear = not len(elsewhere) or jump[i] > CLEAR * np.median(elsewhere)
-        near = float(np.linalg.norm(here - times * usual[i])) < CLOSE * speed
-        if clear and near and 2 <= times <= 1 + MOST_SKIPPED:
+        clear = not len(elsewhere) or jump[i] > CLEAR_JUMP * np.median(elsewhere)
+        near = float(np.linalg.norm(here - times * usual[i])) < WHOLE_STEP * speed
+        if clear and near and 2 <= times <= 1 + MAX_MISSING:
             found[i] = times - 1
-    return found if len(found) <= max(1, SKIPS * len(velocity)) else {}
+    return found if len(found) <= max(1, MAX_SKIPPED_SHARE * len(velocity)) else {}
 
 
 def motion_of(found: Match) -> np.ndarray:
-    """Return the median motion [2] px of what is trusted; NaN where too little is."""
-    sure = found.forth_trust > SURE
-    if float(sure.float().mean()) < LEAST_SURE:
+    """Return the median of trusted flow [2] px; NaN where too little is trusted."""
+    sure = found.forth_trust > MIN_TRUST
+    if float(sure.float().mean()) < MIN_TRUSTED:
         return np.full(2, np.nan)
     return np.asarray(found.forth[:, sure].median(dim=1).values.double())
 
 
 def _at_lower_rate(moved: np.ndarray, steps: np.ndarray) -> bool:
-    """Tell whether frames that moved [m, 2] px from each to the next, `steps` [m] of the recording
-    apart, were taken evenly: then all moves as far over a longer step as over those beside it.
+    """Return whether frames with repeats removed were taken evenly, at a lower frame rate.
 
-    Where the motion does not tell, longer steps at regular places are those of a lower rate.
+    They moved [m, 2] px from each to the next, `steps` [m] frames of the recording apart. At a
+    lower rate the motion over a longer step equals that over the steps beside it. Where motion does
+    not decide, longer steps at regular places mean a lower rate.
     """
     evenly = stored = 0.0
     for i in range(1, len(moved) - 1):
         longer = steps[i] / (steps[i - 1] + steps[i + 1]) * 2
-        usual, speed = _usual(moved[i - 1], moved[i + 1])
+        usual, speed = _mean_motion(moved[i - 1], moved[i + 1])
         if longer == 1 or not speed:
             continue
         found = float(np.log(max(moved[i] @ usual / speed**2, 1e-3)))
@@ -213,9 +221,12 @@ def _at_lower_rate(moved: np.ndarray, steps: np.ndarray) -> bool:
     return steps.min() > 1 if not len(places) else len(places) > 1 and len(apart) == 1
 
 
-def _unit(repeated: Sequence[int], stored: np.ndarray) -> float:
-    """Return the time between frames taken evenly, of which the recording says times `stored`:
-    from the distance of frames that are repeated, where it is always the same."""
+def _frame_spacing(repeated: Sequence[int], stored: np.ndarray) -> float:
+    """Return the time between frames of a lower rate, in frame times of the recording.
+
+    It follows from the distance of repeated frames where that is constant, else from a line through
+    the times `stored` of the others.
+    """
     apart = set(np.diff(repeated).tolist())
     period = apart.pop() if len(apart) == 1 else 0
     if period > 1:
@@ -223,17 +234,19 @@ def _unit(repeated: Sequence[int], stored: np.ndarray) -> float:
     return round(float(np.polyfit(np.arange(len(stored)), stored, 1)[0]), 6)
 
 
-def _usual(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the mean of two motions [2] and its length; 0 where they are slow or not alike."""
+def _mean_motion(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean of two motions [2] and its length; 0 where they are slow or differ."""
     usual = (one + other) / 2
     speed = float(np.linalg.norm(usual))
-    alike = speed > SLOWEST and float(np.linalg.norm(one - other)) < ALIKE * speed
+    alike = speed > MIN_SPEED and float(np.linalg.norm(one - other)) < STEADY * speed
     return usual, speed if alike else 0.0
 
 
-def _spread(distinct: Sequence[int], count: int) -> np.ndarray:
-    """Return when each of `count` frames was taken, where those that are distinct were taken one
-    step apart; the others lie between, and beyond as densely."""
+def _even_times(distinct: Sequence[int], count: int) -> np.ndarray:
+    """Return when each of `count` frames was taken, if the distinct ones were taken one step apart.
+
+    The others lie between them; beyond the ends the same density holds.
+    """
     number = np.arange(count)
     place = np.interp(number, distinct, np.arange(len(distinct)))
     rate = (len(distinct) - 1) / (distinct[-1] - distinct[0])

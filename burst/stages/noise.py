@@ -235,7 +235,7 @@ def _evened(
 
     assert burst.linear is not None
     sensor = burst.stack.sensor
-    linear, valid = gains.even_out(burst.linear, burst.valid, gain)
+    linear, valid = gains.divide_by_gain(burst.linear, burst.valid, gain)
     # Where a frame is saturated it has no noise: the shortest exposures tell of bright places.
     dark = gain.to(linear) <= gain.median().to(linear)
     curve = ops.noise_curve(linear[dark], good)

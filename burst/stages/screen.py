@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from burst.ops.frames.screen import Verdict
+    from burst.ops.frames.screen import ScreeningResult
     from burst.records import Burst, Report
 
 NEEDS = ("stack",)
@@ -60,7 +60,7 @@ def run(burst: Burst, config: Config) -> Burst:
     return replace(burst, kept=verdict.kept, gain=verdict.gain, valid=verdict.valid, report=report)
 
 
-def _told(report: Report, verdict: Verdict, count: int) -> Report:
+def _told(report: Report, verdict: ScreeningResult, count: int) -> Report:
     """Return the report with what a person should know of the frames."""
     if verdict.divided:
         report = report.warn(

@@ -13,8 +13,8 @@ from burst.data.scenes import list_scenes, read_scene
 if TYPE_CHECKING:
     import torch
 
-    from burst.data.targets import Layout
-    from burst.data.turbulence import Simulated
+    from burst.data.targets import TargetLayout
+    from burst.data.turbulence import SimulatedStack
     from burst.measure.suite import Options
 
 TARGET = "coded target "  # the name of a drawn target, its number follows
@@ -74,7 +74,7 @@ def choose_images(folders: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(image for images in chosen for image in images)
 
 
-def simulate_case(case: Case) -> tuple[Simulated, Layout | None]:
+def simulate_case(case: Case) -> tuple[SimulatedStack, TargetLayout | None]:
     """Simulate one case; a coded target comes with its layout.
 
     The random numbers follow from seed, level and the image's name, so that a case is the same in
@@ -93,7 +93,7 @@ def simulate_case(case: Case) -> tuple[Simulated, Layout | None]:
     return simulated, layout
 
 
-def draw_scene(case: Case) -> tuple[torch.Tensor, Layout | None]:
+def draw_scene(case: Case) -> tuple[torch.Tensor, TargetLayout | None]:
     """Return the scene [h, w] of a case, linear; a coded target comes with its layout."""
     from burst.data.charts import CHARTS, draw_chart
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from burst.data.turbulence import Simulated, Truth
+from burst.data.turbulence import SimulatedStack, Truth
 from burst.ops.blur.psf import equivalent_sigma
 from burst.ops.blur.strength import detail
 from burst.ops.frames.sharpness import tile_sharpness
@@ -34,7 +34,7 @@ FIGURES = {
 }
 
 
-def stage_figures(after: Mapping[str, Burst], simulated: Simulated) -> dict[str, float]:
+def stage_figures(after: Mapping[str, Burst], simulated: SimulatedStack) -> dict[str, float]:
     """Return the figures of all stages that ran; `after` holds the burst as each stage left it."""
     truth, last = simulated.truth, list(after.values())[-1]
     figures: dict[str, float] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 
 from burst.data.samples.collection import Collection
-from burst.data.samples.turbulence import Key
+from burst.data.samples.turbulence import SampleKey
 from burst.machine import end_with_parent, set_up
 
 NICENESS = 10
@@ -30,7 +30,7 @@ class Workers:
     """Processes that fill a collection; they end with this one, or when all samples are there."""
 
     collection: Collection
-    keys: Sequence[Key]
+    keys: Sequence[SampleKey]
     processes: list[BaseProcess] = field(default_factory=list)
 
     def start(self, count: int) -> None:
@@ -43,7 +43,7 @@ class Workers:
             process.start()
             self.processes.append(process)
 
-    def wait(self, keys: Sequence[Key], tell: Tell) -> None:
+    def wait(self, keys: Sequence[SampleKey], tell: Tell) -> None:
         """Wait until the samples of `keys` are there; SamplesError if nobody makes them."""
         begun, told = time.monotonic(), time.monotonic()
         known = len(self.collection.present(keys))
@@ -78,7 +78,7 @@ class Workers:
         )
 
 
-def _work(collection: Collection, keys: Sequence[Key]) -> None:
+def _work(collection: Collection, keys: Sequence[SampleKey]) -> None:
     # Ctrl-C is the parent's business, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(POLL)

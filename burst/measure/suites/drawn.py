@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median
 
-from burst.data.samples.rolling import Draws, ShutterMaking, record
-from burst.data.samples.turbulence import Key, seed_of
+from burst.data.samples.rolling import RandomDraws, ShutterSampleSettings, record
+from burst.data.samples.turbulence import SampleKey, seed_of
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
@@ -47,20 +47,24 @@ class DrawnRecording:
 
     def read(self) -> Recorded:
         """Return the frames, and the truth of one moment, drawn like all the rest."""
-        making = making_of(self.set)
-        draws = Draws(seed_of(self.seed, self.name))
-        key = Key(self.level, 0, held_out=True)
-        recorded = record(key, making, [[self.image]], draws)
+        settings = settings_of(self.set)
+        draws = RandomDraws(seed_of(self.seed, self.name))
+        key = SampleKey(self.level, 0, held_out=True)
+        recorded = record(key, settings, [[self.image]], draws)
         return with_one_truth(recorded, draws.whole((0, len(recorded.truths) - 1)))
 
 
-def making_of(name: str) -> ShutterMaking:
+def settings_of(name: str) -> ShutterSampleSettings:
     """Return how recordings of a set are made."""
     recipe, exposure = SETS[name]
-    making = load_recipe(recipe).samples
-    assert isinstance(making, ShutterMaking)
-    making = replace(making, size=SIZE)
-    return making if exposure is None else replace(making, exposure=(exposure, exposure), sharp=0.0)
+    settings = load_recipe(recipe).samples
+    assert isinstance(settings, ShutterSampleSettings)
+    settings = replace(settings, size=SIZE)
+    return (
+        settings
+        if exposure is None
+        else replace(settings, exposure=(exposure, exposure), sharp=0.0)
+    )
 
 
 def drawn_recordings(images: Strings[str], seed: int) -> list[DrawnRecording]:

@@ -1,6 +1,6 @@
 """Stacks with trouble (bad frames, defects, moving cameras) beside the same without it.
 
-Trouble comes as `data.mishaps` (of frames), `data.defects` (of the sensor) and `data.camera_path`
+Trouble comes as `data.faults` (of frames), `data.defects` (of the sensor) and `data.camera_path`
 (of the camera) make it. What is lost is counted against the result of the same stack, air and noise
 alike, without it: without the bad frames, without the defects, from a camera at rest.
 """
@@ -17,10 +17,10 @@ import numpy as np
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.defects import DEFECTS
+from burst.data.faults import FAULTS, DnRange, apply_fault
 from burst.data.levels import find_level
-from burst.data.mishaps import MISHAPS, Levels, spoil
 from burst.data.scenes import read_scene
-from burst.data.turbulence import Simulated
+from burst.data.turbulence import SimulatedStack
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.scores import part_shown, score
@@ -68,7 +68,7 @@ def troubles(
     """Return every trouble of every image at every level."""
     kinds = [
         (CLEAN, CLEAN),
-        *(("frames", name) for name in MISHAPS),
+        *(("frames", name) for name in FAULTS),
         *(("sensor", name) for name in DEFECTS),
         *(("camera", name) for name in PATHS),
     ]
@@ -128,8 +128,8 @@ def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:
     if trouble.part == "sensor":
         return replace(stack, frames=DEFECTS[trouble.what](stack.frames, trouble.seed)), none
     if trouble.part == "frames":
-        levels = Levels(float(stack.sensor.black_levels[0]), stack.sensor.white_level)
-        made = spoil(trouble.what, stack.frames, levels, trouble.seed)
+        levels = DnRange(float(stack.sensor.black_levels[0]), stack.sensor.white_level)
+        made = apply_fault(trouble.what, stack.frames, levels, trouble.seed)
         return replace(stack, frames=made.frames), made.bad
     return stack, none
 
@@ -153,7 +153,7 @@ def left_out(found: Burst, bad: np.ndarray) -> Record:
     }
 
 
-def at_rest(scene: Trouble) -> Simulated:
+def at_rest(scene: Trouble) -> SimulatedStack:
     """Return the stack without trouble that a camera at rest takes."""
     return _simulated(scene, CLEAN)
 
@@ -163,7 +163,7 @@ def _scene_of(trouble: Trouble) -> Trouble:
 
 
 @lru_cache(maxsize=4)
-def _simulated(scene: Trouble, path: str) -> Simulated:
+def _simulated(scene: Trouble, path: str) -> SimulatedStack:
     conditions = find_level(scene.level).point()
     seed = zlib.crc32(f"{scene.seed} {scene.image} {scene.level}".encode()) % 2**31
     size = (scene.size, scene.size)

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from burst.data.targets import Layout, decode
-from burst.data.turbulence import Simulated
+from burst.data.targets import TargetLayout, decode
+from burst.data.turbulence import SimulatedStack
 from burst.measure.cost import FREE, Cost, measured
 from burst.measure.peers.baselines import BASELINES
 from burst.measure.peers.find import Peer, asked_peers
@@ -74,7 +74,9 @@ class Bench:
         return {"methods": methods, "stages": stage_figures(stages_of(trace), simulated)}
 
 
-def figures(image: torch.Tensor, cost: Cost, simulated: Simulated, layout: Layout | None) -> Record:
+def figures(
+    image: torch.Tensor, cost: Cost, simulated: SimulatedStack, layout: TargetLayout | None
+) -> Record:
     """Return scores, bits (of a coded target) and cost of one result [h, w]."""
     found: Record = asdict(score(image, simulated.truth.scene))
     if layout is not None:

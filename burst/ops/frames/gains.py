@@ -159,7 +159,8 @@ def noise_ratios(variances: torch.Tensor) -> torch.Tensor:
 
 
 def _steps(gain: torch.Tensor) -> list[torch.Tensor]:
-    """Return the frames of each exposure of a bracket, the longest first; none without a bracket."""
+    """Return the frames of each exposure of a bracket, the longest first; none without
+    a bracket."""
     order = gain.argsort(descending=True, stable=True)
     ordered = gain[order]
     steps = list(order.tensor_split((ordered[:-1] - ordered[1:] > STEP).nonzero()[:, 0] + 1))

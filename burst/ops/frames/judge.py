@@ -20,7 +20,7 @@ from burst.ops.frames.gains import (
     solve_gains,
 )
 from burst.ops.frames.parts import references
-from burst.ops.frames.scene import AGREES, Judgement, Scene, SmallViews, judge_against
+from burst.ops.frames.scene import AGREES, Judgement, SceneModel, SmallViews, judge_against
 
 # Chosen by hand, like the limits in `scene`, on simulated stacks of all levels and on real ones.
 FEW_LINKS = 0.5  # of the median share of partners with which a frame agrees
@@ -77,7 +77,7 @@ def _judge_lit(views: SmallViews, strictness: float) -> Judgement:
     linked = linked.of(main[linked.first] & main[linked.second])
     log_gain, error = _log_gains(views, linked, main)
     gain = _gains(log_gain, error, views, main)
-    scene = Scene(shapes, references(views.light, gain, linked), main)
+    scene = SceneModel(shapes, references(views.light, gain, linked), main)
     doubtful = (~main & straight).nonzero()[:, 0].tolist()
     found = judge_against(views, scene, gain, doubtful, strictness)
     # Only frames that stay decide whether gains differ.
@@ -127,7 +127,8 @@ def _log_gains(views: SmallViews, linked: Pairs, main: torch.Tensor) -> tuple[to
 def _gains(
     log_gain: torch.Tensor, error: float, views: SmallViews, main: torch.Tensor
 ) -> torch.Tensor:
-    """Return the gain [n], float64; 1 for all but the main frames, and where gains do not differ."""
+    """Return the gain [n], float64; 1 for all but the main frames, and where gains do
+    not differ."""
     gain, chosen = torch.ones_like(log_gain), main.cpu()
     if gains_are_significant(log_gain[chosen], error):
         usual = reference_gain(log_gain[chosen], views.clipped.cpu().double()[chosen])

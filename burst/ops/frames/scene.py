@@ -82,7 +82,7 @@ def small_views(frames: np.ndarray, black: float, white: float, device: str = "c
 
 
 @dataclass(frozen=True)
-class Scene:
+class SceneModel:
     """What all frames show.
 
     shapes      [n, y, x] band-passed views of all frames
@@ -103,7 +103,7 @@ class Scene:
 
 
 def judge_against(
-    views: SmallViews, scene: Scene, gain: torch.Tensor, doubtful: list[int], strictness: float
+    views: SmallViews, scene: SceneModel, gain: torch.Tensor, doubtful: list[int], strictness: float
 ) -> Judgement:
     """Judge doubtful frames, and parts of all frames, by comparing them with what the agreeing ones
     show.
@@ -183,7 +183,9 @@ def _hazy(
     return dict.fromkeys(hazy, "light that is not the scene's: a flash, haze or a cloud")
 
 
-def _turned_scene(scene: Scene, frame: int, spoilt: Collection[int]) -> tuple[float, torch.Tensor]:
+def _turned_scene(
+    scene: SceneModel, frame: int, spoilt: Collection[int]
+) -> tuple[float, torch.Tensor]:
     """Return a frame's agreement with the scene after the best rotation and scaling, and that scene
     [y, x], taken from the closest frames."""
     own = scene.shapes[[frame]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from burst.data.defects import DEFECTS
-from burst.data.mishaps import MISHAPS
+from burst.data.faults import FAULTS
 from burst.measure.sound_table import sound_table
 from burst.measure.suites.sound import (
     PATHS,
@@ -27,7 +27,7 @@ def trouble(part: str, what: str, frames: int = 12, size: int = 96) -> Trouble:
 
 def test_every_trouble_is_tried_at_every_level():
     found = troubles(["camera"], ["low", "high"], 0, 12, 96)
-    assert {case.what for case in found} == {"none", *MISHAPS, *DEFECTS, *PATHS}
+    assert {case.what for case in found} == {"none", *FAULTS, *DEFECTS, *PATHS}
     assert len(found) == 2 * len({case.what for case in found})
 
 

@@ -1,4 +1,4 @@
-"""Turn what the user typed into paths of stacks."""
+"""Turn paths and globs of the command line into paths of stacks."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from burst.records import StackError
 
 
 def find_stacks(patterns: Sequence[str]) -> list[Path]:
-    """Return the stacks that files, folders and globs name, in order and each once.
+    """Return the stacks of files, folders and globs, in order and each once.
 
-    A folder is one stack if it holds frames, else a folder of stacks. StackError says which
-    pattern names nothing; results of a former run are passed over.
+    A folder is one stack if it holds frames, else a folder of stacks. StackError for a pattern
+    without stacks; results of an earlier run are skipped.
     """
     found = [path for pattern in patterns for path in _stacks_of(pattern)]
     if not found:
@@ -37,7 +37,7 @@ def find_stacks(patterns: Sequence[str]) -> list[Path]:
 
 def _stacks_of(pattern: str) -> list[Path]:
     path = Path(pattern)
-    # A file whose own name holds a bracket is a file, not a glob.
+    # A file with a bracket in its name is a file, not a glob.
     if os.path.exists(path):
         return _stacks_in(path) if path.is_dir() else [path]
     if not glob.has_magic(pattern):
@@ -62,7 +62,7 @@ def _stacks_in(folder: Path) -> list[Path]:
 
 
 def _published_in(folders: Sequence[Path]) -> list[Path]:
-    """Return the folders with the frames of published sequences, of truths beside them none."""
+    """Return the folders with the frames of published sequences, without those of truths."""
     found = [one for place in folders for one in sequences_in(place)]
     return list(dict.fromkeys(one.frames[0].parent for one in found))
 

@@ -115,7 +115,7 @@ def deep_video(tmp_path: Path, frames: np.ndarray) -> Path:
 def test_bits_that_are_lost_are_told(
     deep_video: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("burst.files.video.find_program", lambda: None)
+    monkeypatch.setattr("burst.files.video.find_ffmpeg", lambda: None)
     stack = read_stack(deep_video)
     assert (stack.frames.shape, stack.sensor.white_level) == ((12, 32, 48), 255)
     assert "its 10 bits are read as 8" in caplog.text

@@ -12,7 +12,7 @@ import torch
 from rolled import recording, without_network
 
 from burst.__main__ import main
-from burst.files.layouts.written import write_sequence
+from burst.files.layouts.simulated import write_sequence
 from burst.measure.rolling import (
     BASELINE,
     UNTOUCHED,

@@ -1,4 +1,4 @@
-"""Colour frames become one channel: the restoration works on light, not on hue."""
+"""Turn colour frames into luminance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger("burst")
 
 def to_luminance(path: Path, frames: np.ndarray) -> np.ndarray:
     """Return frames [n, h, w] of the same type from colour frames [n, h, w, 3], blue first."""
-    note_luminance(path)
+    warn_luminance(path)
     gray = np.empty(frames.shape[:3], frames.dtype.newbyteorder("="))
     with explained(path, "colour of 8 or 16 bits", "Save the frames as grey uint16."):
         for index, frame in enumerate(frames):
@@ -32,6 +32,6 @@ def frame_luminance(frame: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), code))
 
 
-def note_luminance(path: Path) -> None:
-    """Tell that colour was given up."""
+def warn_luminance(path: Path) -> None:
+    """Warn that colours became luminance."""
     _log.warning("%s: colour frames are turned into luminance.", path)

@@ -1,4 +1,4 @@
-"""The layout of our own: frames and `stack.toml` as any stack, truths in a folder of their own."""
+"""The layout of simulations: frames and `stack.toml` like any stack, truths in a subfolder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from burst.files.write import WriteError
 from burst.records import StackError
 
 NAME = "simulated"
-LOOKS = "<n>.png, stack.toml and truth/<k>.png with truth/truth.toml"
+PATTERN = "<n>.png, stack.toml and truth/<k>.png with truth/truth.toml"
 
 TRUTH = "truth"
 TABLE = "truth.toml"
@@ -27,9 +27,9 @@ _ADVICE = "Simulate it again."
 
 
 def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
-    """Write a sequence of whole frames (no masks, no flow); the folder is there whole or not.
+    """Write a sequence of whole frames (no masks, no flow); the folder appears when it is complete.
 
-    StackError if something else is there already; WriteError for whatever the disk refuses.
+    StackError if something else is there already; WriteError if the disk refuses.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StackError(f"{folder}: expected an empty place, found files. Choose another --out.")
@@ -51,8 +51,8 @@ def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
     return [folder, folder / "stack.toml", folder / TRUTH]
 
 
-def find_written(folder: Path, entries: list[Path]) -> list[Listing]:
-    """Return the sequence of a folder that `write_sequence` wrote; none if it is another."""
+def find_simulated(folder: Path, entries: list[Path]) -> list[Listing]:
+    """Return the sequence of a folder that `write_sequence` wrote; none for others."""
     table = folder / TRUTH / TABLE
     if folder / TRUTH not in entries or not table.is_file():
         return []

@@ -12,7 +12,7 @@ from burst.network.checkpoint import FORMAT, CheckpointError
 from burst.pipeline import load
 from burst.submission.environment import constraints, environment
 from burst.submission.method import describe_method
-from burst.submission.results import Model
+from burst.submission.results import UsedModel
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def model(tmp_path):
     save_file(
         {"w": np.zeros(1, np.float32)}, path, {"format": FORMAT, "training": json.dumps(training)}
     )
-    return Model("fuse", path, "abc123")
+    return UsedModel("fuse", path, "abc123")
 
 
 def test_every_stage_and_setting_is_told(challenge):

@@ -1,4 +1,4 @@
-"""What anybody would try first: one frame, and averages."""
+"""Simple baselines: the best frame, and averages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TRIMMED_SHARE = 0.2  # of the frames, at either end
 
 @dataclass(frozen=True)
 class Baseline:
-    """A function of a burst, and the last stage that must have run before ("" for none)."""
+    """A function of a burst, and the last stage that must run before it ("" for none)."""
 
     after: str
     combine: Callable[[Burst], torch.Tensor]
 
 
 def plain_mean(stack: Stack) -> torch.Tensor:
-    """Return the linear mean [h, w] of all frames, which is what averaging alone gives."""
+    """Return the linear mean [h, w] of all frames."""
     return _linear(stack).mean(0)
 
 
@@ -35,15 +35,15 @@ def trimmed_mean(burst: Burst) -> torch.Tensor:
 
 
 def best_frame(burst: Burst) -> torch.Tensor:
-    """Return the sharpest frame [h, w], noise not counted."""
+    """Return the frame [h, w] with the highest sharpness above noise."""
     assert burst.linear is not None
-    # Frames that were left out have none.
+    # Dropped frames have no sharpness.
     sharpness = [s for s in burst.report.numbers("select")["sharpness"] if s is not None]
     return burst.linear[int(torch.as_tensor(sharpness).argmax())]
 
 
 def registered_mean(burst: Burst) -> torch.Tensor:
-    """Return the weighted mean [h, w] of the aligned frames, still blurred."""
+    """Return the weighted mean [h, w] of the aligned frames, without deconvolution."""
     assert burst.linear is not None
     assert burst.flow is not None
     assert burst.weights is not None

@@ -36,14 +36,12 @@ class CameraPath:
     def motion(
         self, frames: int, size: tuple[int, int], generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """Return the motion [n, 2, 3] of frames of size (h, w), as in `ops.alignment.motion`.
-
-        Its mean over the frames is zero, so that the reference grid is that of the camera at rest.
-        """
+        """Return the motion [n, 2, 3] of frames of size (h, w), as in `ops.alignment.motion`. Its
+        mean over the frames is zero, so that the reference grid is that of the camera at rest."""
         course = self._course(frames, generator)
         angle = course[0] * math.radians(self.turn)
         scale = torch.exp(course[1] * math.log1p(self.scale))
-        # Where the frame's middle stands in the scene; the scene moves the other way.
+        # Position of the frame's middle in the scene, which moves the other way.
         middle = (
             course[2:] * torch.tensor([self.drift[0] * size[1], self.drift[1] * size[0]])[:, None]
         )
@@ -78,11 +76,8 @@ def simulate_moved(
     air: Air | None = None,
 ) -> SimulatedStack:
     """Simulate `frames` frames of size (h, w) of the middle of a scene [H, W], with a moving
-    camera.
-
-    The truth lies on the grid of the camera at rest, `CameraPath()`, for which the same seed gives
-    the same air and noise. Beyond its borders the scene is mirrored.
-    """
+    camera. The truth lies on the grid of the camera at rest, `CameraPath()`, for which the same
+    seed gives the same air and noise. Beyond its borders the scene is mirrored."""
     motion = path.motion(frames, size, torch.Generator().manual_seed(seed + 1))
     generator = torch.Generator().manual_seed(seed)
     return simulate(scene, conditions, generator, frames, size, camera, air, motion)

@@ -8,7 +8,7 @@ import numpy as np
 
 Defect = Callable[[np.ndarray, int], np.ndarray]
 
-# Chosen by hand, worse than in usable sensors.
+# Chosen by hand.
 DEAD_PIXELS = 2e-3  # share of all pixels
 CLUSTERS = 4
 HOT = 0.9  # of the largest DN there is

@@ -45,11 +45,9 @@ StackFault = Callable[[Light, np.random.Generator], Light]
 def apply_fault(
     name: str, frames: np.ndarray, dn_range: DnRange, seed: int = 0, share: float = SHARE
 ) -> FaultyFrames:
-    """Return frames [n, h, w] in DN with the fault of a name, one of `FAULTS`.
-
-    Faults of single frames affect a share of the frames, at least one. `bad` is empty for faults of
-    the whole stack.
-    """
+    """Return frames [n, h, w] in DN with the fault of a name, one of `FAULTS`. Faults of single
+    frames affect a share of the frames, at least one. `bad` is empty for faults of the whole
+    stack."""
     generator = np.random.default_rng(seed)
     light = (frames.astype(np.float32) - dn_range.black) / (dn_range.white - dn_range.black)
     if name in STACK_FAULTS:

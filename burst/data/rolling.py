@@ -24,9 +24,10 @@ from burst.ops.warp import warp
 from burst.records import Sensor, Shutter, StackError
 
 TRUTHS = 9  # over the readout of a frame, first and last row included
+# Chosen by hand.
 MAX_STEP = 0.5  # pixels that a scene may move between two instants of an exposure
 MAX_STEPS = 64
-EPS = 1e-6  # of a film frame
+EPS = 1e-6  # of a frame of footage
 SWING_PERIOD = 0.5  # seconds
 
 MotionPath = Callable[[torch.Tensor], torch.Tensor]
@@ -65,10 +66,8 @@ class Footage:
         return self._linear(self.frames[index, np.arange(self.size[0])])
 
     def exposed(self, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-        """Return the mean light [h, w] of row y from begin to end [h] seconds.
-
-        Frames count by the time that they share with the exposure. StackError past the end.
-        """
+        """Return the mean light [h, w] of row y from begin to end [h] seconds. Frames count by the
+        time that they share with the exposure. StackError past the end."""
         if float((end - begin).max()) == 0:
             return self.light(begin[None])[0]
         total = torch.zeros(self.size)
@@ -87,7 +86,7 @@ class Footage:
     def _index(self, seconds: torch.Tensor) -> np.ndarray:
         """Return the number of the frame shown at seconds, of any shape; StackError
         past the last."""
-        # An instant that falls on the border of two frames is not left to rounding.
+        # At the border of two frames rounding must not decide.
         index: np.ndarray = torch.floor(seconds * self.rate + EPS).long().numpy()
         if index.max() >= len(self.frames):
             raise StackError(
@@ -150,10 +149,8 @@ class Layers:
         return torch.lerp(behind, before, cover).clamp(min=0)
 
     def exposed(self, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-        """Return the mean light [h, w] of row y from begin to end [h] seconds.
-
-        It is the mean of instants between which no layer moves by more than half a pixel.
-        """
+        """Return the mean light [h, w] of row y from begin to end [h] seconds. It is the mean of
+        instants between which no layer moves by more than half a pixel."""
         moved = sum(
             float((path(end) - path(begin)).norm(dim=-1).max())
             for path in (self.camera_path, self.object_path)
@@ -178,10 +175,8 @@ def draw_layers(
     still: torch.Tensor, size: tuple[int, int], speed: float, shake: float, seed: int
 ) -> Layers:
     """Draw a moving scene from a still image [H, W]; camera and object move at about `speed` px/s.
-
     The object is a disc of the mirrored image, half as wide as what is seen. `shake` is the
-    camera's vibration in px rms.
-    """
+    camera's vibration in px rms."""
     generator = torch.Generator().manual_seed(seed)
     height, width = still.shape
     y = torch.arange(height, dtype=torch.float32)[:, None] - (height - 1) / 2

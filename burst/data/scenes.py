@@ -22,10 +22,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
 def list_scenes(folders: Sequence[str]) -> list[list[str]]:
-    """Return the images of every folder, sorted; without folders those of scikit-image.
-
-    StackError if a folder has none.
-    """
+    """Return the images of every folder, sorted; without folders those of scikit-image. StackError
+    if a folder has none."""
     return [_images_in(Path(folder)) for folder in folders] or [list(SCENES)]
 
 

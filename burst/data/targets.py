@@ -21,6 +21,7 @@ OVERSAMPLING = 8  # per axis, so that an edge covers the right share of a pixel
 
 LARGEST_SHIFT = 2  # px, within which a target is looked for
 GUIDES = 4  # largest disc sizes, which determine the shift; small discs must not affect it
+# The thresholds define the measure; chosen by hand.
 BLACK_PERCENTILE, WHITE_PERCENTILE = 5.0, 90.0
 SURROUNDINGS = 3.0  # side of the threshold's window over the side of the quadrant
 LEAST_WINDOW = 9.0  # px
@@ -110,10 +111,8 @@ def decode(image: torch.Tensor, layout: TargetLayout) -> DecodedTarget:
 
 
 def find_shift(pixels: np.ndarray, layout: TargetLayout) -> np.ndarray:
-    """Return the shift (dx, dy), in px, of the target in an image [h, w] against its layout.
-
-    It is the subpixel peak of the correlation with the discs of the four largest sizes.
-    """
+    """Return the shift (dx, dy), in px, of the target in an image [h, w] against its layout. It is
+    the subpixel peak of the correlation with the discs of the four largest sizes."""
     known = layout.bits & (layout.levels < GUIDES)
     guide = np.fft.rfft2(_ink(layout, known, pixels.shape))
     cross = np.fft.rfft2(pixels.mean() - pixels) * guide.conj()

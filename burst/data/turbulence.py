@@ -30,6 +30,7 @@ from burst.ops.vibration import Vibration
 from burst.ops.warp import compose, invert, pixel_grid, resize_field, warp
 from burst.records import Sensor, Shutter, Stack
 
+# Chosen by hand.
 GRID_SPACING = 8.0  # pixels between simulated beams
 PSF_STRIDE = 3  # one PSF for every so many beams
 PSF_SIZE = 33
@@ -59,16 +60,9 @@ class Camera:
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth of a simulated stack.
-
-    scene       [h, w] linear
-    flow        [n, 2, h, w] px, displacement by the air
-    row_motion  [n, h, 2] px, displacement by the camera
-    psf         [n, k, k] mean PSF of each frame, without tilt and motion
-    noiseless   [n, h, w] linear, each frame before noise
-    hot         [h, w] bool, hot pixels
-    row_offset  [n, h] linear
-    """
+    """The truth of a simulated stack: scene [h, w] linear, flow [n, 2, h, w] px by the air, row
+    motion [n, h, 2] px by the camera, mean PSF [n, k, k] of each frame without tilt and motion,
+    frames before noise [n, h, w] linear, hot pixels [h, w] bool, and row offsets [n, h] linear."""
 
     scene: torch.Tensor
     flow: torch.Tensor
@@ -223,10 +217,8 @@ def _expose(wide: torch.Tensor, shot: _Exposures) -> tuple[torch.Tensor, torch.T
 def _displace(
     wide: torch.Tensor, displacement: torch.Tensor, path: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Displace a scene: pixel q of the sensor shows the scene's point q - displacement(q).
-
-    With a `path` [n, 2, 3] it is the point that the camera's motion brings there.
-    """
+    """Displace a scene: pixel q of the sensor shows the scene's point q - displacement(q). With a
+    `path` [n, 2, 3] it is the point that the camera's motion brings there."""
     margin = PSF_SIZE // 2
     padded = torch.nn.functional.pad(displacement, (margin,) * 4, mode="replicate")
     flow = -padded
@@ -243,11 +235,9 @@ def _displace(
 def _blur_locally(
     frames: torch.Tensor, psfs: torch.Tensor, basis: torch.Tensor, size: tuple[int, int]
 ) -> torch.Tensor:
-    """Blur frames [n, H, W] by PSFs [n, gy, gx, k, k] that vary over the field, in a basis [b, k,
-    k].
-
-    basis[0] is the mean PSF; the others sum to 0, so that every pixel's PSF sums to 1.
-    """
+    """Blur frames [n, H, W] by PSFs [n, gy, gx, k, k] that vary over the field, in a basis
+    [b, k, k]. basis[0] is the mean PSF; the others sum to 0, so that every pixel's PSF sums to
+    1."""
     weights = einsum(psfs - basis[0], basis[1:], "n gy gx ky kx, b ky kx -> n b gy gx")
     weights = torch.nn.functional.interpolate(
         weights, size=size, mode="bilinear", align_corners=True

@@ -16,10 +16,8 @@ _log = logging.getLogger("burst")
 
 
 def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
-    """Return the sensor of frames [n, h, w] DN whose file does not state a black level.
-
-    Black stays 0 unless no pixel comes near it and the noise of the frames indicates another level.
-    """
+    """Return the sensor of frames [n, h, w] DN whose file does not state a black level. Black stays
+    0 unless no pixel comes near it and the noise of the frames indicates another level."""
     sensor = replace(sensor, black_assumed=True)
     few = frames[:MOST_FRAMES]
     if sensor.transfer != "linear" or few.min() < LEAST_DARK * sensor.white_level:

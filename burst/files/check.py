@@ -1,4 +1,4 @@
-"""Check that a stack can be restored; every error says what to do."""
+"""Check that a stack can be restored; each error includes its remedy."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ def mean_step(frame: np.ndarray) -> float:
 
 def check_levels(where: str, frames: np.ndarray, sensor: Sensor) -> None:
     """Raise StackError if frames [n, h, w] exceed the white level, or are all black or all white.
-
-    Frames are read once, one by one, so that a mapped file is never in memory as a whole.
-    """
+    Frames are read once, one by one, so that a mapped file is never in memory as a whole."""
     maximum, saturated, signal = 0, 0, False
     # A whole number keeps the comparison in uint16; a float would widen every pixel.
     white = math.ceil(sensor.white_level)

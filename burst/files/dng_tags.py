@@ -29,13 +29,8 @@ _EXIF_NAMES = {
 
 @dataclass(frozen=True)
 class RawTags:
-    """Tags of a raw file.
-
-    noise          of linear values: DNG NoiseProfile, mean of the colours
-    iso            sensitivity
-    exposure_time  seconds
-    taken          seconds, date and time of the shot
-    """
+    """Noise of linear values (DNG NoiseProfile, mean of the colours), ISO, exposure (s), and date
+    and time of the shot (s)."""
 
     noise: NoiseModel | None = None
     iso: float | None = None

@@ -19,13 +19,7 @@ _MOST_TAGS = 1000
 
 @dataclass(frozen=True)
 class ExifTags:
-    """Tags of a shot.
-
-    orientation    1 to 8
-    exposure_time  seconds
-    iso            sensitivity
-    taken          seconds, date and time of the shot
-    """
+    """Orientation (1 to 8), exposure (s), ISO, and date and time of the shot (s)."""
 
     orientation: int = 1
     exposure_time: float | None = None

@@ -27,10 +27,8 @@ def decode_16_bits(
     keep: Callable[[np.ndarray], np.ndarray],
     count: int,
 ) -> list[np.ndarray] | None:
-    """Return `keep` of each of the first `count` frames; None where ffmpeg returns fewer.
-
-    `keep` gets frames of this shape, [h, w] or [h, w, 3] uint16, blue first, with rows as recorded.
-    """
+    """Return `keep` of each of the first `count` frames; None where ffmpeg returns fewer. `keep`
+    gets frames of this shape, [h, w] or [h, w, 3] uint16, blue first, with rows as recorded."""
     pixels = "gray16le" if len(shape) == 2 else "bgr48le"
     # Without `file:`, a name with a colon would be taken as a protocol.
     command = [

@@ -24,11 +24,9 @@ from burst.records import StackError
 
 
 def find_stacks(patterns: Sequence[str]) -> list[Path]:
-    """Return the stacks of files, folders and globs, in order and each once.
-
-    A folder is one stack if it holds frames, else a folder of stacks. StackError for a pattern
-    without stacks; results of an earlier run are skipped.
-    """
+    """Return the stacks of files, folders and globs, in order and each once. A folder is one stack
+    if it holds frames, else a folder of stacks. StackError for a pattern without stacks; results of
+    an earlier run are skipped."""
     found = [path for pattern in patterns for path in _stacks_of(pattern)]
     if not found:
         raise StackError(f"--stack: expected at least one path, found none. Pass {ACCEPTED}.")

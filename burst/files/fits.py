@@ -54,10 +54,8 @@ class _Hdu:
 
 def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] of all images in a file, row 0 at the top, and their sensor.
-
     StackError for one picture in colour, and for three planes that may be one unless an axis is
-    given.
-    """
+    given."""
     hdus = _read_hdus(path)
     frames_alone = axis is not None or not all(is_colour(hdu.frames.shape) for hdu in hdus)
     hdus = [_checked_planes(path, hdu, frames_alone) for hdu in hdus]
@@ -68,10 +66,8 @@ def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]
 
 
 def read_fits_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] of files with one image each, and their sensor.
-
-    Images are grey, a mosaic or three colours, which become luminance.
-    """
+    """Return frames [n, h, w] of files with one image each, and their sensor. Images are grey, a
+    mosaic or three colours, which become luminance."""
     hdus = [_as_frame(path, _read_hdus(path)) for path in paths]
     _check_kinds(paths, hdus)
     if any(hdu.colours for hdu in hdus):
@@ -124,21 +120,17 @@ def _is_frame(header: Any) -> bool:
 
 
 def _top_down(path: Path, hdu: _Hdu) -> _Hdu:
-    """Return an image whose row 0 is at the top of the scene.
-
-    A colour pattern is not changed: programs state that of the displayed picture, in whichever
-    order they store its rows (as Siril documents).
-    """
+    """Return an image whose row 0 is at the top of the scene. A colour pattern is not changed:
+    programs state that of the displayed picture, in whichever order they store its rows (as Siril
+    documents)."""
     if row_order(path, hdu.header) == "TOP-DOWN" or hdu.frames.ndim < 2:
         return hdu
     return replace(hdu, frames=hdu.frames[..., ::-1, :])
 
 
 def _checked_planes(path: Path, hdu: _Hdu, frames_alone: bool) -> _Hdu:
-    """Return an image as frames; several pictures in colour [n, 3, h, w] become luminance.
-
-    Three planes are frames if the header says so or the other images of the file are frames.
-    """
+    """Return an image as frames; several pictures in colour [n, 3, h, w] become luminance. Three
+    planes are frames if the header says so or the other images of the file are frames."""
     frames, stated = hdu.frames, planes_meaning(hdu.header)
     if frames.ndim == 4 and frames.shape[1] == 3:
         warn_luminance(path)

@@ -29,10 +29,8 @@ class _TooManyAxesError(ValueError):
 
 
 def image_shapes(path: Path) -> list[Shape]:
-    """Return the shapes of all images in a file, rows last but one, without axes of length 1.
-
-    Empty for a file that is broken or compressed in a way that only reading reveals.
-    """
+    """Return the shapes of all images in a file, rows last but one, without axes of length 1. Empty
+    for a file that is broken or compressed in a way that only reading reveals."""
     try:
         with _opened(path) as file:
             return [shape for header in _headers(file) if len(shape := _shape(header)) > 1]

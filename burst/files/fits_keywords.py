@@ -64,11 +64,9 @@ def planes_meaning(header: Header) -> Literal["colours", "frames", ""]:
 
 
 def sensor_from_header(header: Header, sensor: Sensor) -> Sensor:
-    """Return a sensor with the colours, white level, noise and exposure of a header.
-
-    The offsets of the pattern (XBAYROFF, YBAYROFF) count columns from the left and rows from the
-    top of the displayed picture.
-    """
+    """Return a sensor with the colours, white level, noise and exposure of a header. The offsets of
+    the pattern (XBAYROFF, YBAYROFF) count columns from the left and rows from the top of the
+    displayed picture."""
     white = number(header, "SATURATE") or sensor.white_level
     return replace(
         sensor,
@@ -118,10 +116,8 @@ def _offset(header: Header, key: str) -> int:
 
 
 def _pattern_in(header: Header, key: str) -> str:
-    """Return the pattern under a key; empty where it states that there is none.
-
-    The first key is for patterns only; the others also name formats, such as RAW16.
-    """
+    """Return the pattern under a key; empty where it states that there is none. The first key is
+    for patterns only; the others also name formats, such as RAW16."""
     word = text(header, key).upper()
     none = ("", "MONO", "NONE", "MONOCHROME", "GREY", "GRAY", "GRAYSCALE", "LUM", *_COLOUR_WORDS)
     is_pattern = key == _PATTERN_KEYS[0] or re.fullmatch("[RGBCMYWE]{4,}", word)

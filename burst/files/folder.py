@@ -72,11 +72,9 @@ def stem_of(path: Path) -> str:
 
 
 def frames_in(folder: Path) -> list[Path]:
-    """Return the single frames in a folder, all of one kind; none if it is not a stack.
-
-    Camera raw files and FITS take precedence over the previews beside them. A TIFF of several pages
-    and a FITS cube are stacks, not frames.
-    """
+    """Return the single frames in a folder, all of one kind; none if it is not a stack. Camera raw
+    files and FITS take precedence over the previews beside them. A TIFF of several pages and a FITS
+    cube are stacks, not frames."""
     files = [entry for entry in visible_entries(folder) if entry.is_file()]
     raws = _with_suffix(files, RAW_SUFFIXES)
     images = [f for f in _with_suffix(files, IMAGE_SUFFIXES) if not _has_pages(f)]
@@ -124,10 +122,8 @@ def _kind(path: Path) -> str:
 
 
 def _fits_frames(files: list[Path]) -> list[Path]:
-    """Return the FITS files of one picture each, all grey or all in colour.
-
-    Broken files are included, so that reading reports them.
-    """
+    """Return the FITS files of one picture each, all grey or all in colour. Broken files are
+    included, so that reading reports them."""
     shapes = {file: _shapes_in(file) for file in files}
     flat = [file for file in files if [len(shape) for shape in shapes[file]] == [2]]
     colour = [file for file in files if _is_one_picture(file) and file not in flat]

@@ -26,10 +26,8 @@ def warn_gaps(folder: Path, frames: Sequence[Path]) -> None:
 
 
 def missing_numbers(names: Sequence[str]) -> list[str]:
-    """Return the numbers that are missing from names, with leading zeros as in the names.
-
-    Empty unless the names are equal but for their last number, which mostly rises by a fixed step.
-    """
+    """Return the numbers that are missing from names, with leading zeros as in the names. Empty
+    unless the names are equal but for their last number, which mostly rises by a fixed step."""
     parts = [re.fullmatch(r"(.*?)(\d+)(\D*)", name) for name in names]
     found = [part.groups() for part in parts if part is not None]
     if len(found) < len(names) or len({(before, after) for before, _, after in found}) != 1:

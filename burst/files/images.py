@@ -28,11 +28,9 @@ _DISPLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] of the files' own type, in the order given, and their sensor.
-
-    Frames of 8 bits from a display format are taken as display-encoded, all others as linear.
-    Frames are not rotated: the sensor holds their orientation.
-    """
+    """Return frames [n, h, w] of the files' own type, in the order given, and their sensor. Frames
+    of 8 bits from a display format are taken as display-encoded, all others as linear. Frames are
+    not rotated: the sensor holds their orientation."""
     first, in_color = _decode(paths[0])
     if in_color:
         warn_luminance(paths[0].parent)

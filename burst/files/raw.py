@@ -158,10 +158,8 @@ def _developed(path: Path, raw: Any) -> _RawFrame:
 
 
 def _orientation(raw: Any) -> int:
-    """Return the orientation of EXIF.
-
-    LibRaw's number is 1 for mirrored columns plus 2 for mirrored rows plus 4 for exchanged axes.
-    """
+    """Return the orientation of EXIF. LibRaw's number is 1 for mirrored columns plus 2 for mirrored
+    rows plus 4 for exchanged axes."""
     return {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}.get(int(raw.sizes.flip), 1)
 
 

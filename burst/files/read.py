@@ -36,9 +36,7 @@ _log = logging.getLogger("burst")
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user says of a stack, over sidecar and file: levels in DN, order of the axes.
-
-    `colour` asks for the colours beside their luminance, where images or a video have them.
-    """
+    `colour` asks for the colours beside their luminance, where images or a video have them."""
 
     black_level: float | None = None
     white_level: float | None = None
@@ -157,10 +155,8 @@ def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
 
 
 def _black_is_known(path: Path, sensor: Sensor, options: ReadOptions) -> bool:
-    """Return whether the black level comes from the file, its sidecar or an option.
-
-    Camera raw files always state it, even if it is 0; elsewhere 0 is a reader's default.
-    """
+    """Return whether the black level comes from the file, its sidecar or an option. Camera raw
+    files always state it, even if it is 0; elsewhere 0 is a reader's default."""
     first = (frames_without_truths(path) or [path])[0] if path.is_dir() else path
     if options.black_level is not None or sensor.black_levels != (0.0,):
         return True

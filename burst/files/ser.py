@@ -55,10 +55,8 @@ class Header:
 
 
 def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w], mapped unless in colour, and the sensor of the header.
-
-    All frames in the file are read: programs that are stopped leave a wrong count in the header.
-    """
+    """Return frames [n, h, w], mapped unless in colour, and the sensor of the header. All frames in
+    the file are read: programs that are stopped leave a wrong count in the header."""
     with explained(path, "a SER file", _ADVICE):
         header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
         frames = _map_frames(path, header)
@@ -169,10 +167,8 @@ def _roughness(frame: np.ndarray) -> float:
 
 
 def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
-    """Return the white level, from the header and the values.
-
-    A header that states 16 bits may mean fewer, at the lower or the upper end.
-    """
+    """Return the white level, from the header and the values. A header that states 16 bits may mean
+    fewer, at the lower or the upper end."""
     stated = float(2**header.bits - 1)
     if header.bits <= 8:
         return stated

@@ -28,9 +28,7 @@ class Sidecar:
 
     def apply(self, sensor: Sensor) -> Sensor:
         """Return the sensor with the fields of the sidecar; StackError names the file.
-
-        `frame_times` also sets `frame_time`; `frame_time` alone replaces the times of the file.
-        """
+        `frame_times` also sets `frame_time`; `frame_time` alone replaces the times of the file."""
         stated = dict(self.sensor)
         if "frame_times" in stated and len(stated["frame_times"]) > 1:
             stated.setdefault("frame_time", typical_step(stated["frame_times"]))

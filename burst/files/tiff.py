@@ -25,9 +25,7 @@ _MASK = 0b100
 
 def read_tiff(path: Path) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] of all pages but previews, mapped where possible, and their sensor.
-
-    They are linear, of 12 or 8 bits unless values or tags indicate otherwise.
-    """
+    They are linear, of 12 or 8 bits unless values or tags indicate otherwise."""
     with explained(path, "a TIFF stack", _ADVICE), _opened(path) as tiff:
         all_series = [series for series in tiff.series if not _is_preview(series.keyframe)]
         _check_one_kind(path, all_series)

@@ -120,10 +120,8 @@ def _inverted(path: Path, page: Any, array: np.ndarray) -> DecodedPages:
 
 
 def _from_palette(path: Path, page: Any, array: np.ndarray, imagej: bool) -> DecodedPages:
-    """Apply a palette: its greys, or the luminance of its colours.
-
-    ImageJ displays measured values in false colours; there the numbers themselves are used.
-    """
+    """Apply a palette: its greys, or the luminance of its colours. ImageJ displays measured values
+    in false colours; there the numbers themselves are used."""
     table = np.asarray(_value(page, _PALETTE_COLOURS), np.uint16).reshape(3, -1)
     grey = bool((table == table[0]).all())
     if imagej and not grey:

@@ -73,10 +73,8 @@ def _unpack_bits(tiff: Any, page: Any) -> np.ndarray:
 
 
 def _decode_lzw(tiff: Any, page: Any) -> np.ndarray:
-    """Return the numbers of an LZW page through the libtiff in OpenCV.
-
-    Each plane is wrapped as a grey file, so that only the compression is undone.
-    """
+    """Return the numbers of an LZW page through the libtiff in OpenCV. Each plane is wrapped as a
+    grey file, so that only the compression is undone."""
     key, segments = page.keyframe, _segments(tiff, page)
     planes = 1 if key.planarconfig == _CONTIGUOUS else key.samplesperpixel
     each = len(segments) // planes

@@ -29,10 +29,8 @@ def _are_coarse(stamps: Sequence[float]) -> bool:
 
 def with_times(where: object, sensor: Sensor, stamps: Sequence[float] | None) -> Sensor:
     """Return a sensor with the times of the frames; unchanged if the stamps cannot be right.
-
     `stamps` are seconds from any origin; None if the file has none. Stamps that do not increase
-    from frame to frame are ignored, with a message.
-    """
+    from frame to frame are ignored, with a message."""
     if stamps is None or len(stamps) < 2:
         return sensor
     if not all(later > earlier for earlier, later in pairwise(stamps)):

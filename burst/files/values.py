@@ -20,11 +20,9 @@ _ROUNDING = 1e-6  # by which rounding in half or single precision may exceed a m
 
 
 def assumed_sensor(frames: np.ndarray) -> Sensor:
-    """Return the sensor that the numbers [n, ...] indicate, in their own unit.
-
-    The white level is 255 for 8 bits, 1 for fractions within 0..1, the largest value for bits that
-    are aligned to the upper end of 16; else 12 bits, the default of `Sensor`.
-    """
+    """Return the sensor that the numbers [n, ...] indicate, in their own unit. The white level is
+    255 for 8 bits, 1 for fractions within 0..1, the largest value for bits that are aligned to the
+    upper end of 16; else 12 bits, the default of `Sensor`."""
     kind, size = frames.dtype.kind, frames.dtype.itemsize
     if kind in "ui" and size == 1:
         return Sensor(white_level=255 if kind == "u" else 127)
@@ -36,9 +34,7 @@ def assumed_sensor(frames: np.ndarray) -> Sensor:
 
 def aligned_white(frames: np.ndarray) -> float | None:
     """Return the white level of values [n, ...] whose lowest 2 to 8 of 16 bits are never used.
-
-    Cameras store 8 to 14 bits so. None for all others and for values within 12 bits.
-    """
+    Cameras store 8 to 14 bits so. None for all others and for values within 12 bits."""
     used = 0
     for frame in frames:
         used |= int(np.bitwise_or.reduce(frame, axis=None)) if frame.size else 0
@@ -108,10 +104,8 @@ def _checked_type(where: str, frames: np.ndarray) -> np.ndarray:
 
 
 def _as_unsigned(where: str, frames: np.ndarray) -> np.ndarray:
-    """Return 16-bit numbers as unsigned if they were stored as signed by mistake.
-
-    As signed numbers, neighbours on both sides of 32767 are then 65536 apart instead of similar.
-    """
+    """Return 16-bit numbers as unsigned if they were stored as signed by mistake. As signed
+    numbers, neighbours on both sides of 32767 are then 65536 apart instead of similar."""
     if frames.dtype.kind != "i" or frames.dtype.itemsize != 2 or not frames.size:
         return frames
     signed = next((frame for frame in frames if frame.min() < 0), None)

@@ -25,9 +25,8 @@ _log = logging.getLogger("burst")
 _ADVICE = "Convert it to H.264 .mp4, or to a folder of PNG frames."
 # Clockwise turns to an upright image, in degrees, as orientations of EXIF.
 _TURNED = {90: 6, 180: 3, 270: 8}
-_GRAY16 = (
-    b"Y1\x00\x10"  # FFmpeg's tag of the only format of more than 8 bits that OpenCV returns whole
-)
+# FFmpeg's tag of the only format of more than 8 bits that OpenCV returns whole.
+_GRAY16 = b"Y1\x00\x10"
 _TWELVE_BITS = 4095
 # Time stamps of a steady camera deviate from a straight line by at most this (s; share of the time
 # between frames): containers round to milliseconds (Matroska), and cameras jitter.
@@ -59,11 +58,9 @@ class _Video:
 
 
 def read_video(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] uint8, or uint16 of 16 bits grey, and their sensor.
-
-    The sensor holds the frame time, or that of each frame if uneven, and the orientation.
-    StackError for a truncated video.
-    """
+    """Return frames [n, h, w] uint8, or uint16 of 16 bits grey, and their sensor. The sensor holds
+    the frame time, or that of each frame if uneven, and the orientation. StackError for a truncated
+    video."""
     coloured = False
 
     def grey(frame: np.ndarray) -> np.ndarray:
@@ -83,11 +80,9 @@ def red_first(frame: np.ndarray) -> np.ndarray:
 
 
 def decode_video(path: Path, keep: Keep, count: int | None = None) -> tuple[np.ndarray, Sensor]:
-    """Return `keep` of each of the first `count` frames, or of all, and their sensor.
-
-    `keep` gets each frame with its rows as recorded: [h, w, 3] uint8, blue first, or [h, w] uint16.
-    StackError for a video without frames, and for a truncated one.
-    """
+    """Return `keep` of each of the first `count` frames, or of all, and their sensor. `keep` gets
+    each frame with its rows as recorded: [h, w, 3] uint8, blue first, or [h, w] uint16. StackError
+    for a video without frames, and for a truncated one."""
     quiet_opencv()
     with explained(path, "a video", _ADVICE):
         container = read_container(path)
@@ -154,11 +149,9 @@ def _check_whole(path: Path, container: Container, video: _Video) -> None:
 
 
 def _warn_lost(path: Path, container: Container, video: _Video) -> None:
-    """Warn of bits and of frames that are lost.
-
-    Fewer frames than follow from the duration are no fault if they fill it: frame rates vary, and
-    edit lists leave frames out. A container that counts frames may err by one.
-    """
+    """Warn of bits and of frames that are lost. Fewer frames than follow from the duration are no
+    fault if they fill it: frame rates vary, and edit lists leave frames out. A container that
+    counts frames may err by one."""
     bits, found = _bits(video.tag), len(video.frames)
     if bits > 8 and not video.deep:
         _log.warning(
@@ -176,7 +169,7 @@ def _warn_lost(path: Path, container: Container, video: _Video) -> None:
         lost = max(found, shown) < stated - 1
     if lost:
         _log.warning(
-            "%s: expected %d frames, as it says, found %d that can be decoded. It is damaged or was"
+            "%s: expected the stated %d frames, found %d that can be decoded. It is damaged or was"
             " cut: copy or record it again.", path, stated, found,
         )  # fmt: skip
 
@@ -213,10 +206,8 @@ def _white_of(path: Path, video: _Video) -> float:
 
 def _bits(tag: bytes) -> int:
     """Return the bits per colour of FFmpeg's tag of a pixel format; 8 if it does not state them.
-
     Tags of planar formats of more than 8 bits are Y1, Y3, Y4, G3 or G4, their subsampling, and
-    their bits; the letters come last where the high byte comes first.
-    """
+    their bits; the letters come last where the high byte comes first."""
     for name, bits in ((tag[:2], tag[3]), (tag[:1:-1], tag[0])):
         if name[:1] in b"YG" and name[1:] in (b"1", b"3", b"4") and 8 < bits <= 16:
             return bits

@@ -31,10 +31,8 @@ class WriteError(OSError):
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that is renamed to `path` on success and removed on any error.
-
-    Folders are created. WriteError if the disk refuses.
-    """
+    """Yield a temporary path that is renamed to `path` on success and removed on any error. Folders
+    are created. WriteError if the disk refuses."""
     part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,11 +73,9 @@ def write_results(
 def write_instants(
     folder: Path, images: np.ndarray, sensor: Sensor, provenance: Provenance
 ) -> list[Path]:
-    """Write images [t, h, w] or [t, h, w, 3] of several instants; return the paths.
-
-    As `write_results`, with all instants in restored.npy and in the pages of restored.tif, each in
-    restored-<k>.png, and all in the video restored.mp4 (8 bit).
-    """
+    """Write images [t, h, w] or [t, h, w, 3] of several instants; return the paths. As
+    `write_results`, with all instants in restored.npy and in the pages of restored.tif, each in
+    restored-<k>.png, and all in the video restored.mp4 (8 bit)."""
     note = json.dumps(asdict(provenance), sort_keys=True)
     linear, display = _linear_and_display(upright_all(images, sensor.orientation), sensor)
     arrays, pages, video = (folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".mp4"))

@@ -13,12 +13,9 @@ SHRINK = 4  # an encoder works at a quarter of the image's resolution
 
 
 class Cpen(nn.Module):
-    """Planes [b, c, h, w] and scalars [b, s] in, prior tokens [b, t, d] out.
-
-    A teacher's planes are the evidence and the truth, a student's the evidence alone. The scalars
-    are measured on the whole stack and join after pooling, so that the prior of a patch includes
-    them.
-    """
+    """Planes [b, c, h, w] and scalars [b, s] in, prior tokens [b, t, d] out. A teacher's planes are
+    the evidence and the truth, a student's the evidence alone. The scalars are measured on the
+    whole stack and join after pooling, so that the prior of a patch includes them."""
 
     def __init__(self, spec: RestorerSpec, planes: int) -> None:
         super().__init__()

@@ -10,10 +10,8 @@ from burst.models.spec import STEM, RestorerSpec
 
 
 class Dirformer(nn.Module):
-    """Evidence [b, e, h, w] and prior tokens in, a residual [b, c, h, w] out, zero at first.
-
-    Height and width are multiples of `spec.multiple`.
-    """
+    """Evidence [b, e, h, w] and prior tokens in, a residual [b, c, h, w] out, zero at first. Height
+    and width are multiples of `spec.multiple`."""
 
     def __init__(self, spec: RestorerSpec) -> None:
         super().__init__()

@@ -36,10 +36,7 @@ class PixelwiseLinear(nn.Linear):
 
 class Branch(PixelwiseLinear):
     """The end of a residual branch: a linear map whose outputs have learned factors, small at
-    first.
-
-    The factors are multiplied into the weights, which are fewer than the pixels.
-    """
+    first. The factors are multiplied into the weights, which are fewer than the pixels."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__(width, channels)
@@ -52,11 +49,9 @@ class Branch(PixelwiseLinear):
 
 
 class Modulation(nn.Module):
-    """x * (1 + scale) + shift, both linear in the prior (FiLM, arXiv 1709.07871); 0 at first.
-
-    One token modulates all pixels alike. A square of tokens becomes a map, interpolated between the
-    centres of its cells, since blur may vary over the field. A prior width of 0 means no prior.
-    """
+    """x * (1 + scale) + shift, both linear in the prior (FiLM, arXiv 1709.07871); 0 at first. One
+    token modulates all pixels alike. A square of tokens becomes a map, interpolated between the
+    centres of its cells, since blur may vary over the field. A prior width of 0 means no prior."""
 
     def __init__(self, channels: int, prior_width: int) -> None:
         super().__init__()
@@ -79,11 +74,9 @@ class Modulation(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Weights for each channel from the mean of all channels in a window around the pixel.
-
-    The simplified channel attention of NAFNet (arXiv 2204.04676), over windows instead of the whole
-    image, as in test-time local converters (arXiv 2112.04491).
-    """
+    """Weights for each channel from the mean of all channels in a window around the pixel. The
+    simplified channel attention of NAFNet (arXiv 2204.04676), over windows instead of the whole
+    image, as in test-time local converters (arXiv 2112.04491)."""
 
     def __init__(self, channels: int, window: int) -> None:
         super().__init__()
@@ -95,7 +88,7 @@ class WindowAttention(nn.Module):
         h, w = x.shape[-2:]
         tall, wide = min(self.window, h), min(self.window, w)
         means = self.mix(functional.avg_pool2d(x, (tall, wide), ceil_mode=True))
-        # The last windows reach over the edge; each mean has to stay at the centre of its own.
+        # The last windows extend over the edge; each mean must stay at the centre of its window.
         whole = (means.shape[-2] * tall, means.shape[-1] * wide)
         return x * _resize(means, whole)[..., :h, :w]
 
@@ -124,9 +117,7 @@ class NafBlock(nn.Module):
 
 class AttentionBlock(nn.Module):
     """Attention among channels and a gated depthwise feed-forward (Restormer, arXiv 2111.09881).
-
-    Both are modulated by the prior, as in DiffIR (arXiv 2303.09472).
-    """
+    Both are modulated by the prior, as in DiffIR (arXiv 2303.09472)."""
 
     def __init__(self, channels: int, prior_width: int, head_width: int) -> None:
         super().__init__()

@@ -23,10 +23,8 @@ PriorSource = Literal["truth", "encoder", "diffusion"]
 
 class Restorer(nn.Module):
     """Teacher and student in one class: `prior` makes tokens, `forward` restores with them.
-
     Evidence is [b, e, h, w] of any height and width, scalars are [b, s], tokens [b, t, d]. The
-    scalars affect the image only through the prior.
-    """
+    scalars affect the image only through the prior."""
 
     def __init__(self, spec: RestorerSpec) -> None:
         super().__init__()
@@ -53,11 +51,9 @@ class Restorer(nn.Module):
         truth: torch.Tensor | None = None,
         noise: torch.Tensor | None = None,
     ) -> torch.Tensor | None:
-        """Return the prior tokens [b, t, d]; None for a network without a prior.
-
-        A teacher needs the truth [b, channels, h, w]. Diffusion starts from noise [b, t, d] of unit
-        variance; without it from zero, the mean of the noise.
-        """
+        """Return the prior tokens [b, t, d]; None for a network without a prior. A teacher needs
+        the truth [b, channels, h, w]. Diffusion starts from noise [b, t, d] of unit variance;
+        without it from zero, the mean of the noise."""
         if self.spec.prior == "none":
             return None
         if source not in self.sources:
@@ -76,10 +72,8 @@ class Restorer(nn.Module):
     def forward(
         self, evidence: torch.Tensor, scalars: torch.Tensor, tokens: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the residual [b, channels, h, w]; without tokens nothing is modulated.
-
-        The scalars are not used here: they act through the tokens, which were made with them.
-        """
+        """Return the residual [b, channels, h, w]; without tokens nothing is modulated. The scalars
+        are not used here: they act through the tokens, which were made with them."""
         h, w = evidence.shape[-2:]
         margin = (0, -w % self.spec.multiple, 0, -h % self.spec.multiple)
         padded = functional.pad(evidence, margin, mode="replicate")
@@ -94,11 +88,8 @@ class Restorer(nn.Module):
         ensemble: bool = False,
     ) -> torch.Tensor:
         """Return the residual [b, channels, h, w] with a prior from `source`; None is without a
-        prior.
-
-        An ensemble is the mean over the 8 rotations and reflections of the image. The prior is
-        computed once, and its grid is rotated and reflected with the image.
-        """
+        prior. An ensemble is the mean over the 8 rotations and reflections of the image. The prior
+        is computed once, and its grid is rotated and reflected with the image."""
         tokens = None if source is None else self.prior(evidence, scalars, source)
         # Half a turn keeps the shape, so that four images may be restored together.
         symmetries = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
@@ -118,10 +109,8 @@ class Restorer(nn.Module):
 
 
 def _fits(evidence: torch.Tensor, count: int) -> bool:
-    """Return whether `count` images are restored together: on a GPU whose memory allows it.
-
-    On a CPU this would not be faster.
-    """
+    """Return whether `count` images are restored together: on a GPU whose memory allows it. On a
+    CPU this would not be faster."""
     pixels = count * evidence.shape[0] * evidence.shape[-2] * evidence.shape[-1]
     return evidence.is_cuda and pixels <= MAX_PIXELS
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 STEM = 2  # the network works at half the image's resolution
-GRID = 4  # a grid of priors has so many cells along each side
+GRID = 4  # cells along each side of a grid of priors
 WIDEST, DEEPEST = 1024, 64
 
 

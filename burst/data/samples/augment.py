@@ -21,7 +21,7 @@ def draw_view(
     `reductions` and limited by the scene. A reduced scene is sharper than its camera took it, an
     enlarged one softer.
     """
-    # The import asks a server for the newest version unless it is told not to.
+    # Otherwise the import asks a server for the newest version.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         import albumentations

@@ -90,11 +90,9 @@ class Collection:
 def open_collection(
     place: Path, settings: SampleSettings, folders: list[str], device: str = "cpu"
 ) -> Collection:
-    """Return the collection under `place` for these settings and folders of scenes.
-
-    Samples of stacks are made on `device`, whose random numbers differ from those of other devices;
-    samples of rolling shutters on the CPU, where dense inverse search runs.
-    """
+    """Return the collection under `place` for these settings and folders of scenes. Samples of
+    stacks are made on `device`, whose random numbers differ from those of other devices; samples of
+    rolling shutters on the CPU, where dense inverse search runs."""
     recorded = isinstance(settings, ShutterSampleSettings) and settings.recorded
     scenes = [list_pairs(folder) for folder in folders] if recorded else list_scenes(folders)
     pipeline = stages_before_network(settings.pipeline)
@@ -124,9 +122,7 @@ def open_collection(
 
 def keys_of(levels: Iterable[str], count: int, held_out: int) -> list[SampleKey]:
     """Return the keys of `count` training samples and `held_out` validation samples of each level.
-
-    Levels take turns, with the held-out samples first, so that training can start soon.
-    """
+    Levels take turns, with the held-out samples first, so that training can start soon."""
     levels = list(levels)
     return [
         key
@@ -183,10 +179,8 @@ def _levels_file() -> Path:
 
 @contextmanager
 def _claim(path: Path) -> Iterator[bool]:
-    """Lock a file that is to be made; False if another process holds the lock.
-
-    The system releases the lock of a process that dies.
-    """
+    """Lock a file that is to be made; False if another process holds the lock. The system releases
+    the lock of a process that dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.stem}.lock")
     with lock.open("w") as file:

@@ -33,6 +33,7 @@ from burst.pipeline import Pipeline, load
 from burst.records import Burst, Level
 
 NETWORKS = ("fuse", "correct")  # stages that run a network; samples are made before them
+# Chosen by hand.
 LEAST_CONTRAST = 0.02  # standard deviation, linear; a view of plain sky is useless for training
 MAX_VIEWS = 8
 HOLD_OUT_EVERY = 10  # one scene in so many is never trained on
@@ -121,11 +122,8 @@ def make_sample(
     key: SampleKey, settings: StackSampleSettings, scenes: list[list[str]], device: str = "cpu"
 ) -> Sample:
     """Make the sample of a key from folders of scenes; key, settings, scenes and device determine
-    it.
-
-    Scene, conditions and frames are drawn alike on every device; air and noise are drawn on the
-    device itself.
-    """
+    it. Scene, conditions and frames are drawn alike on every device; air and noise are drawn on the
+    device itself."""
     generator = torch.Generator().manual_seed(seed_of(settings.seed, key.name))
     scenes = [split_scenes(folder, key.held_out) for folder in scenes]
     scene = _draw_scene(settings, scenes, generator) * _between(settings.exposure, generator)
@@ -173,10 +171,8 @@ def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
 def _draw_scene(
     settings: StackSampleSettings, scenes: list[list[str]], generator: torch.Generator
 ) -> torch.Tensor:
-    """Return a view [h, w], linear, of a random chart, coded target, grey or image.
-
-    Folders are equally likely, however many images they have.
-    """
+    """Return a view [h, w], linear, of a random chart, coded target, grey or image. Folders are
+    equally likely, however many images they have."""
     side = settings.size + 2 * (PSF_SIZE // 2)
     kind = _draw(generator)
     if 1 - kind < settings.rectangles:

@@ -36,11 +36,9 @@ PATTERNS = {
 
 
 def list_sequences(place: Path, layout: str = AUTO) -> list[ReadableSequence]:
-    """Return the sequences of a folder or file, without reading their frames.
-
-    "auto" recognises the layout; plain frames count where nothing else is found. StackError states
-    what was expected, and what is missing from a recognised layout.
-    """
+    """Return the sequences of a folder or file, without reading their frames. "auto" recognises the
+    layout; plain frames count where nothing else is found. StackError states what was expected, and
+    what is missing from a recognised layout."""
     if layout not in (AUTO, *_FINDERS):
         close = difflib.get_close_matches(layout, _FINDERS, n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""

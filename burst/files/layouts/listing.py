@@ -125,10 +125,7 @@ def scan_of(timing: Timing, count: int) -> np.ndarray:
 
 def completed(sequence: Sequence, place: Path, start: int, readout_ratio: float | None) -> Sequence:
     """Return a sequence, read from frame `start` on, with the values of its sidecar and the given
-    ratio.
-
-    StackError if it begins or ends within a dual reversed pair.
-    """
+    ratio. StackError if it begins or ends within a dual reversed pair."""
     path = find_sidecar(place)
     if path:
         stated = read_sidecar(path)

@@ -28,9 +28,7 @@ _ADVICE = "Simulate it again."
 
 def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
     """Write a sequence of whole frames (no masks, no flow); the folder appears when it is complete.
-
-    StackError if something else is there already; WriteError if the disk refuses.
-    """
+    StackError if something else is there already; WriteError if the disk refuses."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StackError(f"{folder}: expected an empty place, found files. Choose another --out.")
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -57,8 +55,8 @@ def find_simulated(folder: Path, entries: list[Path]) -> list[Listing]:
     if folder / TRUTH not in entries or not table.is_file():
         return []
     with explained(table, "frame = [...] and share = [...], one of each truth", _ADVICE):
-        told: dict[str, Any] = tomllib.loads(table.read_text("utf-8"))
-        frames, shares = map(int, told["frame"]), map(float, told["share"])
+        content: dict[str, Any] = tomllib.loads(table.read_text("utf-8"))
+        frames, shares = map(int, content["frame"]), map(float, content["share"])
         paths = frames_in(folder / TRUTH)
         files = [TruthFile(*t) for t in zip(paths, frames, shares, strict=True)]
     return [Listing(str(folder), NAME, folder, tuple(frames_in(folder)), Timing(), tuple(files))]

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from burst.ops.filters import separable
 
-# Chosen by hand, on simulated stacks of all levels and on real ones.
+# Chosen by hand.
 SIDE = 48  # px of a view's shorter side, about: noise is averaged away, the scene is still there
 TOE = 0.05  # of a view's mean; darker values are mostly noise
 FINE, COARSE = 1.2, 4.0  # px (std) of a view: contrast of sizes in between is compared
@@ -92,9 +92,7 @@ def compare(first: torch.Tensor, second: torch.Tensor, pairs: Sequence[tuple[int
 
 def neighbours_in_time(count: int) -> list[tuple[int, int]]:
     """Return the pairs of `count` frames that are compared: all near ones, ever fewer far ones.
-
-    Frames that drift agree with their neighbours only; the far pairs bridge a gap of bad frames.
-    """
+    Frames that drift agree with their neighbours only; the far pairs bridge a gap of bad frames."""
     steps = {1, 2, 3, *(2**k for k in range(max(count - 1, 1).bit_length()))}
     return [(i, i + step) for step in sorted(steps) for i in range(count - step)]
 

@@ -21,7 +21,7 @@ ALIKE = 1.5  # times the median: gains further off do not count for the mean; by
 STEP = 0.35  # natural logarithm, half an EV: exposures of a bracket lie further apart
 FEWEST_OF_A_STEP = 0.15  # of the frames
 WIDE = 1.6  # EV between the 10th and the 90th percentile: exposures that somebody chose
-LONGER = 1.02  # times the shortest exposure; what saturates in one that is longer is left out
+LONGER = 1.02  # times the shortest exposure; saturated values of longer ones are invalid
 GRAIN, CALM, LEAST_SHOWN = 5, 0.25, 0.1  # px; quantile; share of the frame
 CLIPPED = 0.001  # of the values; with more the exposure was too long
 
@@ -50,10 +50,7 @@ def solve_gains(
     ratio: torch.Tensor, error: torch.Tensor, pairs: Pairs, count: int
 ) -> tuple[torch.Tensor, float]:
     """Return the log gain [n] of each frame and its typical error, from pairs, by robust least
-    squares.
-
-    Frames without a pair get 0.
-    """
+    squares. Frames without a pair get 0."""
     gain = torch.zeros(count, dtype=torch.float64)
     a, b, r = (x.cpu() for x in (pairs.first, pairs.second, ratio))
     if not len(r):
@@ -85,11 +82,9 @@ def gains_are_significant(gain: torch.Tensor, error: float) -> bool:
 
 
 def reference_gain(gain: torch.Tensor, clipped: torch.Tensor) -> float:
-    """Return the log gain [n] that counts as 1: the mean of the usual ones.
-
-    For a bracket it is the gain of the longest exposure that is nowhere saturated, so that the
-    whole image stays below white; `clipped` [n] is the share of saturated values.
-    """
+    """Return the log gain [n] that counts as 1: the mean of the usual ones. For a bracket it is the
+    gain of the longest exposure that is nowhere saturated, so that the whole image stays below
+    white; `clipped` [n] is the share of saturated values."""
     steps = _steps(gain)
     if not steps:
         near = gain[(gain - gain.median()).abs() <= math.log(ALIKE)]
@@ -109,25 +104,21 @@ def divide_by_gain(
     linear: torch.Tensor, valid: torch.Tensor | None, gain: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return frames [n, h, w] divided by their gain [n], and which of their values are valid.
-
-    Saturated values of longer exposures become invalid, since shorter ones measure them better.
-    """
+    Saturated values of longer exposures become invalid, since shorter ones measure them better."""
     gain = gain.to(linear)
     saturated = linear >= 1
     saturated[gain <= LONGER * gain.min()] = False
     if bool(saturated.any()):
-        # Beside a saturated value noise has cut off some of the others.
+        # Noise saturates some of the values beside a saturated one.
         near = functional.max_pool2d(saturated[:, None].to(linear), 3, 1, 1)[:, 0] > 0
         valid = ~near if valid is None else valid & ~near
     return linear / gain[:, None, None], valid
 
 
 def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-    """Return the noise variance [n] of each frame [n, h, w], measured in its calm parts.
-
-    A camera that changes the exposure and a program that changes the brightness alter the noise by
-    different laws; a measurement is right for both.
-    """
+    """Return the noise variance [n] of each frame [n, h, w], measured in its calm parts. A camera
+    that changes the exposure and a program that changes the brightness alter the noise by different
+    laws; a measurement is right for both."""
     everywhere = None
     if valid is not None:
         shown = functional.avg_pool2d(valid.all(0)[None].to(linear), GRAIN + 2, GRAIN)[0] == 1
@@ -142,11 +133,9 @@ def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.T
 
 
 def merged_noise(noise: NoiseModel, variances: torch.Tensor) -> NoiseModel:
-    """Return the noise model of a frame that represents all of them.
-
-    Frames with these `variances` [n], weighted by the inverse, have together its variance divided
-    by the effective number of frames. `noise` is the mean over the frames.
-    """
+    """Return the noise model of a frame that represents all of them. Frames with these `variances`
+    [n], weighted by the inverse, have together its variance divided by the effective number of
+    frames. `noise` is the mean over the frames."""
     share = variances**-2 / (variances**-2).sum()
     factor = float((share * variances).sum() / variances.mean())
     return NoiseModel(noise.shot * factor, noise.read * factor)

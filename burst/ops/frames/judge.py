@@ -22,7 +22,7 @@ from burst.ops.frames.gains import (
 from burst.ops.frames.parts import references
 from burst.ops.frames.scene import AGREES, Judgement, SceneModel, SmallViews, judge_against
 
-# Chosen by hand, like the limits in `scene`, on simulated stacks of all levels and on real ones.
+# Chosen by hand.
 FEW_LINKS = 0.5  # of the median share of partners with which a frame agrees
 MAJORITY = 2.0  # times as many frames as in the next group
 DARK, SATURATED = 0.05, 0.7  # of the usual brightness; of a frame's values
@@ -49,7 +49,7 @@ def _dark_or_saturated(views: SmallViews) -> dict[int, str]:
         return {}
     usual = float(brightness[~white].quantile(0.75))
     reasons = dict.fromkeys(white.nonzero()[:, 0].tolist(), "saturated")
-    # The usual light itself has to be clear: a sky at the black level is not dark by mistake.
+    # The usual brightness must be clear: a sky at the black level is no defect.
     if usual > 0.01:
         for i in (brightness < DARK * usual).nonzero()[:, 0].tolist():
             reasons[i] = "dark"
@@ -102,9 +102,7 @@ def _groups(linked: Pairs, count: int) -> list[list[int]]:
 
 def _well_linked(group: list[int], pairs: Pairs, linked: Pairs, count: int) -> torch.Tensor:
     """Return which frames [n] of a group agree with as many of their partners as is usual in it.
-
-    Others may be linked by their defect only, such as the edge of the rows that were read.
-    """
+    Others may be linked by their defect only, such as the edge of the rows that were read."""
     main = torch.zeros(count, dtype=torch.bool, device=pairs.first.device)
     main[group] = True
     tried, found = (torch.bincount(p.both_ways().first, minlength=count) for p in (pairs, linked))

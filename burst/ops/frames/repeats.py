@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Chosen by hand, on simulated stacks with whole and partial copies.
+# Chosen by hand.
 ROWS = 128  # of a frame, at most, whose checksums are compared first
 SEGMENTS = 8  # of a row; a copy may be as wide as one
 LEAST_RANGE = 4  # DN between the values of a segment: noise repeats itself in narrower ones
@@ -17,11 +17,8 @@ WHOLE = 0.5  # of a frame; with more it is left out as a copy
 
 @dataclass(frozen=True)
 class Repeats:
-    """Copies among frames.
-
-    same    the earlier frame of which a frame is a copy, by its number
-    partly  of other frames, the part [h, w] bool that is copied from an earlier one, by number
-    """
+    """`same` is the earlier frame of which a frame is a copy; `partly` is, for other frames, the
+    part [h, w] bool that is copied from an earlier one."""
 
     same: Mapping[int, int]
     partly: Mapping[int, np.ndarray]

@@ -34,12 +34,8 @@ MOST_SPOILT = 0.2
 
 @dataclass(frozen=True)
 class SmallViews:
-    """Small views of frames.
-
-    light    [n, y, x] linear
-    known    [n, y, x] bool, no pixel in it is saturated
-    clipped  [n] share of saturated values of each frame
-    """
+    """Small views [n, y, x] of frames, linear; where no pixel of them is saturated [n, y, x]; and
+    the share [n] of saturated values of each frame."""
 
     light: torch.Tensor
     known: torch.Tensor
@@ -106,10 +102,7 @@ def judge_against(
     views: SmallViews, scene: SceneModel, gain: torch.Tensor, doubtful: list[int], strictness: float
 ) -> Judgement:
     """Judge doubtful frames, and parts of all frames, by comparing them with what the agreeing ones
-    show.
-
-    `gain` [n] is that of the agreeing frames.
-    """
+    show. `gain` [n] is that of the agreeing frames."""
     gain = gain.clone()
     seen = band_pass(scene.references.nan_to_num(float(scene.references.nanmean())))
     straight = compare(scene.shapes, seen, [(i, i) for i in range(len(seen))]).correlation

@@ -97,10 +97,8 @@ def _valid(
 
 
 def _enlarged(part: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge a part [y, x] of a view to the frame's size [h, w].
-
-    The last rows and columns, which do not fill a pixel of the view, are like the ones before.
-    """
+    """Enlarge a part [y, x] of a view to the frame's size [h, w]. The last rows and columns, which
+    do not fill a pixel of the view, are like the ones before."""
     factor = view_factor(*size)
     rows, columns = (
         (np.arange(side) // factor).clip(max=n - 1)

@@ -19,10 +19,8 @@ def tile_sharpness(
     frames: torch.Tensor, noise: NoiseModel, tile: int, ratio: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Return the band-pass energy [n, ty, tx] of frames [n, h, w] in tiles, without that of noise.
-
     The energy that the noise model predicts for the band is subtracted; the result is never
-    negative. `ratio` [n], if given, multiplies the noise variance of each frame.
-    """
+    negative. `ratio` [n], if given, multiplies the noise variance of each frame."""
     fine, coarse = _kernel(FINE, len(COARSE), frames), _kernel(COARSE, len(COARSE), frames)
     gain = float((torch.outer(fine, fine) - torch.outer(coarse, coarse)).square().sum())
     size = min(tile, frames.shape[1], frames.shape[2])

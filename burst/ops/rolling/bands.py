@@ -31,9 +31,7 @@ def camera_motion(
     first: np.ndarray, second: np.ndarray, flow: torch.Tensor, trust: torch.Tensor
 ) -> np.ndarray:
     """Return the camera's motion [bands, 2] px between frames [h, w] (0..255); NaN where unknown.
-
-    `flow` [2, h, w] px and its `trust` [h, w] are a first estimate.
-    """
+    `flow` [2, h, w] px and its `trust` [h, w] are a first estimate."""
     moved, outlier = motion_from_flow(flow, trust)
     frames = torch.from_numpy(np.stack([first, second])).float()
     return motion_from_pixels(frames, moved, outlier)
@@ -95,8 +93,8 @@ def motion_from_pixels(frames: torch.Tensor, moved: np.ndarray, outlier: np.ndar
     for box in BOXES:
         smooth = functional.avg_pool2d(frames[None], box, 1, box // 2, count_include_pad=False)[0]
         for _ in range(NEWTON_STEPS):
-            told, wanted = _normal_equations(smooth, shares @ found, mask)
-            normal = torch.einsum("yab,yi,yj->iajb", told, shares, shares)
+            matrices, wanted = _normal_equations(smooth, shares @ found, mask)
+            normal = torch.einsum("yab,yi,yj->iajb", matrices, shares, shares)
             weight = SMOOTHNESS * torch.einsum("iaia->", normal) / (2 * BANDS) + MIN_INFORMATION
             right = torch.einsum("ya,yi->ia", wanted, shares)
             right = right - weight * torch.einsum("iajb,jb->ia", stiff, found)
@@ -126,8 +124,8 @@ def _normal_equations(
     typical = apart[counts].abs().median() if counts.any() else apart.new_zeros(())
     scale = torch.clamp(RESIDUALS[0] * typical, min=RESIDUALS[1])
     weight = counts / (1 + (apart / scale).square()).square()
-    told = torch.einsum("ayx,byx,yx->yab", slope, slope, weight)
-    return told.double(), torch.einsum("ayx,yx,yx->ya", slope, apart, weight).double()
+    matrices = torch.einsum("ayx,byx,yx->yab", slope, slope, weight)
+    return matrices.double(), torch.einsum("ayx,yx,yx->ya", slope, apart, weight).double()
 
 
 def _row_weights(height: int) -> torch.Tensor:

@@ -12,8 +12,8 @@ from burst.ops.flow import Match, match
 from burst.ops.warp import warp
 
 # Neighbours agree better than frames two apart. A frame is foreign that agrees with its neighbours
-# less than this share of their agreement with each other. These numbers were chosen by hand, on
-# simulated recordings of nine frames with one or two frames spoilt.
+# less than this share of their agreement with each other. These numbers were chosen by hand; the
+# tests hold them on simulated recordings of nine frames, good and spoilt.
 FOREIGN = 0.8
 FOREIGN_AT_END = 0.6  # the same for the first and last frame, against the usual agreement
 SUSPICIOUS = 0.9  # of the median agreement; frames that agree better are not examined
@@ -28,11 +28,9 @@ Matches = dict[tuple[int, int], Match]
 
 
 def find_foreign_frames(grey: np.ndarray) -> tuple[dict[int, str], Matches]:
-    """Find frames of [n, h, w] (0..255) that do not belong to those around.
-
-    Returns why, by number, and the matches of each frame that belongs with the next one, by their
-    places among those frames.
-    """
+    """Find frames of [n, h, w] (0..255) that do not belong to those around. Returns why, by number,
+    and the matches of each frame that belongs with the next one, by their places among those
+    frames."""
     matches = {(k, k + 1): match(grey[k], grey[k + 1]) for k in range(len(grey) - 1)}
     compared = [_compare(grey[k], grey[k + 1], found) for (k, _), found in matches.items()]
     agreement, rise = np.array(compared).reshape(-1, 2).T
@@ -52,11 +50,8 @@ def find_foreign_frames(grey: np.ndarray) -> tuple[dict[int, str], Matches]:
 
 
 def _compare(first: np.ndarray, second: np.ndarray, found: Match) -> tuple[float, float]:
-    """Compare two frames [h, w] after aligning them by their match `found`.
-
-    Returns the correlation of their detail, and the natural logarithm of how many times brighter
-    the second is.
-    """
+    """Compare two frames [h, w] after aligning them by their match `found`. Returns the correlation
+    of their detail, and the natural logarithm of how many times brighter the second is."""
     frames = torch.from_numpy(np.stack([first, second]).astype(np.float32))
     seen = torch.stack([frames[0], warp(frames[1:], found.forth[None], mode="bilinear")[0]])
     sure = (found.forth_trust > MIN_TRUST).float()
@@ -70,10 +65,8 @@ def _compare(first: np.ndarray, second: np.ndarray, found: Match) -> tuple[float
 
 
 def _flashed_frames(rise: np.ndarray) -> list[int]:
-    """Return the frames that are brighter or darker than those around.
-
-    `rise` [n - 1] is the log ratio of each frame's brightness to that of the one before.
-    """
+    """Return the frames that are brighter or darker than those around. `rise` [n - 1] is the log
+    ratio of each frame's brightness to that of the one before."""
     found = [
         k + 1
         for k, (up, down) in enumerate(pairwise(rise))
@@ -90,9 +83,7 @@ def _flashed_frames(rise: np.ndarray) -> list[int]:
 
 def _foreign_frames(grey: np.ndarray, agreement: np.ndarray) -> list[int]:
     """Return the frames whose neighbours on both sides agree better with each other than with them.
-
-    `agreement` [n - 1] is the correlation of each frame with the next.
-    """
+    `agreement` [n - 1] is the correlation of each frame with the next."""
     found: list[int] = []
     pairs = len(agreement)
     low = agreement < SUSPICIOUS * np.median(agreement) if pairs > LONGEST else np.full(pairs, True)

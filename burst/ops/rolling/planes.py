@@ -35,11 +35,9 @@ def planes_of(stack: Stack) -> Callable[[int], torch.Tensor]:
 
 
 def unclipped(stack: Stack) -> torch.Tensor | None:
-    """Return 1 where frames [n, h, w] of a global reset are not saturated, and 0 elsewhere.
-
-    None for other shutters: their rows are exposed alike, so a point that saturates one frame
-    saturates all.
-    """
+    """Return 1 where frames [n, h, w] of a global reset are not saturated, and 0 elsewhere. None
+    for other shutters: their rows are exposed alike, so a point that saturates one frame saturates
+    all."""
     if stack.sensor.shutter is not Shutter.GLOBAL_RESET:
         return None
     return (_linear(stack.frames, stack.sensor) < CLIPPED).float()

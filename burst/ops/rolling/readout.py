@@ -31,10 +31,8 @@ DEVIANCE_95 = 3.84  # 95 % quantile of chi-squared with one degree of freedom
 @dataclass(frozen=True)
 class Readout:
     """The readout ratio that fits best and the interval (low, high) that fits nearly as well.
-
     `misfits` [px] belong to the `ratios` tried: the distance from the curve whose cost is the mean
-    cost of all bands.
-    """
+    cost of all bands."""
 
     ratio: float
     low: float
@@ -50,10 +48,8 @@ def readout_from_frames(
     start: np.ndarray | None = None,
 ) -> Readout:
     """Estimate the readout ratio of frames [n, h, w] (0..255) from their matches with the next.
-
     Rows are read `upwards` or downwards. `start` [n] is when frames began, in frame times; None is
-    evenly.
-    """
+    evenly."""
     moved = [
         camera_motion(grey[first], grey[second], found.forth, found.forth_trust)
         for (first, second), found in matches.items()
@@ -104,10 +100,8 @@ def _residuals(
     moved: np.ndarray, begun: np.ndarray, ratio: float, height: int, scale: float
 ) -> np.ndarray:
     """Return the residuals [pairs, bands, 2] px of motion of that shape about a smooth velocity.
-
     NaN where the motion is. `begun` [pairs + 1] is in frame times; errors above `scale` px get a
-    small weight.
-    """
+    small weight."""
     from scipy.interpolate import BSpline
 
     pairs, gap = len(moved), np.diff(begun)
@@ -139,10 +133,8 @@ def _length(error: np.ndarray) -> np.ndarray:
 
 
 def _correlated_bands(left: np.ndarray, scale: float) -> float:
-    """Return over how many bands residuals [pairs, bands, 2] px are correlated.
-
-    A shake that is too quick for the curve is correlated over many bands; noise over few.
-    """
+    """Return over how many bands residuals [pairs, bands, 2] px are correlated. A shake that is too
+    quick for the curve is correlated over many bands; noise over few."""
     calm = left / np.sqrt(1 + (_length(left) / scale) ** 2)[..., None]
     together = float(np.nansum(calm[:, 1:] * calm[:, :-1]))
     correlation = together / max(float(np.nansum(calm**2)), 1e-12)
@@ -151,9 +143,7 @@ def _correlated_bands(left: np.ndarray, scale: float) -> float:
 
 def _likely_interval(best: float, x: np.ndarray, deviation: np.ndarray) -> tuple[float, float]:
     """Return the interval (low, high) of ratios x [m] that fit nearly as well as `best`.
-
-    `deviation` [m] is the root of each ratio's deviance against the best.
-    """
+    `deviation` [m] is the root of each ratio's deviance against the best."""
     ends = []
     for side in (-1, 1):
         beyond = (x - best) * side > 0

@@ -14,7 +14,7 @@ from burst.ops.rolling.shake import Shake, TimedFlow, find_shake
 from burst.ops.rolling.unroll import Clock, elapsed
 from burst.ops.warp import pixel_grid, warp
 
-# The numbers below were chosen by hand, on simulated recordings as in "In figures" of methods.md.
+# The numbers below were chosen by hand; docs/methods.md gives the results with them.
 SPAN = 32  # rows, over which an upright edge is followed
 EDGE = 8.0  # of 255 a px, mean over EDGE_BOX: the least horizontal slope of an edge
 EDGE_BOX = 5  # px
@@ -50,10 +50,8 @@ class Recording:
     shakes: Mapping[int, Shake] = field(default_factory=dict)
 
     def flow(self, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the flow [2, h, w] px from one frame to another and its trust [h, w].
-
-        It is the sum of the steps through the frames between them.
-        """
+        """Return the flow [2, h, w] px from one frame to another and its trust [h, w]. It is the
+        sum of the steps through the frames between them."""
         step = 1 if second > first else -1
         found, trust = self._step(first, first + step)
         for k in range(first + step, second, step):
@@ -121,10 +119,8 @@ def with_shake(recording: Recording, instants: Sequence[float]) -> Recording:
 
 def camera_offset(recording: Recording, first: int) -> torch.Tensor:
     """Estimate the offset [2] px of the second camera of a dual reversed pair against the first.
-
     Both cameras read the middle row at the same time, so flow there is the offset alone. Robust
-    lines of flow against elapsed time, over rows near the middle, give it at elapsed time zero.
-    """
+    lines of flow against elapsed time, over rows near the middle, give it at elapsed time zero."""
     flow, trust = recording.flow(first, first + 1)
     gap = elapsed(flow, recording.times, first, first + 1)
     readout = float(recording.times.pace[first].abs()) * flow.shape[1]

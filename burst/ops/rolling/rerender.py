@@ -18,20 +18,16 @@ ROUNDS = 3  # of the fixed point: the velocity of a pixel is that at the place i
 
 @dataclass(frozen=True)
 class MovingImage:
-    """Images [b, h, w] of one instant and the velocities [b, 2, h, w] of their points.
-
-    Velocities are in px from the start of a readout to its end.
-    """
+    """Images [b, h, w] of one instant and the velocities [b, 2, h, w] of their points. Velocities
+    are in px from the start of a readout to its end."""
 
     image: torch.Tensor
     velocity: torch.Tensor
 
     @cached_property
     def finer(self) -> torch.Tensor:
-        """The images at twice the resolution, so that rendering does not blur them.
-
-        A network would learn to oversharpen what rendering blurs.
-        """
+        """The images at twice the resolution, so that rendering does not blur them. A network would
+        learn to oversharpen what rendering blurs."""
         return twice_as_fine(self.image)
 
 
@@ -42,11 +38,9 @@ def rerender(
     span: torch.Tensor,
     offset: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Render rows that are read at shares [b, h, w] of the time between two instants.
-
-    `span` [b] is that time in readouts, `offset` [b, 2] px the displacement of the frame that is
-    not motion. Also returns [b, h, w]: 1 where both images reach, 0 beyond.
-    """
+    """Render rows that are read at shares [b, h, w] of the time between two instants. `span` [b] is
+    that time in readouts, `offset` [b, 2] px the displacement of the frame that is not motion. Also
+    returns [b, h, w]: 1 where both images reach, 0 beyond."""
     length = span[:, None, None]
     from_start, inside_start = _render(start, -share * length, offset)
     from_end, inside_end = _render(end, (1 - share) * length, offset)

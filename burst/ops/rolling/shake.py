@@ -18,7 +18,7 @@ import torch
 from einops import einsum, rearrange
 from torch.nn import functional
 
-# The numbers below were chosen by hand, on simulated recordings; methods.md gives what they bring.
+# The numbers below were chosen by hand; docs/methods.md gives the results with them.
 SPARSE = 2  # px; flow is smoother than that
 MIN_TRUST = 0.8  # of flow that counts
 GROUPS = 48  # of rows, whose points are averaged
@@ -43,11 +43,8 @@ VELOCITY_SPAN = 1 / 16  # frame times, over which a velocity is measured
 
 @dataclass(frozen=True)
 class Shake:
-    """How the camera's shake displaces all points over time.
-
-    values    [2, m] px, `STEP` frame times apart, from `start` on; linear between, constant beyond
-    strength  rms of the shake, px
-    """
+    """How the camera's shake displaces all points: values [2, m] px, `STEP` frame times apart from
+    `start` on, linear between and constant beyond; `strength` is its rms, px."""
 
     start: float
     values: torch.Tensor
@@ -156,10 +153,8 @@ class _Deviation:
         return self.deviation.median(dim=0).values.expand(GROUPS, 2)
 
     def means(self, expected: torch.Tensor, width: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the robust mean [g, 2] px of each group and its error [g, 2] px.
-
-        Points further than about `width` px from what is expected [g, 2] get a small weight.
-        """
+        """Return the robust mean [g, 2] px of each group and its error [g, 2] px. Points further
+        than about `width` px from what is expected [g, 2] get a small weight."""
         apart = (self.deviation - expected[self.group]).norm(dim=1, keepdim=True)
         weight = (1 + (apart / width) ** 2) ** -2
         total = _summed(weight, self.group)
@@ -173,10 +168,8 @@ class _Deviation:
 def _deviation(
     own: torch.Tensor, first: TimedFlow, other: TimedFlow, seen: torch.Tensor, origin: float
 ) -> _Deviation:
-    """Return the deviations of points seen [h, w] from steady motion between `first` and `other`.
-
-    A steady velocity cancels, whichever a point has.
-    """
+    """Return the deviations of points seen [h, w] from steady motion between `first` and `other`. A
+    steady velocity cancels, whichever a point has."""
     rows, columns = seen.shape
     everywhere = (torch.arange(rows) * GROUPS // rows)[:, None].expand(rows, columns)
     group = everywhere[seen]
@@ -195,10 +188,8 @@ def _deviation(
 
 
 def _on_main_plane(velocity: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-    """Return where velocities [2, h, w] are those of the plane with which most points seen move.
-
-    An object that accelerates by itself would otherwise be taken for the camera.
-    """
+    """Return where velocities [2, h, w] are those of the plane with which most points seen move. An
+    object that accelerates by itself would otherwise be taken for the camera."""
     rows, columns = seen.shape
     y, x = torch.meshgrid(
         torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij"
@@ -219,11 +210,9 @@ def _on_main_plane(velocity: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
 
 
 class _GaussianProcess:
-    """The shake as a Gaussian process, observed as weighted sums of its values.
-
-    `weights` [g, 3] belong to the values at `times` [g, 3]; `grid` [m] are the times at which the
-    shake is wanted; `speed` px a frame time scales the smooth changes of velocity.
-    """
+    """The shake as a Gaussian process, observed as weighted sums of its values. `weights` [g, 3]
+    belong to the values at `times` [g, 3]; `grid` [m] are the times at which the shake is wanted;
+    `speed` px a frame time scales the smooth changes of velocity."""
 
     def __init__(
         self, times: torch.Tensor, weights: torch.Tensor, grid: torch.Tensor, speed: float
@@ -246,10 +235,8 @@ class _GaussianProcess:
         self, deviation: torch.Tensor, error: torch.Tensor
     ) -> tuple[torch.Tensor, float, torch.Tensor]:
         """Return the mean shake [2, m] px given sums [g, 2] with errors [g, 2], its strength in px
-        rms, and the sums [g, 2] that it predicts.
-
-        The strength and the scale of the errors are those of the highest likelihood.
-        """
+        rms, and the sums [g, 2] that it predicts. The strength and the scale of the errors are
+        those of the highest likelihood."""
         choices = torch.cartesian_prod(
             deviation.new_tensor(STRENGTHS), deviation.new_tensor(ERROR_SCALES)
         )

@@ -97,11 +97,9 @@ def _occlusion(
     motions: Mapping[int, torch.Tensor],
     samplings: Sequence[FrameSampling],
 ) -> list[torch.Tensor]:
-    """Return for each frame [h, w] whether something hides the point: 0 no, 1 and above yes.
-
-    The frame then shows something that moves otherwise and is found again in the next frame, while
-    another frame shows at that point what is not found again.
-    """
+    """Return for each frame [h, w] whether something hides the point: 0 no, 1 and above yes. The
+    frame then shows something that moves otherwise and is found again in the next frame, while
+    another frame shows at that point what is not found again."""
     found = [
         sample(_trust_of(recording, k)[None], v, "bilinear")[0].clamp(0, 1)
         for k, v in zip(motions, samplings, strict=True)
@@ -137,7 +135,7 @@ def _motion(recording: Recording, frame: int, instant: float) -> torch.Tensor:
             trust = trust * certain
             velocity = fill(moved * gap / (gap.square() + 1e-12), trust)
         elif velocities:
-            # What is not known of acceleration is taken from around as well, not as velocity.
+            # Unknown acceleration is interpolated from around, rather than unknown velocity.
             extra = moved / gap - velocities[0]
             velocity = velocities[0] + fill(extra, trust * first_trust)
         else:

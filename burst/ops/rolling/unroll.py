@@ -22,7 +22,7 @@ from burst.ops.shutter import exposure_window
 from burst.ops.warp import invert, pixel_grid, warp
 from burst.records import Sensor, Shutter, Stack
 
-# The numbers below were chosen by hand, on simulated recordings as in "In figures" of methods.md.
+# The numbers below were chosen by hand; docs/methods.md gives the results with them.
 ROUNDS = 8  # of the fixed point: the displacement of a row depends on the row it lands on
 CONVERGED = 1e-3  # px; the iteration ends when rows move by less
 BOX = 21  # px, over which frames are compared
@@ -38,11 +38,8 @@ VISIBLE_DIFFERENCE = 0.05  # of white; smaller differences of images do not matt
 @dataclass(frozen=True)
 class Clock:
     """When each row is read and how far it is displaced: row y of frame k at start[k] + pace[k] *
-    y.
-
-    Times are in frame times. `offset` [n, 2] px is the displacement of a frame that is not motion,
-    such as that of a second camera; `shake` displaces all points alike.
-    """
+    y. Times are in frame times. `offset` [n, 2] px is the displacement of a frame that is not
+    motion, such as that of a second camera; `shake` displaces all points alike."""
 
     start: torch.Tensor
     pace: torch.Tensor
@@ -120,10 +117,8 @@ def elapsed(flow: torch.Tensor, times: Clock, first: int, second: int) -> torch.
 
 
 def trajectory(gaps: torch.Tensor, velocities: torch.Tensor) -> torch.Tensor:
-    """Return trajectories [m, 2, h, w] from mean velocities [m, 2, h, w] over gaps [m, h, w].
-
-    q(s) / s is the polynomial through the velocities, by Newton's divided differences.
-    """
+    """Return trajectories [m, 2, h, w] from mean velocities [m, 2, h, w] over gaps [m, h, w]. q(s)
+    / s is the polynomial through the velocities, by Newton's divided differences."""
     differences, table = [velocities[0]], list(velocities)
     for order in range(1, len(velocities)):
         table = [
@@ -202,10 +197,8 @@ def choose_trajectories(
     near: Sequence[int],
     instant: float,
 ) -> torch.Tensor:
-    """Return, pixel by pixel, the trajectories by which frames [n, h, w] (0..255) agree best.
-
-    The first candidate is preferred; the first of the frames `near` is the reference of the others.
-    """
+    """Return, pixel by pixel, the trajectories by which frames [n, h, w] (0..255) agree best. The
+    first candidate is preferred; the first of the frames `near` is the reference of the others."""
     best, least = candidates[0], None
     for motion in candidates:
         cost = _disagreement(motion, frames, times, near, instant)
@@ -219,21 +212,16 @@ def choose_trajectories(
 
 def velocity_mismatch(seen: FrameSampling, motion: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     """Return how far [h, w] a frame's own velocity is from the trajectory's, in units of what is
-    allowed.
-
-    `own` [2, h, w] is sampled where the frame shows the point of trajectories `motion` [m, 2, h,
-    w]. Above 1 the frame shows something else, before or behind the point.
-    """
+    allowed. `own` [2, h, w] is sampled where the frame shows the point of trajectories `motion`
+    [m, 2, h, w]. Above 1 the frame shows something else, before or behind the point."""
     found = sample(own, seen, "bilinear")
     allowed = VELOCITY_TOLERANCE[0] + VELOCITY_TOLERANCE[1] * motion[0].norm(dim=0)
     return torch.Tensor((found - motion[0]).norm(dim=0) / allowed)
 
 
 def visibility(images: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    """Return how likely [k, h, w] a point is visible in images [k, c, h, w] of 0..1.
-
-    Where images differ, those in which the point may be `hidden` [k, h, w] count less.
-    """
+    """Return how likely [k, h, w] a point is visible in images [k, c, h, w] of 0..1. Where images
+    differ, those in which the point may be `hidden` [k, h, w] count less."""
     apart = (images.amax(0) - images.amin(0)).mean(0)
     differ = (_boxed(apart, OCCLUSION_BOX) / VISIBLE_DIFFERENCE).square().clamp(max=1)
     return torch.exp(-differ * hidden.square())

@@ -27,7 +27,7 @@ LONGEST_REPEAT = 6  # frames; film at 12 a second that is stored at 60 has four
 MIN_TRUST, MIN_TRUSTED = 0.5, 0.05  # of flow; share of the pixels
 # A jump means missing frames if it is that close to a whole number of steps (shares of a step), and
 # the steps before and after are that equal (the same) and that fast (px). Chosen by hand, like the
-# rest, on simulated recordings that swing, shake, pan, and stand still.
+# rest; the tests hold them on simulated recordings that swing, shake, pan, and stand still.
 WHOLE_STEP, STEADY, MIN_SPEED, MAX_MISSING = 0.4, 0.7, 1.5, 4
 CLEAR_JUMP = 4.0  # times as large as the changes of velocity elsewhere
 MIN_PAIRS = 4  # with fewer no jump is judged
@@ -85,11 +85,9 @@ class UsedFrames:
 def find_used_frames(
     grey: np.ndarray, start: np.ndarray, candidates: Sequence[int], times_known: bool
 ) -> UsedFrames:
-    """Choose the frames of [n, h, w] (0..255), taken at times `start` [n], that are used.
-
-    Only the numbers `candidates` [m] may be. If not `times_known`, `start` is that of an even
-    recording: repeated frames may then stand for a lower frame rate, and frames may be missing.
-    """
+    """Choose the frames of [n, h, w] (0..255), taken at times `start` [n], that are used. Only the
+    numbers `candidates` [m] may be. If not `times_known`, `start` is that of an even recording:
+    repeated frames may then stand for a lower frame rate, and frames may be missing."""
     repeated = [candidates[i] for i in find_repeated_frames(grey[candidates])]
     left = dict.fromkeys(repeated, "it repeats the frame before")
     distinct = [k for k in candidates if k not in left]
@@ -128,10 +126,8 @@ def with_used_frames(stack: Stack, used: UsedFrames) -> Stack:
 
 
 def clocks(times: Clock, used: UsedFrames) -> tuple[Clock, Clock]:
-    """Return the clock of the frames that are used and that of all frames of the stack.
-
-    Both count from the first frame of the stack; `times` counts from the first one that is used.
-    """
+    """Return the clock of the frames that are used and that of all frames of the stack. Both count
+    from the first frame of the stack; `times` counts from the first one that is used."""
     if not used.left and used.unit == 1 and len(used.kept) == len(used.start):
         return times, times
     own = replace(times, start=times.start + float(used.start[used.kept[0]]))
@@ -159,17 +155,15 @@ def find_repeated_frames(grey: np.ndarray) -> list[int]:
                 break
         k += 1
     longest = max((length for _, length in runs), default=0)
-    # A recording may begin or end at rest; where others repeat as long, it does not.
+    # At the ends the camera may be at rest; repeats as long as others are repeats.
     runs += [run for run in at_ends if run[1] <= longest]
     return sorted(first + i + 1 for first, length in runs for i in range(length))
 
 
 def find_missing_frames(velocity: np.ndarray) -> dict[int, int]:
-    """Return how many frames seem to be missing within a step, by its number.
-
-    There the scene moves, by velocities [m, 2] px a frame, a whole number of times as fast as
-    before and after, and it does so nowhere else.
-    """
+    """Return how many frames seem to be missing within a step, by its number. There the scene
+    moves, by velocities [m, 2] px a frame, a whole number of times as fast as before and after, and
+    it does so nowhere else."""
     last = len(velocity) - 1
     if len(velocity) < MIN_PAIRS:
         return {}
@@ -182,7 +176,7 @@ def find_missing_frames(velocity: np.ndarray) -> dict[int, int]:
         if not speed or not np.isfinite(here).all():
             continue
         times = round(float(here @ usual[i]) / speed**2)
-        # The jumps of the steps beside are those over this one.
+        # Jumps of neighbouring steps include this one.
         elsewhere = jump[(np.abs(np.arange(last + 1) - i) > 2) & np.isfinite(jump)]
         clear = not len(elsewhere) or jump[i] > CLEAR_JUMP * np.median(elsewhere)
         near = float(np.linalg.norm(here - times * usual[i])) < WHOLE_STEP * speed
@@ -222,11 +216,9 @@ def _at_lower_rate(moved: np.ndarray, steps: np.ndarray) -> bool:
 
 
 def _frame_spacing(repeated: Sequence[int], stored: np.ndarray) -> float:
-    """Return the time between frames of a lower rate, in frame times of the recording.
-
-    It follows from the distance of repeated frames where that is constant, else from a line through
-    the times `stored` of the others.
-    """
+    """Return the time between frames of a lower rate, in frame times of the recording. It follows
+    from the distance of repeated frames where that is constant, else from a line through the times
+    `stored` of the others."""
     apart = set(np.diff(repeated).tolist())
     period = apart.pop() if len(apart) == 1 else 0
     if period > 1:
@@ -244,9 +236,7 @@ def _mean_motion(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, float]
 
 def _even_times(distinct: Sequence[int], count: int) -> np.ndarray:
     """Return when each of `count` frames was taken, if the distinct ones were taken one step apart.
-
-    The others lie between them; beyond the ends the same density holds.
-    """
+    The others lie between them; beyond the ends the same density holds."""
     number = np.arange(count)
     place = np.interp(number, distinct, np.arange(len(distinct)))
     rate = (len(distinct) - 1) / (distinct[-1] - distinct[0])

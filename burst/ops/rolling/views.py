@@ -13,10 +13,8 @@ from burst.records import Shutter, Stack, Views
 
 
 def views_of(instants: Sequence[InstantImage], stack: Stack) -> Views:
-    """Return what each frame of a stack alone shows of instants.
-
-    At the ends of a recording fewer frames show an instant; the missing ones have zero trust.
-    """
+    """Return what each frame of a stack alone shows of instants. At the ends of a recording fewer
+    frames show an instant; the missing ones have zero trust."""
     sensor, scan = stack.sensor, stack.scan
     assert scan is not None
     paired = sensor.shutter is Shutter.DUAL_REVERSED

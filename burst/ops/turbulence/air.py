@@ -58,7 +58,7 @@ def mode_correlation(j: int, dx: np.ndarray, dy: np.ndarray, aperture_px: float)
     isotropic, directional = angular_correlation(n, m, TABLE_SEPARATIONS)
     distance, angle = np.hypot(dx, dy) / aperture_px, np.arctan2(dy, dx)
     correlation = np.zeros(distance.shape)
-    for separation_per_distance, weight in _path():
+    for separation_per_distance, weight in _path_layers():
         s = separation_per_distance * distance
         radial = np.interp(s, TABLE_SEPARATIONS, isotropic)
         correlation += weight * (
@@ -71,10 +71,8 @@ def zernike_fields(
     air: Air, grid: tuple[int, int], spacing: float, times: int, generator: torch.Generator
 ) -> torch.Tensor:
     """Draw coefficients [times, modes - 1, gy, gx] in rad of Noll's modes from 2 on, a frame time
-    apart.
-
-    Grid points are `spacing` pixels apart. Random numbers come from the generator's device.
-    """
+    apart. Grid points are `spacing` pixels apart. Random numbers come from the generator's
+    device."""
     modes = range(TILT_X, air.modes + 1)
     amplitude = torch.stack(
         [_spectral_amplitude(j, grid, spacing, air.aperture_px) for j in modes]
@@ -88,10 +86,8 @@ def zernike_fields(
 
 def at_times(fields: torch.Tensor, times: torch.Tensor, correlation: float) -> torch.Tensor:
     """Interpolate fields [t, c, gy, gx], one frame time apart, to times [n, gy] of n frames' rows.
-
     Two instants are blended and rescaled, so that the variance stays the same; `correlation` is
-    that of neighbouring instants.
-    """
+    that of neighbouring instants."""
     first = times.floor().long().clamp(0, fields.shape[0] - 2)
     late = (times - first).to(fields.dtype)
     early = 1 - late
@@ -108,12 +104,10 @@ def frame_correlation(coherence: float) -> float:
     return math.exp(-1 / coherence) if coherence > 0 else 0.0
 
 
-def _path() -> list[tuple[float, float]]:
-    """Return (beam separation per distance, weight) of the layers of a uniform horizontal path.
-
-    At fraction z of the path from the aperture two beams are z apart per unit of distance in the
-    scene and 1 - z wide; a spherical wave weighs a layer by (1 - z)^(5/3).
-    """
+def _path_layers() -> list[tuple[float, float]]:
+    """Return (beam separation per distance, weight) of the layers of a uniform horizontal path. At
+    fraction z of the path from the aperture two beams are z apart per unit of distance in the scene
+    and 1 - z wide; a spherical wave weighs a layer by (1 - z)^(5/3)."""
     z = (np.arange(PATH_LAYERS) + 0.5) / PATH_LAYERS
     weight = (1 - z) ** (5 / 3)
     return list(zip(z / (1 - z), weight / weight.sum(), strict=True))

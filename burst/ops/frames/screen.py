@@ -73,7 +73,7 @@ def screen(
 
 
 def _unmeasured(measured: np.ndarray | None) -> dict[int, str]:
-    """Return the frames of which much was not measured [n, h, w] that others show."""
+    """Return the frames of which much of what others show was not measured [n, h, w] bool."""
     if measured is None:
         return {}
     missing = 1 - measured.sum((1, 2)) / max(int(measured.any(0).sum()), 1)

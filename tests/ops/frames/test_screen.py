@@ -9,7 +9,7 @@ import torch
 from simulated import LEVELS, stack_of
 
 from burst.data.faults import DnRange, apply_fault
-from burst.measure.suites.sound import Trouble, at_rest
+from burst.measure.suites.sound import DisturbedStack, at_rest
 from burst.ops.frames.screen import screen
 from burst.records import Sensor
 
@@ -123,7 +123,7 @@ def test_torn_frames_are_left_out_or_good_in_part():
 @pytest.mark.parametrize("image", ["chelsea", "coins"])
 @pytest.mark.parametrize("row", [46, 60])
 def test_torn_frames_are_told_where_the_upper_rows_are_few_and_calm(image, row):
-    stack = at_rest(Trouble("none", "none", image, "very-high", 5, 40, 192)).stack
+    stack = at_rest(DisturbedStack("none", "none", image, "very-high", 5, 40, 192)).stack
     frames = stack.frames.copy()
     for i in (4, 11, 17):
         frames[i, row:] = np.roll(frames[i, row:], 29, axis=1)
@@ -133,7 +133,7 @@ def test_torn_frames_are_told_where_the_upper_rows_are_few_and_calm(image, row):
 
 @pytest.mark.parametrize("seed", [5, 6])
 def test_a_scene_that_looks_like_its_mirror_image_loses_no_frame(seed):
-    stack = at_rest(Trouble("none", "none", "rocket", "very-high", seed, 40, 192)).stack
+    stack = at_rest(DisturbedStack("none", "none", "rocket", "very-high", seed, 40, 192)).stack
     assert nothing_is_wrong(screen(stack.frames, stack.sensor, 1.0), 40)
 
 

@@ -122,13 +122,13 @@ def _measure(name: str, suite: Suite, options: Options) -> None:
     from burst.measure.results import Results
     from burst.network import checkpoint
 
-    if not suite.apart:
+    if not suite.separate_processes:
         set_up(options.threads)
     cases = suite.cases(options)
     path, networks = Path(options.out) / f"{name}.json", checkpoint.digests(options.settings)
     results = Results(path, name, suite.settings(options), options.threads, networks)
-    if not suite.remembers:
-        results.forget()
+    if not suite.cached:
+        results.ignore_earlier()
     records = results.measure(cases, suite.measure(options), LOG.info)
     print(suite.tables(records))
     for doubt in suite.finish(options, records):

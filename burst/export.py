@@ -145,10 +145,10 @@ def _mean_weights(networks: Sequence[Loaded]) -> dict[str, torch.Tensor]:
     whose mean would do nothing well. None is deeper than the first."""
     import torch
 
-    from burst.models.restorer import grow
+    from burst.models.restorer import add_blocks
 
     deepest = networks[0].model.state_dict()
-    weights = [grow(network.model.state_dict(), deepest) for network in networks]
+    weights = [add_blocks(network.model.state_dict(), deepest) for network in networks]
     first, *others = (torch.cat([t.flatten() for t in w.values()]) for w in weights)
     for network, other in zip(networks[1:], others, strict=True):
         alike = float(torch.cosine_similarity(first, other, dim=0))

@@ -93,9 +93,9 @@ def _checkpoint_facts(name: str) -> dict[str, Any]:
 
 def _work(name: str, height: int, width: int) -> dict[str, Any]:
     """Return what a network computes for an image; a MAC is a multiplication with addition."""
-    from burst.models.work import work_of
+    from burst.models.compute_cost import compute_cost
 
-    work = work_of(checkpoint.read_card(checkpoint.find(name)).spec, height, width)
+    work = compute_cost(checkpoint.read_card(checkpoint.find(name)).spec, height, width)
     counted = {
         "image": f"{height} x {width}",
         "weights": work.weights,

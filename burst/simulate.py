@@ -140,7 +140,7 @@ def _execute_shutter(args: argparse.Namespace) -> int:
 
     from burst.data.levels import find_level
     from burst.data.rolling import simulate_shutter
-    from burst.files.layouts.written import write_sequence
+    from burst.files.layouts.simulated import write_sequence
 
     conditions = find_level(args.level).point()
     scene = _footage(args) if args.video else _layers(args, conditions.vibration)
@@ -207,7 +207,7 @@ def _footage(args: argparse.Namespace) -> Scene:
     import math
 
     from burst.data.rolling import Footage
-    from burst.files.gray import frame_luminance
+    from burst.files.luminance import frame_luminance
     from burst.files.video import decode_video
 
     path = Path(args.video)

@@ -14,8 +14,8 @@ from burst.machine import cpu_count, resolve_device
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 from burst.submission.challenge import Challenge, find_challenge, read_challenge
-from burst.submission.plan import Plan, Submission
-from burst.submission.sources import find_sources
+from burst.submission.restore import RestoreSettings, Submission
+from burst.submission.stacks import find_challenge_stacks
 
 LOG = logging.getLogger("burst")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -58,16 +58,18 @@ def _check(args: argparse.Namespace) -> Exit:
     challenge = _challenge(args, "--check")
     images = None
     if args.stacks:
-        images = [source.image for source in find_sources(_root(args, "--check"), challenge)]
+        images = [
+            source.image for source in find_challenge_stacks(_root(args, "--check"), challenge)
+        ]
     count = check(Path(args.check), challenge, images)
     print(f"{args.check}: {count} images as {args.challenge} wants them")
     return Exit.DONE
 
 
 def _verify(args: argparse.Namespace) -> Exit:
-    from burst.submission.verify import Repeat, verify
+    from burst.submission.verify import VerifyOptions, verify
 
-    repeat = Repeat(
+    repeat = VerifyOptions(
         device=None if args.device == "auto" else resolve_device(args.device),
         threads=max(1, args.threads // args.jobs) if args.threads else None,
         workers=args.jobs,
@@ -101,7 +103,7 @@ def _build(args: argparse.Namespace) -> Exit:
             f"--name {args.name}: expected letters, digits, '.', '_' and '-', a letter or digit"
             " first. Choose such a name."
         )
-    plan = Plan(
+    plan = RestoreSettings(
         pipeline=args.pipeline,
         assignments=(*_of_one_size(args.pipeline), *args.set),
         reading=reading_of(args),

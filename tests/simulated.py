@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from burst.data.levels import find_level
-from burst.data.turbulence import Simulated, Truth, simulate
+from burst.data.turbulence import SimulatedStack, Truth, simulate
 from burst.ops.noise import to_linear
 from burst.ops.warp import compose
 from burst.pipeline import load
@@ -25,7 +25,7 @@ def camera_scene() -> torch.Tensor:
 
 
 @lru_cache(maxsize=16)
-def stack_of(level: str, size: int = 128, frames: int = 30, seed: int = 1) -> Simulated:
+def stack_of(level: str, size: int = 128, frames: int = 30, seed: int = 1) -> SimulatedStack:
     """Return a stack of `frames` frames of size x size of the camera man at a level's point."""
     generator = torch.Generator().manual_seed(seed)
     return simulate(camera_scene(), find_level(level).point(), generator, frames, (size, size))
@@ -55,13 +55,13 @@ def truth_of(level: str = "medium") -> Truth:
     return stack_of(level, 192, 40).truth
 
 
-def linear_of(simulated: Simulated) -> torch.Tensor:
+def linear_of(simulated: SimulatedStack) -> torch.Tensor:
     """Return the frames [n, h, w] of a simulated stack, black 0 and white 1."""
     sensor = simulated.stack.sensor
     return to_linear(simulated.stack.frames, sensor)
 
 
-def total_flow(simulated: Simulated) -> torch.Tensor:
+def total_flow(simulated: SimulatedStack) -> torch.Tensor:
     """Return the displacement [n, 2, h, w] px by air and camera together."""
     return compose(simulated.truth.flow, simulated.truth.row_motion)
 

@@ -9,7 +9,7 @@ import torch
 from simulated import stack_of
 
 from burst.data.defects import DEFECTS
-from burst.data.turbulence import Simulated
+from burst.data.turbulence import SimulatedStack
 from burst.measure.scores import score
 from burst.ops.bayer import split_planes
 from burst.pipeline import load
@@ -20,7 +20,7 @@ LARGEST_LOSS = 0.3  # dB
 KINDS = [kind for kind in DEFECTS if kind != "wrong_black"]
 
 
-def simulated() -> Simulated:
+def simulated() -> SimulatedStack:
     """Return a small stack through weak air."""
     return stack_of("low")
 

@@ -14,7 +14,7 @@ from training_toys import SMALL
 
 from burst.config import ConfigError, search_path
 from burst.data.levels import find_level
-from burst.data.samples.turbulence import Key, make_sample
+from burst.data.samples.turbulence import SampleKey, make_sample
 from burst.data.turbulence import Truth, simulate
 from burst.jobs.restore import Job
 from burst.jobs.restore import restore as restore_job
@@ -135,7 +135,7 @@ def test_evidence_of_a_network_is_made_and_undone_on_the_gpu():
 
 
 def test_a_sample_is_made_on_the_gpu():
-    key = Key("low", 0)
+    key = SampleKey("low", 0)
     here = make_sample(key, SMALL, [["camera"]])
     with pretend():
         there = make_sample(key, SMALL, [["camera"]], "cuda")

@@ -11,8 +11,8 @@ from toys import write_stack
 
 from burst.command import Exit
 from burst.config import ConfigError
-from burst.jobs.batch import attempt, no_line
 from burst.fingerprint import step_keys
+from burst.jobs.batch import attempt, no_line
 from burst.jobs.restore import Job
 from burst.pipeline import load
 from burst.records import Sensor, Stack

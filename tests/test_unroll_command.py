@@ -14,7 +14,7 @@ from rolled import recording, reset_recording
 from videos import turn, write_video
 
 from burst.__main__ import main
-from burst.files.layouts.written import write_sequence
+from burst.files.layouts.simulated import write_sequence
 from burst.files.read import ReadOptions, read_stack
 from burst.records import Shutter
 from burst.report.summary import SCHEMA_FILE

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from burst.data.samples.turbulence import Making
+from burst.data.samples.turbulence import StackSampleSettings
 
-SMALL = Making(size=64, frames=(4, 6), pipeline="classical")
+SMALL = StackSampleSettings(size=64, frames=(4, 6), pipeline="classical")
 SETTINGS = (
     "network.width=8", "network.depths=[1, 1]", "network.prior_width=8", "network.head_width=8",
     "samples.size=64", "samples.frames=[4, 6]", "samples.pipeline='classical'",

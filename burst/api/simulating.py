@@ -14,7 +14,7 @@ from burst.result import Result
 if TYPE_CHECKING:
     import torch
 
-    from burst.data.turbulence import Simulated, Truth
+    from burst.data.turbulence import SimulatedStack, Truth
     from burst.measure.scores import Scores
 
     Image = np.ndarray | torch.Tensor
@@ -28,7 +28,7 @@ def simulate(
     size: int = 271,
     seed: int = 0,
     device: str = "cpu",
-) -> Simulated:
+) -> SimulatedStack:
     """Simulate what a camera records of a still scene through turbulent air, and keep the truth.
 
     image   a file, or the name of an image that scikit-image carries
@@ -74,7 +74,7 @@ def plain_mean(stack: Stack) -> np.ndarray:
     return upright(mean(stack).cpu().numpy(), stack.sensor.orientation)
 
 
-def score(image: Result | Image, truth: Simulated | Truth | Image) -> Scores:
+def score(image: Result | Image, truth: SimulatedStack | Truth | Image) -> Scores:
     """Compare an image (h, w) with the truth of its stack, both linear.
 
     One shift, one gain and one offset are fitted first, for every image alike. What is returned
@@ -87,12 +87,12 @@ def score(image: Result | Image, truth: Simulated | Truth | Image) -> Scores:
     >>> burst.score(result, simulated).psnr > burst.score(mean, simulated).psnr
     True
     """
-    from burst.data.turbulence import Simulated
+    from burst.data.turbulence import SimulatedStack
     from burst.measure.scores import score as scores
 
     with in_words_of_python():
         pixels = image.image if isinstance(image, Result) else image
-        scene = truth.truth if isinstance(truth, Simulated) else truth
+        scene = truth.truth if isinstance(truth, SimulatedStack) else truth
         return scores(_grey(pixels, "image"), _grey(getattr(scene, "scene", scene), "truth"))
 
 

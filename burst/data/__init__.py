@@ -1,1 +1,1 @@
-"""Simulated and recorded samples with their truth."""
+"""Simulated and recorded training samples and stacks, with their truth."""

@@ -1,7 +1,7 @@
-"""A camera that turns, zooms and drifts while it takes a stack, for tests and measurements.
+"""A camera that rotates, zooms and drifts while it takes a stack, for tests and measurements.
 
-The scene is larger than the frame, so that what comes into view is real. Air and noise are those of
-the same stack taken by a camera at rest: the same seed gives both.
+The scene is larger than the frame, so that what comes into view is real. Air and noise equal those
+of a camera at rest with the same seed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from burst.data.levels import Conditions
-from burst.data.turbulence import Camera, Simulated, simulate
+from burst.data.turbulence import Camera, SimulatedStack, simulate
 from burst.ops.turbulence.air import Air
 
 
@@ -21,11 +21,11 @@ from burst.ops.turbulence.air import Air
 class CameraPath:
     """How far a camera moves.
 
-    turn    degrees
-    scale   share of the size, .05 is 5 %
+    turn    rotation in degrees
+    scale   change of size as a share; 0.05 is 5 %
     drift   share of the frame's width and height, (x, y)
-    kind    "linear": evenly, by so much from the first frame to the last;
-            "random": every frame for itself, by so much rms
+    kind    "linear": evenly from the first frame to the last, by these amounts in all;
+            "random": independently for every frame, by these amounts rms
     """
 
     turn: float = 0.0
@@ -36,14 +36,12 @@ class CameraPath:
     def motion(
         self, frames: int, size: tuple[int, int], generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """Return the motion [n, 2, 3] of frames of size (h, w), as in `ops.alignment.motion`.
-
-        Its mean over the frames is none, so that the reference grid is that of the camera at rest.
-        """
+        """Return the motion [n, 2, 3] of frames of size (h, w), as in `ops.alignment.motion`. Its
+        mean over the frames is zero, so that the reference grid is that of the camera at rest."""
         course = self._course(frames, generator)
         angle = course[0] * math.radians(self.turn)
         scale = torch.exp(course[1] * math.log1p(self.scale))
-        # Where the frame's middle stands in the scene; the scene moves the other way.
+        # Position of the frame's middle in the scene, which moves the other way.
         middle = (
             course[2:] * torch.tensor([self.drift[0] * size[1], self.drift[1] * size[0]])[:, None]
         )
@@ -59,7 +57,7 @@ class CameraPath:
         return torch.cat([linear, shift[..., None]], dim=2)
 
     def _course(self, frames: int, generator: torch.Generator | None) -> torch.Tensor:
-        """Return angle, scale, x and y [4, n], centred, in units of the settings."""
+        """Return angle, scale, x and y [4, n] with zero mean, as multiples of the settings."""
         if self.kind == "linear":
             return torch.linspace(-0.5, 0.5, frames).expand(4, -1)
         drawn = torch.randn((4, frames), generator=generator)
@@ -76,12 +74,10 @@ def simulate_moved(
     size: tuple[int, int] = (192, 192),
     camera: Camera | None = None,
     air: Air | None = None,
-) -> Simulated:
-    """Take `frames` frames of size (h, w) of the middle of a scene [H, W] along a path.
-
-    The truth lies on the grid of the camera at rest, which is what `CameraPath()` takes: with the
-    same seed the same air and the same noise. Where the scene ends it is mirrored.
-    """
+) -> SimulatedStack:
+    """Simulate `frames` frames of size (h, w) of the middle of a scene [H, W], with a moving
+    camera. The truth lies on the grid of the camera at rest, `CameraPath()`, for which the same
+    seed gives the same air and noise. Beyond its borders the scene is mirrored."""
     motion = path.motion(frames, size, torch.Generator().manual_seed(seed + 1))
     generator = torch.Generator().manual_seed(seed)
     return simulate(scene, conditions, generator, frames, size, camera, air, motion)

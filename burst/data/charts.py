@@ -1,7 +1,7 @@
-"""Charts that tell sharpness, after ISO 12233: slanted edges and a Siemens star, both of any size;
-and random rectangles, from which networks learn what straight edges look like.
+"""Charts to measure sharpness, after ISO 12233: slanted edges and a Siemens star, of any size; and
+random rectangles, from which networks learn straight edges.
 
-What they show is linear reflectance, averaged over the area of every pixel.
+Images are linear reflectance, averaged over the area of every pixel.
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ EDGES, STAR = "slanted edges", "Siemens star"
 CHARTS = (EDGES, STAR)
 
 BRIGHT, DARK = 0.72, 0.18  # 4 : 1, so that nothing saturates
-TILT = math.radians(5)  # of the squares; pixels along an edge then see it at all distances
+TILT = math.radians(5)  # of the squares, as ISO 12233; pixels along an edge sample all phases
 SQUARE = 0.3  # side of a square over the side of the chart
 OFFSET = 0.24  # of the squares' centres from the middle, in sides of the chart
 CYCLES = 36  # of the star, in one turn
 STAR_RADIUS = 0.45  # in sides of the chart
-OVERSAMPLING = 8  # per axis
+OVERSAMPLING = 8  # samples per pixel and axis
 RECTANGLES = (3, 12)  # on a chart of them, both included
 SIDES = (0.1, 0.7)  # of rectangles, in sides of the chart
 GREYS = (0.04, 0.9)
 
-# What is seen at x [1, n] and y [m, 1], px from the middle of a chart of a size.
+# (x [1, n], y [m, 1], size of the chart) -> reflectance [m, n]; px from the middle of the chart.
 Draw = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Edge:
-    """Where an edge is: its middle (x, y) and length in px; upright, or else lying.
+    """A straight edge.
 
-    `lean` is how far it goes to the right with every row, or down with every column.
+    x, y     middle, px
+    length   px
+    upright  whether it is nearly vertical, else nearly horizontal
+    lean     px to the right with every row, or down with every column
     """
 
     x: float
@@ -45,7 +48,7 @@ class Edge:
     lean: float
 
     def transposed(self) -> Edge:
-        """Return the edge in an image whose rows and columns have changed places."""
+        """Return the edge in the transposed image."""
         return replace(self, x=self.y, y=self.x, upright=not self.upright)
 
 
@@ -55,8 +58,8 @@ def draw_chart(name: str, size: int) -> torch.Tensor:
 
 
 def draw_rectangles(size: int, generator: torch.Generator) -> torch.Tensor:
-    """Return rectangles [size, size], linear, of random places, sides, angles and greys, one over
-    the other."""
+    """Draw overlapping rectangles [size, size], linear, of random places, sides, angles
+    and greys."""
 
     def between(bounds: tuple[float, float], count: int) -> np.ndarray:
         drawn = torch.rand(count, generator=generator).double().numpy()
@@ -94,11 +97,11 @@ def edges_of(size: int) -> list[Edge]:
 
 
 def _averaged(draw: Draw, size: int) -> torch.Tensor:
-    """Return what a function draws, averaged over the pixels of [size, size]."""
+    """Return a drawing averaged over the pixels of [size, size]."""
     offsets = (np.arange(OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5
     along = (np.arange(size)[:, None] + offsets).ravel() - _middle(size)
     rows = np.split(along, size)
-    # Row by row, so that eight times as many points on each axis never stand in memory at once.
+    # Row by row, since all samples together would take 64 times the memory of the image.
     fine = (draw(along[None], row[:, None], size).mean(0) for row in rows)
     image = np.stack([row.reshape(size, OVERSAMPLING).mean(1) for row in fine])
     return torch.from_numpy(image).float()

@@ -1,4 +1,4 @@
-"""Spoil clean frames as sensors do: frames [n, h, w] uint16 in DN to frames in DN, seeded."""
+"""Add sensor defects to clean frames [n, h, w] uint16 in DN; all are seeded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-Spoil = Callable[[np.ndarray, int], np.ndarray]
+Defect = Callable[[np.ndarray, int], np.ndarray]
 
+# Chosen by hand.
 DEAD_PIXELS = 2e-3  # share of all pixels
 CLUSTERS = 4
 HOT = 0.9  # of the largest DN there is
@@ -16,7 +17,7 @@ WRONG_BLACK = 84  # DN
 
 
 def dead_pixels(frames: np.ndarray, seed: int) -> np.ndarray:
-    """Return frames in which single pixels read 0."""
+    """Return frames with single pixels that read 0."""
     dead = np.random.default_rng(seed).random(frames.shape[1:]) < DEAD_PIXELS
     return np.where(dead, np.uint16(0), frames)
 
@@ -27,29 +28,29 @@ def dead_cluster(frames: np.ndarray, seed: int) -> np.ndarray:
 
 
 def hot_cluster(frames: np.ndarray, seed: int) -> np.ndarray:
-    """Return frames with squares of 2 and 3 pixels that read near the top, with noise."""
+    """Return frames with squares of 2 and 3 pixels near saturation, with noise."""
     generator = np.random.default_rng(seed)
     top = HOT * float(frames.max())
 
-    def glow(values: np.ndarray) -> np.ndarray:
+    def saturated(values: np.ndarray) -> np.ndarray:
         noisy = generator.normal(top, 0.02 * top, values.shape)
         return np.asarray(noisy.clip(0, frames.max()).round().astype(np.uint16))
 
-    return _with_clusters(frames, seed, glow)
+    return _with_clusters(frames, seed, saturated)
 
 
 def stuck_rows(frames: np.ndarray, seed: int) -> np.ndarray:
     """Return frames with a row that reads 0, one that reads the median, and one near the top."""
     spoilt = frames.copy()
     values = (0, int(np.median(frames)), int(HOT * float(frames.max())))
-    places = _apart(np.random.default_rng(seed), frames.shape[1], len(values))
+    places = _spread_out(np.random.default_rng(seed), frames.shape[1], len(values))
     for place, value in zip(places, values, strict=True):
         spoilt[:, place] = value
     return spoilt
 
 
 def stuck_columns(frames: np.ndarray, seed: int) -> np.ndarray:
-    """Return frames with columns that are stuck as `stuck_rows` has rows."""
+    """Return frames with three stuck columns; see `stuck_rows`."""
     turned = np.ascontiguousarray(frames.swapaxes(1, 2))
     return np.ascontiguousarray(stuck_rows(turned, seed).swapaxes(1, 2))
 
@@ -64,19 +65,19 @@ def dark_row_block(frames: np.ndarray, seed: int) -> np.ndarray:
 def blinking(frames: np.ndarray, seed: int) -> np.ndarray:
     """Return frames with pixels that jump up by a third of the range in some frames."""
     generator = np.random.default_rng(seed)
-    restless = generator.random(frames.shape[1:]) < BLINKING
-    jumps = restless & (generator.random(frames.shape) < 0.4)
+    chosen = generator.random(frames.shape[1:]) < BLINKING
+    jumps = chosen & (generator.random(frames.shape) < 0.4)
     top = int(frames.max())
     raised = np.minimum(frames.astype(np.int64) + top // 3, top)
     return np.where(jumps, raised, frames).astype(np.uint16)
 
 
 def wrong_black(frames: np.ndarray, seed: int) -> np.ndarray:
-    """Return frames with a pedestal that no black level tells of."""
+    """Return frames with a pedestal that the black level does not include."""
     return np.minimum(frames.astype(np.int64) + WRONG_BLACK, 65535).astype(np.uint16)
 
 
-DEFECTS: dict[str, Spoil] = {
+DEFECTS: dict[str, Defect] = {
     spoil.__name__: spoil
     for spoil in (
         dead_pixels,
@@ -96,15 +97,15 @@ def _with_clusters(
 ) -> np.ndarray:
     generator = np.random.default_rng(seed)
     spoilt = frames.copy()
-    rows = _apart(generator, frames.shape[1], CLUSTERS)
-    columns = generator.permutation(_apart(generator, frames.shape[2], CLUSTERS))
+    rows = _spread_out(generator, frames.shape[1], CLUSTERS)
+    columns = generator.permutation(_spread_out(generator, frames.shape[2], CLUSTERS))
     for number, (y, x) in enumerate(zip(rows, columns, strict=True)):
         side = 2 + number % 2
         spoilt[:, y : y + side, x : x + side] = change(spoilt[:, y : y + side, x : x + side])
     return spoilt
 
 
-def _apart(generator: np.random.Generator, length: int, count: int) -> np.ndarray:
+def _spread_out(generator: np.random.Generator, length: int, count: int) -> np.ndarray:
     """Return places [count] in ascending order, one in each part of a side, off the border."""
     part = length // count
     return np.arange(count) * part + generator.integers(part // 4, part - part // 4, count)

@@ -1,4 +1,4 @@
-"""The noise levels of `pipelines/levels.toml`: ranges to train on, points to measure at."""
+"""Noise levels of `pipelines/levels.toml`: ranges for training, points for measuring."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ Positive = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True)
 class Conditions:
-    """How a stack is taken: air (D/r0), light (electrons at white), and what disturbs it.
+    """How a stack is taken.
 
-    `read_noise` and `row_noise` are electrons rms, `vibration` is pixels rms per axis.
+    d_over_r0   strength of the turbulence: aperture over Fried parameter
+    electrons   at white
+    read_noise  electrons rms
+    vibration   pixels rms per axis
+    row_noise   electrons rms
     """
 
     d_over_r0: float
@@ -39,7 +43,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class NoiseLevel:
-    """A level of difficulty; every field is a quantity of `Conditions`."""
+    """Ranges and points of the quantities of `Conditions` at one noise level."""
 
     d_over_r0: Quantity
     electrons: Quantity
@@ -52,7 +56,7 @@ class NoiseLevel:
         return Conditions(**{f.name: getattr(self, f.name).point for f in fields(self)})
 
     def draw(self, generator: torch.Generator) -> Conditions:
-        """Draw conditions for training: photons log-uniform, all else uniform."""
+        """Draw conditions for training: electrons log-uniform, the rest uniform."""
         share = torch.rand(len(fields(self)), generator=generator).tolist()
         drawn: dict[str, float] = {}
         for u, f in zip(share, fields(self), strict=True):
@@ -77,7 +81,7 @@ def read_levels() -> dict[str, NoiseLevel]:
 
 
 def find_level(name: str) -> NoiseLevel:
-    """Return one level by name; ConfigError lists those there are."""
+    """Return a level by name; ConfigError with the known names."""
     levels = read_levels()
     if name not in levels:
         raise ConfigError(

@@ -1,8 +1,8 @@
-"""Simulate what sensors of every shutter record of a moving scene, and the truth at nine instants.
+"""Simulate what sensors with any shutter record of a moving scene, and the truth at nine instants.
 
-A scene answers one question: which light falls on row y at time t. Each row of each frame asks it
-at its own times, those of `exposure_window`; a truth asks it at one time for all rows. Light is
-linear from the source to the sensor, which counts, clips and rounds it.
+A scene gives the light on row y at time t. Each row of each frame is computed at its own times,
+those of `exposure_window`; a truth is computed at one time for all rows. Light is linear up to the
+sensor, which counts, clips and rounds it.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from burst.ops.warp import warp
 from burst.records import Sensor, Shutter, StackError
 
 TRUTHS = 9  # over the readout of a frame, first and last row included
-LONGEST_STEP = 0.5  # pixels that a scene may move between two instants of an exposure
-MOST_STEPS = 64
-EPS = 1e-6  # of a film frame
+# Chosen by hand.
+MAX_STEP = 0.5  # pixels that a scene may move between two instants of an exposure
+MAX_STEPS = 64
+EPS = 1e-6  # of a frame of footage
 SWING_PERIOD = 0.5  # seconds
 
-Path = Callable[[torch.Tensor], torch.Tensor]
+MotionPath = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Scene(Protocol):
-    """Light that changes with time."""
+    """Light on a sensor that changes with time."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of the sensor that looks at it."""
+        """Rows and columns of the sensor."""
 
     def light(self, seconds: torch.Tensor) -> torch.Tensor:
         """Return linear light [n, h, w] of row y at seconds [n, h]."""
@@ -49,7 +50,7 @@ class Scene(Protocol):
 
 @dataclass(frozen=True)
 class Footage:
-    """Frames [t, h, w] of a high-speed camera, `rate` a second; each stands until the next."""
+    """Frames [t, h, w] of a high-speed camera, `rate` a second; each lasts until the next."""
 
     frames: np.ndarray
     sensor: Sensor
@@ -66,10 +67,8 @@ class Footage:
         return self._linear(self.frames[index, np.arange(self.size[0])])
 
     def exposed(self, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-        """Return the mean light [h, w] of row y from begin to end [h] seconds, by shares of frames.
-
-        StackError past the end.
-        """
+        """Return the mean light [h, w] of row y from begin to end [h] seconds. Frames count by the
+        time that they share with the exposure. StackError past the end."""
         if float((end - begin).max()) == 0:
             return self.light(begin[None])[0]
         total = torch.zeros(self.size)
@@ -86,8 +85,9 @@ class Footage:
         return total / ((end - begin) * self.rate)[:, None].float()
 
     def _index(self, seconds: torch.Tensor) -> np.ndarray:
-        """Return the frames that stand at seconds, any shape; StackError past the last."""
-        # An instant that falls on the border of two frames is not left to rounding.
+        """Return the number of the frame shown at seconds, of any shape; StackError
+        past the last."""
+        # At the border of two frames rounding must not decide.
         index: np.ndarray = torch.floor(seconds * self.rate + EPS).long().numpy()
         if index.max() >= len(self.frames):
             raise StackError(
@@ -103,7 +103,8 @@ class Footage:
 
 @dataclass(frozen=True)
 class Drift:
-    """A smooth path: velocity (dx, dy) px/s, a swing of `swing` px and `period` s, and a shake."""
+    """A smooth path: constant velocity (dx, dy) px/s, a sine of `swing` px and `period` s, and a
+    shake."""
 
     velocity: tuple[float, float]
     swing: tuple[float, float] = (0.0, 0.0)
@@ -111,28 +112,31 @@ class Drift:
     shake: Vibration | None = None
 
     def __call__(self, seconds: torch.Tensor) -> torch.Tensor:
-        """Return the displacement (dx, dy) [..., 2] px at seconds [...]; 0 at 0 but for a shake."""
+        """Return the displacement (dx, dy) [..., 2] px at seconds [...]; 0 at 0 without a shake."""
         t = seconds.double()[..., None]
         turn = (2 * math.pi / self.period * t).sin()
-        way = torch.tensor(self.velocity) * t + torch.tensor(self.swing) * turn
-        return (way if self.shake is None else way + self.shake.at(seconds)).float()
+        displacement = torch.tensor(self.velocity) * t + torch.tensor(self.swing) * turn
+        return (
+            displacement if self.shake is None else displacement + self.shake.at(seconds)
+        ).float()
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A still background, and an object before it that moves in a way of its own.
+    """A still background with an object in front of it that moves by itself.
 
-    background, object: linear light [H, W] of one size; cover: [H, W] in 0..1, where the object
-    hides the background. The middle of the canvas is seen at displacement 0; edges reflect. A
-    path gives displacements (dx, dy) [..., 2] px at seconds [...]; that of the object is counted
-    from the background.
+    background, object        linear light [H, W] of one size
+    cover                     [H, W] in 0..1, the opacity of the object
+    camera_path, object_path  displacements (dx, dy) [..., 2] px at seconds [...]; that of the
+                              object is relative to the background
+    size                      (h, w) that is seen: the middle, at displacement 0; edges reflect
     """
 
     background: torch.Tensor
     object: torch.Tensor
     cover: torch.Tensor
-    camera_path: Path
-    object_path: Path
+    camera_path: MotionPath
+    object_path: MotionPath
     size: tuple[int, int]
 
     def light(self, seconds: torch.Tensor) -> torch.Tensor:
@@ -144,15 +148,13 @@ class Layers:
         return torch.lerp(behind, before, cover).clamp(min=0)
 
     def exposed(self, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-        """Return the mean light [h, w] of row y from begin to end [h] seconds.
-
-        In between two of the instants that are averaged, no layer moves by more than half a pixel.
-        """
+        """Return the mean light [h, w] of row y from begin to end [h] seconds. It is the mean of
+        instants between which no layer moves by more than half a pixel."""
         moved = sum(
             float((path(end) - path(begin)).norm(dim=-1).max())
             for path in (self.camera_path, self.object_path)
         )
-        steps = min(MOST_STEPS, max(1, math.ceil(moved / LONGEST_STEP)))
+        steps = min(MAX_STEPS, max(1, math.ceil(moved / MAX_STEP)))
         shares = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
         light = self.light(begin + shares[0] * (end - begin)[None])
         for share in shares[1:]:
@@ -171,11 +173,9 @@ class Layers:
 def draw_layers(
     still: torch.Tensor, size: tuple[int, int], speed: float, shake: float, seed: int
 ) -> Layers:
-    """Draw a moving scene from a still [H, W]: camera and object go about `speed` px/s.
-
-    The object is a disc of the mirrored still, half as wide as what is seen; `shake` is the
-    camera's vibration in px rms.
-    """
+    """Draw a moving scene from a still image [H, W]; camera and object move at about `speed` px/s.
+    The object is a disc of the mirrored image, half as wide as what is seen. `shake` is the
+    camera's vibration in px rms."""
     generator = torch.Generator().manual_seed(seed)
     height, width = still.shape
     y = torch.arange(height, dtype=torch.float32)[:, None] - (height - 1) / 2
@@ -199,12 +199,12 @@ def simulate_shutter(
     generator: torch.Generator | None = None,
     light: float = 1.0,
 ) -> Sequence:
-    """Take `count` frames of a scene, and `TRUTHS` truths of each (of each dual reversed pair).
+    """Simulate `count` frames of a scene, and `TRUTHS` truths of each frame or dual reversed pair.
 
-    The sensor says all: shutter, times, levels, noise. Under a global reset a row gathers light
-    for as long as it is exposed, so that the last ones are the brightest. `light` is how much of
-    its white the sensor makes of the scene's in `exposure_time`. Truths are sharp, free of noise
-    and in DN like the frames. StackError if the sensor cannot be simulated.
+    Shutter, times, levels and noise are the sensor's. `light` is the linear value of the scene's
+    white after `exposure_time`; rows of a global reset are exposed ever longer and come out ever
+    brighter. Truths are sharp, without noise, and in DN like the frames. StackError if the sensor
+    cannot be simulated.
     """
     _check(sensor, count)
     paired = sensor.shutter is Shutter.DUAL_REVERSED
@@ -242,7 +242,7 @@ def _check(sensor: Sensor, count: int) -> None:
 
 
 def _expose(scene: Scene, sensor: Sensor, scan: np.ndarray) -> torch.Tensor:
-    """Return the light [n, h, w] that every row gathers, 1 for white through `exposure_time`."""
+    """Return the light [n, h, w] that rows gather, 1 for white during `exposure_time`."""
     begin, end = exposure_window(sensor, scene.size[0], scan)
     frames = torch.stack([scene.exposed(*one) for one in zip(begin, end, strict=True)])
     if sensor.exposure_time == 0:
@@ -261,7 +261,7 @@ def _record(light: torch.Tensor, sensor: Sensor, generator: torch.Generator | No
 
 
 def _draw_path(speed: float, generator: torch.Generator, shake: Vibration | None) -> Drift:
-    """Draw a direction, and a swing that changes the velocity by half of the speed."""
+    """Draw a path of random direction whose swing changes the velocity by half of the speed."""
     first, second = (2 * math.pi * torch.rand(2, generator=generator)).tolist()
     swing = speed / 2 * SWING_PERIOD / (2 * math.pi)
     return Drift(

@@ -1,4 +1,4 @@
-"""Scenes to simulate from: image files, and the images that scikit-image carries."""
+"""Scenes to simulate from: image files, and images that scikit-image includes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
 def list_scenes(folders: Sequence[str]) -> list[list[str]]:
-    """Return the images of every folder, sorted; without a folder those of scikit-image.
-
-    StackError if a folder has none.
-    """
+    """Return the images of every folder, sorted; without folders those of scikit-image. StackError
+    if a folder has none."""
     return [_images_in(Path(folder)) for folder in folders] or [list(SCENES)]
 
 
 def read_scene(image: str) -> torch.Tensor:
-    """Return a scene [h, w] linear in [0, 1] from a file or from a name in SCENES."""
+    """Return a scene [h, w], linear in [0, 1], from a file or a name in SCENES."""
     import numpy as np
     import torch
     from einops import rearrange

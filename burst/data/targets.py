@@ -1,8 +1,8 @@
-"""Coded targets: patterns of black discs that say how much detail an image still carries.
+"""Coded targets: patterns of black discs that measure how much detail an image resolves.
 
-A square cell is split into quadrants. The upper left one holds a disc (bit 1) or stays white
-(bit 0), the other three are cells again, as in the targets of the UG2+ challenge of 2023, track
-2.2. On a frame of 271 px the discs measure 100, 50, 25, 12.5, 6.2 and 3.1 px.
+A square cell is divided into quadrants. The upper left one holds a disc (bit 1) or stays white (bit
+0), the other three are cells again, as in the targets of the UG2+ challenge of 2023, track 2.2. On
+a frame of 271 px the discs measure 100, 50, 25, 12.5, 6.2 and 3.1 px.
 """
 
 from __future__ import annotations
@@ -22,18 +22,22 @@ PAPER, INK = 0.90, 0.04  # reflectance of the print; below 1, so that the sensor
 OVERSAMPLING = 8  # per axis, so that an edge covers the right share of a pixel
 
 LARGEST_SHIFT = 2  # px, within which a target is looked for
-GUIDES = 4  # disc sizes, the largest, that tell the shift: small discs must not choose their own
+GUIDES = 4  # largest disc sizes, which determine the shift; small discs must not affect it
+# The thresholds define the measure; chosen by hand.
 BLACK_PERCENTILE, WHITE_PERCENTILE = 5.0, 90.0
 SURROUNDINGS = 3.0  # side of the threshold's window over the side of the quadrant
 LEAST_WINDOW = 9.0  # px
-LEAST_CONTRAST = 0.25  # of the whole image's; below it surroundings pass for plain white
+LEAST_CONTRAST = 0.25  # of the whole image's; below it the window is taken as plain white
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where discs may be: centres [b, 2] (x, y) and diameters [b] in px, levels [b], bits [b].
+class TargetLayout:
+    """Where discs may be.
 
-    Level 0 has room for one disc, the largest; each level has three times as many, half as large.
+    centres    [b, 2] (x, y) px
+    diameters  [b] px
+    levels     [b] size of the disc, 0 the largest; each has three times as many, half as large
+    bits       [b] whether there is a disc
     """
 
     centres: np.ndarray
@@ -47,15 +51,18 @@ class Target:
     """A coded target: image [h, w] linear, and its layout."""
 
     image: torch.Tensor
-    layout: Layout
+    layout: TargetLayout
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """What was read: bits [b], the share of them that is right, and figures for each disc size.
+class DecodedTarget:
+    """The bits of a target as read from an image.
 
-    `diameters` (px), `shares` and `auc` have one entry per level, the largest disc first. `auc` is
-    the chance that a disc is darker than a gap; nan where a level has only discs or only gaps.
+    bits       [b]
+    share      of the bits that are right
+    diameters  px of each disc size, the largest first
+    shares     of the bits of each size that are right
+    auc        of each size: probability that a disc is darker than a gap; nan without both
     """
 
     bits: np.ndarray
@@ -71,7 +78,7 @@ def draw_target(size: int, generator: torch.Generator, levels: int = 6) -> Targe
     corner = (size - 1 - side) / 2  # pixel centres lie at integers
     x, y, quadrant, level = np.array(_quadrants(corner, corner, side, levels)).T
     bits = torch.randint(0, 2, (len(x),), generator=generator, device=generator.device)
-    layout = Layout(
+    layout = TargetLayout(
         np.stack([x + quadrant / 2, y + quadrant / 2], axis=1),
         DISC_SHARE * quadrant,
         level.astype(int),
@@ -81,14 +88,14 @@ def draw_target(size: int, generator: torch.Generator, levels: int = 6) -> Targe
     return Target(torch.from_numpy(PAPER + (INK - PAPER) * ink).float(), layout)
 
 
-def decode(image: torch.Tensor, layout: Layout) -> Decoded:
-    """Read the bits of a target from an image [h, w], linear.
+def decode(image: torch.Tensor, layout: TargetLayout) -> DecodedTarget:
+    """Read the bits of a target from an image [h, w], linear, after a global shift of at most 2 px.
 
-    A global shift of at most 2 px is allowed for. A bit is 1 where the mean over the disc's area
-    is below the threshold midway between local black and local white: the 5th and the 90th
-    percentile of a square window, three quadrants and at least 9 px wide, around the disc. Where
-    the two differ by less than a quarter of what they differ by in the whole image, the threshold
-    lies an eighth of that below local white, so that noise on paper is no bit.
+    A bit is 1 where the mean over the disc's area is below a threshold. The threshold is midway
+    between local black and local white: the 5th and the 90th percentile of a square window around
+    the disc, three quadrants and at least 9 px wide. Where these differ by less than a quarter of
+    the contrast of the whole image, it lies an eighth of that contrast below local white, so that
+    noise on paper is not read as a bit.
     """
     pixels = image.detach().cpu().double().numpy()
     centres = layout.centres + find_shift(pixels, layout)
@@ -96,7 +103,7 @@ def decode(image: torch.Tensor, layout: Layout) -> Decoded:
     bits = means < _thresholds(pixels, centres, layout.diameters)
     right = bits == layout.bits
     sizes = [layout.levels == level for level in np.unique(layout.levels)]
-    return Decoded(
+    return DecodedTarget(
         bits,
         float(right.mean()),
         tuple(float(layout.diameters[size][0]) for size in sizes),
@@ -105,11 +112,9 @@ def decode(image: torch.Tensor, layout: Layout) -> Decoded:
     )
 
 
-def find_shift(pixels: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return how far (dx, dy), in px, the target lies from its layout in an image [h, w].
-
-    The peak, to a part of a pixel, of the correlation with the discs of the four largest sizes.
-    """
+def find_shift(pixels: np.ndarray, layout: TargetLayout) -> np.ndarray:
+    """Return the shift (dx, dy), in px, of the target in an image [h, w] against its layout. It is
+    the subpixel peak of the correlation with the discs of the four largest sizes."""
     known = layout.bits & (layout.levels < GUIDES)
     guide = np.fft.rfft2(_ink(layout, known, pixels.shape))
     cross = np.fft.rfft2(pixels.mean() - pixels) * guide.conj()
@@ -125,7 +130,7 @@ def find_shift(pixels: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Return the chance that a positive's score [b] exceeds a negative's, ties counting half."""
+    """Return the probability that a positive's score [b] exceeds a negative's; ties count half."""
     ones = int(positive.sum())
     zeros = len(positive) - ones
     if not ones or not zeros:
@@ -147,7 +152,7 @@ def _quadrants(
     return found
 
 
-def _ink(layout: Layout, drawn: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _ink(layout: TargetLayout, drawn: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return the share of each pixel [h, w] under the discs chosen by drawn [b]."""
     ink = np.zeros(shape)
     for centre, diameter in zip(layout.centres[drawn], layout.diameters[drawn], strict=True):
@@ -163,7 +168,7 @@ def _disc_means(pixels: np.ndarray, centres: np.ndarray, diameters: np.ndarray) 
 
 
 def _thresholds(pixels: np.ndarray, centres: np.ndarray, diameters: np.ndarray) -> np.ndarray:
-    """Return the level [b] below which a disc counts as black; the rule stands at `decode`."""
+    """Return the threshold [b] of each disc, as `decode` describes."""
     least = LEAST_CONTRAST * float(np.subtract(*_white_and_black(pixels)))
     windows = np.maximum(SURROUNDINGS * diameters / DISC_SHARE, LEAST_WINDOW)
     levels = []
@@ -181,7 +186,7 @@ def _white_and_black(pixels: np.ndarray) -> tuple[float, float]:
 def _cover(
     centre: np.ndarray, diameter: float, shape: tuple[int, ...]
 ) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Return the box of pixels that a disc touches, and the share of each pixel it covers."""
+    """Return the box of pixels that a disc touches, and the covered share of each pixel."""
     box = _box(centre, diameter + 1, shape)
     offsets = (np.arange(OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5
     y, x = ((np.arange(s.start, s.stop)[:, None] + offsets).ravel() for s in box)
@@ -192,7 +197,7 @@ def _cover(
 
 
 def _box(centre: np.ndarray, width: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return the rows and columns of a square window, px, cut off at the image's borders."""
+    """Return the rows and columns of a square window, px, cut off at the borders."""
     x, y = centre
     rows, columns = (
         slice(max(0, math.floor(c - width / 2)), min(length, math.ceil(c + width / 2) + 1))

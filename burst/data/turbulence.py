@@ -1,6 +1,6 @@
-"""Simulate what a camera records of a still scene through turbulent air, and keep the truth.
+"""Simulate what a camera records of a still scene through turbulent air, with the truth.
 
-The order is that of the light: air and vibration displace the scene (each row at its own time), the
+The steps follow the light: air and vibration displace the scene (each row at its own time), the
 air's higher orders blur it, the sensor counts electrons, adds its noise and rounds to DN.
 """
 
@@ -30,17 +30,18 @@ from burst.ops.vibration import Vibration
 from burst.ops.warp import compose, invert, pixel_grid, resize_field, warp
 from burst.records import Sensor, Shutter, Stack
 
+# Chosen by hand.
 GRID_SPACING = 8.0  # pixels between simulated beams
-PSF_STRIDE = 3  # every so many beams get a PSF of their own
+PSF_STRIDE = 3  # one PSF for every so many beams
 PSF_SIZE = 33
-BASIS = 20
-LONGEST_STEP = 0.5  # pixels that the image may move between two instants of an exposure
-MOST_STEPS = 7
+BASIS = 20  # principal components of the PSFs
+MAX_STEP = 0.5  # px that the image may move between two instants of an exposure
+MAX_STEPS = 7
 
 
 @dataclass(frozen=True)
 class Camera:
-    """The camera that is simulated: a 12-bit rolling-shutter sensor with its small defects."""
+    """The simulated camera: a 12-bit rolling-shutter sensor with fixed-pattern noise."""
 
     sensor: Sensor = field(
         default_factory=lambda: Sensor(
@@ -59,9 +60,9 @@ class Camera:
 
 @dataclass(frozen=True)
 class Truth:
-    """What the simulator knows: scene [h, w] linear, flow [n, 2, h, w] of the air, row motion
-    [n, h, 2], mean PSF [n, k, k] of each frame with tilt and motion taken out, the scene as each
-    frame saw it before noise [n, h, w], hot pixels [h, w] and row offsets [n, h], linear."""
+    """The truth of a simulated stack: scene [h, w] linear, flow [n, 2, h, w] px by the air, row
+    motion [n, h, 2] px by the camera, mean PSF [n, k, k] of each frame without tilt and motion,
+    frames before noise [n, h, w] linear, hot pixels [h, w] bool, and row offsets [n, h] linear."""
 
     scene: torch.Tensor
     flow: torch.Tensor
@@ -82,7 +83,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedStack:
     """A stack and its truth."""
 
     stack: Stack
@@ -98,20 +99,20 @@ def simulate(
     camera: Camera | None = None,
     air: Air | None = None,
     path: torch.Tensor | None = None,
-) -> Simulated:
-    """Take `frames` frames of size (h, w) of a scene [H, W] linear in [0, 1].
+) -> SimulatedStack:
+    """Simulate `frames` frames of size (h, w) of a scene [H, W], linear in [0, 1].
 
-    The middle of the scene is seen; where it is too small it is mirrored. `air` sets what
-    `conditions` leaves open; its strength is that of the conditions. The generator says on which
-    device it runs. `path` [n, 2, 3] is the motion of the camera, as in `ops.alignment.motion`: the
-    truth lies on the grid of a camera at rest.
+    The middle of the scene is used, mirrored where it is too small. `air` sets what `conditions` do
+    not; the strength is that of the conditions. The simulation runs on the generator's device.
+    `path` [n, 2, 3] is the camera's motion, as in `ops.alignment.motion`; the truth lies on the
+    grid of a camera at rest.
     """
     camera = camera or Camera()
     air = replace(air or Air(1.0), d_over_r0=conditions.d_over_r0)
     size = size or (scene.shape[0], scene.shape[1])
     margin = PSF_SIZE // 2 + (0 if path is None else reach(path, size))
-    wide = _widen(scene.to(generator.device).float(), size, margin)
-    shot = _Shot(camera.sensor, air, conditions, frames, size, generator, path)
+    wide = _with_margin(scene.to(generator.device).float(), size, margin)
+    shot = _Exposures(camera.sensor, air, conditions, frames, size, generator, path)
     noiseless, psf = _expose(wide, shot)
     flow, row_motion = shot.truth()
     dn, hot, row_offset = _record(noiseless, conditions, camera, generator)
@@ -119,11 +120,11 @@ def simulate(
     stack = Stack(dn, sensor, name="simulated", source="simulated", scan=shot.scan)
     seen = wide[margin:-margin, margin:-margin]
     truth = Truth(seen, flow, row_motion, psf, noiseless, hot, row_offset, conditions, air)
-    return Simulated(stack, truth)
+    return SimulatedStack(stack, truth)
 
 
-class _Shot:
-    """Displacement and wavefront of every row of every frame, at that row's own time."""
+class _Exposures:
+    """Displacement and wavefront of every row of every frame, at the row's own time."""
 
     def __init__(
         self,
@@ -143,7 +144,7 @@ class _Shot:
         begin, end = exposure_window(sensor, size[0], self.scan)
         self.begin, self.end = begin.to(device), end.to(device)
         self.vibration = Vibration(conditions.vibration, generator)
-        grid = (_beams(size[0]), _beams(size[1]))
+        grid = (_beam_count(size[0]), _beam_count(size[1]))
         middle = (self.begin + self.end) / 2 / max(sensor.frame_time, 1e-9)
         instants = int(middle.max()) + 2
         fields = zernike_fields(air, grid, GRID_SPACING, instants, generator)
@@ -169,10 +170,10 @@ class _Shot:
         return rearrange(kernels, "(n gy gx) ky kx -> n gy gx ky kx", n=n, gy=gy, gx=gx)
 
     def steps(self) -> int:
-        """Return how many instants stand for one exposure, by how far the image moves in it."""
+        """Return over how many instants an exposure is averaged, from the motion during it."""
         everything = slice(None)
         moved = (self.motion(everything, 1.0) - self.motion(everything, 0.0)).norm(dim=-1)
-        return min(MOST_STEPS, max(1, math.ceil(float(moved.max()) / LONGEST_STEP)))
+        return min(MAX_STEPS, max(1, math.ceil(float(moved.max()) / MAX_STEP)))
 
     def truth(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return flow [n, 2, h, w] and row motion [n, h, 2], from the reference to each frame."""
@@ -181,14 +182,14 @@ class _Shot:
         total = invert(compose(self.tilt(everything), row_motion))
         if self.path is not None:
             moved = flow_of(self.path, self.size)
-            # The air bends what the frame sees: its displacement is found where the camera looks.
+            # The air displaces what the frame shows, so it is sampled where the camera points.
             total = moved + torch.stack(
                 [warp(total[:, axis], moved, mode="bilinear") for axis in (0, 1)], dim=1
             )
         return total - rearrange(row_motion, "n h xy -> n xy h 1"), row_motion
 
 
-def _expose(wide: torch.Tensor, shot: _Shot) -> tuple[torch.Tensor, torch.Tensor]:
+def _expose(wide: torch.Tensor, shot: _Exposures) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the noise-free frames [n, h, w] and the mean PSF of each [n, k, k]."""
     basis = _psf_basis(shot)
     steps = shot.steps()
@@ -216,8 +217,8 @@ def _expose(wide: torch.Tensor, shot: _Shot) -> tuple[torch.Tensor, torch.Tensor
 def _displace(
     wide: torch.Tensor, displacement: torch.Tensor, path: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return the scene as displaced: the sensor's pixel q sees scene point q - displacement(q), or
-    the point that the camera's path [n, 2, 3] brings there."""
+    """Displace a scene: pixel q of the sensor shows the scene's point q - displacement(q). With a
+    `path` [n, 2, 3] it is the point that the camera's motion brings there."""
     margin = PSF_SIZE // 2
     padded = torch.nn.functional.pad(displacement, (margin,) * 4, mode="replicate")
     flow = -padded
@@ -234,10 +235,9 @@ def _displace(
 def _blur_locally(
     frames: torch.Tensor, psfs: torch.Tensor, basis: torch.Tensor, size: tuple[int, int]
 ) -> torch.Tensor:
-    """Blur frames [n, H, W] by PSFs [n, gy, gx, k, k] over the field, in a basis [b, k, k].
-
-    basis[0] is the mean PSF; the others carry no light, so that every pixel's PSF sums to 1.
-    """
+    """Blur frames [n, H, W] by PSFs [n, gy, gx, k, k] that vary over the field, in a basis
+    [b, k, k]. basis[0] is the mean PSF; the others sum to 0, so that every pixel's PSF sums to
+    1."""
     weights = einsum(psfs - basis[0], basis[1:], "n gy gx ky kx, b ky kx -> n b gy gx")
     weights = torch.nn.functional.interpolate(
         weights, size=size, mode="bilinear", align_corners=True
@@ -254,21 +254,21 @@ def _blur_locally(
     return result
 
 
-def _psf_basis(shot: _Shot) -> torch.Tensor:
-    """Return the mean PSF and the strongest ways in which PSFs differ from it [BASIS + 1, k, k]."""
+def _psf_basis(shot: _Exposures) -> torch.Tensor:
+    """Return the mean PSF and the principal components of the PSFs [BASIS + 1, k, k]."""
     every = max(1, len(shot.scan) // 4)
     sample = rearrange(shot.psfs(slice(0, None, every)), "n gy gx ky kx -> (n gy gx) (ky kx)")
     mean = sample.mean(0)
-    _, _, ways = torch.linalg.svd(sample[:600] - mean, full_matrices=False)
-    ways = ways[:BASIS]
-    ways = ways - ways.mean(1, keepdim=True)
-    return rearrange(torch.cat([mean[None], ways]), "b (ky kx) -> b ky kx", ky=PSF_SIZE)
+    _, _, components = torch.linalg.svd(sample[:600] - mean, full_matrices=False)
+    components = components[:BASIS]
+    components = components - components.mean(1, keepdim=True)
+    return rearrange(torch.cat([mean[None], components]), "b (ky kx) -> b ky kx", ky=PSF_SIZE)
 
 
 def _record(
     noiseless: torch.Tensor, conditions: Conditions, camera: Camera, generator: torch.Generator
 ) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
-    """Count electrons: DN uint16 [n, h, w], hot pixels [h, w], row offsets [n, h] linear."""
+    """Simulate the sensor: DN uint16 [n, h, w], hot pixels [h, w], row offsets [n, h] linear."""
     n, h, w = noiseless.shape
     device = generator.device
 
@@ -286,8 +286,8 @@ def _record(
     return dn.cpu().numpy().astype(np.uint16), hot, row_offset[..., 0] / conditions.electrons
 
 
-def _widen(scene: torch.Tensor, size: tuple[int, int], margin: int) -> torch.Tensor:
-    """Return the middle (h, w) of a scene with a margin of real or mirrored content around it."""
+def _with_margin(scene: torch.Tensor, size: tuple[int, int], margin: int) -> torch.Tensor:
+    """Return the middle (h, w) of a scene with a margin of real or mirrored content."""
     wanted = [s + 2 * margin for s in size]
     short = [max(0, w - s) for w, s in zip(wanted, scene.shape, strict=True)]
     pad = [(s // 2, s - s // 2) for s in short]
@@ -297,5 +297,5 @@ def _widen(scene: torch.Tensor, size: tuple[int, int], margin: int) -> torch.Ten
     return torch.from_numpy(np.ascontiguousarray(cut)).to(scene.device)
 
 
-def _beams(pixels: int) -> int:
+def _beam_count(pixels: int) -> int:
     return max(3, math.ceil((pixels - 1) / GRID_SPACING) + 1)

@@ -1,1 +1,1 @@
-"""Readers and writers: what is on disk becomes a `Stack`, and a restored image becomes files."""
+"""Readers, which make a `Stack` of files, and writers of results."""

@@ -1,4 +1,4 @@
-"""Find a black level that the file does not tell: 0 is assumed, unless the noise tells another."""
+"""Estimate a black level that the file does not state: 0, unless the noise indicates another."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import numpy as np
 
 from burst.records import Sensor
 
-MOST_FRAMES = 64  # enough for the line of noise; the rest says nothing new
-LEAST_DARK = 0.02  # of white; below that the darkest pixel tells that black is near 0
+MOST_FRAMES = 64  # enough to measure the noise; chosen by hand
+LEAST_DARK = 0.02  # of white; if the darkest pixel is below, black is near 0; chosen by hand
 
 _log = logging.getLogger("burst")
 
 
 def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
-    """Return the sensor of frames [n, h, w] DN whose file tells no black level.
-
-    Black stays 0 unless no pixel comes near it and the noise of the frames leads to another level.
-    """
+    """Return the sensor of frames [n, h, w] DN whose file does not state a black level. Black stays
+    0 unless no pixel comes near it and the noise of the frames indicates another level."""
     sensor = replace(sensor, black_assumed=True)
     few = frames[:MOST_FRAMES]
     if sensor.transfer != "linear" or few.min() < LEAST_DARK * sensor.white_level:

@@ -1,4 +1,4 @@
-"""What a stack must be before anything is done with it; each mistake is told with its remedy."""
+"""Check that a stack can be restored; each error includes its remedy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def explained(where: object, expected: str, advice: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what a library complained about in one short line; LibRaw does so in bytes."""
+    """Return the message of a library in one short line; LibRaw gives bytes."""
     text = getattr(error, "strerror", None) or str(error)
     if error.args and isinstance(error.args[0], bytes):
         text = error.args[0].decode("utf-8", "replace")
@@ -45,7 +45,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def naming(where: object) -> Iterator[None]:
-    """Put the file before a StackError of a record, which knows no files."""
+    """Put the path before the message of a StackError from a record, which knows no files."""
     try:
         yield
     except StackError as error:
@@ -67,7 +67,7 @@ def check_shape(where: str, shape: tuple[int, ...]) -> None:
 
 
 def check_count(where: str, count: int, sensor: Sensor) -> None:
-    """Raise StackError where there are fewer frames than this shutter needs."""
+    """Raise StackError if there are fewer frames than the shutter needs."""
     if count < sensor.fewest_frames:
         raise StackError(
             f"{where}: expected at least {sensor.fewest_frames} frames, found {count}. Pass the"
@@ -76,15 +76,13 @@ def check_count(where: str, count: int, sensor: Sensor) -> None:
 
 
 def mean_step(frame: np.ndarray) -> float:
-    """Return the mean step along a row: numbers that were read in the wrong way look like noise."""
+    """Return the mean step along a row; it is large where numbers are decoded wrongly."""
     return float(np.abs(np.diff(frame.astype(np.float32), axis=1)).mean())
 
 
 def check_levels(where: str, frames: np.ndarray, sensor: Sensor) -> None:
     """Raise StackError if frames [n, h, w] exceed the white level, or are all black or all white.
-
-    One pass, frame by frame, so that a mapped file never sits in memory as a whole.
-    """
+    Frames are read once, one by one, so that a mapped file is never in memory as a whole."""
     maximum, saturated, signal = 0, 0, False
     # A whole number keeps the comparison in uint16; a float would widen every pixel.
     white = math.ceil(sensor.white_level)

@@ -1,7 +1,7 @@
-"""What the container of a video says of its own length: a file that was cut ends before it.
+"""Read the length that a video's container states, to find out whether the file is truncated.
 
-Only the outermost boxes and chunks are looked at, as ISO/IEC 14496-12, Microsoft's RIFF and
-RFC 8794 (EBML) define them.
+Only the outermost boxes and chunks are read, as ISO/IEC 14496-12, Microsoft's RIFF and RFC 8794
+(EBML) define them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ _FOUR = 4
 
 @dataclass(frozen=True)
 class Container:
-    """The bytes that a video should have (0 where it does not say), those that it has, whether it
-    counts its frames, whether its index is missing, and the seconds that it shows (0 if not said).
+    """What a video's container states.
+
+    expected   bytes that the file should have; 0 where it is not stated
+    found      bytes that it has
+    counts     whether the container counts its frames
+    unindexed  whether its index is missing
+    seconds    duration; 0 where it is not stated
     """
 
     expected: int
@@ -32,19 +37,19 @@ class Container:
     seconds: float = 0.0
 
     @property
-    def cut(self) -> bool:
+    def truncated(self) -> bool:
         """Whether the file ends before it should."""
         return self.found < self.expected
 
 
 def read_container(path: Path) -> Container:
-    """Return what a video's container says of its length; OSError if it cannot be read."""
+    """Return what a video's container states; OSError if it cannot be read."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
         file.seek(0)
         if head[4:8] in _ISO_FIRST:
-            return _of_iso(file, size)
+            return _read_iso(file, size)
         if head[:4] == b"RIFF":
             return Container(_riff_end(file, size), size, counts=True)
         if int.from_bytes(head[:4], "big") == _EBML:
@@ -52,8 +57,8 @@ def read_container(path: Path) -> Container:
     return Container(0, size)
 
 
-def _of_iso(file: BinaryIO, size: int) -> Container:
-    """Return what boxes of MP4 and QuickTime say; the seconds are those after edit lists."""
+def _read_iso(file: BinaryIO, size: int) -> Container:
+    """Return what boxes of MP4 and QuickTime state; the duration is that after edit lists."""
     end, seconds, indexed = 0, 0.0, False
     for kind, start, end in _boxes(file, size):
         if kind == b"moov":
@@ -79,24 +84,24 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _seconds(file: BinaryIO, start: int, end: int) -> float:
-    """Return the duration that the header of the movie between two bytes states."""
+    """Return the duration in the movie header between two bytes."""
     file.seek(start)
     for kind, inside, _ in _boxes(file, end):
         if kind == b"mvhd":
             file.seek(inside)
             version = file.read(_FOUR)[:1]
-            told = file.read(28)
+            fields = file.read(28)
             wide = version == b"\1"
-            if len(told) == 28:
+            if len(fields) == 28:
                 scale, duration = struct.unpack_from(
-                    ">IQ" if wide else ">II", told, 16 if wide else 8
+                    ">IQ" if wide else ">II", fields, 16 if wide else 8
                 )
                 return duration / scale if scale else 0.0
     return 0.0
 
 
 def _riff_end(file: BinaryIO, size: int) -> int:
-    """Return where the last RIFF chunk of an AVI ends; 0 where none says."""
+    """Return where the last RIFF chunk of an AVI ends; 0 if unknown."""
     end = 0
     while end + 8 <= size:
         file.seek(end)
@@ -108,7 +113,7 @@ def _riff_end(file: BinaryIO, size: int) -> int:
 
 
 def _ebml_end(file: BinaryIO) -> int:
-    """Return where the segment of a Matroska file ends; 0 where it does not say."""
+    """Return where the segment of a Matroska file ends; 0 if it does not state that."""
     for _ in range(2):
         name = _vint(file, keep_marker=True)
         length = _vint(file, keep_marker=False)
@@ -121,7 +126,7 @@ def _ebml_end(file: BinaryIO) -> int:
 
 
 def _vint(file: BinaryIO, keep_marker: bool) -> int | None:
-    """Return a number of variable length; None at the end, and for a length that is not known."""
+    """Return a number of variable length; None at the end of the file and for an unknown length."""
     first = file.read(1)
     if not first or not first[0]:
         return None

@@ -1,4 +1,4 @@
-"""What the TIFF and EXIF tags of a raw file tell of the shot, where LibRaw does not."""
+"""Read the TIFF and EXIF tags of a raw file that LibRaw does not return."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _EXIF_NAMES = {
 
 
 @dataclass(frozen=True)
-class Tags:
-    """Noise of linear values (DNG NoiseProfile, mean of the colours), ISO, exposure in seconds, and
-    when the shot was taken (seconds)."""
+class RawTags:
+    """Noise of linear values (DNG NoiseProfile, mean of the colours), ISO, exposure (s), and date
+    and time of the shot (s)."""
 
     noise: NoiseModel | None = None
     iso: float | None = None
@@ -38,8 +38,8 @@ class Tags:
     taken: float | None = None
 
 
-def read_tags(path: Path) -> Tags:
-    """Return what the tags say; nothing for raw files that are no TIFF inside (CR3, RAF)."""
+def read_tags(path: Path) -> RawTags:
+    """Return the tags; empty for raw files that are not TIFF inside (CR3, RAF)."""
     import tifffile
 
     quiet_tifffile()
@@ -48,9 +48,11 @@ def read_tags(path: Path) -> Tags:
             pages = list(_pages(tiff))
             noise, iso = _find(pages, _NOISE_PROFILE), _find(pages, _ISO)
             taken = seconds_of(_text(_find(pages, _TAKEN)), _text(_find(pages, _SUBSECOND)))
-            return Tags(_noise(noise), _number(iso), _number(_find(pages, _EXPOSURE_TIME)), taken)
+            return RawTags(
+                _noise(noise), _number(iso), _number(_find(pages, _EXPOSURE_TIME)), taken
+            )
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError):
-        return Tags()
+        return RawTags()
 
 
 def _pages(tiff: Any) -> Iterator[Any]:
@@ -70,7 +72,7 @@ def _find(pages: list[Any], code: int) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    """Return a positive number, of a rational too; None for anything else."""
+    """Return a positive number, also of a rational; None for anything else."""
     if isinstance(value, tuple) and len(value) == 2:
         value = value[0] / value[1] if value[1] else 0
     if not isinstance(value, (int, float)):
@@ -83,7 +85,7 @@ def _text(value: Any) -> str | None:
 
 
 def _noise(profile: Any) -> NoiseModel | None:
-    """Return the mean over colours of the pairs (shot, read); None for none or a senseless one."""
+    """Return the mean over colours of the pairs (shot, read); None without valid ones."""
     pairs = np.asarray(() if profile is None else profile, np.float64).ravel()
     if pairs.size < 2 or pairs.size % 2 or not np.isfinite(pairs).all() or (pairs < 0).any():
         return None

@@ -1,4 +1,4 @@
-"""What EXIF tells of a shot inside JPEG and PNG: orientation, exposure, and when it was taken."""
+"""Read EXIF tags of JPEG and PNG: orientation, exposure, and date."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _MOST_TAGS = 1000
 
 
 @dataclass(frozen=True)
-class Shot:
-    """Orientation (1 to 8), exposure in seconds, ISO, and when it was taken, in seconds."""
+class ExifTags:
+    """Orientation (1 to 8), exposure (s), ISO, and date and time of the shot (s)."""
 
     orientation: int = 1
     exposure_time: float | None = None
@@ -27,16 +27,16 @@ class Shot:
     taken: float | None = None
 
 
-def read_shot(path: Path) -> Shot:
-    """Return what EXIF says; nothing of a file without it or with a broken one."""
+def read_exif(path: Path) -> ExifTags:
+    """Return the tags; the defaults for a file without EXIF or with a broken one."""
     try:
-        return _shot_of(_block(path.read_bytes()))
+        return _exif_of(_block(path.read_bytes()))
     except (OSError, struct.error, ValueError, IndexError):
-        return Shot()
+        return ExifTags()
 
 
 def seconds_of(date: str | None, subsecond: str | None) -> float | None:
-    """Return the seconds of a date of EXIF, "2024:05:06 07:08:09", and the digits behind it."""
+    """Return the seconds of an EXIF date, "2024:05:06 07:08:09", and its fractional digits."""
     try:
         whole = datetime.strptime((date or "").strip("\0 "), "%Y:%m:%d %H:%M:%S")
     except ValueError:
@@ -48,7 +48,7 @@ def seconds_of(date: str | None, subsecond: str | None) -> float | None:
 
 
 def _block(data: bytes) -> bytes:
-    """Return the block of tags, which is laid out like a TIFF; empty if there is none."""
+    """Return the EXIF block, which has the structure of a TIFF; empty if there is none."""
     if data.startswith(b"\x89PNG"):
         return next((content for kind, content in chunks(data) if kind == b"eXIf"), b"")
     place = 2 if data.startswith(b"\xff\xd8") else len(data)
@@ -60,15 +60,15 @@ def _block(data: bytes) -> bytes:
     return b""
 
 
-def _shot_of(block: bytes) -> Shot:
+def _exif_of(block: bytes) -> ExifTags:
     if block[:4] not in (b"II*\0", b"MM\0*"):
-        return Shot()
+        return ExifTags()
     order = "<" if block[:1] == b"I" else ">"
     tags = _tags(block, order, *struct.unpack_from(order + "I", block, 4))
     inner = tags.get(_EXIF)
     tags |= _tags(block, order, inner) if isinstance(inner, int) else {}
     orientation = tags.get(_ORIENTATION, 1)
-    return Shot(
+    return ExifTags(
         orientation=orientation if orientation in range(1, 9) else 1,  # type: ignore[arg-type]
         exposure_time=_positive(tags.get(_EXPOSURE)),
         iso=_positive(tags.get(_ISO)),
@@ -77,7 +77,7 @@ def _shot_of(block: bytes) -> Shot:
 
 
 def _tags(block: bytes, order: str, place: int) -> dict[int, object]:
-    """Return the values of one list of tags, of the types that are asked for."""
+    """Return the values of one directory of tags, of the types in `_BYTES`."""
     (count,) = struct.unpack_from(order + "H", block, place)
     values: dict[int, object] = {}
     for entry in range(place + 2, place + 2 + 12 * min(count, _MOST_TAGS), 12):

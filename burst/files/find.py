@@ -1,4 +1,4 @@
-"""Turn what the user typed into paths of stacks."""
+"""Turn paths and globs of the command line into paths of stacks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def find_stacks(patterns: Sequence[str]) -> list[Path]:
 
 def _stacks_of(pattern: str) -> list[Path]:
     path = Path(pattern)
-    # A file whose own name holds a bracket is a file, not a glob.
+    # A file with a bracket in its name is a file, not a glob.
     if os.path.exists(path):
         return _stacks_in(path) if path.is_dir() else [path]
     if not glob.has_magic(pattern):
@@ -80,7 +80,7 @@ def _holds_folders(entry: Path) -> bool:
 
 
 def _published_in(folders: Sequence[Path]) -> list[Path]:
-    """Return the folders with the frames of published sequences, of truths beside them none."""
+    """Return the folders with the frames of published sequences, without those of truths."""
     found = [one for place in folders for one in sequences_in(place)]
     return list(dict.fromkeys(one.frames[0].parent for one in found))
 

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from burst import install
-from burst.files.alike import check_alike
 from burst.files.check import explained, naming
+from burst.files.consistency import check_same_format
 from burst.files.fits_headers import MOST_AXES, is_colour, most_axes
-from burst.files.fits_words import (
+from burst.files.fits_keywords import (
     Header,
-    colour_words,
     frame_kind,
-    moment,
+    planes_meaning,
     row_order,
-    sensor_words,
+    sensor_from_header,
+    start_time,
     text,
 )
-from burst.files.gray import frame_luminance, note_luminance
+from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.npy import Axis
 from burst.files.times import with_times
 from burst.files.values import assumed_sensor
@@ -36,7 +36,7 @@ from burst.records import Sensor, StackError
 _log = logging.getLogger("burst")
 _ADVICE = "Save the frames as one cube (n, h, w) of 16-bit integers."
 
-# What programs call extensions that hold no light of their own (HST, ccdproc, fpack, SExtractor).
+# Names of extensions that are not frames (HST, ccdproc, fpack, SExtractor).
 _NO_FRAMES = (
     "ERR", "DQ", "MASK", "UNCERT", "WEIGHT", "WHT", "VAR", "VARIANCE", "STDDEV", "FLAGS", "BPM",
     "THUMBNAIL", "PREVIEW", "BACKGROUND", "PSF",
@@ -44,8 +44,8 @@ _NO_FRAMES = (
 
 
 @dataclass(frozen=True)
-class _Unit:
-    """One image of a file [h, w] or [n, h, w], in grey or a mosaic, and its header."""
+class _Hdu:
+    """One image of a file (HDU): frames [h, w] or [n, h, w], grey or mosaic, and the header."""
 
     frames: np.ndarray
     header: Header
@@ -53,31 +53,29 @@ class _Unit:
 
 
 def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w], row 0 seen at the top, of all images in a file, and their sensor.
-
-    StackError for one picture in colour, and for three planes that may be one; an axis says that
-    these are frames.
-    """
-    units = _read_units(path)
-    frames_alone = axis is not None or not all(is_colour(unit.frames.shape) for unit in units)
-    units = [_checked_planes(path, unit, frames_alone) for unit in units]
-    _check_parts(path, units)
-    if len(units) > 1:
-        _log.info("%s: its %d images follow one another as frames.", path, len(units))
-    return _joined(path, [path] * len(units), units)
+    """Return frames [n, h, w] of all images in a file, row 0 at the top, and their sensor.
+    StackError for one picture in colour, and for three planes that may be one unless an axis is
+    given."""
+    hdus = _read_hdus(path)
+    frames_alone = axis is not None or not all(is_colour(hdu.frames.shape) for hdu in hdus)
+    hdus = [_checked_planes(path, hdu, frames_alone) for hdu in hdus]
+    _check_parts(path, hdus)
+    if len(hdus) > 1:
+        _log.info("%s: its %d images follow one another as frames.", path, len(hdus))
+    return _concatenated(path, [path] * len(hdus), hdus)
 
 
 def read_fits_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] of files that hold one each, in grey, as mosaic or in three colours,
-    which become luminance."""
-    units = [_as_frame(path, _read_units(path)) for path in paths]
-    _check_kinds(paths, units)
-    if any(unit.colours for unit in units):
-        note_luminance(paths[0].parent)
-    return _joined(paths[0].parent, paths, units)
+    """Return frames [n, h, w] of files with one image each, and their sensor. Images are grey, a
+    mosaic or three colours, which become luminance."""
+    hdus = [_as_frame(path, _read_hdus(path)) for path in paths]
+    _check_kinds(paths, hdus)
+    if any(hdu.colours for hdu in hdus):
+        warn_luminance(paths[0].parent)
+    return _concatenated(paths[0].parent, paths, hdus)
 
 
-def _read_units(path: Path) -> list[_Unit]:
+def _read_hdus(path: Path) -> list[_Hdu]:
     try:
         from astropy.io import fits
     except ImportError as error:
@@ -91,22 +89,22 @@ def _read_units(path: Path) -> list[_Unit]:
     with (
         explained(path, "a FITS cube", _ADVICE),
         warnings.catch_warnings(action="ignore"),
-        fits.open(_unpacked(path), memmap=False) as units,
+        fits.open(_decompressed(path), memmap=False) as hdus,
     ):
         images = [
-            _Unit(_squeezed(np.asarray(unit.data)), dict(unit.header))
-            for unit in units
-            if unit.is_image and unit.data is not None and _holds_frames(unit.header)
+            _Hdu(_squeezed(np.asarray(hdu.data)), dict(hdu.header))
+            for hdu in hdus
+            if hdu.is_image and hdu.data is not None and _is_frame(hdu.header)
         ]
-        primary = dict(units[0].header)
+        primary = dict(hdus[0].header)
     if not images:
         raise StackError(f"{path}: expected a FITS cube, found no image in it. {_ADVICE}")
-    # What holds for all extensions stands in the first header.
-    return [_turned(path, replace(unit, header={**primary, **unit.header})) for unit in images]
+    # The first header applies to all extensions.
+    return [_top_down(path, replace(hdu, header={**primary, **hdu.header})) for hdu in images]
 
 
-def _unpacked(path: Path) -> Path | io.BytesIO:
-    """Return a path, or the content of a packed file, whose damage is thus found at once."""
+def _decompressed(path: Path) -> Path | io.BytesIO:
+    """Return a path, or the content of a compressed file, so that damage is found at once."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return io.BytesIO(gzip.decompress(path.read_bytes()))
@@ -117,32 +115,31 @@ def _squeezed(array: np.ndarray) -> np.ndarray:
     return array.reshape([side for side in array.shape if side != 1])
 
 
-def _holds_frames(header: Any) -> bool:
+def _is_frame(header: Any) -> bool:
     return text(header, "EXTNAME").upper().rstrip("0123456789_, ") not in _NO_FRAMES
 
 
-def _turned(path: Path, unit: _Unit) -> _Unit:
-    """Return a unit whose row 0 is seen at the top. A colour pattern stays: programs give that of
-    the picture as it is seen, in whichever order they store its rows (as Siril documents)."""
-    if row_order(path, unit.header) == "TOP-DOWN" or unit.frames.ndim < 2:
-        return unit
-    return replace(unit, frames=unit.frames[..., ::-1, :])
+def _top_down(path: Path, hdu: _Hdu) -> _Hdu:
+    """Return an image whose row 0 is at the top of the scene. A colour pattern is not changed:
+    programs state that of the displayed picture, in whichever order they store its rows (as Siril
+    documents)."""
+    if row_order(path, hdu.header) == "TOP-DOWN" or hdu.frames.ndim < 2:
+        return hdu
+    return replace(hdu, frames=hdu.frames[..., ::-1, :])
 
 
-def _checked_planes(path: Path, unit: _Unit, frames_alone: bool) -> _Unit:
-    """Return a unit of frames; colours of several pictures [n, 3, h, w] become luminance.
-
-    Three planes are frames where that was said or where the other images of the file are.
-    """
-    frames, said = unit.frames, colour_words(unit.header)
+def _checked_planes(path: Path, hdu: _Hdu, frames_alone: bool) -> _Hdu:
+    """Return an image as frames; several pictures in colour [n, 3, h, w] become luminance. Three
+    planes are frames if the header says so or the other images of the file are frames."""
+    frames, stated = hdu.frames, planes_meaning(hdu.header)
     if frames.ndim == 4 and frames.shape[1] == 3:
-        note_luminance(path)
-        return replace(unit, frames=_luminance(frames), colours=True)
-    if not is_colour(frames.shape) or said == "frames" or frames_alone:
-        return unit
+        warn_luminance(path)
+        return replace(hdu, frames=_luminance(frames), colours=True)
+    if not is_colour(frames.shape) or stated == "frames" or frames_alone:
+        return hdu
     found = (
         "the red, green and blue of one picture"
-        if said == "colours"
+        if stated == "colours"
         else "3 planes, which may be the colours of one picture or 3 frames"
     )
     raise StackError(
@@ -151,21 +148,21 @@ def _checked_planes(path: Path, unit: _Unit, frames_alone: bool) -> _Unit:
     )
 
 
-def _as_frame(path: Path, units: list[_Unit]) -> _Unit:
-    if len(units) > 1:
+def _as_frame(path: Path, hdus: list[_Hdu]) -> _Hdu:
+    if len(hdus) > 1:
         raise StackError(
             f"{path}: expected one image like the other files of its folder, found"
-            f" {len(units)}. Move it to another folder."
+            f" {len(hdus)}. Move it to another folder."
         )
-    unit = units[0]
-    if not is_colour(unit.frames.shape):
-        return unit
-    return replace(unit, frames=_luminance(unit.frames[None])[0], colours=True)
+    hdu = hdus[0]
+    if not is_colour(hdu.frames.shape):
+        return hdu
+    return replace(hdu, frames=_luminance(hdu.frames[None])[0], colours=True)
 
 
-def _check_kinds(paths: Sequence[Path], units: list[_Unit]) -> None:
-    """Raise StackError where darks, flats or others lie among the frames of a folder."""
-    kinds = [frame_kind(unit.header) for unit in units]
+def _check_kinds(paths: Sequence[Path], hdus: list[_Hdu]) -> None:
+    """Raise StackError for darks, flats or others among the frames of a folder."""
+    kinds = [frame_kind(hdu.header) for hdu in hdus]
     for path, kind in zip(paths, kinds, strict=True):
         if kind not in ("", "LIGHT") and set(kinds) != {kind}:
             raise StackError(
@@ -175,47 +172,51 @@ def _check_kinds(paths: Sequence[Path], units: list[_Unit]) -> None:
 
 
 def _luminance(planes: np.ndarray) -> np.ndarray:
-    """Return grey [n, h, w] of planes [n, 3, h, w], red first."""
+    """Return luminance [n, h, w] of planes [n, 3, h, w], red first."""
     native = planes if planes.dtype in (np.uint8, np.uint16) else planes.astype(np.float32)
     return np.stack([frame_luminance(np.moveaxis(frame[::-1], 0, -1)) for frame in native])
 
 
-def _check_parts(path: Path, units: list[_Unit]) -> None:
-    """Raise StackError for parts of one detector, each read by an amplifier of its own."""
-    places = {text(unit.header, "DETSEC") for unit in units}
-    if len(units) > 1 and len(places) > 1:
+def _check_parts(path: Path, hdus: list[_Hdu]) -> None:
+    """Raise StackError for parts of one detector that were read by separate amplifiers."""
+    places = {text(hdu.header, "DETSEC") for hdu in hdus}
+    if len(hdus) > 1 and len(places) > 1:
         raise StackError(
-            f"{path}: expected frames, found {len(units)} parts of one detector (DETSEC differs)."
+            f"{path}: expected frames, found {len(hdus)} parts of one detector (DETSEC differs)."
             " Put each picture together and save the frames as one cube."
         )
 
 
-def _joined(where: Path, paths: Sequence[Path], units: list[_Unit]) -> tuple[np.ndarray, Sensor]:
+def _concatenated(
+    where: Path, paths: Sequence[Path], hdus: list[_Hdu]
+) -> tuple[np.ndarray, Sensor]:
     """Return all frames [n, h, w] and one sensor; StackError where an image differs."""
-    # A picture is a stack of one; the check of counts tells to pass its folder.
-    stacks = [unit.frames[None] if unit.frames.ndim == 2 else unit.frames for unit in units]
+    # A picture is a stack of one; the check of the count then asks for its folder.
+    stacks = [hdu.frames[None] if hdu.frames.ndim == 2 else hdu.frames for hdu in hdus]
     for path, frames in zip(paths, stacks, strict=True):
         if frames.ndim == 3 and stacks[0].ndim == 3:
-            check_alike(path, frames[0], stacks[0][0])
+            check_same_format(path, frames[0], stacks[0][0])
     frames = stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
     if frames.ndim != 3:
         return frames, Sensor()
     assumed = assumed_sensor(frames)
-    sensors = [_sensor_of(path, unit, assumed) for path, unit in zip(paths, units, strict=True)]
+    sensors = [_sensor_of(path, hdu, assumed) for path, hdu in zip(paths, hdus, strict=True)]
     for path, found in zip(paths, sensors, strict=True):
-        _check_alike(path, found, sensors[0])
+        _check_same_settings(path, found, sensors[0])
     sensor = sensors[0]
-    stamps = [moment(unit.header) for unit in units] if len(units) == len(frames) else []
+    stamps = [start_time(hdu.header) for hdu in hdus] if len(hdus) == len(frames) else []
     known = [stamp for stamp in stamps if stamp is not None]
     return frames, with_times(where, sensor, known if len(known) == len(frames) else None)
 
 
-def _sensor_of(path: Path, unit: _Unit, assumed: Sensor) -> Sensor:
+def _sensor_of(path: Path, hdu: _Hdu, assumed: Sensor) -> Sensor:
     with naming(path):
-        return replace(assumed, cfa="mono") if unit.colours else sensor_words(unit.header, assumed)
+        return (
+            replace(assumed, cfa="mono") if hdu.colours else sensor_from_header(hdu.header, assumed)
+        )
 
 
-def _check_alike(path: Path, sensor: Sensor, first: Sensor) -> None:
+def _check_same_settings(path: Path, sensor: Sensor, first: Sensor) -> None:
     for name in ("cfa", "white_level"):
         found, expected = getattr(sensor, name), getattr(first, name)
         if found != expected:

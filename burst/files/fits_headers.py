@@ -1,4 +1,4 @@
-"""Walk through the headers of a FITS file without reading its pixels, packed ones too."""
+"""Read the headers of a FITS file, compressed or not, without its pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 
 
 class _TooManyAxesError(ValueError):
-    """A header with more axes than there can be; `count` is what it says."""
+    """A header with more axes than the standard allows; `count` is the stated number."""
 
     def __init__(self, count: int) -> None:
         super().__init__(f"{count} axes")
@@ -29,10 +29,8 @@ class _TooManyAxesError(ValueError):
 
 
 def image_shapes(path: Path) -> list[Shape]:
-    """Return the shapes of all images in a file, rows last but one, axes of length 1 left out.
-
-    Nothing for a file that is broken or packed in a way that only reading shows.
-    """
+    """Return the shapes of all images in a file, rows last but one, without axes of length 1. Empty
+    for a file that is broken or compressed in a way that only reading reveals."""
     try:
         with _opened(path) as file:
             return [shape for header in _headers(file) if len(shape := _shape(header)) > 1]
@@ -48,7 +46,7 @@ def _opened(path: Path) -> Any:
 
 
 def most_axes(path: Path) -> int:
-    """Return the largest number of axes that a header states; readers count up to it."""
+    """Return the largest number of axes in a header; some readers loop up to it."""
     most = 0
     try:
         with _opened(path) as file:
@@ -62,7 +60,7 @@ def most_axes(path: Path) -> int:
 
 
 def is_colour(shape: Shape) -> bool:
-    """Tell whether an image [3, h, w] may be the red, green and blue of one picture."""
+    """Return whether an image [3, h, w] may be the red, green and blue of one picture."""
     return len(shape) == 3 and shape[0] == 3
 
 
@@ -99,7 +97,7 @@ def _data_blocks(header: dict[str, str]) -> int:
 
 
 def _shape(header: dict[str, str]) -> Shape:
-    """Return the shape of an image or a compressed one (.fz); nothing for tables."""
+    """Return the shape of an image, plain or compressed (.fz); empty for tables."""
     packed = header.get("ZIMAGE") == "T"
     if header.get("XTENSION", "IMAGE") != "IMAGE" and not packed:
         return ()

@@ -1,4 +1,4 @@
-"""What a folder or a file is by its name alone: a stack, one frame of a stack, or neither."""
+"""Classify folders and files by name: a stack, one frame of a stack, or neither."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ACCEPTED = (
     "npy, npz, ser, fits, tif, video, or a folder of camera raw files or of png, jpg, tif, fits"
 )
 
-# Several names of one kind of file; and what FITS may be packed into.
+# Several suffixes of one format; and compressions of FITS.
 _SAME_KIND = {".tiff": ".tif", ".jpeg": ".jpg", ".ppm": ".pgm", ".pnm": ".pgm"}
 _PACKED = (".gz", ".bz2", ".fz")
 
-# How names of dual reversed pairs end: read from top to bottom, or from bottom to top.
+# Ends of names of dual reversed pairs: read from top to bottom, or from bottom to top.
 SCANS = {"_t2b": 1, "_b2t": -1}
 
-TRUTH_SUFFIX = ".truth.npz"  # what the simulator writes beside a stack
+TRUTH_SUFFIX = ".truth.npz"  # written by the simulator beside a stack
 
 _RESULT_FILES = ("report.json", "restored.npy")
 
@@ -44,7 +44,8 @@ def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def visible_entries(folder: Path) -> list[Path]:
-    """Return what a folder holds, hidden names left out, in natural order; StackError if closed."""
+    """Return the entries of a folder in natural order, without hidden ones; StackError if
+    unreadable."""
     try:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
@@ -56,7 +57,7 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix in small letters; that of FITS for FITS that is packed."""
+    """Return the suffix in lower case; that of FITS for compressed FITS."""
     suffix = path.suffix.lower()
     inner = Path(path.stem).suffix.lower()
     packed = suffix == ".fz" or (suffix in _PACKED and inner in FITS_SUFFIXES)
@@ -64,18 +65,16 @@ def suffix_of(path: Path) -> str:
 
 
 def stem_of(path: Path) -> str:
-    """Return the name without its suffix, or both of them where it is packed."""
+    """Return the name without its suffix, or without both for compressed FITS."""
     inner = Path(path.stem)
     packed = path.suffix.lower() in _PACKED and inner.suffix.lower() in FITS_SUFFIXES
     return inner.stem if packed else path.stem
 
 
 def frames_in(folder: Path) -> list[Path]:
-    """Return the single frames in a folder, all of one kind; none if it is not a stack itself.
-
-    Camera raw files and FITS win over the previews that are stored beside them. A TIFF of many
-    pages and a FITS cube are stacks of their own and not frames.
-    """
+    """Return the single frames in a folder, all of one kind; none if it is not a stack. Camera raw
+    files and FITS take precedence over the previews beside them. A TIFF of several pages and a FITS
+    cube are stacks, not frames."""
     files = [entry for entry in visible_entries(folder) if entry.is_file()]
     raws = _with_suffix(files, RAW_SUFFIXES)
     images = [f for f in _with_suffix(files, IMAGE_SUFFIXES) if not _has_pages(f)]
@@ -89,20 +88,20 @@ def frames_in(folder: Path) -> list[Path]:
     return frames
 
 
-def scan_named(frames: Sequence[Path]) -> list[int] | None:
-    """Return the direction in which each frame was read, +1 down, -1 up, where all names end as
-    those of dual reversed pairs do; else None."""
+def scan_from_names(frames: Sequence[Path]) -> list[int] | None:
+    """Return the scan direction of each frame, +1 down, -1 up, from the ends of all names; else
+    None."""
     ends = [frame.stem[-4:].lower() for frame in frames]
     return [SCANS[end] for end in ends] if all(end in SCANS for end in ends) else None
 
 
 def is_result(folder: Path) -> bool:
-    """Tell whether a folder holds the results of a former run."""
+    """Return whether a folder holds the results of an earlier run."""
     return any(os.path.exists(folder / name) for name in _RESULT_FILES)
 
 
 def is_stack(path: Path) -> bool:
-    """Tell whether a file or folder is one stack: no folder of stacks and no single frame."""
+    """Return whether a file or folder is one stack, not a folder of stacks or a single frame."""
     if path.is_dir():
         return not is_result(path) and bool(frames_in(path))
     if path.name.endswith(TRUTH_SUFFIX):
@@ -123,18 +122,18 @@ def _kind(path: Path) -> str:
 
 
 def _fits_frames(files: list[Path]) -> list[Path]:
-    """Return the FITS files of one picture each, all in grey or all in colour; a broken one too,
-    so that it is told of."""
+    """Return the FITS files of one picture each, all grey or all in colour. Broken files are
+    included, so that reading reports them."""
     shapes = {file: _shapes_in(file) for file in files}
     flat = [file for file in files if [len(shape) for shape in shapes[file]] == [2]]
     colour = [file for file in files if _is_one_picture(file) and file not in flat]
-    # A lone cube of three planes is a stack or a picture: reading it asks.
+    # A single cube of three planes may be a stack or a picture: reading it raises an error.
     frames = flat or (colour if len(colour) > 1 else [])
     return [file for file in files if file in frames or (frames and not shapes[file])]
 
 
 def _is_one_picture(path: Path) -> bool:
-    """Tell whether a FITS file holds one image, in grey or in colour."""
+    """Return whether a FITS file holds one image, grey or in colour."""
     from burst.files.fits_headers import is_colour
 
     shapes = _shapes_in(path)
@@ -142,7 +141,7 @@ def _is_one_picture(path: Path) -> bool:
 
 
 def _shapes_in(path: Path) -> list[tuple[int, ...]]:
-    """Return the shapes of the images in a FITS file, which are asked for again and again."""
+    """Return the shapes of the images in a FITS file; the result is cached."""
     try:
         status = path.stat()
     except OSError:
@@ -158,7 +157,7 @@ def _shapes_of(path: Path, _changed: int, _size: int) -> tuple[tuple[int, ...], 
 
 
 def _has_pages(path: Path) -> bool:
-    """Tell whether a file is a TIFF of more than one page; a broken one counts as a frame."""
+    """Return whether a file is a TIFF of several pages; a broken one counts as a frame."""
     if path.suffix.lower() not in TIFF_SUFFIXES:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Frames that are missing from a folder, as the numbers in their names tell."""
+"""Find frames that are missing from a folder, by the numbers in their names."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 _log = logging.getLogger("burst")
 _MOST_NAMED = 5
-_REGULAR = 0.75  # of the steps; names of another kind, such as times of day, step as they like
+_REGULAR = 0.75  # of the steps; numbers such as times of day have irregular steps; by hand
 
 
-def note_gaps(folder: Path, frames: Sequence[Path]) -> None:
-    """Tell which frames are missing between the first and the last of a folder."""
+def warn_gaps(folder: Path, frames: Sequence[Path]) -> None:
+    """Warn of frames that are missing between the first and the last of a folder."""
     missing = missing_numbers([frame.stem for frame in frames])
     if not missing:
         return
@@ -26,8 +26,8 @@ def note_gaps(folder: Path, frames: Sequence[Path]) -> None:
 
 
 def missing_numbers(names: Sequence[str]) -> list[str]:
-    """Return the numbers that names leave out, written as theirs; none where the names do not
-    count: alike but for their last number, which mostly rises by the same step."""
+    """Return the numbers that are missing from names, with leading zeros as in the names. Empty
+    unless the names are equal but for their last number, which mostly rises by a fixed step."""
     parts = [re.fullmatch(r"(.*?)(\d+)(\D*)", name) for name in names]
     found = [part.groups() for part in parts if part is not None]
     if len(found) < len(names) or len({(before, after) for before, _, after in found}) != 1:

@@ -1,4 +1,4 @@
-"""Read a folder of PNG, JPEG or PGM frames, and single images, through OpenCV."""
+"""Read single images and folders of PNG, JPEG or PGM frames, through OpenCV."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from burst.files.alike import check_alike, note_orientations
 from burst.files.check import MAXIMUM_DN, explained
-from burst.files.exif import read_shot
-from burst.files.gray import frame_luminance, note_luminance
+from burst.files.consistency import check_same_format, warn_orientations
+from burst.files.exif import read_exif
+from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.png import significant_bits
 from burst.files.pnm import read_pnm
 from burst.files.quiet import quiet_opencv
@@ -28,29 +28,27 @@ _DISPLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] of the files' own type, in the order given.
-
-    Frames of 8 bits from a format for viewing are taken as display-encoded, all others as linear.
-    Frames are never turned: the sensor says how they are seen.
-    """
+    """Return frames [n, h, w] of the files' own type, in the order given, and their sensor. Frames
+    of 8 bits from a display format are taken as display-encoded, all others as linear. Frames are
+    not rotated: the sensor holds their orientation."""
     first, in_color = _decode(paths[0])
     if in_color:
-        note_luminance(paths[0].parent)
+        warn_luminance(paths[0].parent)
     frames = np.empty((len(paths), *first.shape), first.dtype)
     for index, path in enumerate(paths):
         frame = _decode(path)[0] if index else first
-        check_alike(path, frame, first)
+        check_same_format(path, frame, first)
         frames[index] = frame
     sensor = sensor_of(frames.dtype, paths[0].suffix)
     white = white_of(paths[0], frames)
     sensor = sensor if white is None else replace(sensor, white_level=white)
-    return frames, with_shots(paths, sensor)
+    return frames, with_exif(paths, sensor)
 
 
-def with_shots(paths: Sequence[Path], sensor: Sensor) -> Sensor:
-    """Return a sensor with the orientation, exposure and times that EXIF tells of the frames."""
-    shots = [read_shot(path) for path in paths]
-    note_orientations(paths[0].parent, [shot.orientation for shot in shots])
+def with_exif(paths: Sequence[Path], sensor: Sensor) -> Sensor:
+    """Return a sensor with the orientation, exposure and times from the EXIF tags of the frames."""
+    shots = [read_exif(path) for path in paths]
+    warn_orientations(paths[0].parent, [shot.orientation for shot in shots])
     stamps = [shot.taken for shot in shots if shot.taken is not None]
     sensor = replace(
         sensor,
@@ -62,21 +60,21 @@ def with_shots(paths: Sequence[Path], sensor: Sensor) -> Sensor:
 
 
 def white_of(path: Path, frames: np.ndarray) -> float | None:
-    """Return the white level that a file or the values [n, h, w] of its kind state, if any."""
+    """Return the white level that a file or its values [n, h, w] indicate, if any."""
     if path.suffix.lower() in PNM_SUFFIXES and (white := read_pnm(path)[1]) < MAXIMUM_DN:
         return float(white)
     if frames.dtype == np.uint8:
         return None
     bits = significant_bits(path.read_bytes()) if path.suffix.lower() == ".png" else None
     if bits is not None and bits < 16:
-        # A conforming writer moves its bits to the upper end; others leave them below.
+        # Conforming writers align the bits to the upper end, others to the lower.
         lower = frames.max(initial=0) < 2**bits
         return float(2**bits - 1) if lower else aligned_white(frames) or float(MAXIMUM_DN)
     return aligned_white(frames)
 
 
 def sensor_of(dtype: np.dtype[Any], suffix: str) -> Sensor:
-    """Return what the type of pixels and of file say of the sensor."""
+    """Return the sensor that pixel type and file type indicate."""
     if dtype != np.uint8:
         return Sensor()
     display = suffix.lower() in _DISPLAY_SUFFIXES
@@ -84,7 +82,7 @@ def sensor_of(dtype: np.dtype[Any], suffix: str) -> Sensor:
 
 
 def decode_image(path: Path) -> np.ndarray:
-    """Return pixels [h, w], [h, w, 3] or [h, w, 4] (blue first); StackError if there are none."""
+    """Return pixels [h, w], [h, w, 3] or [h, w, 4] (blue first); StackError if unreadable."""
     import cv2
 
     if path.suffix.lower() in (".tif", ".tiff"):
@@ -94,7 +92,7 @@ def decode_image(path: Path) -> np.ndarray:
     quiet_opencv()
     with explained(path, "an image", _ADVICE):
         encoded = np.frombuffer(path.read_bytes(), np.uint8)
-        # Unchanged also means unturned, whatever EXIF says.
+        # UNCHANGED also ignores the orientation of EXIF.
         image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
         if image is None:
             raise StackError(f"{path}: expected an image, found data that is none. {_ADVICE}")
@@ -102,7 +100,7 @@ def decode_image(path: Path) -> np.ndarray:
 
 
 def _decode(path: Path) -> tuple[np.ndarray, bool]:
-    """Return the grey pixels [h, w] as they are stored, and whether they were in colour."""
+    """Return the luminance [h, w] as stored, and whether the image was in colour."""
     pixels = decode_image(path)
     with explained(path, "an image", _ADVICE):
         return frame_luminance(pixels), pixels.ndim == 3

@@ -46,7 +46,7 @@ def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
 
 
 def _fill_from_nearest(frames: np.ndarray, shown: np.ndarray) -> None:
-    """Give pixels of frames [n, h, w] that are not `shown` [h, w] the value of the nearest that is,
+    """Replace pixels of frames [n, h, w] that are not `shown` [h, w] by the nearest one that is,
     in place."""
     from scipy.ndimage import distance_transform_edt
 

@@ -1,4 +1,4 @@
-"""PNG of 16 bits with text inside, which neither OpenCV nor Pillow writes for colour."""
+"""Write PNG of 16 bits with text, which neither OpenCV nor Pillow writes for colour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# Signature (8 bytes) and the IHDR chunk (25): text may stand anywhere after them.
+# Signature (8 bytes) and the IHDR chunk (25): text may follow anywhere after them.
 _AFTER_HEADER = 33
 
 
@@ -30,7 +30,7 @@ def read_text(png: bytes, keyword: str) -> str | None:
 
 
 def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the content of every part of a PNG."""
+    """Yield the type and the content of every chunk of a PNG."""
     position = 8
     while position + 8 <= len(png):
         length, kind = struct.unpack(">I4s", png[position : position + 8])
@@ -39,7 +39,8 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def significant_bits(png: bytes) -> int | None:
-    """Return how many bits of each value were measured (sBIT), the least of the colours."""
+    """Return the number of significant bits (sBIT), the least of the colours; None if
+    not stated."""
     found = next((data for kind, data in chunks(png) if kind == b"sBIT" and data), None)
     return min(found[:3]) if found else None
 

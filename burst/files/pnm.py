@@ -1,4 +1,4 @@
-"""Read PGM and PPM, of bytes or of text, with the white level that they state."""
+"""Read PGM and PPM, binary or text, with their white level."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _TEXT_KINDS = (2, 3)
 
 
 def read_pnm(path: Path) -> tuple[np.ndarray, int]:
-    """Return pixels [h, w], or [h, w, 3] blue first, of 8 or 16 bits, and the largest value that
-    the header allows."""
+    """Return pixels [h, w], or [h, w, 3] blue first, of 8 or 16 bits, and the maximum in the
+    header."""
     with explained(path, "a PGM or PPM picture", _ADVICE):
         data = path.read_bytes()
         header = _HEADER.match(data)

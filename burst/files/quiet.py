@@ -1,4 +1,4 @@
-"""Libraries that print complaints of their own are told not to: the reader's error says it once."""
+"""Silence libraries that print their own messages: the reader's error replaces them."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def quiet_opencv() -> None:
 
 
 def quiet_tifffile() -> None:
-    """Stop tifffile from logging what it dislikes of a file."""
+    """Stop tifffile from logging warnings."""
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Read camera raw bursts through rawpy (LibRaw): the mosaic as the sensor gave it."""
+"""Read camera raw bursts through rawpy (LibRaw), as the sensor's mosaic."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from burst.files.alike import check_alike, note_orientations
 from burst.files.check import explained, naming
+from burst.files.consistency import check_same_format, warn_orientations
 from burst.files.dng_tags import read_tags
-from burst.files.gray import frame_luminance
+from burst.files.luminance import frame_luminance
 from burst.files.times import with_times
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
@@ -22,8 +22,8 @@ _EXPECTED = "a camera raw file that LibRaw reads"
 
 
 @dataclass(frozen=True)
-class _Shot:
-    """One frame [h, w] uint16, its sensor, and when it was taken (seconds) where tags tell."""
+class _RawFrame:
+    """One frame [h, w] uint16, its sensor, and when it was taken (seconds), if tags state it."""
 
     path: Path
     frame: np.ndarray
@@ -34,11 +34,10 @@ class _Shot:
 def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
     """Return mosaics [n, h, w] of a burst, one file per frame or one file of many frames.
 
-    Colours that were interpolated already (linear DNG) give luminance, with the levels of the file.
-    A sensor whose colours are no 2x2 Bayer pattern (X-Trans, Foveon, CYGM) is developed linearly
-    and gives luminance, 0..65535.
+    Demosaicked files (linear DNG) give luminance, with the levels of the file. A sensor without a
+    2x2 Bayer pattern (X-Trans, Foveon, CYGM) is developed linearly and gives luminance, 0..65535.
     """
-    sources = [(path, 0) for path in paths] if len(paths) > 1 else _shots_in(paths[0])
+    sources = [(path, 0) for path in paths] if len(paths) > 1 else _frames_in(paths[0])
     first = _read(*sources[0])
     frames = np.empty((len(sources), *first.frame.shape), np.uint16)
     orientations, stamps = [], []
@@ -46,19 +45,19 @@ def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
         shot = _read(*source) if index else first
         orientations.append(shot.sensor.orientation)
         stamps.append(shot.taken)
-        check_alike(shot.path, shot.frame, first.frame)
+        check_same_format(shot.path, shot.frame, first.frame)
         _check_sensor(shot, first)
         frames[index] = shot.frame
     if len(paths) == 1:
         _check_different(paths[0], frames)
         return frames, first.sensor
     where = paths[0].parent
-    note_orientations(where, orientations)
+    warn_orientations(where, orientations)
     known = [stamp for stamp in stamps if stamp is not None]
     return frames, with_times(where, first.sensor, known if len(known) == len(stamps) else None)
 
 
-def _shots_in(path: Path) -> list[tuple[Path, int]]:
+def _frames_in(path: Path) -> list[tuple[Path, int]]:
     """Return the file with the number of each of its frames."""
     import rawpy
 
@@ -71,11 +70,11 @@ def _shots_in(path: Path) -> list[tuple[Path, int]]:
                     raw.unpack()
                 shots.append((path, len(shots)))
         except rawpy.LibRawRequestForNonexistentImageError:
-            # LibRaw tells how many there are only when asked for one too many.
+            # LibRaw does not report the count; it fails on the first frame that does not exist.
             return shots
 
 
-def _read(path: Path, index: int = 0) -> _Shot:
+def _read(path: Path, index: int = 0) -> _RawFrame:
     import rawpy
 
     with explained(path, _EXPECTED, _ADVICE), naming(path):
@@ -88,7 +87,7 @@ def _read(path: Path, index: int = 0) -> _Shot:
 
 
 def _cfa_of(raw: Any) -> str | None:
-    """Return mono, the colours of the top-left 2x2 cell, or None for any other arrangement."""
+    """Return "mono", the colours of the top-left 2x2 cell, or None for any other pattern."""
     if raw.raw_image_visible is None:
         return None
     if raw.num_colors == 1:
@@ -96,17 +95,17 @@ def _cfa_of(raw: Any) -> str | None:
     if raw.raw_pattern is None or raw.raw_pattern.shape != (2, 2):
         return None
     names = raw.color_desc.decode("ascii")
-    # Not `raw_pattern`: that one starts at the margin, which may be odd.
+    # Not `raw_pattern`: it starts at the margin, which may be odd.
     cfa = "".join(names[site] for site in raw.raw_colors_visible[:2, :2].flat)
     return cfa if cfa in BAYER_PATTERNS else None
 
 
-def _mosaic(path: Path, raw: Any, cfa: str) -> _Shot:
+def _mosaic(path: Path, raw: Any, cfa: str) -> _RawFrame:
     white = float(raw.white_level)
-    # Saturated pixels scatter above LibRaw's white level; what is beyond it is no light.
+    # Saturated pixels scatter above LibRaw's white level; these values carry no signal.
     frame = np.minimum(raw.raw_image_visible, np.uint16(white))
     tags = read_tags(path)
-    return _Shot(
+    return _RawFrame(
         path,
         frame,
         Sensor(
@@ -123,8 +122,8 @@ def _mosaic(path: Path, raw: Any, cfa: str) -> _Shot:
     )
 
 
-def _linear(path: Path, raw: Any) -> _Shot:
-    """Return the luminance of a DNG whose colours were interpolated already, in DN of the file."""
+def _linear(path: Path, raw: Any) -> _RawFrame:
+    """Return the luminance of a demosaicked DNG, in DN of the file."""
     _log.warning("%s: its colours were interpolated already; they become luminance.", path)
     blacks = [float(level) for level in raw.black_level_per_channel[:3]]
     lowest, white = min(blacks), float(raw.white_level)
@@ -139,33 +138,33 @@ def _linear(path: Path, raw: Any) -> _Shot:
         iso=tags.iso or _other(raw, "iso_speed"),
         orientation=_orientation(raw),
     )
-    return _Shot(path, frame, sensor, tags.taken)
+    return _RawFrame(path, frame, sensor, tags.taken)
 
 
-def _developed(path: Path, raw: Any) -> _Shot:
-    """Return the luminance of LibRaw's own linear picture, in the orientation of the sensor."""
+def _developed(path: Path, raw: Any) -> _RawFrame:
+    """Return the luminance of LibRaw's linear development, in the orientation of the sensor."""
     _log.warning("%s: no Bayer pattern; LibRaw's linear picture becomes luminance.", path)
     rgb = raw.postprocess(
         gamma=(1, 1),
         no_auto_bright=True,
-        # Else white follows the brightest pixel of each frame.
+        # Otherwise white depends on the brightest pixel of each frame.
         adjust_maximum_thr=0.0,
         output_bps=16,
         use_camera_wb=True,
         user_flip=0,
     )
     sensor = Sensor(white_level=65535, orientation=_orientation(raw))
-    return _Shot(path, frame_luminance(rgb[..., ::-1]), sensor, read_tags(path).taken)
+    return _RawFrame(path, frame_luminance(rgb[..., ::-1]), sensor, read_tags(path).taken)
 
 
 def _orientation(raw: Any) -> int:
-    """Return the orientation of EXIF; LibRaw's own number adds 1 for mirrored columns, 2 for
-    mirrored rows and 4 for rows that are columns."""
+    """Return the orientation of EXIF. LibRaw's number is 1 for mirrored columns plus 2 for mirrored
+    rows plus 4 for exchanged axes."""
     return {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}.get(int(raw.sizes.flip), 1)
 
 
 def _black_level(raw: Any, cfa: str) -> float | tuple[float, float, float, float]:
-    """Return black per site in reading order; LibRaw's list goes by colour."""
+    """Return the black level of each pixel of the 2x2 cell; LibRaw lists them by colour."""
     by_color = [float(level) for level in raw.black_level_per_channel]
     if cfa == "mono":
         return by_color[0]
@@ -182,12 +181,12 @@ def _white_balance(raw: Any, cfa: str) -> tuple[float, float, float]:
 
 
 def _other(raw: Any, name: str) -> float | None:
-    """Return a setting that LibRaw read from any maker's tags; an older rawpy has none."""
+    """Return a setting from LibRaw's reading of maker notes; None for an older rawpy."""
     value = getattr(getattr(raw, "other", None), name, 0.0)
     return float(value) if value > 0 else None
 
 
-def _check_sensor(shot: _Shot, first: _Shot) -> None:
+def _check_sensor(shot: _RawFrame, first: _RawFrame) -> None:
     for name in ("cfa", "black_level", "white_level"):
         found, expected = getattr(shot.sensor, name), getattr(first.sensor, name)
         if found != expected:
@@ -200,7 +199,7 @@ def _check_sensor(shot: _Shot, first: _Shot) -> None:
 
 
 def _check_different(path: Path, frames: np.ndarray) -> None:
-    """Raise StackError if LibRaw gave the first frame [h, w] of a file again and again."""
+    """Raise StackError if LibRaw returned the first frame [h, w] of a file repeatedly."""
     if len(frames) > 1 and (frames[1] == frames[0]).all():
         raise StackError(
             f"{path}: expected a burst, found frames that LibRaw cannot tell apart."

@@ -1,4 +1,4 @@
-"""Read any stack: the format by its name, the levels by the user's word, then the checks."""
+"""Read any stack: format by name, levels by sidecar and options, then the checks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from burst.files.folder import (
     RAW_SUFFIXES,
     TIFF_SUFFIXES,
     VIDEO_SUFFIXES,
-    scan_named,
+    scan_from_names,
     stem_of,
     suffix_of,
 )
-from burst.files.gaps import note_gaps
-from burst.files.gray import luminance_for_now, note_luminance
-from burst.files.layouts.published import recorded_in, timed
+from burst.files.gaps import warn_gaps
+from burst.files.layouts.published import frames_without_truths, with_layout_timing
+from burst.files.luminance import luminance_for_now, warn_luminance
 from burst.files.missing import filled
 from burst.files.npy import Axis, frames_first, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
@@ -39,9 +39,7 @@ _log = logging.getLogger("burst")
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user says of a stack, over sidecar and file: levels in DN, order of the axes.
-
-    `colour` asks for the colours beside their luminance, where images or a video have them.
-    """
+    `colour` asks for the colours beside their luminance, where images or a video have them."""
 
     black_level: float | None = None
     white_level: float | None = None
@@ -50,20 +48,20 @@ class ReadOptions:
 
 
 def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
-    """Read a file or a folder of frames as a Stack [n, h, w]; StackError says what is wrong."""
+    """Read a file or a folder of frames as a Stack [n, h, w]; StackError if it is not usable."""
     options = options or ReadOptions()
     where = str(path)
     with luminance_for_now() as given_up:
         frames, sensor = _read(path, options.axis)
     check.check_shape(where, frames.shape)
     if path.is_dir():
-        sensor = timed(path, sensor, frames.shape[1])
-    told = _tells_black(path, sensor, options)
+        sensor = with_layout_timing(path, sensor, frames.shape[1])
+    known = _black_is_known(path, sensor, options)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
     check.check_count(where, frames.shape[0], sensor)
     frames, measured = filled(where, frames)
     frames, sensor = to_dn(where, frames, sensor)
-    sensor = sensor if told else assume_black(where, frames, sensor)
+    sensor = sensor if known else assume_black(where, frames, sensor)
     check.check_levels(where, frames, sensor)
     _log.info(
         "%s: %d frames of %d x %d, %s, black level %s, white level %g", where, *frames.shape,
@@ -75,7 +73,7 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
         _log.info("%s: its colours are kept and follow the luminance.", path)
     else:
         for place in given_up:
-            note_luminance(place)
+            warn_luminance(place)
     return Stack(frames, sensor, name, where, scan, colour, measured)
 
 
@@ -103,8 +101,8 @@ def stack_of(
 
 
 def _read_colour(path: Path, count: int) -> np.ndarray | None:
-    """Return the colours [n, h, w, 3] (red first) of images or a video; None for all else, and
-    where all three are alike."""
+    """Return the colours [n, h, w, 3] (red first) of images or a video; None for others and for
+    grey."""
     colours = _decode_colour(path, count)
     if colours is None or all((frame == frame[..., :1]).all() for frame in colours):
         return None
@@ -118,7 +116,7 @@ def _decode_colour(path: Path, count: int) -> np.ndarray | None:
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
         frames = decode_video(path, red_first, count)[0]
         return frames if frames.ndim == 4 else None
-    paths = recorded_in(path) if path.is_dir() else []
+    paths = frames_without_truths(path) if path.is_dir() else []
     if not paths or paths[0].suffix.lower() not in IMAGE_SUFFIXES:
         return None
     images = [decode_image(each) for each in paths]
@@ -128,17 +126,17 @@ def _decode_colour(path: Path, count: int) -> np.ndarray | None:
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
-    # Not `path.exists()`, which raises where a folder on the way is closed.
+    # Not `path.exists()`, which raises if a parent folder is not accessible.
     if not os.path.exists(path):
         raise StackError(f"{path}: expected a file or folder, found nothing there. Check the path.")
     return _read_folder(path) if path.is_dir() else _read_file(path, axis)
 
 
 def _read_folder(folder: Path) -> tuple[np.ndarray, Sensor]:
-    frames = recorded_in(folder)
+    frames = frames_without_truths(folder)
     if not frames:
         raise StackError(f"{folder}: expected frames in it, found none. Pass {ACCEPTED}.")
-    note_gaps(folder, frames)
+    warn_gaps(folder, frames)
     return _read_frames(frames)
 
 
@@ -186,25 +184,22 @@ def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     raise StackError(f"{path}: expected a stack, found {found}. Pass {ACCEPTED}.")
 
 
-def _tells_black(path: Path, sensor: Sensor, options: ReadOptions) -> bool:
-    """Tell whether the black level comes from the file, its sidecar or an option.
-
-    Camera raw files hold it even where it is 0; of all others 0 is what a reader takes for want of
-    a better.
-    """
-    first = (recorded_in(path) or [path])[0] if path.is_dir() else path
+def _black_is_known(path: Path, sensor: Sensor, options: ReadOptions) -> bool:
+    """Return whether the black level comes from the file, its sidecar or an option. Camera raw
+    files always state it, even if it is 0; elsewhere 0 is a reader's default."""
+    first = (frames_without_truths(path) or [path])[0] if path.is_dir() else path
     if options.black_level is not None or sensor.black_levels != (0.0,):
         return True
     sidecar = find_sidecar(path)
-    said = sidecar is not None and "black_level" in read_sidecar(sidecar).sensor
-    return said or suffix_of(first) in RAW_SUFFIXES
+    stated = sidecar is not None and "black_level" in read_sidecar(sidecar).sensor
+    return stated or suffix_of(first) in RAW_SUFFIXES
 
 
 def _settle(
     path: Path, sensor: Sensor, options: ReadOptions, count: int
 ) -> tuple[Sensor, np.ndarray]:
     """Return the sensor and scan [n] after names, sidecar and options, the later the stronger."""
-    named = scan_named(recorded_in(path)) if path.is_dir() else None
+    named = scan_from_names(frames_without_truths(path)) if path.is_dir() else None
     scan = np.ones(count, np.int8) if named is None else np.array(named, np.int8)
     sidecar_path = find_sidecar(path)
     sidecar = read_sidecar(sidecar_path) if sidecar_path else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from burst.files.gray import frame_luminance
+from burst.files.luminance import frame_luminance
 from burst.records import Sensor, Stack, StackError
 
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ def _nothing() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Sequence:
-    """Frames of one camera, and what an ideal camera would have seen at stated moments.
+    """Frames of one camera, and what a global shutter would have recorded at given times.
 
     frames       [n, h, w] or [n, h, w, 3] (red first) uint8 or uint16, DN as stored
-    sensor       levels, shutter and times of the whole sensor; a row_time of 0 is one not known
+    sensor       levels, shutter and times of the whole sensor; a row_time of 0 is unknown
     scan         [n] int8, +1 read top to bottom, -1 bottom to top
-    truths       [t, h, w(, 3)] DN like the frames; t = 0 where there are none
+    truths       [t, h, w(, 3)] DN like the frames; t = 0 without truths
     truth_frame  [t] the frame that a truth belongs to; of a dual reversed pair, its first
-    truth_share  [t] when in that frame: 0 is mid-exposure of the first row, 1 that of the last
-    masks        [t, h, w] bool, where a truth counts; None is everywhere
+    truth_share  [t] time in that frame: 0 is mid-exposure of the first row, 1 that of the last
+    masks        [t, h, w] bool, where a truth is valid; None is everywhere
     flow         [t, k, 2, h, w] float32 px, from a truth to frame truth_frame + 0..k-1
-    rows, top    rows of the whole sensor, and the one that is row 0 here: crops keep their times
+    rows, top    rows of the whole sensor, and which of them is row 0 here: crops keep their times
     """
 
     frames: np.ndarray
@@ -77,17 +77,17 @@ class Sequence:
 
     @property
     def height(self) -> int:
-        """The number of rows here, h; `rows` are those of the whole sensor."""
+        """The number of rows here, h; `rows` is that of the whole sensor."""
         return int(self.frames.shape[1])
 
     @property
     def readout_ratio(self) -> float:
-        """Readout of the whole sensor in units of the frame time; 0 where it is not known."""
+        """Readout of the whole sensor in units of the frame time; 0 if unknown."""
         return self.sensor.readout_ratio(self.rows)
 
     @property
     def instants(self) -> np.ndarray:
-        """When every truth was taken [t], seconds (float64) on the clock of `exposures`."""
+        """The time of every truth [t], seconds (float64) on the clock of `exposures`."""
         begin, end = self._whole_exposures()
         middle = ((begin + end) / 2).numpy()[self.truth_frame.astype(int)]
         first, last = middle.min(axis=1), middle.max(axis=1)
@@ -95,22 +95,22 @@ class Sequence:
         return instants
 
     def exposures(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return start and end of exposure [n, h] in seconds (float64) of the rows seen here."""
+        """Return start and end of exposure [n, h] in seconds (float64) of the rows here."""
         begin, end = self._whole_exposures()
         seen = slice(self.top, self.top + self.height)
         return begin[:, seen], end[:, seen]
 
     def with_readout_ratio(self, ratio: float) -> Sequence:
-        """Return the same frames under another readout ratio; StackError if it is none."""
+        """Return the sequence with another readout ratio; StackError if it is invalid."""
         row_time = ratio * self.sensor.frame_time / self.rows
         return replace(self, sensor=replace(self.sensor, row_time=row_time))
 
     def luminance(self) -> Stack:
-        """Return one channel, from which motion is measured; the frames themselves if grey."""
+        """Return the luminance as a stack, from which motion is measured."""
         return self._stack(luminance_of(self.frames), self.name)
 
     def planes(self) -> tuple[Stack, ...]:
-        """Return the stacks to restore alike: red, green and blue, or the frames if grey."""
+        """Return the stacks to restore separately: red, green and blue, or the grey frames."""
         if self.frames.ndim == 3:
             return (self._stack(self.frames, self.name),)
         return tuple(

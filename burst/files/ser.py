@@ -1,4 +1,4 @@
-"""Read SER, the video format of lucky imagers: a header of 178 bytes, the frames, time stamps."""
+"""Read SER, the video format of lucky imaging: a header of 178 bytes, frames, time stamps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from burst.files.check import explained, mean_step, naming
-from burst.files.gray import to_luminance
+from burst.files.luminance import to_luminance
 from burst.files.times import with_times
 from burst.files.values import aligned_white
 from burst.records import Sensor, StackError
@@ -28,7 +28,7 @@ _ADVICE = "Record it again as mono or Bayer SER, or convert it to .npy."
 
 @dataclass(frozen=True)
 class Header:
-    """What the first 178 bytes say: colour, byte order flag, size in pixels, bits, frames."""
+    """The first 178 bytes: colour, byte order flag, size in pixels, bits, number of frames."""
 
     color: str
     flag: int
@@ -44,7 +44,7 @@ class Header:
 
     @property
     def frame_bytes(self) -> int:
-        """The number of bytes of one frame; depths of 9 to 16 bits are stored in 16."""
+        """The number of bytes of one frame; 9 to 16 bits are stored in 16."""
         values = self.height * self.width * self.channels
         return values * (1 if self.bits <= 8 else 2)
 
@@ -55,12 +55,10 @@ class Header:
 
 
 def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w], mapped unless in colour, and what the header says of the sensor.
-
-    As many frames as the file holds: programs that are stopped leave a wrong count behind.
-    """
+    """Return frames [n, h, w], mapped unless in colour, and the sensor of the header. All frames in
+    the file are read: programs that are stopped leave a wrong count in the header."""
     with explained(path, "a SER file", _ADVICE):
-        header = _counted(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
+        header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
         frames = _map_frames(path, header)
         stamps = _stamps(path, header)
     white = _white_of(path, header, frames)
@@ -73,9 +71,9 @@ def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
 
 
 def count_pixels(path: Path) -> int:
-    """Return how many pixels a file holds, by its header and its size alone."""
+    """Return how many pixels a file holds, from its header and size."""
     with explained(path, "a SER file", _ADVICE):
-        header = _counted(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
+        header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
     return header.count * header.height * header.width
 
 
@@ -102,13 +100,14 @@ def _read_header(path: Path) -> Header:
     return Header(_COLORS[color], flag, width, height, bits, count)
 
 
-def _counted(path: Path, header: Header, size: int) -> Header:
-    """Return the header with the count of frames in `size` bytes; StackError where one is cut."""
+def _with_true_count(path: Path, header: Header, size: int) -> Header:
+    """Return the header with the number of frames in `size` bytes; StackError if the
+    last is cut."""
     if header.count and size in (header.data_bytes, header.data_bytes + header.count * 8):
         return header
     found = _count_in(size, header.frame_bytes)
     if found is None and size >= header.data_bytes and header.count:
-        # Something else follows the frames; it is no frame.
+        # Other data follows the frames.
         return header
     if header.count and found is None:
         whole = size // header.frame_bytes
@@ -128,8 +127,8 @@ def _counted(path: Path, header: Header, size: int) -> Header:
 
 
 def _count_in(size: int, frame_bytes: int) -> int | None:
-    """Return how many whole frames fill a size, each with a time stamp or all without; None where
-    they leave a rest."""
+    """Return how many whole frames fill a size, all with a time stamp or all without; None if none
+    do."""
     for each in (frame_bytes, frame_bytes + _STAMP_BYTES):
         if size and size % each == 0:
             return size // each
@@ -145,8 +144,8 @@ def _map_frames(path: Path, header: Header) -> np.ndarray:
     flagged, other = ("<u2", ">u2") if header.flag == 0 else (">u2", "<u2")
     frames = np.memmap(path, flagged, "r", HEADER_BYTES, shape)
     swapped = np.memmap(path, other, "r", HEADER_BYTES, shape)
-    if _one_byte_alone(frames):
-        # Both orders are equally smooth; no program that is known writes the larger byte first.
+    if _is_8_bit(frames):
+        # Both orders are equally smooth; no known program writes the larger byte first.
         return frames if flagged == "<u2" else swapped
     if _roughness(swapped[0]) < 0.5 * _roughness(frames[0]):
         _log.warning("%s: the byte order flag is wrong; the smoother order was taken.", path)
@@ -154,34 +153,34 @@ def _map_frames(path: Path, header: Header) -> np.ndarray:
     return frames
 
 
-def _one_byte_alone(frames: np.ndarray) -> bool:
-    """Tell whether one of the two bytes of every value is 0, as of 8 bits that fill 16."""
+def _is_8_bit(frames: np.ndarray) -> bool:
+    """Return whether one of the two bytes of every value is 0: 8 bits stored in 16."""
     used = int(np.bitwise_or.reduce(frames[0], axis=None))
     return not used & 0xFF or not used & 0xFF00
 
 
 def _roughness(frame: np.ndarray) -> float:
-    """Return the mean step along a row in units of the spread: bytes in the wrong order look like
-    noise."""
+    """Return the mean step along a row in units of the spread; it is large for a wrong
+    byte order."""
     spread = float(frame.std())
     return mean_step(frame) / spread if spread else 0.0
 
 
 def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
-    """Return the white level. A header that says 16 bits may mean fewer, at the lower end or at
-    the upper one; what the values use tells."""
-    said = float(2**header.bits - 1)
+    """Return the white level, from the header and the values. A header that states 16 bits may mean
+    fewer, at the lower or the upper end."""
+    stated = float(2**header.bits - 1)
     if header.bits <= 8:
-        return said
+        return stated
     aligned = aligned_white(frames)
     highest = max(int(frame.max()) for frame in frames)
-    if aligned is not None and (header.bits == 16 or highest > said):
+    if aligned is not None and (header.bits == 16 or highest > stated):
         white = aligned
     elif header.bits < 16:
-        return said
+        return stated
     else:
         white = next(float(end) for end in (255, 4095, 16383, 65535) if highest <= end)
-    if white != said:
+    if white != stated:
         _log.info(
             "%s: its header says %d bits, its values reach %d: white is taken as %g.",
             path, header.bits, highest, white,
@@ -190,7 +189,7 @@ def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
 
 
 def _stamps(path: Path, header: Header) -> list[float] | None:
-    """Return the seconds of each frame from the first, of the stamps behind the frames; None
+    """Return the seconds of each frame from the first one, from the time stamps; None
     without them."""
     with path.open("rb") as file:
         file.seek(HEADER_BYTES + header.data_bytes)

@@ -1,4 +1,4 @@
-"""Read and write `<stem>.toml`, in which a person says what the file of the frames does not."""
+"""Read and write `<stem>.toml`, the sidecar that completes or corrects what a file states."""
 
 from __future__ import annotations
 
@@ -20,35 +20,32 @@ from burst.records import NoiseModel, Sensor, Shutter, StackError
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What was said of a stack: fields of its `Sensor`, and the scan of its frames."""
+    """Fields of a stack's `Sensor`, and the scan of its frames."""
 
     where: str
     sensor: dict[str, Any]
     scan: tuple[int, ...] | None = None
 
     def apply(self, sensor: Sensor) -> Sensor:
-        """Return a sensor on which the sidecar has the last word; StackError names the file.
-
-        Times of each frame set the time between frames, and the time between frames alone
-        replaces those of the file.
-        """
-        said = dict(self.sensor)
-        if "frame_times" in said and len(said["frame_times"]) > 1:
-            said.setdefault("frame_time", typical_step(said["frame_times"]))
-        elif "frame_time" in said:
-            said["frame_times"] = None
+        """Return the sensor with the fields of the sidecar; StackError names the file.
+        `frame_times` also sets `frame_time`; `frame_time` alone replaces the times of the file."""
+        stated = dict(self.sensor)
+        if "frame_times" in stated and len(stated["frame_times"]) > 1:
+            stated.setdefault("frame_time", typical_step(stated["frame_times"]))
+        elif "frame_time" in stated:
+            stated["frame_times"] = None
         with naming(self.where):
-            return replace(sensor, **said)
+            return replace(sensor, **stated)
 
     def scan_of(self, count: int) -> np.ndarray | None:
-        """Return the scan [n] int8: the pattern repeated over all frames; None if not said."""
+        """Return the scan [n] int8: the pattern repeated over all frames; None if not given."""
         return None if self.scan is None else np.resize(np.array(self.scan, np.int8), count)
 
 
 def find_sidecar(stack: Path) -> Path | None:
     """Return the sidecar of a stack: `<stem>.toml` beside it, or `stack.toml` inside a folder."""
     if stack.is_dir():
-        # A folder may be given as a dot; its name is needed.
+        # A folder may be given as "."; its name is needed.
         absolute = Path(os.path.abspath(stack))
         places = [stack / "stack.toml", absolute.with_name(f"{absolute.name}.toml")]
     else:
@@ -57,7 +54,7 @@ def find_sidecar(stack: Path) -> Path | None:
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Read a sidecar; StackError for what is no TOML, an unknown key or a wrong value."""
+    """Read a sidecar; StackError for invalid TOML, an unknown key or a wrong value."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -74,11 +71,11 @@ def read_sidecar(path: Path) -> Sidecar:
 
 
 def sidecar_text(sensor: Sensor, scan: np.ndarray | None) -> str:
-    """Return the sidecar that says all of a sensor, and the scan [n] where it is not all down."""
+    """Return a complete sidecar of a sensor, with the scan [n] unless all frames are read down."""
     import tomli_w
 
     table: dict[str, Any] = {k: v for k, v in asdict(sensor).items() if v is not None}
-    # A sidecar tells the black level: nothing is assumed any more.
+    # A sidecar states the black level: it is no longer assumed.
     del table["black_assumed"]
     table["shutter"] = str(sensor.shutter)
     if scan is not None and (scan < 0).any():
@@ -123,7 +120,7 @@ def _numbers(value: Any, count: int) -> tuple[float, ...]:
 
 
 def _times(value: Any) -> tuple[float, ...]:
-    """Return seconds from the first frame on, wherever the count began."""
+    """Return seconds from the first frame on."""
     if not isinstance(value, list) or not value:
         raise ValueError
     times = [_number(item) for item in value]

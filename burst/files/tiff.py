@@ -1,4 +1,4 @@
-"""Read TIFF through tifffile: which of its images are frames, in one file or in many."""
+"""Read TIFF through tifffile: frames as pages of one file or as many files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from burst.files.alike import check_alike, note_orientations
 from burst.files.check import explained, naming
+from burst.files.consistency import check_same_format, warn_orientations
 from burst.files.quiet import quiet_tifffile
-from burst.files.tiff_light import Light, light_of, sensor_of_light
+from burst.files.tiff_photometric import DecodedPages, decode_pages, sensor_of_pages
 from burst.files.tiff_pixels import decode_series
 from burst.records import Sensor, StackError
 
@@ -24,71 +24,71 @@ _MASK = 0b100
 
 
 def read_tiff(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] of all pages but previews, mapped where the file holds them as they
-    are; linear, 12 or 8 bits where the values and the tags say nothing else."""
+    """Return frames [n, h, w] of all pages but previews, mapped where possible, and their sensor.
+    They are linear, of 12 or 8 bits unless values or tags indicate otherwise."""
     with explained(path, "a TIFF stack", _ADVICE), _opened(path) as tiff:
         all_series = [series for series in tiff.series if not _is_preview(series.keyframe)]
-        _check_alike(path, all_series)
+        _check_one_kind(path, all_series)
         stacks = [_stack_of(path, tiff, series) for series in all_series]
         array = stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
-        light = light_of(path, all_series[0].keyframe, array, imagej=tiff.is_imagej)
+        decoded = decode_pages(path, all_series[0].keyframe, array, imagej=tiff.is_imagej)
         with naming(path):
-            return light.frames, _with_interval(tiff, sensor_of_light(light))
+            return decoded.frames, _with_interval(tiff, sensor_of_pages(decoded))
 
 
 def read_tiff_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] of files of one page each, previews left out, and their sensor."""
+    """Return frames [n, h, w] of files of one page each, without previews, and their sensor."""
     first = _read_frame(paths[0])
     frames = np.empty((len(paths), *first.frames.shape[1:]), first.frames.dtype)
     orientations = []
     for index, path in enumerate(paths):
-        light = first if index == 0 else _read_frame(path)
-        check_alike(path, light.frames[0], first.frames[0])
-        if (light.white, light.cfa) != (first.white, first.cfa):
+        decoded = first if index == 0 else _read_frame(path)
+        check_same_format(path, decoded.frames[0], first.frames[0])
+        if (decoded.white, decoded.cfa) != (first.white, first.cfa):
             raise StackError(
                 f"{path}: expected values and colours like the first frame's, found others."
                 " Pass frames of one camera with one setting."
             )
-        frames[index] = light.frames[0]
-        orientations.append(light.orientation)
-    note_orientations(paths[0].parent, orientations)
+        frames[index] = decoded.frames[0]
+        orientations.append(decoded.orientation)
+    warn_orientations(paths[0].parent, orientations)
     with naming(paths[0].parent):
-        return frames, sensor_of_light(replace(first, frames=frames))
+        return frames, sensor_of_pages(replace(first, frames=frames))
 
 
 def count_pages(path: Path) -> int:
-    """Return how many pages a TIFF has, previews left out; 1 for a broken file."""
+    """Return how many pages a TIFF has, without previews; 1 for a broken file."""
     import tifffile
 
     quiet_tifffile()
     try:
         with tifffile.TiffFile(path) as tiff:
             if len(tiff.pages) == 1 and (tiff.is_imagej or tiff.is_shaped):
-                # One directory may stand for all frames that follow it.
+                # One directory may describe all frames.
                 return max(1, int(np.prod(_leading(tiff.series[0]), dtype=int)))
             return sum(not _is_preview(page) for page in tiff.pages) or 1
     except Exception:
-        # Parsers of damaged files raise anything; reading it will tell what is wrong.
+        # Parsers of damaged files raise anything; reading it will report what is wrong.
         return 1
 
 
 def read_page(path: Path) -> np.ndarray:
-    """Return the pixels of a TIFF of one page as light: [h, w], or [h, w, 3], blue first."""
+    """Return the pixels of a TIFF of one page: [h, w], or [h, w, 3], blue first."""
     with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
-        return _light_of_page(path, tiff).in_colour()
+        return _decode_page(path, tiff).first_page()
 
 
-def _read_frame(path: Path) -> Light:
+def _read_frame(path: Path) -> DecodedPages:
     with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
-        return _light_of_page(path, tiff)
+        return _decode_page(path, tiff)
 
 
-def _light_of_page(path: Path, tiff: Any) -> Light:
+def _decode_page(path: Path, tiff: Any) -> DecodedPages:
     series = _full_series(path, tiff)
     array = _stack_of(path, tiff, series)
     if len(array) > 1:
         raise StackError(f"{path}: expected one page, found {len(array)}. {_PAGE_ADVICE}")
-    return light_of(path, series.keyframe, array, imagej=tiff.is_imagej)
+    return decode_pages(path, series.keyframe, array, imagej=tiff.is_imagej)
 
 
 def _full_series(path: Path, tiff: Any) -> Any:
@@ -100,7 +100,7 @@ def _full_series(path: Path, tiff: Any) -> Any:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open a TIFF; what its parser only complains of, such as a cut list of pages, is an error."""
+    """Open a TIFF; a truncated list of pages, of which the parser only warns, is an error."""
     import tifffile
 
     quiet_tifffile()
@@ -110,7 +110,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _check_whole(path: Path, tiff: Any) -> None:
-    """Raise StackError where the list of pages ends in the middle, or pixels are missing."""
+    """Raise StackError where the list of pages ends early, or pixels are missing."""
     size, last = path.stat().st_size, tiff.pages[len(tiff.pages) - 1]
     ends = [
         int(offset) + int(count)
@@ -126,7 +126,7 @@ def _check_whole(path: Path, tiff: Any) -> None:
 
 
 def _next_offset(tiff: Any, page: Any) -> int:
-    """Return where the directory after a page's begins in the file; 0 for the last one."""
+    """Return the offset of the directory after a page's; 0 for the last one."""
     format_, file = tiff.tiff, tiff.filehandle
     file.seek(page.offset)
     count = int.from_bytes(file.read(format_.tagnosize), _order(tiff))
@@ -139,13 +139,13 @@ def _order(tiff: Any) -> Any:
 
 
 def _is_preview(page: Any) -> bool:
-    """Tell whether a page is a smaller copy of another, or a mask."""
+    """Return whether a page is a smaller copy of another, or a mask."""
     old = page.tags.get(_OLD_SUBFILE)
     return bool(page.is_reduced or page.subfiletype & _MASK or (old and old.value == _OLD_REDUCED))
 
 
-def _check_alike(path: Path, all_series: list[Any]) -> None:
-    """Raise StackError unless all series are of pages of one size, type and meaning."""
+def _check_one_kind(path: Path, all_series: list[Any]) -> None:
+    """Raise StackError unless all series have pages of one size, type and meaning."""
     kinds = {(s.keyframe.shape, str(s.dtype), int(s.keyframe.photometric)) for s in all_series}
     if len(kinds) != 1:
         sizes = sorted(" x ".join(map(str, shape)) + f" of {kind}" for shape, kind, _ in kinds)
@@ -156,14 +156,15 @@ def _check_alike(path: Path, all_series: list[Any]) -> None:
 
 
 def _leading(series: Any) -> list[int]:
-    """Return the sides of a series before the rows of its pages, channels refused."""
+    """Return the sides of a series before the rows of its pages."""
     axes = series.axes.replace("S", "")
     sides = dict(zip(series.axes, series.shape, strict=True))
     return [sides[axis] for axis in axes if axis not in "YX"]
 
 
 def _stack_of(path: Path, tiff: Any, series: Any) -> np.ndarray:
-    """Return the pages of a series [n, h, w] or [n, h, w, samples]; more axes where it has them."""
+    """Return the pages of a series [n, h, w] or [n, h, w, samples], with further axes if it has
+    them."""
     sides = dict(zip(series.axes, series.shape, strict=True))
     if sides.get("C", 1) > 1 and _shows_channels(tiff, sides):
         raise StackError(
@@ -179,7 +180,7 @@ def _stack_of(path: Path, tiff: Any, series: Any) -> np.ndarray:
 
 
 def _shows_channels(tiff: Any, sides: dict[str, int]) -> bool:
-    """Tell whether the axis C counts the channels of pictures; ImageJ's default may be frames."""
+    """Return whether axis C counts channels of pictures; in ImageJ it may count frames."""
     if not tiff.is_imagej:
         return True
     shown = str((tiff.imagej_metadata or {}).get("mode", "")).lower()
@@ -188,7 +189,7 @@ def _shows_channels(tiff: Any, sides: dict[str, int]) -> bool:
 
 
 def _with_interval(tiff: Any, sensor: Sensor) -> Sensor:
-    """Return a sensor with the time between frames that ImageJ noted."""
+    """Return a sensor with the time between frames that ImageJ stored."""
     seconds = (tiff.imagej_metadata or {}).get("finterval", 0) if tiff.is_imagej else 0
     good = isinstance(seconds, (int, float)) and 0 < seconds < float("inf")
     return replace(sensor, frame_time=float(seconds)) if good else sensor

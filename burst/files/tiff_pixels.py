@@ -1,4 +1,4 @@
-"""The numbers of TIFF pages, those too that tifffile alone does not decode."""
+"""Decode the numbers of TIFF pages, including those that tifffile alone does not decode."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _TYPES = {"H": 3, "I": 4}  # names of TIFF 6.0 section 2 by those of struct
 
 
 def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
-    """Return all pages of a series as the file stores them, mapped where they are not packed."""
+    """Return all pages of a series as stored, mapped where they are not compressed."""
     page = series.keyframe
     if page.bitspersample not in _WHOLE_BITS and page.compression == _NONE and not page.is_tiled:
-        return _each(series, lambda one: _unpacked(tiff, one))
+        return _decode_each_page(series, lambda one: _unpack_bits(tiff, one))
     if series.dataoffset is not None:
         return _map(path, tiff, series)
     try:
@@ -30,7 +30,7 @@ def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
         if "imagecodecs" not in str(error):
             raise
         if page.compression == _LZW and page.bitspersample in (8, 16, 32):
-            return _each(series, lambda one: _unwrapped(tiff, one))
+            return _decode_each_page(series, lambda one: _decode_lzw(tiff, one))
         raise StackError(
             f"{path}: expected pages that tifffile decodes by itself, found"
             f" {page.compression.name} of {page.bitspersample} bits. Install the decoders, pip"
@@ -44,13 +44,13 @@ def _map(path: Path, tiff: Any, series: Any) -> np.ndarray:
     return tifffile.memmap(path, series=tiff.series.index(series), mode="r")
 
 
-def _each(series: Any, decode: Any) -> np.ndarray:
+def _decode_each_page(series: Any, decode: Any) -> np.ndarray:
     pages = [decode(page if page is not None else series.keyframe) for page in series.pages]
     return np.stack(pages).reshape(series.shape)
 
 
 def _segments(tiff: Any, page: Any) -> list[bytes]:
-    """Return the strips or tiles of a page as the file holds them."""
+    """Return the strips or tiles of a page as stored."""
     found = []
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         tiff.filehandle.seek(offset)
@@ -58,8 +58,8 @@ def _segments(tiff: Any, page: Any) -> list[bytes]:
     return found
 
 
-def _unpacked(tiff: Any, page: Any) -> np.ndarray:
-    """Return the numbers of an unpacked page of 2 to 31 bits each; every row begins a byte."""
+def _unpack_bits(tiff: Any, page: Any) -> np.ndarray:
+    """Return the numbers of an uncompressed page of 2 to 31 bits; every row starts a byte."""
     key = page.keyframe
     bits, samples = key.bitspersample, key.samplesperpixel
     rows = key.imagelength * (1 if key.planarconfig == _CONTIGUOUS else samples)
@@ -72,11 +72,9 @@ def _unpacked(tiff: Any, page: Any) -> np.ndarray:
     return np.asarray(numbers.astype(key.dtype).reshape(key.shape))
 
 
-def _unwrapped(tiff: Any, page: Any) -> np.ndarray:
-    """Return the numbers of a page of LZW through the libtiff in OpenCV.
-
-    Each plane is wrapped as a grey file, so that nothing but the packing is undone.
-    """
+def _decode_lzw(tiff: Any, page: Any) -> np.ndarray:
+    """Return the numbers of an LZW page through the libtiff in OpenCV. Each plane is wrapped as a
+    grey file, so that only the compression is undone."""
     key, segments = page.keyframe, _segments(tiff, page)
     planes = 1 if key.planarconfig == _CONTIGUOUS else key.samplesperpixel
     each = len(segments) // planes
@@ -92,17 +90,17 @@ def _through_opencv(tiff: Any, page: Any, segments: list[bytes]) -> np.ndarray:
 
     quiet_opencv()
     samples = page.samplesperpixel if page.planarconfig == _CONTIGUOUS else 1
-    content = _wrapped(tiff.byteorder, page, segments, samples)
+    content = _tiff_around(tiff.byteorder, page, segments, samples)
     decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise ValueError("LZW data that are damaged")
-    # OpenCV's colours are blue first; a file's are red first.
+    # OpenCV returns blue first; the file has red first.
     pixels = decoded if samples == 1 else decoded[..., [2, 1, 0, 3][:samples]]
     return np.ascontiguousarray(pixels).view(page.dtype.newbyteorder("="))
 
 
-def _wrapped(order: str, page: Any, segments: list[bytes], samples: int) -> bytes:
-    """Return a TIFF of one page around packed strips or tiles, grey or RGB."""
+def _tiff_around(order: str, page: Any, segments: list[bytes], samples: int) -> bytes:
+    """Return a TIFF of one page, grey or RGB, around compressed strips or tiles."""
     start = 8
     offsets = [start + sum(map(len, segments[:k])) for k in range(len(segments))]
     counts = [len(segment) for segment in segments]
@@ -132,7 +130,7 @@ def _wrapped(order: str, page: Any, segments: list[bytes], samples: int) -> byte
 
 
 def _directory(order: str, place: int, tags: list[tuple[int, str, list[int]]]) -> bytes:
-    """Return the list of tags that stands at a place in the file, with the values behind it."""
+    """Return the directory of tags at a place in the file, followed by their values."""
     entries, behind = b"", b""
     beyond = place + 2 + 12 * len(tags) + 4
     for code, kind, values in tags:

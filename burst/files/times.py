@@ -1,4 +1,4 @@
-"""When each frame was taken: stamps of a file become seconds from the first frame on."""
+"""Turn time stamps of a file into times of frames, in seconds from the first one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from burst.records import Sensor
 
-# Stamps of whole seconds are uncertain by up to one; of ten it is a tenth.
+# Stamps of whole seconds err by up to one second, a tenth of a step of ten seconds.
 _FINE_STEPS = 10
 
 _log = logging.getLogger("burst")
@@ -22,17 +22,15 @@ def typical_step(times: Sequence[float]) -> float:
 
 
 def _are_coarse(stamps: Sequence[float]) -> bool:
-    """Tell whether stamps of whole seconds are as far from the truth as the frames are apart."""
+    """Return whether stamps of whole seconds are too coarse for the time between frames."""
     whole = all(stamp == round(stamp) for stamp in stamps)
     return whole and typical_step(stamps) < _FINE_STEPS
 
 
 def with_times(where: object, sensor: Sensor, stamps: Sequence[float] | None) -> Sensor:
-    """Return a sensor with the times of the frames; as it was where the stamps cannot be them.
-
-    `stamps` are seconds from any moment on, None where the file has none. Stamps that do not rise
-    from frame to frame, as those of whole seconds, are told and left out.
-    """
+    """Return a sensor with the times of the frames; unchanged if the stamps cannot be right.
+    `stamps` are seconds from any origin; None if the file has none. Stamps that do not increase
+    from frame to frame are ignored, with a message."""
     if stamps is None or len(stamps) < 2:
         return sensor
     if not all(later > earlier for earlier, later in pairwise(stamps)):

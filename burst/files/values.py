@@ -1,4 +1,4 @@
-"""Numbers of any type become DN: 16 bits, with levels that follow what was done to them."""
+"""Convert numbers of any type to DN: 16 bits, with the levels scaled alike."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ from burst.records import Sensor, StackError
 
 _log = logging.getLogger("burst")
 
-_FEWEST_EMPTY_BITS = 2  # a single one that is 0 may be chance in a small dark frame
+_FEWEST_EMPTY_BITS = 2  # a single unused bit may be chance in a small dark frame
 _SURELY_EMPTY_BITS, _MOST_EMPTY_BITS = 4, 8
-_ROUNDING = 1e-6  # by what a maximum of 1 in half or single precision may be passed
+_ROUNDING = 1e-6  # by which rounding in half or single precision may exceed a maximum of 1
 
 
 def assumed_sensor(frames: np.ndarray) -> Sensor:
-    """Return what the numbers [n, ...] themselves say of the white level, in their own unit.
-
-    255 for 8 bits, 1 for fractions within 0..1, the largest value for bits that stand at the upper
-    end of 16; else 12 bits, as `Sensor` says.
-    """
+    """Return the sensor that the numbers [n, ...] indicate, in their own unit. The white level is
+    255 for 8 bits, 1 for fractions within 0..1, the largest value for bits that are aligned to the
+    upper end of 16; else 12 bits, the default of `Sensor`."""
     kind, size = frames.dtype.kind, frames.dtype.itemsize
     if kind in "ui" and size == 1:
         return Sensor(white_level=255 if kind == "u" else 127)
-    if kind == "f" and frames.size and _is_share(frames):
+    if kind == "f" and frames.size and _are_fractions(frames):
         return Sensor(white_level=1.0)
     white = aligned_white(frames) if kind in "ui" else None
     return Sensor() if white is None else Sensor(white_level=white)
 
 
 def aligned_white(frames: np.ndarray) -> float | None:
-    """Return the white level of values [n, ...] whose lowest 2 to 8 of 16 bits are never used, as
-    cameras write 8 to 14 bits into 16; None for all others and for those within 12 bits."""
+    """Return the white level of values [n, ...] whose lowest 2 to 8 of 16 bits are never used.
+    Cameras store 8 to 14 bits so. None for all others and for values within 12 bits."""
     used = 0
     for frame in frames:
         used |= int(np.bitwise_or.reduce(frame, axis=None)) if frame.size else 0
@@ -45,9 +43,9 @@ def aligned_white(frames: np.ndarray) -> float | None:
     if not Sensor.white_level < used <= MAXIMUM_DN:
         return None
     unused = (used & -used).bit_length() - 1
-    # Converters have 8, 10, 12 or 14 bits: one more that is 0 is chance.
+    # Converters have 8, 10, 12 or 14 bits: one more unused bit is chance.
     empty = min(unused // 2 * 2, _MOST_EMPTY_BITS)
-    # 12 bits may also stand in 14; only the topmost bit tells 14 bits in 16 from them.
+    # 12 bits may also be aligned in 14; only a used top bit shows that they are aligned in 16.
     sure = empty >= _SURELY_EMPTY_BITS or used > MAXIMUM_DN // 2
     return float(MAXIMUM_DN >> empty << empty) if sure else None
 
@@ -55,15 +53,15 @@ def aligned_white(frames: np.ndarray) -> float | None:
 def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, Sensor]:
     """Return finite frames [n, h, w] as uint16 DN, and the sensor with its levels in the same DN.
 
-    Whole numbers of at most 16 bits stay as they are. Fractions, and numbers beyond 16 bits, are
+    Whole numbers of at most 16 bits are unchanged. Fractions, and numbers beyond 16 bits, are
     scaled so that white becomes 65535; negative numbers are raised, and the black level with them.
     StackError for other types and values that do not fit the levels.
     """
     if frames.dtype == np.uint16:
         return frames, sensor
-    frames = _unwrapped(where, _checked_type(where, frames))
-    span = _span_of(frames)
-    _check_span(where, span, sensor)
+    frames = _as_unsigned(where, _checked_type(where, frames))
+    span = _value_range(frames)
+    _check_range(where, span, sensor)
     offset = _offset(span)
     white = sensor.white_level + offset
     scaled = not span.whole or max(white, span.high + offset) > MAXIMUM_DN
@@ -71,7 +69,7 @@ def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, S
         raise StackError(
             f"{where}: expected values up to the white level {sensor.white_level:.9g}, found a"
             f" maximum of {span.high:.9g}. Pass --white-level with the value at saturation,"
-            f" {_roomy(span.high):.9g} if you do not know it."
+            f" {_sufficient_white(span.high):.9g} if you do not know it."
         )
     scale = MAXIMUM_DN / white if scaled else 1.0
     if offset or scaled:
@@ -83,7 +81,7 @@ def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, S
 
 
 @dataclass(frozen=True)
-class _Span:
+class _ValueRange:
     """The lowest and the highest value, and whether all are whole numbers."""
 
     low: float
@@ -105,11 +103,9 @@ def _checked_type(where: str, frames: np.ndarray) -> np.ndarray:
     return frames
 
 
-def _unwrapped(where: str, frames: np.ndarray) -> np.ndarray:
-    """Return 16-bit numbers that were stored as signed though they are not as unsigned ones.
-
-    Neighbours on both sides of 32767 are then 65536 apart, where those of a picture are alike.
-    """
+def _as_unsigned(where: str, frames: np.ndarray) -> np.ndarray:
+    """Return 16-bit numbers as unsigned if they were stored as signed by mistake. As signed
+    numbers, neighbours on both sides of 32767 are then 65536 apart instead of similar."""
     if frames.dtype.kind != "i" or frames.dtype.itemsize != 2 or not frames.size:
         return frames
     signed = next((frame for frame in frames if frame.min() < 0), None)
@@ -120,16 +116,16 @@ def _unwrapped(where: str, frames: np.ndarray) -> np.ndarray:
     return frames.view(unsigned_type)
 
 
-def _span_of(frames: np.ndarray) -> _Span:
+def _value_range(frames: np.ndarray) -> _ValueRange:
     low, high, whole = math.inf, -math.inf, True
     for frame in frames:
         if frame.dtype.kind == "f":
             whole = whole and bool((frame == np.rint(frame)).all())
         low, high = min(low, float(frame.min())), max(high, float(frame.max()))
-    return _Span(low, high, whole)
+    return _ValueRange(low, high, whole)
 
 
-def _check_span(where: str, span: _Span, sensor: Sensor) -> None:
+def _check_range(where: str, span: _ValueRange, sensor: Sensor) -> None:
     if span.low < 0 and -span.low > span.high:
         raise StackError(
             f"{where}: expected light above 0, found values from {span.low:g} to {span.high:g}."
@@ -144,8 +140,8 @@ def _check_span(where: str, span: _Span, sensor: Sensor) -> None:
         )
 
 
-def _offset(span: _Span) -> float:
-    """Return what makes the lowest value 0: nothing where it is positive."""
+def _offset(span: _ValueRange) -> float:
+    """Return what makes the lowest value 0, if it is negative; else 0."""
     if span.low >= 0:
         return 0.0
     return -span.low if not span.whole else float(math.ceil(-span.low))
@@ -173,8 +169,8 @@ def _with_levels(sensor: Sensor, offset: float, scale: float) -> Sensor:
     )
 
 
-def _is_share(frames: np.ndarray) -> bool:
-    """Tell whether the values are fractions of white: none above 1, and not all whole."""
+def _are_fractions(frames: np.ndarray) -> bool:
+    """Return whether the values are fractions of white: none above 1, and not all whole."""
     high = max(
         float(np.max(frame, initial=-math.inf, where=np.isfinite(frame))) for frame in frames
     )
@@ -183,6 +179,7 @@ def _is_share(frames: np.ndarray) -> bool:
     return any(bool((np.isfinite(frame) & (frame != np.rint(frame))).any()) for frame in frames)
 
 
-def _roomy(high: float) -> float:
-    """Return a white level that holds a maximum: full bits of whole numbers, else just it."""
+def _sufficient_white(high: float) -> float:
+    """Return a white level above a maximum: all bits of whole numbers, else the maximum
+    rounded up."""
     return float(2 ** math.ceil(math.log2(high + 1)) - 1) if high > 4 else math.ceil(high * 10) / 10

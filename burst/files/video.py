@@ -1,4 +1,5 @@
-"""Read a video through OpenCV as its rows were recorded: 8 bits encoded for display, or 16 grey."""
+"""Read a video through OpenCV with rows as recorded: 8 bits encoded for display, or 16
+bits grey."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.files.container import Container, read_container
-from burst.files.deep import decode_deep, find_program
-from burst.files.gray import frame_luminance, note_luminance
+from burst.files.ffmpeg import decode_16_bits, find_ffmpeg
+from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.quiet import quiet_opencv
 from burst.files.times import typical_step, with_times
 from burst.records import Sensor, StackError
@@ -24,18 +25,27 @@ _log = logging.getLogger("burst")
 _ADVICE = "Convert it to H.264 .mp4, or to a folder of PNG frames."
 # Clockwise turns to an upright image, in degrees, as orientations of EXIF.
 _TURNED = {90: 6, 180: 3, 270: 8}
-_GRAY16 = b"Y1\x00\x10"  # FFmpeg's tag of the one deep format that OpenCV hands on whole
+# FFmpeg's tag of the only format of more than 8 bits that OpenCV returns whole.
+_GRAY16 = b"Y1\x00\x10"
 _TWELVE_BITS = 4095
-# Stamps that a steady camera gives stay this close to a straight line: containers round to
-# milliseconds (Matroska), and cameras jitter by a few percent of the time between frames.
+# Time stamps of a steady camera deviate from a straight line by at most this (s; share of the time
+# between frames): containers round to milliseconds (Matroska), and cameras jitter.
 _ROUNDED, _JITTER = 0.75e-3, 0.05
 
 
 @dataclass
-class _Decoded:
-    """What a video held: its frames, when each is shown (s), how many it says it has, its rate (0
-    where it says neither), how it is turned, the tag of its pixels, the shape of a
-    frame, whether values are of 16 bits."""
+class _Video:
+    """A decoded video.
+
+    stated  number of frames that the file states; 0 if unknown
+    rate    frames a second; 0 if unknown
+    turned  degrees by which it is to be rotated for display
+    tag     FFmpeg's tag of the pixel format
+    shape   of a frame
+    deep    whether values have 16 bits
+    frames  as kept
+    stamps  when each frame is shown, s
+    """
 
     stated: int
     rate: float
@@ -48,11 +58,9 @@ class _Decoded:
 
 
 def read_video(path: Path) -> tuple[np.ndarray, Sensor]:
-    """Return frames [n, h, w] uint8, or uint16 of 16 bits grey, and what the video says of the
-    sensor: its frame time, or each frame's where they are uneven, and how results are turned.
-
-    StackError for a video that was cut.
-    """
+    """Return frames [n, h, w] uint8, or uint16 of 16 bits grey, and their sensor. The sensor holds
+    the frame time, or that of each frame if uneven, and the orientation. StackError for a truncated
+    video."""
     coloured = False
 
     def grey(frame: np.ndarray) -> np.ndarray:
@@ -62,43 +70,41 @@ def read_video(path: Path) -> tuple[np.ndarray, Sensor]:
 
     frames, sensor = decode_video(path, grey)
     if coloured:
-        note_luminance(path)
+        warn_luminance(path)
     return frames, sensor
 
 
 def red_first(frame: np.ndarray) -> np.ndarray:
-    """Return a frame as OpenCV gives it, [h, w, 3] blue first, with red first; [h, w] as it is."""
+    """Return a frame of OpenCV, [h, w, 3] blue first, with red first; [h, w] unchanged."""
     return frame if frame.ndim == 2 else np.ascontiguousarray(frame[..., ::-1])
 
 
 def decode_video(path: Path, keep: Keep, count: int | None = None) -> tuple[np.ndarray, Sensor]:
-    """Return what is kept of the first `count` frames, or of all, and their sensor.
-
-    `keep` is given each frame as its rows were recorded: [h, w, 3] uint8, blue first, or [h, w]
-    uint16. StackError for a video without frames, and for one that was cut.
-    """
+    """Return `keep` of each of the first `count` frames, or of all, and their sensor. `keep` gets
+    each frame with its rows as recorded: [h, w, 3] uint8, blue first, or [h, w] uint16. StackError
+    for a video without frames, and for a truncated one."""
     quiet_opencv()
     with explained(path, "a video", _ADVICE):
         container = read_container(path)
-        video = _deepened(path, _decode(path, keep, count), keep)
+        video = _with_all_bits(path, _decode(path, keep, count), keep)
     if count is None:
         _check_whole(path, container, video)
-        _tell_lost(path, container, video)
+        _warn_lost(path, container, video)
     if not video.frames:
         raise StackError(f"{path}: expected a video, found no frame in it. {_ADVICE}")
     return np.stack(video.frames), _sensor(path, video)
 
 
-def _decode(path: Path, keep: Keep, count: int | None) -> _Decoded:
+def _decode(path: Path, keep: Keep, count: int | None) -> _Video:
     import cv2
 
     capture = cv2.VideoCapture(str(path))
     try:
-        # OpenCV would turn the frames; rows are the sensor's only as they were recorded.
+        # OpenCV would rotate the frames, whose rows would no longer be those of the sensor.
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
-        video = _Decoded(
-            round(_stated(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
-            _stated(capture.get(cv2.CAP_PROP_FPS)),
+        video = _Video(
+            round(_valid(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
+            _valid(capture.get(cv2.CAP_PROP_FPS)),
             int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360,
             int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(8, "little", signed=True)[
                 :4
@@ -119,35 +125,33 @@ def _decode(path: Path, keep: Keep, count: int | None) -> _Decoded:
     return video
 
 
-def _deepened(path: Path, video: _Decoded, keep: Keep) -> _Decoded:
-    """Return a video with all its bits, where ffmpeg is there to read them."""
-    program = find_program()
+def _with_all_bits(path: Path, video: _Video, keep: Keep) -> _Video:
+    """Return a video with all its bits, if ffmpeg is installed."""
+    program = find_ffmpeg()
     if video.deep or _bits(video.tag) <= 8 or program is None or not video.frames:
         return video
     shape = video.shape[:2] if video.tag[:2] == b"Y1" else video.shape
-    frames = decode_deep(program, path, shape, keep, len(video.frames))
+    frames = decode_16_bits(program, path, shape, keep, len(video.frames))
     return video if frames is None else replace(video, frames=frames, deep=True)
 
 
-def _check_whole(path: Path, container: Container, video: _Decoded) -> None:
-    """Raise StackError for a video that was cut."""
+def _check_whole(path: Path, container: Container, video: _Video) -> None:
+    """Raise StackError for a truncated video."""
     found = len(video.frames)
-    if container.unindexed or (container.cut and (found < video.stated or not found)):
-        told = f"{container.expected} bytes" if container.cut else "an index"
-        has = f"{container.found}" if container.cut else "none"
+    if container.unindexed or (container.truncated and (found < video.stated or not found)):
+        wanted = f"{container.expected} bytes" if container.truncated else "an index"
+        has = f"{container.found}" if container.truncated else "none"
         of = f" with {video.stated} frames" if video.stated else ""
         raise StackError(
-            f"{path}: expected {told}{of}, found {has} and {found} frames."
+            f"{path}: expected {wanted}{of}, found {has} and {found} frames."
             " It is truncated: copy or record it again."
         )
 
 
-def _tell_lost(path: Path, container: Container, video: _Decoded) -> None:
-    """Tell of bits and of frames that are lost.
-
-    Fewer frames than a container has by its duration are no fault where they fill that time: frame
-    rates vary, and edit lists leave frames out. A container that counts may err by one.
-    """
+def _warn_lost(path: Path, container: Container, video: _Video) -> None:
+    """Warn of bits and of frames that are lost. Fewer frames than follow from the duration are no
+    fault if they fill it: frame rates vary, and edit lists leave frames out. A container that
+    counts frames may err by one."""
     bits, found = _bits(video.tag), len(video.frames)
     if bits > 8 and not video.deep:
         _log.warning(
@@ -165,13 +169,13 @@ def _tell_lost(path: Path, container: Container, video: _Decoded) -> None:
         lost = max(found, shown) < stated - 1
     if lost:
         _log.warning(
-            "%s: expected %d frames, as it says, found %d that can be decoded. It is damaged or was"
+            "%s: expected the stated %d frames, found %d that can be decoded. It is damaged or was"
             " cut: copy or record it again.", path, stated, found,
         )  # fmt: skip
 
 
-def _sensor(path: Path, video: _Decoded) -> Sensor:
-    """Return what a video says of its sensor: levels, times, orientation."""
+def _sensor(path: Path, video: _Video) -> Sensor:
+    """Return the sensor of a video: levels, times, orientation."""
     sensor = Sensor(white_level=255, transfer="srgb", orientation=_TURNED.get(video.turned, 1))
     if video.tag == _GRAY16:
         sensor = replace(sensor, white_level=_white_of(path, video), transfer="linear")
@@ -184,12 +188,12 @@ def _sensor(path: Path, video: _Decoded) -> Sensor:
     return with_times(path, sensor, _unrounded(video.stamps))
 
 
-def _stated(number: float) -> float:
-    """Return a number that a video states; 0 for one that cannot be."""
+def _valid(number: float) -> float:
+    """Return a number that a video states; 0 for an impossible one."""
     return number if math.isfinite(number) and 0 < number < 2**31 else 0.0
 
 
-def _white_of(path: Path, video: _Decoded) -> float:
+def _white_of(path: Path, video: _Video) -> float:
     """Return the white level of 16-bit frames; cameras store 12 bits in them."""
     if max(int(frame.max()) for frame in video.frames) > _TWELVE_BITS:
         return 65535
@@ -201,11 +205,9 @@ def _white_of(path: Path, video: _Decoded) -> float:
 
 
 def _bits(tag: bytes) -> int:
-    """Return the bits of a colour that FFmpeg's tag of a pixel format tells, 8 where none does.
-
-    Deep planar formats are called Y1, Y3, Y4, G3 or G4, their subsampling, and their bits; the
-    letters come last where the high byte comes first.
-    """
+    """Return the bits per colour of FFmpeg's tag of a pixel format; 8 if it does not state them.
+    Tags of planar formats of more than 8 bits are Y1, Y3, Y4, G3 or G4, their subsampling, and
+    their bits; the letters come last where the high byte comes first."""
     for name, bits in ((tag[:2], tag[3]), (tag[:1:-1], tag[0])):
         if name[:1] in b"YG" and name[1:] in (b"1", b"3", b"4") and 8 < bits <= 16:
             return bits
@@ -213,7 +215,7 @@ def _bits(tag: bytes) -> int:
 
 
 def _is_even(stamps: list[float]) -> bool:
-    """Tell whether times lie on a straight line, but for rounding and jitter."""
+    """Return whether times are evenly spaced, but for rounding and jitter."""
     if len(stamps) < 3:
         return True
     order = np.arange(len(stamps))
@@ -223,7 +225,7 @@ def _is_even(stamps: list[float]) -> bool:
 
 
 def _unrounded(stamps: list[float]) -> list[float]:
-    """Return times in whole milliseconds of a steady camera that skipped frames as they were."""
+    """Return times before rounding to milliseconds, if they are those of a steady camera."""
     steps, step = np.diff(stamps), typical_step(stamps)
     if not _whole(stamps) or step <= 0:
         return stamps
@@ -234,5 +236,5 @@ def _unrounded(stamps: list[float]) -> list[float]:
 
 
 def _whole(stamps: list[float]) -> bool:
-    """Tell whether times (s) are whole milliseconds."""
+    """Return whether times (s) are whole milliseconds."""
     return all(abs(1000 * stamp - round(1000 * stamp)) < 1e-3 for stamp in stamps)

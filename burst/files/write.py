@@ -1,4 +1,4 @@
-"""Write results so that a reader meets either the whole file or none."""
+"""Write results so that a reader finds either the whole file or none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from burst.records import Provenance, Sensor
 
 PROVENANCE_KEYWORD = "provenance"
 
-FILM_RATE = 25.0  # images a second: a film to look at runs slower than what it shows
+VIDEO_RATE = 25.0  # images a second; chosen by hand
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -55,11 +55,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def write_results(
     folder: Path, image: np.ndarray, sensor: Sensor, provenance: Provenance
 ) -> list[Path]:
-    """Write restored.npy, .tif and .png of an image [h, w] or [h, w, 3] (red first); return them.
+    """Write restored.npy, .tif and .png of an image [h, w] or [h, w, 3] (red first); return their
+    paths.
 
-    The image lies as the frames were recorded and is written upright. It is linear, or
-    display-encoded where `sensor.transfer` says so: npy (float32) and tif (16 bit) are made
-    linear, png (16 bit) is made for a display, colour with its white balance.
+    The image has the orientation of the frames and is written upright. It is linear, or
+    display-encoded if `sensor.transfer` is "srgb". npy (float32) and tif (16 bit) are linear, png
+    (16 bit) is encoded for a display, colour with its white balance.
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
     linear, display = finished(image, sensor)
@@ -76,14 +77,12 @@ def write_results(
 def write_instants(
     folder: Path, images: np.ndarray, sensor: Sensor, provenance: Provenance
 ) -> list[Path]:
-    """Write images [t, h, w] or [t, h, w, 3] of several instants; return the files.
-
-    As `write_results` does, with all instants in restored.npy and in the pages of restored.tif, a
-    restored-<k>.png of each, and restored.mp4 (8 bit) to look at.
-    """
+    """Write images [t, h, w] or [t, h, w, 3] of several instants; return the paths. As
+    `write_results`, with all instants in restored.npy and in the pages of restored.tif, each in
+    restored-<k>.png, and all in the video restored.mp4 (8 bit)."""
     note = json.dumps(asdict(provenance), sort_keys=True)
     linear, display = finished(images, sensor, several=True)
-    arrays, pages, film = (folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".mp4"))
+    arrays, pages, video = (folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".mp4"))
     with atomic_write(arrays) as part:
         np.save(part, linear)
     with atomic_write(pages) as part:
@@ -92,9 +91,9 @@ def write_instants(
     for path, image in zip(paths, display, strict=True):
         with atomic_write(path) as part:
             part.write_bytes(encode_png(_to_16_bits(image), PROVENANCE_KEYWORD, note))
-    with atomic_write(film) as part:
-        _write_film(part, display)
-    return [arrays, pages, film, *paths]
+    with atomic_write(video) as part:
+        _write_video(part, display)
+    return [arrays, pages, video, *paths]
 
 
 def finished(
@@ -103,7 +102,7 @@ def finished(
     """Return pixels [h, w] or [h, w, 3], with `several` [t, ...], that lie as they were recorded,
     upright: linear (float32), and encoded for a display."""
     turned = (upright_all if several else upright)(pixels, sensor.orientation)
-    return _both_curves(turned, sensor)
+    return _linear_and_display(turned, sensor)
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -121,18 +120,18 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, "utf-8")
 
 
-def _both_curves(image: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image of any shape linear (float32) and as a display shows it."""
+def _linear_and_display(image: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image of any shape linear (float32) and encoded for a display."""
     encoded = sensor.transfer == "srgb"
-    linear = (_curve("display_to_linear", image) if encoded else image).astype(np.float32)
-    display = image if encoded else _curve("linear_to_display", _balance(linear, sensor))
+    linear = (_apply_curve("display_to_linear", image) if encoded else image).astype(np.float32)
+    display = image if encoded else _apply_curve("linear_to_display", _balance(linear, sensor))
     return linear, display
 
 
-def _curve(
+def _apply_curve(
     name: Literal["display_to_linear", "linear_to_display"], image: np.ndarray
 ) -> np.ndarray:
-    """Apply a curve of `ops.color` to an array; torch is loaded no earlier than here."""
+    """Apply a function of `ops.color` to an array; torch is imported only here."""
     import torch
 
     from burst.ops import color
@@ -144,7 +143,7 @@ def _curve(
 
 
 def _balance(linear: np.ndarray, sensor: Sensor) -> np.ndarray:
-    """Multiply the colours of an image [..., 3] by their gains; grey stays."""
+    """Multiply the colours of an image [..., 3] by the white balance; grey is unchanged."""
     gains = np.asarray(sensor.white_balance, np.float32)
     return linear * gains if linear.shape[-1] == 3 else linear
 
@@ -154,14 +153,14 @@ def _to_16_bits(image: np.ndarray) -> np.ndarray:
     return scaled.astype(np.uint16)
 
 
-def _write_film(path: Path, images: np.ndarray) -> None:
+def _write_video(path: Path, images: np.ndarray) -> None:
     """Write images [t, h, w] or [t, h, w, 3], encoded for a display, as MPEG-4."""
     import cv2
 
     height, width = images.shape[1:3]
-    # MPEG-4 knows no odd sides.
+    # MPEG-4 needs even sides.
     size = (width + width % 2, height + height % 2)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FILM_RATE, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), VIDEO_RATE, size)
     if not writer.isOpened():
         raise OSError("no encoder of MPEG-4 in OpenCV")
     for image in images:
@@ -194,5 +193,5 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError:
-        # The folder itself is closed or gone; then there is nothing of ours in it.
+        # The folder is inaccessible or gone, and so is the file.
         return

@@ -1,1 +1,1 @@
-"""What `bench` measures: scores, baselines, the oracle, suites, and the page that tells."""
+"""Benchmarks: scores, baselines, oracles, suites, and the page of results."""

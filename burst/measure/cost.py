@@ -1,4 +1,4 @@
-"""Seconds and memory that a piece of work takes within this process."""
+"""Measure the time and memory that work takes in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LOOK_EVERY = 0.5  # seconds
+SAMPLE_INTERVAL = 0.5  # seconds
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
@@ -21,10 +21,8 @@ _RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds, and the peak of resident memory (bytes) over what was resident before.
-
-    `peak` is None where the system does not tell.
-    """
+    """Seconds, and the peak of resident memory (bytes) above what was resident before. `peak` is
+    None where the system does not report it."""
 
     seconds: float
     peak: int | None
@@ -35,11 +33,11 @@ class Cost:
         return Cost(self.seconds + later.seconds, max(known, default=None))
 
 
-FREE = Cost(0.0, None)
+NO_COST = Cost(0.0, None)
 
 
-def measured(work: Callable[[], T], base: int | None = None) -> tuple[T, Cost]:
-    """Do some work; return its result and cost. Memory is counted from `base` (bytes)."""
+def measure_cost(work: Callable[[], T], base: int | None = None) -> tuple[T, Cost]:
+    """Run some work; return its result and cost. Memory is counted from `base` (bytes)."""
     base = resident() if base is None else base
     known = _reset_peak()
     started = time.perf_counter()
@@ -50,11 +48,10 @@ def measured(work: Callable[[], T], base: int | None = None) -> tuple[T, Cost]:
 
 
 def resident() -> int | None:
-    """Return the bytes of memory this process holds now; None where the system does not tell.
-
-    What was freed but is kept for later use is handed back first: it would hide what comes next.
-    """
-    # Only the C library of GNU has this.
+    """Return the resident memory of this process in bytes; None where the system does not report
+    it. Memory that was freed but kept for reuse is returned to the system first: it would hide
+    later use."""
+    # Only in the GNU C library.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -62,22 +59,18 @@ def resident() -> int | None:
 
 
 def watch_memory(process: subprocess.Popen[bytes]) -> list[int]:
-    """Wait for the leader of a session; return the bytes of all its processes, seen twice a second.
-
-    Nothing where the system does not tell.
-    """
+    """Wait for the leader of a session; return the bytes of all its processes, sampled twice a
+    second. Empty where the system does not report it."""
     seen = []
     while process.poll() is None:
         seen.append(session_memory(process.pid))
-        time.sleep(LOOK_EVERY)
+        time.sleep(SAMPLE_INTERVAL)
     return [held for held in seen if held is not None]
 
 
 def session_memory(leader: int) -> int | None:
-    """Return the bytes that all processes of a session hold, what they share counted once.
-
-    None where the system does not tell.
-    """
+    """Return the bytes of all processes of a session, with shared memory counted once. None where
+    the system does not report it."""
     total = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -85,7 +78,7 @@ def session_memory(leader: int) -> int | None:
                 continue
             lines = (folder / "smaps_rollup").read_text("ascii").splitlines()
         except OSError:
-            # It has ended, or is another user's.
+            # The process has ended, or is another user's.
             continue
         total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return total or None
@@ -95,7 +88,7 @@ def _reset_peak() -> bool:
     try:
         _CLEAR.write_text(_RESET_PEAK)
     except OSError:
-        # Not Linux, or a container that forbids it: memory is then not told.
+        # Not Linux, or a container that forbids it: memory is then not reported.
         return False
     return True
 

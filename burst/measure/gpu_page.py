@@ -1,4 +1,4 @@
-"""docs/gpu.md: what a GPU gives, against the CPU beside it."""
+"""Write docs/gpu.md: a GPU compared with the CPU of the same machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""docs/benchmarks.md: every suite's tables and plots, and what they were measured on."""
+"""Write docs/benchmarks.md: tables and plots of every suite, and the machine they were
+measured on."""
 
 from __future__ import annotations
 
@@ -19,23 +20,24 @@ on this page is typed by hand.
 
 **How images are scored.** The result is clipped to 0..1 and display-encoded (sRGB), as is the
 truth. One sub-pixel shift, one gain and one offset are fitted to the truth, for every method
-alike, and a border of 8 px is left out. Images are moved as if they were twice as fine, so that a
-fraction of a pixel takes no detail. "PSNR without warp" is taken after a smooth warp against
-the truth is removed as well (registered in windows of 8 px and wider, too wide to repair detail):
-the mean displacement over the frames is known to no method, and says nothing of sharpness. MTF50,
-in cycles per pixel, is where half of the truth's modulation is left, taken from the same image.
+alike, and a border of 8 px is ignored. Images are shifted at twice their resolution, so that a
+shift by a fraction of a pixel loses no detail. "PSNR without warp" is taken after a smooth warp
+against the truth is removed as well (registered in windows of 8 px and wider, too wide to repair
+detail): the mean displacement over the frames is unknown to every method, and does not affect
+sharpness. MTF50, in cycles per pixel, is where half of the truth's modulation remains, taken from
+the same image.
 
 **The gap.** 0 % is the plain mean of all frames, 100 % the fair oracle: the true displacements
 less their mean over the frames, the mean of the aligned frames, and a Wiener filter with the true
-mean PSF at the noise-to-signal ratio that scores best. "oracle with mean displacement" knows that
-too.
+mean PSF at the noise-to-signal ratio that scores best. "oracle with mean displacement" also knows
+the mean.
 
-**Bits** are read back from coded targets (`burst/data/targets.py`): the share that is right, and
+**Bits** are read from coded targets (`burst/data/targets.py`): the share that is right, and
 for each size of disc the area under the curve (AUC), which needs no threshold.
 
-**Seconds and memory** are those of the method alone within one process, memory counted over what
-was resident before; "scaling" measures whole processes, imports included. Of pss and
-siril, which run as programs of their own, the seconds hold all and the memory only our side.
+**Seconds and memory** are those of the method alone within one process, memory counted above what
+was resident before; "scaling" measures whole processes, imports included. pss and siril are
+separate programs: their seconds include everything, their memory only that of burst.
 """
 
 # Suites in the order of the page; others follow by their names.
@@ -53,7 +55,7 @@ def write_page(page: Path, folder: Path) -> None:
         results = read_results(folder / f"{name}.json")
         if not results and suite.filled_by:
             results = read_results(folder / f"{suite.filled_by}.json")
-        if results.get("records") and suite.page is None and suite.remembers:
+        if results.get("records") and suite.page is None and suite.cached:
             parts.append(_section(name, suite, results, page))
     write_text(page, "\n".join(parts))
 
@@ -89,6 +91,6 @@ def _measured_on(records: Sequence[Record], machine: Record) -> str:
 
 
 def _source_of(image: str) -> str:
-    """Return the folder of an image, or what else it comes from."""
+    """Return the folder of an image, or its other origin."""
     folder = os.path.basename(os.path.dirname(image))
     return folder or ("scikit-image" if image in SCENES else "drawn charts and targets")

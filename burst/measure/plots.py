@@ -1,4 +1,4 @@
-"""The plots of the benchmark's page, as SVG files that are the same for the same numbers."""
+"""Plots of the benchmark page, as SVG files that are the same for the same numbers."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
 }
-ORACLE = "oracle"  # with what its name begins, it is a line: its seconds mean nothing
-# Where a label may stand from its point, in points of print, the best place first; what is to the
-# left of a point ends there.
+ORACLE = "oracle"  # methods whose names begin so are lines: their seconds mean nothing
+# Offsets of a label from its point, in typographic points, the best first; a label to the left of
+# its point is right-aligned.
 AROUND_POINT = ((5, 3), (5, -8), (-5, 3), (-5, -8), (0, 8), (0, -13), (8, 12), (8, -17), (-8, 12))
 ON_LINE = ((2, 2), (2, -8))
 
 
 def draw_seconds(records: Sequence[Record], path: Path) -> None:
-    """Draw PSNR against seconds, one panel a level and one point a method; oracles as lines."""
+    """Draw PSNR against seconds, a panel for each level, methods as points, oracles as lines."""
     groups = by_level([r for r in records if not is_target(r)])
     figure, panels = _figure(len(groups))
     for axes, (level, group) in zip(panels, groups.items(), strict=True):
         _draw_methods(axes, group)
         axes.set(title=level, xscale="log", xlabel="seconds", ylabel="PSNR, dB")
         axes.margins(x=0.3, y=0.1)
-    # Where text stands is known once everything has its place.
+    # Positions of text are known only after layout.
     figure.draw_without_rendering()
     for axes, group in zip(panels, groups.values(), strict=True):
         _label_methods(axes, group)
@@ -62,7 +62,7 @@ def _draw_methods(axes: Axes, records: Sequence[Record]) -> None:
 
 
 def _label_methods(axes: Axes, records: Sequence[Record]) -> None:
-    """Write the name of every method beside its point or on its line, where nothing stands yet."""
+    """Write the name of every method beside its point or on its line, without overlaps."""
     from matplotlib.transforms import Bbox
 
     names = records[0]["methods"]
@@ -85,7 +85,7 @@ def _write(
     axes: Axes, method: str, place: tuple[float, float], across: Transform,
     offsets: Sequence[tuple[float, float]], taken: Sequence[Bbox],
 ) -> Bbox:  # fmt: skip
-    """Write a name at the first offset where it meets nothing, or else the last; return its box."""
+    """Write a name at the first offset without overlap, or else the last; return its box."""
     for offset in offsets:
         side = "left" if offset[0] > 0 else "right" if offset[0] < 0 else "center"
         text = axes.annotate(
@@ -105,8 +105,7 @@ def _colour(method: str) -> str:
 
 
 def draw_scaling(sweeps: Mapping[str, Sequence[Record]], path: Path) -> None:
-    """Draw seconds and memory over the number of values in the stack, a line for each of two
-    sweeps."""
+    """Draw seconds and memory over the number of values in the stack, a line for each sweep."""
     figure, (seconds, memory) = _figure(2)
     for (label, group), colour in zip(sweeps.items(), (MUTED, ACCENT), strict=True):
         values = [r["case"]["frames"] * r["case"]["size"] ** 2 / 1e6 for r in group]

@@ -1,4 +1,4 @@
-"""The raw numbers of a suite: one JSON file, written whole after every stack, taken up again."""
+"""The raw numbers of a suite: one JSON file, written after every case, from which a run resumes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Record = dict[str, Any]
 
 
 class PeerError(ValueError):
-    """A peer that is not installed, or that gave no image; the message says what to do."""
+    """A peer that is not installed, or gave no image; the message says what to do."""
 
 
-class Subject(Protocol):
-    """What is measured, a stack or a board: a dataclass of plain values with a name."""
+class BenchmarkCase(Protocol):
+    """What is measured, such as a stack: a dataclass of plain values with a name."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def name(self) -> str:
-        """How it is called in the log."""
+        """The name for the log."""
         ...
 
 
-S = TypeVar("S", bound=Subject)
+S = TypeVar("S", bound=BenchmarkCase)
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
 
@@ -43,17 +43,17 @@ DECISIVE = (
     "network/apply.py", "network/preparation.py", "network/inputs.py", "network/inputs_rolling.py",
     "measure",
 )  # fmt: skip
-SHOWING = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
+PRESENTATION = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
 
 
 class Results:
-    """The records of one suite in one file; those of other code, settings or networks are measured
-    again."""
+    """The records of one suite in one file. Records of other code, settings or networks are
+    measured again."""
 
     def __init__(
         self, path: Path, suite: str, settings: str, threads: int, networks: str = ""
     ) -> None:
-        """`settings`, and the digests of all `networks`, decide a figure with the case and the
+        """`settings` and the digests of all `networks` determine a figure, together with case and
         code."""
         self.path, self.suite, self.settings, self.networks = path, suite, settings, networks
         self.machine = describe_machine(threads)
@@ -67,7 +67,7 @@ class Results:
         measure: Callable[[S], Record],
         watch: Callable[[str], None],
     ) -> list[Record]:
-        """Measure what is not known yet, one case after the other; keep every result at once."""
+        """Measure the cases without a record, one after the other; write each at once."""
         for i, case in enumerate(cases):
             key = self._key(case)
             known = self._earlier.get(key)
@@ -78,11 +78,11 @@ class Results:
         self._write()
         return self.records
 
-    def forget(self) -> None:
-        """Take nothing from an earlier run."""
+    def ignore_earlier(self) -> None:
+        """Measure all cases again."""
         self._earlier = {}
 
-    def _key(self, case: Subject) -> str:
+    def _key(self, case: BenchmarkCase) -> str:
         parts = (self.code, self.settings, self.networks, json.dumps(asdict(case), sort_keys=True))
         return digest_of(*parts)[:16]
 
@@ -97,11 +97,11 @@ class Results:
 
 
 def read_results(path: Path) -> Record:
-    """Return what the file of a suite holds; empty if there is none that can be read."""
+    """Return the content of the file of a suite; empty if there is none that can be read."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        # Nothing measured yet, or a file of something else: the suite starts from nothing.
+        # Nothing measured yet, or another file: the suite starts anew.
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -117,13 +117,13 @@ def suite_digest(suite: str) -> str:
     chosen = [
         path
         for path in source_files(package, DECISIVE)
-        if path.name not in SHOWING and (path.parent.name != "suites" or path.stem == suite)
+        if path.name not in PRESENTATION and (path.parent.name != "suites" or path.stem == suite)
     ]
     return code_digest(package, chosen)
 
 
 def describe_machine(threads: int) -> Record:
-    """Return what a reader must know to compare seconds: processor, cores, versions, date."""
+    """Return processor, cores, versions and date, without which seconds cannot be compared."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),

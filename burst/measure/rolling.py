@@ -1,7 +1,7 @@
-"""A sequence of a rolling shutter through every method, against what a global shutter saw.
+"""Compare all methods on a rolling-shutter sequence with the truth of a global shutter.
 
-Figures as the literature takes them: of display-encoded images, nothing fitted, every truth alike;
-whole, without a border of 20 px, by thirds of the rows, and within the mask where a set has masks.
+Figures are those of the literature: of display-encoded images, without any fit; of the whole image,
+without a border of 20 px, by thirds of the rows, and within the mask where a set has masks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from einops import rearrange
 
 from burst.files.sequence import Sequence as Recorded
-from burst.measure.cost import measured
+from burst.measure.cost import measure_cost
 from burst.measure.results import Record
 from burst.measure.tables import CLASSICAL, OURS, markdown, mean_of
 from burst.ops.color import linear_to_display
@@ -30,28 +30,28 @@ from burst.records import Burst, Sensor, Shutter, Stack, given
 
 BASELINE, UNTOUCHED = "DIS, constant velocity", "frame"
 BORDER = 20  # px
-SURE = 0.5  # trust
+MIN_TRUST = 0.5  # trust
 THIRDS = ("top", "middle", "bottom")
 
 
-class Source(Protocol):
-    """Where frames with one truth come from."""
+class TruthSource(Protocol):
+    """A source of frames with one truth."""
 
     def read(self) -> Recorded:
-        """Return them."""
+        """Return the frames and the truth."""
 
 
 @dataclass(frozen=True)
 class ShutterBench:
-    """What is compared: our pipelines, by shutter and name, with and without a network, beside a
-    baseline and the frame itself."""
+    """Compares the pipelines, with and without a network, with a baseline and the recorded frame.
+    `pipelines` loads a pipeline by name, with assignments."""
 
     pipelines: Callable[[str, Sequence[str]], Pipeline]
     assignments: tuple[str, ...] = ()
 
-    def measure(self, source: Source) -> Record:
-        """Restore one moment by every method and return the figures of each."""
-        recorded = self._told(source.read())
+    def measure(self, source: TruthSource) -> Record:
+        """Restore one instant by every method and return the figures of each."""
+        recorded = self._with_set_readout_ratio(source.read())
         frame, share = int(recorded.truth_frame[0]), float(recorded.truth_share[0])
         stack = recorded.luminance()
         if recorded.frames.ndim == 4:
@@ -65,16 +65,16 @@ class ShutterBench:
             methods[BASELINE] = partial(constant_velocity, stack, frame, share)
         found: Record = {}
         for name, work in methods.items():
-            image, cost = measured(work)
+            image, cost = measure_cost(work)
             found[name] = {**figures(image, recorded), **asdict(cost)}
         return {"methods": found, "share": share, "readout_ratio": recorded.readout_ratio}
 
-    def _told(self, recorded: Recorded) -> Recorded:
-        """Return a recording with the readout ratio that the settings say, for all methods."""
+    def _with_set_readout_ratio(self, recorded: Recorded) -> Recorded:
+        """Return a recording with the readout ratio of the settings, for all methods."""
         if recorded.sensor.shutter is not Shutter.ROLLING:
             return recorded
-        said = [text for text in self.assignments if text.startswith("unroll.")]
-        steps = {step.name: step for step in self.pipelines("rolling_geometry", said).steps}
+        assignments = [text for text in self.assignments if text.startswith("unroll.")]
+        steps = {step.name: step for step in self.pipelines("rolling_geometry", assignments).steps}
         ratio = steps["unroll"].config.readout_ratio
         return recorded.with_readout_ratio(ratio) if isinstance(ratio, float) else recorded
 
@@ -87,12 +87,9 @@ class ShutterBench:
 
 
 def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
-    """Return the image [h, w] or [3, h, w] of a moment by what most would write first.
-
-    OpenCV's DIS flow to the next frame (from the last one, to the one before), each pixel's
-    velocity taken as constant, and the frame warped by the displacement that follows, inverted by
-    fixed point.
-    """
+    """Return the image [h, w] or [3, h, w] of an instant by the simplest method. OpenCV's DIS flow
+    to the next frame (of the last frame, to the one before) gives each pixel a constant velocity;
+    the frame is warped by the displacement that follows, inverted by fixed point."""
     import cv2
 
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -113,10 +110,10 @@ def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
 
 
 def figures(image: torch.Tensor, recorded: Recorded) -> Record:
-    """Return the figures of an image [h, w] or [3, h, w] against the one truth of a sequence."""
+    """Return the figures of an image [h, w] or [3, h, w] against the only truth of a sequence."""
     sensor = recorded.sensor
-    truth = _shown(_planes(recorded.truths[0], sensor), sensor)
-    image = _shown(image if image.ndim == 3 else image[None], sensor)
+    truth = _displayed(_planes(recorded.truths[0], sensor), sensor)
+    image = _displayed(image if image.ndim == 3 else image[None], sensor)
     inside = (slice(None), slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     found: Record = {
         "psnr": psnr(image, truth),
@@ -134,16 +131,16 @@ def figures(image: torch.Tensor, recorded: Recorded) -> Record:
 
 
 def row_displacement(image: torch.Tensor, truth: torch.Tensor) -> float:
-    """Return by how much (px rms) the rows of an image [h, w] are displaced against the truth: the
-    median over the row of the motion that is trusted."""
+    """Return the displacement (px rms) of the rows of an image [h, w] against the truth. A row's
+    displacement is the median of trusted flow."""
     found = match(*to_bytes(torch.stack([truth, image])))
-    unsure = found.forth_trust < SURE
+    unsure = found.forth_trust < MIN_TRUST
     rows = found.forth.masked_fill(unsure, torch.nan).nanmedian(dim=2).values
     return float(rows.square().sum(0).nanmean().sqrt())
 
 
 def with_one_truth(recorded: Recorded, index: int) -> Recorded:
-    """Return a recording with one of its truths alone."""
+    """Return a recording with only one of its truths."""
     one = slice(index, index + 1)
     return replace(
         recorded,
@@ -155,7 +152,7 @@ def with_one_truth(recorded: Recorded, index: int) -> Recorded:
 
 
 def frame_planes(stack: Stack, frame: int) -> torch.Tensor:
-    """Return a frame [h, w], or [3, h, w] where it is in colour, as it was read; white is 1."""
+    """Return a frame [h, w], or [3, h, w] in colour, as recorded; white is 1."""
     if stack.colour is not None:
         return _planes(stack.colour[frame], stack.sensor)
     return _planes(stack.frames[frame], stack.sensor)[0]
@@ -167,8 +164,8 @@ def _planes(image: np.ndarray, sensor: Sensor) -> torch.Tensor:
     return to_linear(planes, sensor)
 
 
-def _shown(planes: torch.Tensor, sensor: Sensor) -> torch.Tensor:
-    """Return planes of any shape as a display shows them."""
+def _displayed(planes: torch.Tensor, sensor: Sensor) -> torch.Tensor:
+    """Return planes of any shape encoded for a display."""
     return planes.clamp(0, 1) if sensor.transfer == "srgb" else linear_to_display(planes)
 
 

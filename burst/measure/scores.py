@@ -1,15 +1,15 @@
-"""The one convention by which images are scored against the truth.
+"""How images are scored against the truth.
 
-Images come in linear, are clipped to 0..1 and encoded for a display (sRGB). One shift, one gain
-and one offset for the whole image are fitted to the truth by least squares, for every method alike:
-they say nothing of detail, and some methods choose them freely. A border of 8 px is left out.
+Images are linear, clipped to 0..1 and encoded for a display (sRGB). One shift, one gain and one
+offset for the whole image are fitted to the truth by least squares, for every method alike: they do
+not affect detail, and some methods leave them open. A border of 8 px is ignored.
 
-Images are moved as `twice_as_fine` says: an image that is right but for half a pixel would else
-come to 35 to 41 dB, however sharp it was.
+Images are shifted at twice their resolution: otherwise an image that is right but for half a pixel
+would reach only 35 to 41 dB, however sharp it was.
 
 A second PSNR is taken after a smooth warp is removed as well. The mean displacement over the frames
-is unknown to every method, so that a perfectly sharp result may still sit askew on the truth; the
-warp is registered in windows too wide to repair detail.
+is unknown to every method, so that even a perfectly sharp result may be warped against the truth.
+The warp is registered in windows too wide to repair detail.
 """
 
 from __future__ import annotations
@@ -41,10 +41,8 @@ class Scores:
 
 
 def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
-    """Score an image [h, w] against the truth [h, w], both linear.
-
-    An image that is smaller, because the camera moved, is scored against the part that it shows.
-    """
+    """Score an image [h, w] against the truth [h, w], both linear. An image that is smaller because
+    the camera moved is scored against the part that it shows."""
     truth = truth[part_shown(image, truth)]
     if image.shape != truth.shape:
         raise StackError(
@@ -55,23 +53,23 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
     shown = linear_to_display(image.float())
     shift = _find_shift(shown, wanted)
     moved = _shifted(twice_as_fine(shown[None]), shift)
-    gain, offset = _tone(moved, wanted)
+    gain, offset = _gain_and_offset(moved, wanted)
     fitted = gain * moved + offset
-    # From the image itself: what is resampled twice loses detail.
+    # From the original image, since resampling twice loses detail.
     straight = remove_warp(gain * shown + offset, wanted, shift)
-    gain, offset = _tone(straight, wanted)
-    inside, straight = cut(wanted), cut(gain * straight + offset)
+    gain, offset = _gain_and_offset(straight, wanted)
+    inside, straight = without_border(wanted), without_border(gain * straight + offset)
     return Scores(
-        psnr=psnr(cut(fitted), inside),
+        psnr=psnr(without_border(fitted), inside),
         psnr_without_warp=psnr(straight, inside),
-        ssim=ssim(cut(fitted), inside),
+        ssim=ssim(without_border(fitted), inside),
         mtf50=mtf50(straight, inside),
     )
 
 
 def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
-    """Return the rows and columns of a truth [H, W] that an image [h, w] shows, where the camera
-    moved and the image is smaller; all where nothing of it is found."""
+    """Return the rows and columns of a truth [H, W] that an image [h, w] shows. The image may be
+    smaller because the camera moved. All, if the image is not found in the truth."""
     from burst.ops.alignment.locate import locate
 
     height, width = image.shape
@@ -84,21 +82,20 @@ def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
     return slice(top, top + height), slice(left, left + width)
 
 
-def cut(image: torch.Tensor) -> torch.Tensor:
+def without_border(image: torch.Tensor) -> torch.Tensor:
     """Return an image [h, w] without its border."""
     return image[BORDER:-BORDER, BORDER:-BORDER]
 
 
 def _find_shift(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Return the shift [2] at which image [h, w] is closest to truth [h, w], whatever its gain and
-    offset are."""
+    """Return the shift [2] px of image [h, w] against truth [h, w], for any gain and offset."""
     shift = small_shift(image, truth, LARGEST_SHIFT)
     finer = twice_as_fine(image[None])
     constant = torch.ones_like(truth)
     slopes = gradient(truth)
     for _ in range(STEPS):
         gain, _, right, down = _solve([_shifted(finer, shift), constant, *slopes], truth)
-        # Where the images have nothing in common the gain vanishes and there is no shift to find.
+        # If the images have nothing in common, the gain vanishes and there is no shift to find.
         if abs(gain) < 0.05:
             break
         shift = (shift + torch.tensor([right, down])).clamp(-LARGEST_SHIFT, LARGEST_SHIFT)
@@ -106,21 +103,23 @@ def _find_shift(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def _shifted(finer: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Return the image [h, w] that was made twice as fine [1, 2h - 1, 2w - 1], shifted."""
+    """Shift an image [1, 2h - 1, 2w - 1] of twice the resolution; return it at its own [h, w]."""
     height, width = ((side + 1) // 2 for side in finer.shape[-2:])
     return warp_finer(finer, shift[None, :, None, None].expand(1, 2, height, width))[0]
 
 
-def _tone(image: torch.Tensor, truth: torch.Tensor) -> list[float]:
+def _gain_and_offset(image: torch.Tensor, truth: torch.Tensor) -> list[float]:
     """Return the gain and the offset that bring image [h, w] closest to truth [h, w]."""
     return _solve([image, torch.ones_like(truth)], truth)
 
 
 def _solve(parts: list[torch.Tensor], truth: torch.Tensor) -> list[float]:
-    """Return the weights with which parts [h, w] add up to truth [h, w] best, border left out."""
-    columns = torch.stack([cut(part).flatten() for part in parts], dim=1).double()
+    """Return the weights of the sum of parts [h, w] closest to truth [h, w], without the border."""
+    columns = torch.stack([without_border(part).flatten() for part in parts], dim=1).double()
     normal = columns.T @ columns
-    # An image of one grey only makes the equations singular; a trace of damping decides for zero.
+    # A uniform image makes the equations singular; damping then gives zero.
     damping = 1e-9 * normal.diagonal().mean() * torch.eye(len(parts), dtype=torch.float64)
-    weights = torch.linalg.solve(normal + damping, columns.T @ cut(truth).flatten().double())
+    weights = torch.linalg.solve(
+        normal + damping, columns.T @ without_border(truth).flatten().double()
+    )
     return [float(weight) for weight in weights]

@@ -1,4 +1,4 @@
-"""The table of what trouble costs."""
+"""The table of what faults, defects and motion cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TITLES = {
 
 
 def sound_table(records: Sequence[Record]) -> str:
-    """Return a table for each part: every trouble with its mean figures over all its stacks."""
+    """Return a table for each part: the mean figures of every disturbance over its stacks."""
     parts = []
     for part, title in TITLES.items():
         found = [record for record in records if record["case"]["part"] == part]

@@ -1,4 +1,4 @@
-"""Which stacks are measured: images, levels and seeds, simulated one at a time."""
+"""The stacks that are measured: images, levels and seeds, simulated one at a time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from burst.data.scenes import list_scenes, read_scene
 if TYPE_CHECKING:
     import torch
 
-    from burst.data.targets import Layout
-    from burst.data.turbulence import Simulated
+    from burst.data.targets import TargetLayout
+    from burst.data.turbulence import SimulatedStack
     from burst.measure.suite import Options
 
-TARGET = "coded target "  # the name of a drawn target, its number follows
+TARGET = "coded target "  # prefix of the name of a drawn target, before its number
 
 
 @dataclass(frozen=True)
 class Case:
     """One stack to measure: the scene (a file, a name of `SCENES` or `CHARTS`, or a coded target),
-    the level, the seed of the suite, frames and size (px)."""
+    the noise level, the seed of the suite, frames and size (px)."""
 
     image: str
     level: str
@@ -49,8 +49,8 @@ class Case:
 
 
 def stack_cases(options: Options) -> list[Case]:
-    """Return the stacks of images and coded targets; every level gets the same, and all levels
-    advance together."""
+    """Return the stacks of images and coded targets; all levels have the same scenes, and take
+    turns."""
     images = choose_images(options.images, options.per_level)
     names = [*images, *(f"{TARGET}{i}" for i in range(options.targets))]
     return [
@@ -61,10 +61,8 @@ def stack_cases(options: Options) -> list[Case]:
 
 
 def choose_images(folders: Sequence[str], count: int) -> tuple[str, ...]:
-    """Return `count` images, as many from each folder, evenly spaced in its sorted list.
-
-    Without a folder they come from scikit-image. StackError if a folder has none.
-    """
+    """Return `count` images, equally many from each folder, evenly spaced in its sorted list.
+    Without a folder they are those of scikit-image. StackError if a folder has none."""
     lists = list_scenes(folders)
     shares = [len(range(i, count, len(lists))) for i in range(len(lists))]
     chosen = [
@@ -74,12 +72,9 @@ def choose_images(folders: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(image for images in chosen for image in images)
 
 
-def simulate_case(case: Case) -> tuple[Simulated, Layout | None]:
-    """Simulate one case; a coded target comes with its layout.
-
-    The random numbers follow from seed, level and the image's name, so that a case is the same in
-    every suite, wherever the file lies.
-    """
+def simulate_case(case: Case) -> tuple[SimulatedStack, TargetLayout | None]:
+    """Simulate one case; a coded target has a layout. The random numbers depend on seed, level and
+    the image's name, so that a case is the same in every suite, wherever the file is."""
     import torch
 
     from burst.data.levels import find_level
@@ -93,8 +88,8 @@ def simulate_case(case: Case) -> tuple[Simulated, Layout | None]:
     return simulated, layout
 
 
-def draw_scene(case: Case) -> tuple[torch.Tensor, Layout | None]:
-    """Return the scene [h, w] of a case, linear; a coded target comes with its layout."""
+def draw_scene(case: Case) -> tuple[torch.Tensor, TargetLayout | None]:
+    """Return the scene [h, w] of a case, linear; a coded target has a layout."""
     from burst.data.charts import CHARTS, draw_chart
 
     if case.image in CHARTS:

@@ -1,4 +1,4 @@
-"""How right every stage is, against what the simulator knows."""
+"""The accuracy of every stage, measured against the truth of the simulation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from burst.data.turbulence import Simulated, Truth
+from burst.data.turbulence import SimulatedStack, Truth
 from burst.ops.blur.psf import equivalent_sigma
 from burst.ops.blur.strength import detail
 from burst.ops.frames.sharpness import tile_sharpness
@@ -34,8 +34,8 @@ FIGURES = {
 }
 
 
-def stage_figures(after: Mapping[str, Burst], simulated: Simulated) -> dict[str, float]:
-    """Return the figures of all stages that ran; `after` holds the burst as each stage left it."""
+def stage_figures(after: Mapping[str, Burst], simulated: SimulatedStack) -> dict[str, float]:
+    """Return the figures of all stages that ran; `after` holds the burst after each stage."""
     truth, last = simulated.truth, list(after.values())[-1]
     figures: dict[str, float] = {}
     if last.noise is not None:
@@ -65,25 +65,21 @@ def percent(estimate: float, truth: float) -> float:
 
 
 def endpoint_error(estimate: torch.Tensor, truth: torch.Tensor, textured: torch.Tensor) -> float:
-    """Return the rms length (px) of estimate - truth [n, 2, h, w] where a mask [h, w] holds.
-
-    What is common to all frames is left out: no stack holds it.
-    """
+    """Return the rms length (px) of estimate - truth [n, 2, h, w] within a mask [h, w]. The mean
+    over the frames is removed, since no stack determines it."""
     error = _over_frames(estimate - truth)
     return float(error.square().sum(1).mean(0)[textured].mean().sqrt())
 
 
 def row_share(estimate: torch.Tensor, truth: torch.Tensor, motion: torch.Tensor) -> float:
-    """Return which share (%) of the variance of a motion [n, h, 2] of rows is taken out.
-
-    What is left is the mean along each row of truth - estimate [n, 2, h, w].
-    """
+    """Return which share (%) of the variance of row motion [n, h, 2] is removed. The remainder is
+    the mean along each row of truth - estimate [n, 2, h, w]."""
     left = _over_frames((truth - estimate).mean(3)).square().mean()
     return 100 * float(1 - left / _over_frames(motion).square().mean().clamp(min=1e-12))
 
 
 def _noise_error(estimate: NoiseModel, truth: NoiseModel) -> float:
-    """Return the mean error (%) of the variance at dark, middle and bright, without its sign."""
+    """Return the mean absolute error (%) of the variance in dark, medium and bright areas."""
     errors = [percent(estimate.std(x) ** 2, truth.std(x) ** 2) for x in LEVELS_OF_LIGHT]
     return sum(map(abs, errors)) / len(errors)
 

@@ -1,4 +1,4 @@
-"""What a suite of `burst bench` is: a file in `measure/suites` that holds a `SUITE`."""
+"""A suite of `burst bench`: a file in `measure/suites` that defines `SUITE`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from burst.config import ConfigError
 from burst.measure.results import Record
 from burst.pipeline import Pipeline, load
 
-SMALLEST = 64  # px; less leaves no image within the border that scores leave out
+SMALLEST = 64  # px; smaller images have nothing left within the border of the scores
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `burst bench` was asked for: which stacks (`images` to `seed`), by which pipeline and
-    settings, on how many threads; the folder of results, and whether quick figures are recorded."""
+    """Options of `burst bench`: pipeline and overrides, the stacks (`images` to `seed`), threads,
+    whether peers are measured, whether the figures of the quick suite are recorded, and the folder
+    of results."""
 
     pipeline: str = "turbulence"
     settings: tuple[str, ...] = ()
@@ -38,8 +39,8 @@ class Options:
         """Return the pipeline with its settings."""
         return load(self.pipeline, self.settings)
 
-    def words(self) -> list[str]:
-        """Return pipeline and settings as words of a command line."""
+    def arguments(self) -> list[str]:
+        """Return pipeline and settings as arguments of a command line."""
         return ["--pipeline", self.pipeline, *(w for s in self.settings for w in ("--set", s))]
 
 
@@ -49,27 +50,27 @@ def pipeline_text(options: Options) -> str:
 
 
 def rolling_text(options: Options) -> str:
-    """Return the resolved settings of the pipeline of rolling shutters."""
+    """Return the resolved settings of the pipeline for rolling shutters."""
     return load("rolling", options.settings).to_toml()
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What is measured, how, and how it is shown.
+    """A suite of measurements.
 
-    title      of its section on the page
-    cases      what is measured, one after the other: dataclasses of plain values with a name
-    measure    what turns a case into its figures, plain JSON values
-    table      the figures of all cases as Markdown
-    notes      what a reader must know, above the table
-    settings   what decides a figure beside the case and the code; checked before any work
-    smallest   size (px) that its stacks must have
-    plot       draws the figures into an SVG file, above the notes
-    finish     what is done with all figures; returns sentences on those worse than they may be
-    page       writes a page of its own from a folder of results
-    filled_by  the suite whose results hold its figures too
-    apart      whether it measures processes of its own, so that this one must stay small
-    remembers  whether a case that was measured before is taken from the results
+    title               of its section on the page
+    cases               Options -> what is measured, dataclasses of plain values with a name
+    measure             Options -> function from a case to its figures, plain JSON values
+    table               figures of all cases -> Markdown
+    notes               text above the table
+    settings            Options -> text that determines the figures besides case and code
+    smallest            size (px) that its stacks must have
+    plot                draws the figures into an SVG file, above the notes
+    finish              uses all figures; returns sentences on those that are worse than allowed
+    page                writes a separate page from a folder of results
+    filled_by           the suite whose results contain its figures
+    separate_processes  whether it measures other processes, so that this one must stay small
+    cached              whether figures of an earlier run are used
     """
 
     title: str
@@ -83,8 +84,8 @@ class Suite:
     finish: Callable[[Options, Sequence[Record]], list[str]] = lambda options, records: []
     page: Callable[[Path, Path], None] | None = None
     filled_by: str | None = None
-    apart: bool = False
-    remembers: bool = True
+    separate_processes: bool = False
+    cached: bool = True
 
     def tables(self, records: Sequence[Record]) -> str:
         """Return the tables of all that was measured."""

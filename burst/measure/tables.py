@@ -1,4 +1,4 @@
-"""Raw numbers become tables in Markdown: what suites have in common."""
+"""Markdown tables of raw numbers; functions shared by suites."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def mean_of(records: Sequence[Record], method: str, figure: str) -> float:
 
 
 def gap_closed(records: Sequence[Record], method: str, figure: str = "psnr") -> float:
-    """Return which share (%) of the gap between plain mean and fair oracle a method closes."""
+    """Return the share (%) of the gap between plain mean and fair oracle that a method closes."""
     low, high = (mean_of(records, name, figure) for name in (MEAN, ORACLE))
     return 100 * (mean_of(records, method, figure) - low) / (high - low)
 
 
 def by_level(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Return the records of each level, in the order in which they come."""
+    """Return the records of each level, in order of appearance."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record["case"]["level"], []).append(record)

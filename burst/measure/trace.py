@@ -1,4 +1,4 @@
-"""A pipeline's run, stage by stage: the burst as each stage left it, and what it cost."""
+"""Run a pipeline stage by stage: the burst after each stage, and what it cost."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from functools import partial
 
 import torch
 
-from burst.measure.cost import FREE, Cost, measured, resident
+from burst.measure.cost import NO_COST, Cost, measure_cost, resident
 from burst.measure.tables import CLASSICAL, OURS
 from burst.pipeline import Pipeline, run_step
 from burst.records import Burst, Stack, given
 
 NETWORK = "fuse"
-NOTHING = ""  # the name under which the burst stands before any stage
+START = ""  # key of the burst before the first stage
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The burst as each stage left it, and the cost of all stages up to there."""
+    """The burst after each stage, and the cost of all stages up to there."""
 
     after: Mapping[str, Burst]
     cost: Mapping[str, Cost]
@@ -31,26 +31,27 @@ class Trace:
 
 
 def run_traced(pipeline: Pipeline, stack: Stack) -> Trace:
-    """Run a pipeline and keep what each stage left."""
+    """Run a pipeline and keep the burst after each stage."""
     base = resident()
-    after, cost = {NOTHING: Burst(stack)}, {NOTHING: FREE}
+    after, cost = {START: Burst(stack)}, {START: NO_COST}
     for step in pipeline.steps:
         before = list(after)[-1]
-        after[step.name], spent = measured(partial(run_step, step, after[before]), base)
+        after[step.name], spent = measure_cost(partial(run_step, step, after[before]), base)
         cost[step.name] = cost[before].then(spent)
     return Trace(after, cost)
 
 
-def ours_of(trace: Trace) -> dict[str, str]:
-    """Return our methods by name, each with the stage whose image it is."""
+def methods_of(trace: Trace) -> dict[str, str]:
+    """Return the pipeline with and without its network, by name, as the stage that made
+    the image."""
     stages = list(trace.after)
     without = {CLASSICAL: stages[-2]} if stages[-1] == NETWORK else {}
     return {**without, OURS: stages[-1]}
 
 
 def stages_of(trace: Trace) -> dict[str, Burst]:
-    """Return the burst after each stage, the untouched one left out."""
-    return {name: burst for name, burst in trace.after.items() if name != NOTHING}
+    """Return the burst after each stage, without the one before the first."""
+    return {name: burst for name, burst in trace.after.items() if name != START}
 
 
 def image_of(burst: Burst) -> torch.Tensor:

@@ -1,7 +1,7 @@
-"""Words on real text boards, read from what each method restores.
+"""Words on real text boards, read from the results of each method.
 
-Real sequences have no truth, but a board of printed words says what stands on it. A board is a
-folder of frames with a `words.json`: {"words": ["washer", "boxing"]}.
+Real sequences have no truth, but the words printed on a board are known. A board is a folder of
+frames with a `words.json`: {"words": ["washer", "boxing"]}.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.files.read import read_stack
-from burst.measure.letters import find_tesseract, read_words, similarity
+from burst.measure.ocr import find_tesseract, read_words, similarity
 from burst.measure.results import PeerError
 from burst.ops.color import linear_to_display
 from burst.records import StackError
@@ -34,10 +34,11 @@ Method = Callable[["Stack"], "torch.Tensor"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How well words were read: letter by letter, and by letter similarity (0 to 1).
+    """How well words were read.
 
-    `right` and `similarity` (its mean over the words) are of the reading that comes closest as a
-    whole; `steadiness` is the similarity's mean over all readings.
+    right       number of words read without error, in the best reading
+    similarity  mean letter similarity (0 to 1) of the words, in the best reading
+    steadiness  the same, as a mean over all readings
     """
 
     right: int
@@ -47,10 +48,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class BoardRow:
-    """What one method made readable on one board of so many words, and in how many seconds.
-
-    `failure` says why there is no image; then nothing is read.
-    """
+    """The result of one method on one board. `words` is their number on the board, `failure` the
+    reason if the method gave no image."""
 
     board: str
     method: str
@@ -63,11 +62,9 @@ class BoardRow:
 def measure_boards(
     folders: Sequence[Path], methods: Mapping[str, Method], progress: Callable[[str], None]
 ) -> list[BoardRow]:
-    """Return a row for each board and method; StackError if a folder is no board.
-
-    A method turns a stack into an image [h, w] on the stack's own scale. `progress` is told of
-    every board and method when its turn comes.
-    """
+    """Return a row for each board and method; StackError if a folder is not a board. A method turns
+    a stack into an image [h, w] on the stack's own scale. `progress` is called before every board
+    and method."""
     find_tesseract()
     rows = []
     for folder in folders:
@@ -97,7 +94,7 @@ def board_table(rows: Sequence[BoardRow]) -> str:
 
 
 def read_truth(folder: Path) -> tuple[str, ...]:
-    """Return the words on a board; StackError if its words.json does not tell them."""
+    """Return the words on a board; StackError if its words.json is invalid."""
     path = folder / WORDS_FILE
     example = 'Write {"words": ["washer", "boxing"]}.'
     with explained(path, "the words on the board", example):
@@ -119,7 +116,7 @@ def _measure(stack: Stack, words: Sequence[str], name: str, method: Method) -> B
     try:
         image = method(stack).cpu()
     except PeerError as error:
-        # A program that refuses a stack has made nothing of it readable: that is its result.
+        # A program that fails on a stack scores zero.
         seconds = time.perf_counter() - started
         return BoardRow(stack.name, name, len(words), Reading(0, 0.0, 0.0), seconds, str(error))
     seconds = time.perf_counter() - started

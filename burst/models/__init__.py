@@ -1,1 +1,1 @@
-"""Networks only: tensors in, tensors out; nothing here knows of cameras or stacks."""
+"""Networks only: tensors in, tensors out; nothing here depends on cameras or stacks."""

@@ -1,4 +1,4 @@
-"""CPEN, the encoder that compresses what was measured into a prior (DiffIR, arXiv 2303.09472)."""
+"""CPEN, the encoder that compresses measurements into a prior (DiffIR, arXiv 2303.09472)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ SHRINK = 4  # an encoder works at a quarter of the image's resolution
 
 
 class Cpen(nn.Module):
-    """Planes [b, c, h, w] and scalars [b, s] in, prior tokens [b, t, d] out.
-
-    A teacher's planes are the evidence and the truth, a student's the evidence alone. The scalars,
-    measured on the whole stack, join after pooling: a prior of a patch knows the stack, too.
-    """
+    """Planes [b, c, h, w] and scalars [b, s] in, prior tokens [b, t, d] out. A teacher's planes are
+    the evidence and the truth, a student's the evidence alone. The scalars are measured on the
+    whole stack and join after pooling, so that the prior of a patch includes them."""
 
     def __init__(self, spec: RestorerSpec, planes: int) -> None:
         super().__init__()
@@ -34,14 +32,14 @@ class Cpen(nn.Module):
         """Return the prior [b, t, d]; any height and width."""
         down, right = (-size % SHRINK for size in planes.shape[-2:])
         padded = functional.pad(planes, (0, right, 0, down), mode="replicate")
-        x = _bend(self.stem(functional.pixel_unshuffle(padded, SHRINK)))
-        x = _bend(self.down(x))
-        x = x + self.conv_2(_bend(self.conv_1(x)))
+        x = _activate(self.stem(functional.pixel_unshuffle(padded, SHRINK)))
+        x = _activate(self.down(x))
+        x = x + self.conv_2(_activate(self.conv_1(x)))
         pooled = rearrange(functional.adaptive_avg_pool2d(x, self.grid), "b c y x -> b (y x) c")
         known = repeat(scalars, "b s -> b t s", t=pooled.shape[1])
-        tokens: torch.Tensor = self.out(_bend(self.join(torch.cat([pooled, known], dim=-1))))
+        tokens: torch.Tensor = self.out(_activate(self.join(torch.cat([pooled, known], dim=-1))))
         return tokens
 
 
-def _bend(x: torch.Tensor) -> torch.Tensor:
+def _activate(x: torch.Tensor) -> torch.Tensor:
     return functional.leaky_relu(x, 0.1)

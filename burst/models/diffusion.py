@@ -20,7 +20,7 @@ Predict = Callable[[torch.Tensor, float, torch.Tensor], torch.Tensor]
 
 
 class Denoiser(nn.Module):
-    """An MLP that predicts the prior from a noisy one, the time, and what the encoder saw."""
+    """An MLP that predicts the prior from a noisy one, the time, and the encoder's output."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class Denoiser(nn.Module):
 
 
 def betas(steps: int) -> list[float]:
-    """Return the share of noise that each step adds, from few to nearly all."""
+    """Return the share of noise that each step adds, from little to nearly all."""
     low, high = math.sqrt(FIRST_BETA), math.sqrt(LAST_BETA)
     return [(low + (high - low) * i / max(steps - 1, 1)) ** 2 for i in range(steps)]
 
 
 def kept_signal(steps: int) -> list[float]:
-    """Return a_0 = 1 and a_1 .. a_steps, the share of the signal's variance that is left."""
+    """Return a_0 = 1 and a_1 .. a_steps, the remaining share of the signal's variance."""
     kept = [1.0]
     for beta in betas(steps):
         kept.append(kept[-1] * (1 - beta))
@@ -54,7 +54,7 @@ def kept_signal(steps: int) -> list[float]:
 def sample(
     predict: Predict, condition: torch.Tensor, noisy: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """Return the prior that the steps back lead to from a noisy one [b, t, d]."""
+    """Return the prior after `steps` denoising steps from a noisy one [b, t, d]."""
     kept = kept_signal(steps)
     z = noisy
     for step, beta in reversed(list(enumerate(betas(steps), start=1))):

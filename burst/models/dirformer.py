@@ -10,10 +10,8 @@ from burst.models.spec import STEM, RestorerSpec
 
 
 class Dirformer(nn.Module):
-    """Evidence [b, e, h, w] and prior tokens in, a residual [b, c, h, w] out, zero at first.
-
-    Height and width are multiples of `spec.multiple`.
-    """
+    """Evidence [b, e, h, w] and prior tokens in, a residual [b, c, h, w] out, zero at first. Height
+    and width are multiples of `spec.multiple`."""
 
     def __init__(self, spec: RestorerSpec) -> None:
         super().__init__()
@@ -21,11 +19,13 @@ class Dirformer(nn.Module):
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(STEM), nn.Conv2d(spec.evidence * STEM**2, spec.width, 3, padding=1)
         )
-        self.encoders = nn.ModuleList(_level(spec, i) for i in range(len(widths) - 1))
+        self.encoders = nn.ModuleList(_blocks_at_scale(spec, i) for i in range(len(widths) - 1))
         self.downs = nn.ModuleList(layers.down(width) for width in widths[:-1])
-        self.bottom = _level(spec, len(widths) - 1)
+        self.bottom = _blocks_at_scale(spec, len(widths) - 1)
         self.ups = nn.ModuleList(layers.up(width) for width in reversed(widths[1:]))
-        self.decoders = nn.ModuleList(_level(spec, i) for i in reversed(range(len(widths) - 1)))
+        self.decoders = nn.ModuleList(
+            _blocks_at_scale(spec, i) for i in reversed(range(len(widths) - 1))
+        )
         last = nn.Conv2d(spec.width, spec.channels * STEM**2, 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
@@ -35,32 +35,32 @@ class Dirformer(nn.Module):
         """Return the residual [b, channels, h, w] for evidence and tokens [b, t, d] or None."""
         x = self.stem(evidence).contiguous(memory_format=torch.channels_last)
         skips = []
-        for level, down in zip(self.encoders, self.downs, strict=True):
-            x = _through(level, x, tokens)
+        for scale, down in zip(self.encoders, self.downs, strict=True):
+            x = _apply(scale, x, tokens)
             skips.append(x)
             x = down(x)
-        x = _through(self.bottom, x, tokens)
-        for up, level in zip(self.ups, self.decoders, strict=True):
-            x = _through(level, up(x) + skips.pop(), tokens)
+        x = _apply(self.bottom, x, tokens)
+        for up, scale in zip(self.ups, self.decoders, strict=True):
+            x = _apply(scale, up(x) + skips.pop(), tokens)
         residual: torch.Tensor = self.head(x)
         return residual
 
 
-def _level(spec: RestorerSpec, level: int) -> nn.ModuleList:
-    """Return the blocks of one level of the U, 0 being the finest."""
-    width, prior_width = spec.width * 2**level, 0 if spec.prior == "none" else spec.prior_width
+def _blocks_at_scale(spec: RestorerSpec, scale: int) -> nn.ModuleList:
+    """Return the blocks of one scale of the U-net; 0 is the finest."""
+    width, prior_width = spec.width * 2**scale, 0 if spec.prior == "none" else spec.prior_width
     if spec.blocks == "attention":
         return nn.ModuleList(
             layers.AttentionBlock(width, prior_width, spec.head_width)
-            for _ in range(spec.depths[level])
+            for _ in range(spec.depths[scale])
         )
-    window = layers.WINDOW // (STEM * 2**level)
+    window = layers.WINDOW // (STEM * 2**scale)
     return nn.ModuleList(
-        layers.NafBlock(width, prior_width, max(1, window)) for _ in range(spec.depths[level])
+        layers.NafBlock(width, prior_width, max(1, window)) for _ in range(spec.depths[scale])
     )
 
 
-def _through(blocks: nn.Module, x: torch.Tensor, tokens: torch.Tensor | None) -> torch.Tensor:
+def _apply(blocks: nn.Module, x: torch.Tensor, tokens: torch.Tensor | None) -> torch.Tensor:
     assert isinstance(blocks, nn.ModuleList)
     for block in blocks:
         x = block(x, tokens)

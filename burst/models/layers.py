@@ -12,9 +12,9 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional
 
-LAYER_SCALE = 0.1
+LAYER_SCALE = 0.1  # chosen by hand
 # Statistics are pooled over windows of this size (px of the image), so that a network trained on
-# small patches meets the same ones in a large image.
+# small patches gets the same ones in a large image.
 WINDOW = 48
 
 
@@ -22,40 +22,36 @@ class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of each pixel, [b, c, h, w]."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise x [b, c, h, w]; in channels-last memory nothing is copied."""
+        """Normalise x [b, c, h, w]; channels-last memory is not copied."""
         return _channels_first(super().forward(_channels_last(x)))
 
 
-class Mix(nn.Linear):
-    """The same linear map of the channels of each pixel; a convolution of 1 x 1."""
+class PixelwiseLinear(nn.Linear):
+    """A linear map of the channels of each pixel: a 1 x 1 convolution."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map x [b, c, h, w] to other channels; in channels-last memory nothing is copied."""
+        """Map x [b, c, h, w] to other channels; channels-last memory is not copied."""
         return _channels_first(super().forward(_channels_last(x)))
 
 
-class Branch(Mix):
-    """The end of a residual branch: a mix whose every output has a learned factor, small at first.
-
-    The factor is multiplied into the weights, which are few, and not into the pixels.
-    """
+class Branch(PixelwiseLinear):
+    """The end of a residual branch: a linear map whose outputs have learned factors, small at
+    first. The factors are multiplied into the weights, which are fewer than the pixels."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__(width, channels)
         self.factor = nn.Parameter(torch.full((channels,), LAYER_SCALE))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map x [b, c, h, w] to what is added to the features."""
+        """Map x [b, c, h, w] to the residual that is added to the features."""
         weight, bias = self.factor[:, None] * self.weight, self.factor * self.bias
         return _channels_first(functional.linear(_channels_last(x), weight, bias))
 
 
 class Modulation(nn.Module):
-    """x * (1 + scale) + shift, both linear in the prior (FiLM, arXiv 1709.07871); 0 at first.
-
-    One token modulates all pixels alike. A square of tokens becomes a map, interpolated between the
-    centres of its cells, so that blur may vary over the field. A prior of width 0 is none.
-    """
+    """x * (1 + scale) + shift, both linear in the prior (FiLM, arXiv 1709.07871); 0 at first. One
+    token modulates all pixels alike. A square of tokens becomes a map, interpolated between the
+    centres of its cells, since blur may vary over the field. A prior width of 0 means no prior."""
 
     def __init__(self, channels: int, prior_width: int) -> None:
         super().__init__()
@@ -65,7 +61,7 @@ class Modulation(nn.Module):
             nn.init.zeros_(self.linear.weight)
 
     def forward(self, x: torch.Tensor, tokens: torch.Tensor | None) -> torch.Tensor:
-        """Modulate x [b, c, h, w] by tokens [b, t, d]; without tokens x is returned as it is."""
+        """Modulate x [b, c, h, w] by tokens [b, t, d]; without tokens x is returned."""
         if tokens is None or self.linear is None:
             return x
         side = math.isqrt(tokens.shape[1])
@@ -78,23 +74,21 @@ class Modulation(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Each channel weighed by what all channels are on average in a window around the pixel.
-
-    The simplified channel attention of NAFNet (arXiv 2204.04676), with windows instead of the whole
-    image, as test-time local converters have it (arXiv 2112.04491).
-    """
+    """Weights for each channel from the mean of all channels in a window around the pixel. The
+    simplified channel attention of NAFNet (arXiv 2204.04676), over windows instead of the whole
+    image, as in test-time local converters (arXiv 2112.04491)."""
 
     def __init__(self, channels: int, window: int) -> None:
         super().__init__()
         self.window = window
-        self.mix = Mix(channels, channels)
+        self.mix = PixelwiseLinear(channels, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Weigh x [b, c, h, w]."""
+        """Weight x [b, c, h, w]."""
         h, w = x.shape[-2:]
         tall, wide = min(self.window, h), min(self.window, w)
         means = self.mix(functional.avg_pool2d(x, (tall, wide), ceil_mode=True))
-        # The last windows reach over the edge; each mean has to stay at the centre of its own.
+        # The last windows extend over the edge; each mean must stay at the centre of its window.
         whole = (means.shape[-2] * tall, means.shape[-1] * wide)
         return x * _resize(means, whole)[..., :h, :w]
 
@@ -107,7 +101,7 @@ class NafBlock(nn.Module):
         self.norm_1, self.norm_2 = ChannelNorm(channels), ChannelNorm(channels)
         self.modulation_1 = Modulation(channels, prior_width)
         self.modulation_2 = Modulation(channels, prior_width)
-        self.expand_1, self.expand_2 = (Mix(channels, 2 * channels) for _ in range(2))
+        self.expand_1, self.expand_2 = (PixelwiseLinear(channels, 2 * channels) for _ in range(2))
         self.depthwise = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
         self.attention = WindowAttention(channels, window)
         self.branch_1, self.branch_2 = (Branch(channels, channels) for _ in range(2))
@@ -123,9 +117,7 @@ class NafBlock(nn.Module):
 
 class AttentionBlock(nn.Module):
     """Attention among channels and a gated depthwise feed-forward (Restormer, arXiv 2111.09881).
-
-    Both are modulated by the prior, as in DiffIR (arXiv 2303.09472).
-    """
+    Both are modulated by the prior, as in DiffIR (arXiv 2303.09472)."""
 
     def __init__(self, channels: int, prior_width: int, head_width: int) -> None:
         super().__init__()
@@ -151,10 +143,10 @@ class AttentionBlock(nn.Module):
             self.query_key_value(x), "b (part head c) h w -> part b head c (h w)",
             part=3, head=self.heads,
         )  # fmt: skip
-        # Directions over the pixels are compared, so that the image's size does not matter.
+        # Normalised over the pixels, so that the size of the image does not matter.
         query, key = functional.normalize(query, dim=-1), functional.normalize(key, dim=-1)
-        likeness = torch.einsum("b n c p, b n k p -> b n c k", query, key) * self.temperature
-        mixed = torch.einsum("b n c k, b n k p -> b n c p", likeness.softmax(dim=-1), value)
+        similarity = torch.einsum("b n c p, b n k p -> b n c k", query, key) * self.temperature
+        mixed = torch.einsum("b n c k, b n k p -> b n c p", similarity.softmax(dim=-1), value)
         joined: torch.Tensor = rearrange(mixed, "b head c (h w) -> b (head c) h w", h=x.shape[-2])
         return joined
 
@@ -166,13 +158,13 @@ def down(channels: int) -> nn.Module:
 
 def up(channels: int) -> nn.Module:
     """Double the resolution: c channels become c / 2."""
-    return nn.Sequential(Mix(channels, 2 * channels, bias=False), nn.PixelShuffle(2))
+    return nn.Sequential(PixelwiseLinear(channels, 2 * channels, bias=False), nn.PixelShuffle(2))
 
 
 def _conv_depthwise(channels: int, wider: int) -> nn.Module:
     """Mix channels into more of them, then each with its own neighbours."""
     return nn.Sequential(
-        Mix(channels, wider, bias=False),
+        PixelwiseLinear(channels, wider, bias=False),
         nn.Conv2d(wider, wider, 3, padding=1, groups=wider, bias=False),
     )
 

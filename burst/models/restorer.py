@@ -1,4 +1,4 @@
-"""The restorer: evidence in, the correction of the classical result out, steered by a prior."""
+"""The restorer: evidence in, a correction of the classical result out, modulated by a prior."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ from burst.models.dirformer import Dirformer
 from burst.models.spec import RestorerSpec
 from burst.progress import counted
 
-MOST_PIXELS = 1 << 22  # of the images that a GPU restores together
+MAX_PIXELS = 1 << 22  # of the images that a GPU restores together
 
-Source = Literal["truth", "encoder", "diffusion"]
+PriorSource = Literal["truth", "encoder", "diffusion"]
 
 
 class Restorer(nn.Module):
     """Teacher and student in one class: `prior` makes tokens, `forward` restores with them.
-
     Evidence is [b, e, h, w] of any height and width, scalars are [b, s], tokens [b, t, d]. The
-    scalars reach the image through the prior alone.
-    """
+    scalars affect the image only through the prior."""
 
     def __init__(self, spec: RestorerSpec) -> None:
         super().__init__()
@@ -40,8 +38,8 @@ class Restorer(nn.Module):
             self.denoiser = Denoiser(spec.prior_width)
 
     @property
-    def sources(self) -> tuple[Source, ...]:
-        """Where this restorer can take a prior from."""
+    def sources(self) -> tuple[PriorSource, ...]:
+        """The sources of a prior that this restorer has."""
         if self.spec.prior == "none":
             return ()
         return ("truth",) if self.spec.teacher else ("encoder", "diffusion")
@@ -50,15 +48,13 @@ class Restorer(nn.Module):
         self,
         evidence: torch.Tensor,
         scalars: torch.Tensor,
-        source: Source,
+        source: PriorSource,
         truth: torch.Tensor | None = None,
         noise: torch.Tensor | None = None,
     ) -> torch.Tensor | None:
-        """Return the prior tokens [b, t, d]; None for a network without a prior.
-
-        A teacher needs the truth [b, channels, h, w]. Diffusion starts from noise [b, t, d] of unit
-        variance; without it from the mean of all noise, zero.
-        """
+        """Return the prior tokens [b, t, d]; None for a network without a prior. A teacher needs
+        the truth [b, channels, h, w]. Diffusion starts from noise [b, t, d] of unit variance;
+        without it from zero, the mean of the noise."""
         if self.spec.prior == "none":
             return None
         if source not in self.sources:
@@ -77,10 +73,8 @@ class Restorer(nn.Module):
     def forward(
         self, evidence: torch.Tensor, scalars: torch.Tensor, tokens: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the residual [b, channels, h, w]; without tokens nothing is modulated.
-
-        The scalars are part of every call and act through the tokens that were made with them.
-        """
+        """Return the residual [b, channels, h, w]; without tokens nothing is modulated. The scalars
+        are not used here: they act through the tokens, which were made with them."""
         h, w = evidence.shape[-2:]
         margin = (0, -w % self.spec.multiple, 0, -h % self.spec.multiple)
         padded = functional.pad(evidence, margin, mode="replicate")
@@ -91,22 +85,20 @@ class Restorer(nn.Module):
         self,
         evidence: torch.Tensor,
         scalars: torch.Tensor,
-        source: Source | None,
+        source: PriorSource | None,
         ensemble: bool = False,
     ) -> torch.Tensor:
-        """Return the residual [b, channels, h, w] with a prior from `source`, or without a prior.
-
-        An ensemble is the mean over the 8 ways of turning and mirroring an image. The prior is made
-        once, and its parts are turned and mirrored with the image.
-        """
+        """Return the residual [b, channels, h, w] with a prior from `source`; None is without a
+        prior. An ensemble is the mean over the 8 rotations and reflections of the image. The prior
+        is computed once, and its grid is rotated and reflected with the image."""
         tokens = None if source is None else self.prior(evidence, scalars, source)
-        # Half a turn keeps the shape, so that four ways may go together.
-        ways = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
+        # Half a turn keeps the shape, so that four images may be restored together.
+        symmetries = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
         together = 4 if _fits(evidence, 4) else 1
         results = {}
-        firsts = range(0, len(ways) if ensemble else 1, together)
+        firsts = range(0, len(symmetries) if ensemble else 1, together)
         for first in counted(firsts, "network: turned images"):
-            chosen = ways[first : first + together] if ensemble else [(0, False)]
+            chosen = symmetries[first : first + together] if ensemble else [(0, False)]
             seen = torch.cat([_turned(evidence, *way) for way in chosen])
             prior = None
             if tokens is not None:
@@ -119,16 +111,16 @@ class Restorer(nn.Module):
 
 
 def _fits(evidence: torch.Tensor, count: int) -> bool:
-    """Tell whether so many images are restored together: on a GPU, which waits for every call,
-    where memory allows; a CPU is no faster by it."""
+    """Return whether `count` images are restored together: on a GPU whose memory allows it. On a
+    CPU this would not be faster."""
     pixels = count * evidence.shape[0] * evidence.shape[-2] * evidence.shape[-1]
-    return evidence.is_cuda and pixels <= MOST_PIXELS
+    return evidence.is_cuda and pixels <= MAX_PIXELS
 
 
-def grow(
+def add_blocks(
     weights: Mapping[str, torch.Tensor], deeper: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """Return weights with the blocks of a deeper network that they have not got, adding nothing."""
+    """Return weights completed by the blocks of a deeper network, initialised to add nothing."""
     return {
         name: weights.get(name, torch.zeros_like(own) if name.endswith(".factor") else own)
         for name, own in deeper.items()
@@ -136,7 +128,7 @@ def grow(
 
 
 def _turned(image: torch.Tensor, turn: int, mirror: bool) -> torch.Tensor:
-    """Return an image [..., h, w] after quarter turns, and then mirrored from left to right."""
+    """Return an image [..., h, w] rotated by quarter turns and then mirrored left to right."""
     turned = torch.rot90(image, turn, (-2, -1))
     return turned.flip(-1) if mirror else turned
 

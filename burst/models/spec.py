@@ -1,4 +1,4 @@
-"""What a network is built from; all widths follow from it."""
+"""The specification from which a network is built; all widths follow from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 STEM = 2  # the network works at half the image's resolution
-GRID = 4  # a grid of priors has so many cells along each side
+GRID = 4  # cells along each side of a grid of priors
 WIDEST, DEEPEST = 1024, 64
 
 
@@ -14,9 +14,9 @@ WIDEST, DEEPEST = 1024, 64
 class RestorerSpec:
     """A restorer of `channels` images from `evidence` planes and `scalars` numbers.
 
-    width, depths    channels of the first level, doubled at each next one; blocks of each level,
-                     the last of which is the bottom of the U
-    head_width       channels of one head of attention
+    width, depths    channels of the finest scale, doubled at each coarser one; number of blocks at
+                     each scale, the last of which is the bottom of the U-net
+    head_width       channels of one attention head
     prior            "vector": one prior for the image; "grid": one for each of 4 x 4 parts of it
     diffusion_steps  from noise to the prior
     teacher          the prior comes from an encoder that sees the truth
@@ -51,7 +51,7 @@ class RestorerSpec:
             raise ValueError("spec: expected a prior for a teacher to give, found 'none'.")
 
     def extends(self, other: RestorerSpec) -> bool:
-        """Whether this is the other network, with as many blocks at each level or more."""
+        """Whether this is the other network with as many or more blocks at each scale."""
         return replace(self, depths=other.depths) == other and (
             len(self.depths) == len(other.depths)
             and all(mine >= its for mine, its in zip(self.depths, other.depths, strict=True))

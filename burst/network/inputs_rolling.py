@@ -130,12 +130,12 @@ def _blur(burst: Burst, base: torch.Tensor, instant: int) -> dict[str, torch.Ten
 def _noise(burst: Burst, image: torch.Tensor, instant: int, scale: float) -> torch.Tensor:
     """Return the std [h, w] of the noise of an image, encoded."""
     from burst.ops.color import linear_to_display
-    from burst.ops.rolling.unroll import closeness
+    from burst.ops.rolling.unroll import time_weight
 
     views, sensor = given(burst.views), burst.stack.sensor
     gain = views.gain.to(image)[:, None]
     light = _to_light(sensor)
-    weights = closeness(views.later[instant].to(image))
+    weights = time_weight(views.later[instant].to(image))
     weights = weights * (views.trust[instant].to(image) + 1e-3)
     share = weights / weights.sum(0)
     recorded = light(image) * gain

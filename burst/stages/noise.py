@@ -240,7 +240,7 @@ def _evened(
     from burst.ops.frames import gains
 
     sensor = burst.stack.sensor
-    linear, valid = gains.even_out(given(burst.linear), burst.valid, gain)
+    linear, valid = gains.divide_by_gain(given(burst.linear), burst.valid, gain)
     # Where a frame is saturated it has no noise: the shortest exposures tell of bright places.
     dark = gain.to(linear) <= gain.median().to(linear)
     curve = ops.noise_curve(linear[dark], good)

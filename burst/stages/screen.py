@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from burst.config import checked, setting
 
 if TYPE_CHECKING:
-    from burst.ops.frames.screen import Verdict
+    from burst.ops.frames.screen import ScreeningResult
     from burst.records import Burst, Report
 
 NEEDS = ("stack",)
@@ -73,7 +73,7 @@ def run(burst: Burst, config: Config) -> Burst:
     )
 
 
-def _told(report: Report, verdict: Verdict, count: int) -> Report:
+def _told(report: Report, verdict: ScreeningResult, count: int) -> Report:
     """Return the report with what a person should know of the frames."""
     if verdict.divided:
         report = report.warn(

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from burst.ops.flow import Match
     from burst.ops.rolling.readout import Readout
     from burst.ops.rolling.recording import Recording
-    from burst.ops.rolling.synthesis import Instant
-    from burst.ops.rolling.taken import Taken
+    from burst.ops.rolling.synthesis import InstantImage
     from burst.ops.rolling.unroll import Clock
+    from burst.ops.rolling.used_frames import UsedFrames
     from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
@@ -120,47 +120,52 @@ def run(burst: Burst, config: Config) -> Burst:
 
 def _unroll(
     stack: Stack, given: list[int], config: Config, report: Report
-) -> tuple[list[Instant], Stack, Unrolled, Report]:
+) -> tuple[list[InstantImage], Stack, Unrolled, Report]:
     """Return the instants, the stack of the frames that show them, how they were made of them, and
     the report."""
     import torch
 
     from burst.ops.flow import to_bytes
-    from burst.ops.rolling.light import luminance, planes_of, unclipped
-    from burst.ops.rolling.recording import Recording, growth, with_offset, with_shake
+    from burst.ops.rolling.planes import luminance, planes_of, unclipped
+    from burst.ops.rolling.recording import (
+        Recording,
+        measure_growth,
+        with_camera_offset,
+        with_shake,
+    )
     from burst.ops.rolling.synthesis import image_at
-    from burst.ops.rolling.taken import clocks, stack_taken
     from burst.ops.rolling.unroll import clock_of
+    from burst.ops.rolling.used_frames import clocks, with_used_frames
 
     grey = to_bytes(luminance(stack))
     paired = config.shutter == PAIRED
-    taken = _taken(stack, grey, given) if config.shutter == ROLLING else None
-    matches = taken.matches if taken else _match(grey, paired)
+    used = _used_frames(stack, grey, given) if config.shutter == ROLLING else None
+    matches = used.matches if used else _match(grey, paired)
     frame = stack.count // 2 if config.frame == MIDDLE else config.frame
     kept = list(range(stack.count))
-    if taken:
-        report = report.note(**taken.numbers(stack.sensor.frame_time))
-        for sentence in taken.words():
+    if used:
+        report = report.note(**used.numbers(stack.sensor.frame_time))
+        for sentence in used.words():
             report = report.warn(sentence)
-        stack, grey, kept = stack_taken(stack, taken), grey[taken.kept], taken.kept
+        stack, grey, kept = with_used_frames(stack, used), grey[used.kept], used.kept
     ratio, interval, report = _readout_ratio(stack, config, grey, matches, report)
     times = whole = clock_of(stack, config.shutter, ratio)
-    if taken:
-        times, whole = clocks(times, taken)
+    if used:
+        times, whole = clocks(times, used)
     instants = _instants(whole, frame, (kept[0], kept[-1]), stack.height, config)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
     frames = torch.from_numpy(grey).float()
     recording = Recording(frames, matches, times, order, paired, usable=unclipped(stack))
     if paired:
         for first in range(0, stack.count, 2):
-            recording = with_offset(recording, first)
+            recording = with_camera_offset(recording, first)
     elif stack.count == 2 and config.order == 0:
-        recording = replace(recording, gain=growth(recording))
-        report = report.note(velocity_growth=recording.gain)
+        recording = replace(recording, growth=measure_growth(recording))
+        report = report.note(velocity_growth=recording.growth)
     if config.order == 0 and not paired:
         recording = with_shake(recording, instants)
-        path = recording.path_about(instants[len(instants) // 2])
-        report = report if path is None else report.note(shake=path.points())
+        shake = recording.shake_near(instants[len(instants) // 2])
+        report = report if shake is None else report.note(shake=shake.points())
     planes = planes_of(stack)
     made = [image_at(recording, planes, one) for one in counted(instants, "unroll: images")]
     offset = recording.times.offset[1::2].tolist() if paired else []
@@ -179,15 +184,15 @@ def _unroll(
     return made, stack, unrolled, _note(report, recording, unrolled)
 
 
-def _taken(stack: Stack, grey: np.ndarray, given: list[int]) -> Taken:
-    """Return which of the frames given take part, and when they were taken."""
-    from burst.ops.rolling.taken import frames_taken
+def _used_frames(stack: Stack, grey: np.ndarray, given: list[int]) -> UsedFrames:
+    """Return which of the frames given are used, and when they were taken."""
+    from burst.ops.rolling.used_frames import find_used_frames
     from burst.ops.shutter import frame_starts
 
-    told = stack.sensor.frame_times is not None
-    unit = stack.sensor.frame_time if told else 1.0
+    times_known = stack.sensor.frame_times is not None
+    unit = stack.sensor.frame_time if times_known else 1.0
     seconds = frame_starts(replace(stack.sensor, frame_time=unit), stack.count)
-    return frames_taken(grey, seconds.numpy() / unit, given, told)
+    return find_used_frames(grey, seconds.numpy() / unit, given, times_known)
 
 
 def _check(stack: Stack, config: Config) -> None:
@@ -265,18 +270,18 @@ def _readout_ratio(
 def _measure(stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], Match]) -> Readout:
     import numpy as np
 
-    from burst.ops.rolling.readout import FEWEST_PAIRS, readout_of
+    from burst.ops.rolling.readout import MIN_PAIRS, readout_from_frames
 
     where = stack.source or stack.name
     remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."
-    if len(matches) < FEWEST_PAIRS:
+    if len(matches) < MIN_PAIRS:
         raise StackError(
             f"{where}: expected to be told how long the readout takes, or at least"
-            f" {FEWEST_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
+            f" {MIN_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
         )
     times = stack.sensor.frame_times
     start = None if times is None else np.array(times) / stack.sensor.frame_time
-    found = readout_of(grey, matches, stack.scan[0] < 0, start)
+    found = readout_from_frames(grey, matches, stack.scan[0] < 0, start)
     if found.high - found.low > WIDEST_RANGE:
         raise StackError(
             f"{where}: expected motion that tells the readout ratio, found that"

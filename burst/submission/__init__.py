@@ -1,1 +1,1 @@
-"""What a challenge wants to be handed in: described, encoded, packed, checked and verified."""
+"""Submissions to challenges: described, encoded, packed, checked and verified."""

@@ -1,4 +1,4 @@
-"""Write archives that are the same bytes twice, and unpack what others wrote with care."""
+"""Write zip archives reproducibly, and unpack those of others safely."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILE, _SCRIPT = 0o100644, 0o100755
 
 
 def write_zip(path: Path, contents: Mapping[str, Content]) -> None:
-    """Write files by name, in order of names: the same contents give the same bytes."""
+    """Write files sorted by name: the same contents give the same bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name in sorted(contents):
             entry = zipfile.ZipInfo(name, _EPOCH)
@@ -37,15 +37,13 @@ def write_zip(path: Path, contents: Mapping[str, Content]) -> None:
 
 
 def read_content(content: Content) -> bytes:
-    """Return bytes as they are, or those of a file."""
+    """Return bytes, or the content of a file."""
     return content if isinstance(content, bytes) else content.read_bytes()
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpack an archive into an empty folder; SubmissionError if any name leads out of it.
-
-    Nothing is written unless all names are harmless; links are refused.
-    """
+    """Unpack an archive into an empty folder; SubmissionError if a name lies outside of it. Nothing
+    is written unless all names are safe; links are refused."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
@@ -68,7 +66,7 @@ def unpack(path: Path, folder: Path) -> None:
 
 
 def name_faults(entry: zipfile.ZipInfo) -> list[str]:
-    """Say what is dangerous in the name of an entry: a way out of the folder, or a link."""
+    """Return what is unsafe in the name of an entry: a path out of the folder, or a link."""
     name = entry.filename
     parts = PurePosixPath(name).parts
     faults = []
@@ -87,6 +85,6 @@ def sha256_of(content: Content) -> str:
 
 
 def _same_names(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """Say which names occur more than once; on many disks case makes no difference."""
+    """Return the names that occur more than once, ignoring case as many disks do."""
     counts = Counter(entry.filename.casefold() for entry in entries)
     return [f"{name}: expected each name once." for name, count in counts.items() if count > 1]

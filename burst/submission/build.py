@@ -1,4 +1,4 @@
-"""Restore all stacks of a challenge and write what is handed in."""
+"""Restore all stacks of a challenge and write the submission."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from burst.submission.check import check
 from burst.submission.encode import encode_result
 from burst.submission.manifest import NAME as MANIFEST
 from burst.submission.package import IMAGES, package_contents
-from burst.submission.plan import Submission, restore_all
-from burst.submission.results import Restored, read_restored
-from burst.submission.sources import Source, find_sources
+from burst.submission.restore import Submission, restore_all
+from burst.submission.results import RestoredStack, read_restored
+from burst.submission.stacks import ChallengeStack, find_challenge_stacks
 
 LOG = logging.getLogger("burst")
 
@@ -27,15 +27,16 @@ RESTORED = "restored"
 
 
 def build(submission: Submission, quiet: bool) -> Exit:
-    """Write both zips of a submission and print their paths; what is restored already is kept.
+    """Write both zips of a submission and print their paths; stacks that are already restored are
+    kept.
 
-    Without an image of every stack nothing is handed in: the zips of an earlier run go. Exit 4, or
-    that of a lone stack, where stacks failed; SubmissionError for stacks that do not fit.
+    If a stack failed, no zip is written and those of an earlier run are deleted. Returns exit code
+    4 then, or that of the only stack; SubmissionError for stacks that do not fit the challenge.
     """
     _check_place(submission)
-    sources = find_sources(submission.root, submission.challenge)
+    sources = find_challenge_stacks(submission.root, submission.challenge)
     submission.plan.load_pipeline()
-    _check_strays(submission.folder / IMAGES, {source.image for source in sources})
+    _check_other_files(submission.folder / IMAGES, {source.image for source in sources})
     for path in (submission.archive, submission.verification):
         path.unlink(missing_ok=True)
     outcomes = _restore(submission, sources, quiet)
@@ -52,7 +53,7 @@ def build(submission: Submission, quiet: bool) -> Exit:
 
 
 def _check_place(submission: Submission) -> None:
-    """Refuse a place among the stacks, where the images would be taken for stacks."""
+    """Raise ConfigError for a place among the stacks, where images would be taken for stacks."""
     if submission.folder.resolve().is_relative_to(submission.root.resolve()):
         raise ConfigError(
             f"--out {submission.folder.parent}: expected a place outside of --stacks"
@@ -60,8 +61,8 @@ def _check_place(submission: Submission) -> None:
         )
 
 
-def _check_strays(folder: Path, images: set[str]) -> None:
-    """Refuse a folder that holds other files than the images of these stacks."""
+def _check_other_files(folder: Path, images: set[str]) -> None:
+    """Raise ConfigError for a folder with other files than the images of these stacks."""
     held = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     strays = sorted(set(held) - images)
     if strays:
@@ -71,8 +72,10 @@ def _check_strays(folder: Path, images: set[str]) -> None:
         )
 
 
-def _restore(submission: Submission, sources: Sequence[Source], quiet: bool) -> list[Outcome]:
-    """Restore every stack, and encode each as it is done."""
+def _restore(
+    submission: Submission, sources: Sequence[ChallengeStack], quiet: bool
+) -> list[Outcome]:
+    """Restore every stack, and encode its image."""
     outcomes = []
     results = submission.folder / RESTORED
     for source, outcome in restore_all(submission.plan, sources, results, quiet):
@@ -85,7 +88,7 @@ def _restore(submission: Submission, sources: Sequence[Source], quiet: bool) -> 
     return outcomes
 
 
-def _pack(submission: Submission, sources: Sequence[Source]) -> None:
+def _pack(submission: Submission, sources: Sequence[ChallengeStack]) -> None:
     images = {s.image: (submission.folder / IMAGES / s.image).read_bytes() for s in sources}
     restored = {s: read_restored(submission.folder / RESTORED / s.place) for s in sources}
     contents: dict[str, Content] = {**images, **_readme(submission, restored)}
@@ -101,8 +104,10 @@ def _pack(submission: Submission, sources: Sequence[Source]) -> None:
     LOG.info("%s: %d images as the challenge wants them", submission.archive, count)
 
 
-def _readme(submission: Submission, restored: Mapping[Source, Restored]) -> dict[str, Content]:
-    """Return the text that the challenge wants beside the images, if any."""
+def _readme(
+    submission: Submission, restored: Mapping[ChallengeStack, RestoredStack]
+) -> dict[str, Content]:
+    """Return the readme that the challenge requires, if any."""
     template = submission.challenge.readme
     if template is None:
         return {}
@@ -110,7 +115,7 @@ def _readme(submission: Submission, restored: Mapping[Source, Restored]) -> dict
     words = {
         "runtime": f"{seconds:.2f}",
         "cpu": str(int(submission.plan.device == "cpu")),
-        # Models learn from data outside of the challenge; the other stages learn from none.
+        # Models are trained on data outside of the challenge; other stages are not trained.
         "extra_data": str(int(any(done.model for done in restored.values()))),
         "description": f"burst {__version__}, {submission.plan.load_pipeline().title}",
     }

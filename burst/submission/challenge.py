@@ -1,4 +1,4 @@
-"""What a challenge wants: how many images, their names, size, numbers, and a text beside them."""
+"""What a challenge requires: number of images, their names, size, values, and a readme."""
 
 from __future__ import annotations
 
@@ -26,16 +26,26 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class SubmissionError(StackError):
-    """Files that are not what a challenge wants; one line for each fault."""
+    """Files that a challenge does not accept; one line for each fault."""
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """What is handed in.
+    """The requirements of a challenge.
 
-    `image` names the image of a stack, {stem} being the stack's and {folder} that of its folder;
-    without a slash in it the archive is flat. `size` is (rows, columns), or that of the frames.
-    Black 0 and white 1 become 0 and `maximum`, or two quantiles do that `stretch` names.
+    title     of the challenge
+    image     name of a stack's image, with {stem} of the stack and {folder} of its folder;
+              without a slash all files lie in the root of the archive
+    dtype     of the values
+    maximum   value of white; black is 0
+    transfer  "linear" or "srgb", encoding of the values
+    count     of images; None is any
+    folders   names of the folders of stacks
+    size      (rows, columns); None is that of the frames
+    channels  1 for grey, 3 for colour
+    stretch   two quantiles that become black and white; None keeps black 0 and white 1
+    megabytes of the archive, at most
+    readme    template of readme.txt
     """
 
     title: str
@@ -53,7 +63,7 @@ class Challenge:
 
     @property
     def suffix(self) -> str:
-        """The suffix of an image, which says how it is encoded."""
+        """The suffix of an image, which determines its format."""
         return PurePosixPath(self.image).suffix
 
     @property
@@ -66,7 +76,7 @@ class Challenge:
         return self.image.replace("{stem}", stem).replace("{folder}", folder)
 
     def names_image(self, name: str) -> bool:
-        """Tell whether a file may be the image of some stack, by its name alone."""
+        """Return whether a file name may be that of some stack's image."""
         folder = "|".join(map(re.escape, self.folders)) or "[^/]+"
         stands_for = {"stem": "[^/]+", "folder": f"(?:{folder})"}
         parts = _PLACEHOLDER.split(self.image)
@@ -76,7 +86,7 @@ class Challenge:
         return re.fullmatch(pattern, name) is not None
 
     def readme_lines(self) -> list[str]:
-        """Return how each line of the readme has to begin; none where no readme is wanted."""
+        """Return how each line of the readme must begin; empty without a readme."""
         lines = (self.readme or "").strip().splitlines()
         return [line.partition("{")[0].rstrip() for line in lines]
 
@@ -87,7 +97,7 @@ def find_challenge(name: str) -> Path:
 
 
 def read_challenge(path: Path) -> Challenge:
-    """Read the file of a challenge; ConfigError says what is wrong with it."""
+    """Read the file of a challenge; ConfigError if it is invalid."""
     challenge = build(Challenge, read_toml(path), str(path))
     _check_placeholders(f"{path} image", challenge.image, _IN_NAMES)
     _check_placeholders(f"{path} readme", challenge.readme or "", _IN_README)

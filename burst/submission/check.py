@@ -1,4 +1,4 @@
-"""Look at a zip as the judges' program will: every fault is told before it is handed in."""
+"""Check a zip as the judges' program will, so that faults are found before it is handed in."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from burst.submission.challenge import README, Challenge, SubmissionError
 from burst.submission.encode import from_bytes
 
 LEFTOVERS = ("__MACOSX", "Thumbs.db", "desktop.ini")
-LARGEST_FILE = 512 * 2**20  # bytes unpacked; no single image has more
+LARGEST_FILE = 512 * 2**20  # bytes unpacked; larger files are not images
 
 
 def check(path: Path, challenge: Challenge, images: Collection[str] | None = None) -> int:
-    """Return how many images a zip holds; SubmissionError lists every fault, one a line.
-
-    `images` are the very names that it has to hold, where they are known.
-    """
+    """Return how many images a zip holds; SubmissionError lists every fault, one a line. `images`
+    are the exact names that it must contain, where they are known."""
     faults, count = _faults(path, challenge, images)
     if faults:
         raise SubmissionError("\n".join(f"{path}: {fault}" for fault in faults))
@@ -60,7 +58,7 @@ def _size_faults(size: int, challenge: Challenge) -> list[str]:
 
 
 def _entry_faults(entries: Sequence[zipfile.ZipInfo], challenge: Challenge) -> list[str]:
-    """Say what does not belong into the archive, by names alone."""
+    """Return what does not belong into the archive, judged by names."""
     faults = []
     for entry in entries:
         name = entry.filename
@@ -81,7 +79,7 @@ def _entry_faults(entries: Sequence[zipfile.ZipInfo], challenge: Challenge) -> l
 
 
 def _is_leftover(entry: zipfile.ZipInfo) -> bool:
-    """Tell whether the system put a file there of its own: hidden ones, thumbnails."""
+    """Return whether the operating system added a file: hidden ones, thumbnails."""
     parts = PurePosixPath(entry.filename).parts
     return any(part in LEFTOVERS or (part.startswith(".") and part != "..") for part in parts)
 
@@ -96,12 +94,16 @@ def _count_faults(
     if not found and count is None:
         faults.append("expected images, found none.")
     if images is not None:
-        faults += [f"{name}: expected it, found no such image." for name in _sorted(images, found)]
-        faults += [f"{name}: expected no image of this name." for name in _sorted(found, images)]
+        faults += [
+            f"{name}: expected it, found no such image." for name in _difference(images, found)
+        ]
+        faults += [
+            f"{name}: expected no image of this name." for name in _difference(found, images)
+        ]
     return faults
 
 
-def _sorted(names: Collection[str], less: Collection[str]) -> list[str]:
+def _difference(names: Collection[str], less: Collection[str]) -> list[str]:
     return sorted(set(names) - set(less))
 
 
@@ -142,7 +144,7 @@ def _image_faults(
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | str:
-    """Return the bytes of an entry, or the fault that kept them from being read."""
+    """Return the bytes of an entry, or the reason why they cannot be read."""
     if entry.file_size > LARGEST_FILE:
         return f"{entry.filename}: expected an image, found {entry.file_size} bytes."
     try:
@@ -156,7 +158,7 @@ def _number_faults(numbers: np.ndarray, challenge: Challenge) -> list[str]:
     wanted = "(h, w)" if challenge.size is None else str(challenge.size)
     if challenge.channels == 3:
         wanted = f"{wanted[:-1]}, 3)"
-    if not _fits(numbers.shape, challenge):
+    if not _has_shape(numbers.shape, challenge):
         faults.append(f"expected the shape {wanted}, found {numbers.shape}.")
     if numbers.dtype != np.dtype(challenge.dtype):
         faults.append(f"expected {challenge.dtype}, found {numbers.dtype}.")
@@ -173,7 +175,7 @@ def _number_faults(numbers: np.ndarray, challenge: Challenge) -> list[str]:
     return faults
 
 
-def _fits(shape: tuple[int, ...], challenge: Challenge) -> bool:
+def _has_shape(shape: tuple[int, ...], challenge: Challenge) -> bool:
     if len(shape) != (2 if challenge.channels == 1 else 3):
         return False
     if challenge.size is not None and shape[:2] != challenge.size:

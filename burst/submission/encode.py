@@ -1,4 +1,4 @@
-"""A restored image as a challenge wants it: curve, stretch, whole numbers, npy or png."""
+"""Encode a restored image as a challenge requires: curve, stretch, integers, npy or png."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _ADVICE = "Remove its folder, and restore the stack again."
 
 
 def encode_result(folder: Path, challenge: Challenge) -> bytes:
-    """Return the encoded image of a folder of results; SubmissionError if it is of a wrong size."""
+    """Return the encoded image of a folder of results; SubmissionError if its size is wrong."""
     image = _read_display(folder) if challenge.transfer == "srgb" else _read_linear(folder)
     return to_bytes(to_numbers(str(folder), image, challenge), challenge.suffix)
 
 
 def to_numbers(where: str, image: np.ndarray, challenge: Challenge) -> np.ndarray:
-    """Return an image [h, w] or [h, w, 3], black 0 and white 1, in the numbers of a challenge."""
+    """Return an image [h, w] or [h, w, 3], black 0 and white 1, as values of a challenge."""
     if challenge.size and image.shape[:2] != challenge.size:
         raise SubmissionError(
-            f"{where}: expected an image of {_by(challenge.size)} pixels, found"
-            f" {_by(image.shape[:2])}. Pass stacks of that size, or another --challenge."
+            f"{where}: expected an image of {_dimensions(challenge.size)} pixels, found"
+            f" {_dimensions(image.shape[:2])}. Pass stacks of that size, or another --challenge."
         )
     if challenge.channels == 1 and image.ndim == 3:
         raise SubmissionError(
@@ -47,7 +47,7 @@ def to_numbers(where: str, image: np.ndarray, challenge: Challenge) -> np.ndarra
 
 
 def to_bytes(numbers: np.ndarray, suffix: str) -> bytes:
-    """Return the file of an image [h, w] or [h, w, 3] (red first); `from_bytes` reads it."""
+    """Encode an image [h, w] or [h, w, 3] (red first); `from_bytes` is the inverse."""
     if suffix == ".png":
         import cv2
 
@@ -59,7 +59,7 @@ def to_bytes(numbers: np.ndarray, suffix: str) -> bytes:
 
 
 def from_bytes(content: bytes, suffix: str) -> np.ndarray:
-    """Return the numbers in the file of an image; ValueError if it is none."""
+    """Decode an image file; ValueError if it is not one."""
     return _from_png(content) if suffix == ".png" else _from_npy(content)
 
 
@@ -71,7 +71,7 @@ def _read_linear(folder: Path) -> np.ndarray:
 
 
 def _read_display(folder: Path) -> np.ndarray:
-    """Return the image as it was encoded for a display, colour with its white balance."""
+    """Return the image encoded for a display, colour with its white balance."""
     path = folder / DISPLAY
     with explained(path, "an image", _ADVICE):
         return _from_png(path.read_bytes()) / np.float64(65535)
@@ -93,7 +93,7 @@ def _from_png(content: bytes) -> np.ndarray:
 
 
 def _from_npy(content: bytes) -> np.ndarray:
-    """Read an array after a look at its header, so that a false one claims no memory."""
+    """Read an array after checking its header, so that a false one allocates no memory."""
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     header = np.lib.format.read_array_header_1_0
@@ -106,5 +106,5 @@ def _from_npy(content: bytes) -> np.ndarray:
     return np.frombuffer(numbers, dtype).reshape(shape, order="F" if column_major else "C")
 
 
-def _by(shape: tuple[int, ...]) -> str:
+def _dimensions(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))

@@ -1,4 +1,4 @@
-"""What was installed when the images were made, for pip and for conda."""
+"""The packages that were installed when the images were made, for pip and for conda."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import distributions
 from burst import DISTRIBUTION
 
 CONSTRAINTS = "constraints.txt"
-OWN = (DISTRIBUTION, "burst")  # the second is what it was installed as before
+OWN = (DISTRIBUTION, "burst")  # the second is an earlier name
 
 _CONDA = """\
 # conda env create -f environment.yml
@@ -26,9 +26,9 @@ dependencies:
 
 
 def constraints() -> str:
-    """Return every installed distribution with its version, one a line; the program apart."""
+    """Return every installed distribution with its version, one a line, without burst itself."""
     pins = {
-        # A local version such as 2.13.0+cpu is known to no index.
+        # No index has local versions such as 2.13.0+cpu.
         dist.name.lower().replace("_", "-"): dist.version.partition("+")[0]
         for dist in distributions()
         if dist.name

@@ -1,4 +1,4 @@
-"""What a verification package holds and how the images came about: `manifest.json`."""
+"""`manifest.json`: the content of a verification package and how its images were made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIBRARIES = ("numpy", "opencv-python-headless", "scipy", "torch")
 
 @dataclass(frozen=True)
 class Machine:
-    """What images may depend on beside the code: device, threads of one stack, libraries."""
+    """What images may depend on besides the code; `threads` are those of one stack."""
 
     device: str
     threads: int
@@ -31,8 +31,9 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Record:
-    """One stack: SHA-256 of its files by place, its image, and the model with its stage."""
+class StackRecord:
+    """One stack: SHA-256 of its files by path, its image and its SHA-256, and the checkpoint with
+    the stage that used it, if any."""
 
     place: str
     inputs: dict[str, str]
@@ -44,11 +45,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A submission; `code` is the SHA-256 of the program, `files` has one for every packed file.
-
-    `tolerance` is the greatest difference between images of another machine, in units of the
-    image.
-    """
+    """A submission: SHA-256 of the program (`code`), of each checkpoint and of every packed file,
+    by name. `tolerance` is the largest difference of images made on another machine, in units of
+    the image."""
 
     format: str
     name: str
@@ -59,16 +58,16 @@ class Manifest:
     machine: Machine
     tolerance: int
     models: dict[str, str]
-    stacks: tuple[Record, ...]
+    stacks: tuple[StackRecord, ...]
     files: dict[str, str]
 
     def to_json(self) -> str:
-        """Write the manifest as JSON; `read_manifest` reads it."""
+        """Return the manifest as JSON; `read_manifest` is the inverse."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest; SubmissionError if it is none."""
+    """Read a manifest; SubmissionError if it is invalid."""
     advice = "Pass the verification package that `burst submit` wrote."
     try:
         table: Any = json.loads(path.read_text("utf-8"))
@@ -88,7 +87,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def this_machine(device: str, threads: int) -> Machine:
-    """Return what this machine is made of."""
+    """Return the description of this machine."""
     return Machine(
         device=device,
         threads=threads,
@@ -99,7 +98,7 @@ def this_machine(device: str, threads: int) -> Machine:
 
 
 def differences(one: Machine, other: Machine) -> list[str]:
-    """Say in what two machines differ: "threads 1 and 2"."""
+    """Return the differences of two machines as text: "threads 1 and 2"."""
     first, second = _flat(one), _flat(other)
     return [f"{key} {first[key]} and {second[key]}" for key in first if first[key] != second[key]]
 

@@ -1,4 +1,4 @@
-"""METHOD.md: what was done, told from the pipeline and from the cards of its models."""
+"""METHOD.md: a description of the method, from the pipeline and the cards of its models."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from burst import __version__
 from burst.network.checkpoint import inspect
 from burst.pipeline import Pipeline
 from burst.submission.challenge import Challenge
-from burst.submission.results import Model
+from burst.submission.results import UsedModel
 
 TEMPLATE = "method.md.j2"
 
 
 @dataclass(frozen=True)
-class Told:
-    """One stage in words: its name, what it does, its settings."""
+class StageSummary:
+    """One stage: its name, what it does, its settings."""
 
     name: str
     summary: str
@@ -26,12 +26,12 @@ class Told:
 
 
 def describe_method(
-    name: str, challenge: Challenge, pipeline: Pipeline, models: Sequence[Model]
+    name: str, challenge: Challenge, pipeline: Pipeline, models: Sequence[UsedModel]
 ) -> str:
-    """Return METHOD.md of a submission; CheckpointError if a model does not tell of itself."""
+    """Return METHOD.md of a submission; CheckpointError if a model has no card."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    # Markdown is no HTML, and nothing in it comes from a stranger.
+    # The output is Markdown and all values are our own, so nothing is escaped.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -44,27 +44,29 @@ def describe_method(
         version=__version__,
         challenge=challenge,
         title=pipeline.title,
-        stages=[_tell(step.name, step.stage.__doc__ or "", step.config) for step in pipeline.steps],
+        stages=[
+            _summary(step.name, step.stage.__doc__ or "", step.config) for step in pipeline.steps
+        ],
         selects=any(step.name == "select" for step in pipeline.steps),
         models=[_headline(model) for model in models],
     )
 
 
-def _tell(name: str, doc: str, config: Any) -> Told:
-    return Told(name, doc.partition("\n")[0], asdict(config))
+def _summary(name: str, doc: str, config: Any) -> StageSummary:
+    return StageSummary(name, doc.partition("\n")[0], asdict(config))
 
 
-def _headline(model: Model) -> dict[str, Any]:
-    """Return name, digest, recipe and outside data of a model."""
+def _headline(model: UsedModel) -> dict[str, Any]:
+    """Return name, digest, recipe and training data of a model."""
     training = inspect(model.path).get("training")
-    told = training if isinstance(training, dict) else {}
+    recorded = training if isinstance(training, dict) else {}
     return {
         "name": model.path.stem,
         "stage": model.stage,
         "sha256": model.sha256,
-        "recipe": told.get("recipe", "not told"),
-        "data": _as_list(told.get("data")),
-        "licences": _as_list(told.get("licences")),
+        "recipe": recorded.get("recipe", "not stated"),
+        "data": _as_list(recorded.get("data")),
+        "licences": _as_list(recorded.get("licences")),
     }
 
 

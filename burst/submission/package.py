@@ -1,6 +1,6 @@
-"""The verification package: program, models, settings and record of a submission in one zip.
+"""The verification package: program, models, settings and manifest of a submission in one zip.
 
-It is laid out like the repository, so that the program finds its pipelines and checkpoints in it.
+It has the folders of the repository, so that the program finds its pipelines and checkpoints in it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from burst.submission.archive import Content, sha256_of
 from burst.submission.challenge import FOLDER as CHALLENGES
 from burst.submission.challenge import Challenge
 from burst.submission.environment import constraints, environment
-from burst.submission.manifest import FORMAT, Manifest, Record, this_machine
+from burst.submission.manifest import FORMAT, Manifest, StackRecord, this_machine
 from burst.submission.method import describe_method
-from burst.submission.plan import Plan, Submission
-from burst.submission.results import Model, Restored
-from burst.submission.sources import Source, digest_inputs
+from burst.submission.restore import RestoreSettings, Submission
+from burst.submission.results import RestoredStack, UsedModel
+from burst.submission.stacks import ChallengeStack, digest_inputs
 
 IMAGES = "images"
 CHECKPOINTS = "checkpoints"
 PIPELINE, CHALLENGE, SCRIPT = "pipeline.toml", "challenge.toml", "run.sh"
 
-# Other threads, libraries or processors may change an image by this share of its maximum.
+# Other threads, libraries or processors may change an image by this share of its maximum; chosen by
+# hand.
 TOLERANCE = 0.002
 
 _REPOSITORY = ("pyproject.toml", "README.md", "LICENSE")
@@ -49,12 +50,12 @@ PYTHONPATH=$PWD BURST_CHECKPOINTS=$PWD/checkpoints exec "${{PYTHON:-python}}" -m
 
 
 def package_contents(
-    submission: Submission, restored: Mapping[Source, Restored], images: Mapping[str, bytes]
+    submission: Submission,
+    restored: Mapping[ChallengeStack, RestoredStack],
+    images: Mapping[str, bytes],
 ) -> tuple[dict[str, Content], Manifest]:
-    """Return the files of a verification package by name, and the manifest that tells of them.
-
-    `restored` tells of every stack, `images` holds the encoded image of each by its name.
-    """
+    """Return the files of a verification package by name, and its manifest. `restored` describes
+    every stack; `images` holds the encoded image of each by its name."""
     models = _models(restored)
     plan, challenge = submission.plan, submission.challenge
     pipeline = plan.load_pipeline()
@@ -94,19 +95,20 @@ def tolerance_of(challenge: Challenge) -> int:
     return max(1, round(TOLERANCE * challenge.maximum))
 
 
-def _models(restored: Mapping[Source, Restored]) -> list[Model]:
-    """Return every model that was used, once, in order of names."""
+def _models(restored: Mapping[ChallengeStack, RestoredStack]) -> list[UsedModel]:
+    """Return every model that was used, once, sorted by name."""
     used = {done.model.path.stem: done.model for done in restored.values() if done.model}
     return [used[name] for name in sorted(used)]
 
 
 def _code() -> dict[str, Content]:
-    """Return the program's source, pipelines and challenges, where the repository has them."""
+    """Return the program's source, pipelines and challenges, with the repository's files if
+    present."""
     package = Path(__file__).resolve().parents[1]
     contents: dict[str, Content] = {
         path.relative_to(package.parent).as_posix(): path
         for path in package.rglob("*")
-        if path.is_file() and not _is_made(path.relative_to(package))
+        if path.is_file() and not _is_generated(path.relative_to(package))
     }
     for folder in ("pipelines", CHALLENGES):
         for place in reversed(search_path(folder)):
@@ -118,8 +120,8 @@ def _code() -> dict[str, Content]:
     return contents
 
 
-def _is_made(path: Path) -> bool:
-    """Tell whether a file below the package is no source: compiled, hidden, or packed data."""
+def _is_generated(path: Path) -> bool:
+    """Return whether a file of the package is not source: compiled, hidden, or packed data."""
     return path.parts[0] == "_data" or any(
         part == "__pycache__" or part.startswith(".") for part in path.parts
     )
@@ -146,7 +148,7 @@ def _top_of(sources: Sequence[Path]) -> Path:
     return min(packages, key=lambda path: len(path.parts)).parent if packages else sources[0].parent
 
 
-def _model_files(models: list[Model]) -> dict[str, Content]:
+def _model_files(models: list[UsedModel]) -> dict[str, Content]:
     """Return checkpoints with their cards, and a list of them."""
     lines = [f"- {model.path.name}: SHA-256 {model.sha256}" for model in models]
     listed = "\n".join(lines) or "No trained model was used for these images."
@@ -161,8 +163,8 @@ def _model_files(models: list[Model]) -> dict[str, Content]:
     return contents
 
 
-def _script(name: str, plan: Plan) -> str:
-    said = {
+def _script(name: str, plan: RestoreSettings) -> str:
+    values = {
         "--seed": plan.seed,
         "--device": plan.device,
         "--threads": plan.threads * plan.workers,
@@ -171,13 +173,13 @@ def _script(name: str, plan: Plan) -> str:
         "--white-level": plan.reading.white_level,
         "--axis": plan.reading.axis,
     }
-    options = " ".join(f"{option} {value}" for option, value in said.items() if value is not None)
+    options = " ".join(f"{option} {value}" for option, value in values.items() if value is not None)
     return _SCRIPT.format(
         name=shlex.quote(name), challenge=CHALLENGE, pipeline=PIPELINE, options=options
     )
 
 
-def _frames(restored: Mapping[Source, Restored]) -> str:
+def _frames(restored: Mapping[ChallengeStack, RestoredStack]) -> str:
     table = {
         source.place: asdict(done.frames) if done.frames else None
         for source, done in restored.items()
@@ -185,9 +187,11 @@ def _frames(restored: Mapping[Source, Restored]) -> str:
     return json.dumps(table, indent=1) + "\n"
 
 
-def _record(source: Source, root: Path, done: Restored, images: Mapping[str, bytes]) -> Record:
+def _record(
+    source: ChallengeStack, root: Path, done: RestoredStack, images: Mapping[str, bytes]
+) -> StackRecord:
     model = done.model
-    return Record(
+    return StackRecord(
         place=source.place,
         inputs=digest_inputs(source, root),
         image=source.image,

@@ -1,4 +1,4 @@
-"""What the report of a restored stack says of its frames, its model and its time."""
+"""Read frames, model and time of a restored stack from its report."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ REPORT = "report.json"
 
 
 @dataclass(frozen=True)
-class Model:
-    """A checkpoint that a stage has used: the stage's name, the file, its SHA-256."""
+class UsedModel:
+    """A checkpoint that a stage used: the stage's name, the file, its SHA-256."""
 
     stage: str
     path: Path
@@ -25,8 +25,8 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Frames:
-    """Which frames were kept, the numbers that decided it, and why each other one was dropped."""
+class FrameSelection:
+    """Which frames were kept, their sharpness and weights, and why others were dropped."""
 
     kept: tuple[int, ...]
     sharpness: tuple[float, ...]
@@ -35,15 +35,15 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Restored:
-    """One restored stack as its report tells; None for a stage that the pipeline does not have."""
+class RestoredStack:
+    """One restored stack according to its report; None for stages that did not run."""
 
     seconds: float
-    frames: Frames | None
-    model: Model | None
+    frames: FrameSelection | None
+    model: UsedModel | None
 
 
-def read_restored(folder: Path) -> Restored:
+def read_restored(folder: Path) -> RestoredStack:
     """Read the report in a folder of results; StackError if broken, CheckpointError for models."""
     path = folder / REPORT
     with explained(path, "the report of a run", "Remove its folder, and restore the stack again."):
@@ -53,11 +53,11 @@ def read_restored(folder: Path) -> Restored:
         frames = _frames(numbers["select"]) if "select" in numbers else None
         noted = {stage: n for stage, n in numbers.items() if n.get("checkpoint")}
     models = [_model(stage, **_named(noted[stage])) for stage in noted]
-    return Restored(seconds, frames, models[0] if models else None)
+    return RestoredStack(seconds, frames, models[0] if models else None)
 
 
-def _frames(numbers: Mapping[str, Any]) -> Frames:
-    return Frames(
+def _frames(numbers: Mapping[str, Any]) -> FrameSelection:
+    return FrameSelection(
         kept=tuple(numbers["kept"]),
         sharpness=tuple(numbers["sharpness"]),
         weights=tuple(numbers["weights"]),
@@ -69,12 +69,12 @@ def _named(numbers: Mapping[str, Any]) -> dict[str, str]:
     return {"name": numbers["checkpoint"], "sha256": numbers["checkpoint_sha256"]}
 
 
-def _model(stage: str, name: str, sha256: str) -> Model:
-    """Find the checkpoint again; CheckpointError if it is no longer the one that was used."""
+def _model(stage: str, name: str, sha256: str) -> UsedModel:
+    """Find the checkpoint; CheckpointError if it differs from the one that was used."""
     path = find(name)
     if file_digest(path) != sha256:
         raise CheckpointError(
             f"{path}: expected the checkpoint that made the images, found another of its name."
             " Bring the former back, or restore the stacks under another --name."
         )
-    return Model(stage, path, sha256)
+    return UsedModel(stage, path, sha256)

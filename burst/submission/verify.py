@@ -19,20 +19,24 @@ from burst.submission.archive import sha256_of, unpack
 from burst.submission.challenge import Challenge, SubmissionError, read_challenge
 from burst.submission.encode import encode_result, from_bytes
 from burst.submission.manifest import NAME as MANIFEST
-from burst.submission.manifest import Manifest, Record, differences, read_manifest, this_machine
+from burst.submission.manifest import (
+    Manifest,
+    StackRecord,
+    differences,
+    read_manifest,
+    this_machine,
+)
 from burst.submission.package import CHALLENGE, CHECKPOINTS, IMAGES, PIPELINE, tolerance_of
-from burst.submission.plan import Plan, restore_all
-from burst.submission.sources import Source, digest_inputs, find_sources
+from burst.submission.restore import RestoreSettings, restore_all
+from burst.submission.stacks import ChallengeStack, digest_inputs, find_challenge_stacks
 
 LOG = logging.getLogger("burst")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How many images are the same bytes, and by how much the others differ.
-
-    `largest` and `tolerance` are in units of the image; `differences` says why it applies.
-    """
+class VerificationResult:
+    """How many images are the same bytes, how many are not, their largest difference and the
+    largest that is accepted (in units of the image), and the differences of the machines."""
 
     same: int
     close: int
@@ -42,8 +46,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """On what machine a submission is repeated; None where it is to be as it was."""
+class VerifyOptions:
+    """The machine on which a submission is repeated; None is as it was submitted."""
 
     device: str | None = None
     threads: int | None = None
@@ -51,19 +55,16 @@ class Repeat:
     quiet: bool = False
 
 
-def verify(path: Path, root: Path, repeat: Repeat) -> Verdict:
-    """Unpack a package into a clean folder, restore all stacks again, compare the images.
-
-    On a machine of the same device, threads, processor and libraries the bytes have to be the
-    same; on another one they may differ by `tolerance_of` the challenge. SubmissionError lists
-    whatever does not agree.
-    """
+def verify(path: Path, root: Path, options: VerifyOptions) -> VerificationResult:
+    """Unpack a package into a new folder, restore all stacks again, compare the images. With the
+    same device, threads, processor and libraries the bytes must be the same; otherwise they may
+    differ by `tolerance_of` the challenge. SubmissionError lists all differences."""
     with tempfile.TemporaryDirectory(prefix="burst-verify-") as place:
         folder = Path(place, "package")
         folder.mkdir()
         unpack(path, folder)
         package = _read_package(path, folder)
-        sources = find_sources(root, package.challenge)
+        sources = find_challenge_stacks(root, package.challenge)
         _raise(path, _input_faults(sources, root, package.manifest))
         _raise(path, _strange_code(folder / PIPELINE))
         if code_digest() != package.manifest.code:
@@ -71,7 +72,7 @@ def verify(path: Path, root: Path, repeat: Repeat) -> Verdict:
                 "%s: made by burst %s of other source than this one; run.sh in the package repeats"
                 " it with its own.", path, package.manifest.version,
             )  # fmt: skip
-        return _repeat(package, sources, Path(place, "restored"), repeat)
+        return _restore_again(package, sources, Path(place, "restored"), options)
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,12 @@ class _Package:
     manifest: Manifest
     challenge: Challenge
 
-    def image(self, record: Record) -> bytes:
-        """Return the image that was submitted."""
+    def image(self, record: StackRecord) -> bytes:
+        """Return the submitted image."""
         return (self.folder / IMAGES / record.image).read_bytes()
 
-    def model(self, record: Record) -> str:
-        """Return the setting that names the very model, whichever others this machine has."""
+    def model(self, record: StackRecord) -> str:
+        """Return the setting that selects the packed model."""
         return f"{record.stage}.checkpoint={self.folder / _checkpoint(record)}"
 
 
@@ -96,23 +97,25 @@ def _read_package(path: Path, folder: Path) -> _Package:
     return _Package(path, folder, manifest, read_challenge(folder / CHALLENGE))
 
 
-def _repeat(package: _Package, sources: Sequence[Source], results: Path, repeat: Repeat) -> Verdict:
+def _restore_again(
+    package: _Package, sources: Sequence[ChallengeStack], results: Path, options: VerifyOptions
+) -> VerificationResult:
     """Restore all stacks and compare their images."""
     manifest = package.manifest
     records = {record.place: record for record in manifest.stacks}
-    plan = Plan(
+    plan = RestoreSettings(
         pipeline=str(package.folder / PIPELINE),
         reading=manifest.reading,
         seed=manifest.seed,
-        device=repeat.device or manifest.machine.device,
-        threads=repeat.threads or manifest.machine.threads,
-        workers=repeat.workers,
+        device=options.device or manifest.machine.device,
+        threads=options.threads or manifest.machine.threads,
+        workers=options.workers,
     )
     other = differences(manifest.machine, this_machine(plan.device, plan.threads))
     models = {place: package.model(record) for place, record in records.items() if record.model}
     tolerance = tolerance_of(package.challenge) if other else 0
     same, largest, faults = 0, 0, []
-    for source, outcome in restore_all(plan, sources, results, repeat.quiet, models):
+    for source, outcome in restore_all(plan, sources, results, options.quiet, models):
         tell(outcome)
         if outcome.result is None:
             faults.append(f"{source.place}: {outcome.message}")
@@ -129,11 +132,11 @@ def _repeat(package: _Package, sources: Sequence[Source], results: Path, repeat:
             )
             faults.append(f"{source.image}: expected {why}, found differences up to {distance}.")
     _raise(package.path, faults)
-    return Verdict(same, len(sources) - same, largest, tolerance, tuple(other))
+    return VerificationResult(same, len(sources) - same, largest, tolerance, tuple(other))
 
 
-def _distance(package: _Package, record: Record, content: bytes) -> int:
-    """Return the largest difference between the image that was submitted and the repeated one."""
+def _distance(package: _Package, record: StackRecord, content: bytes) -> int:
+    """Return the largest difference between the submitted image and the repeated one."""
     suffix = package.challenge.suffix
     with explained(record.image, "an image", "The package was not written by this program."):
         before = from_bytes(package.image(record), suffix).astype(np.int64)
@@ -149,7 +152,7 @@ def _raise(path: Path, faults: Sequence[str]) -> None:
 
 
 def _file_faults(packed: Path, manifest: Manifest) -> list[str]:
-    """Say which packed files are not those that the manifest lists."""
+    """Return which packed files differ from those in the manifest."""
     held = {p.relative_to(packed).as_posix(): p for p in packed.rglob("*") if p.is_file()}
     held.pop(MANIFEST)
     named = {
@@ -168,9 +171,9 @@ def _file_faults(packed: Path, manifest: Manifest) -> list[str]:
     return faults
 
 
-def _input_faults(sources: Sequence[Source], root: Path, manifest: Manifest) -> list[str]:
-    """Say which stacks are not those that were submitted."""
-    records: Mapping[str, Record] = {record.place: record for record in manifest.stacks}
+def _input_faults(sources: Sequence[ChallengeStack], root: Path, manifest: Manifest) -> list[str]:
+    """Return which stacks differ from those submitted."""
+    records: Mapping[str, StackRecord] = {record.place: record for record in manifest.stacks}
     places = {source.place for source in sources}
     faults = [f"{place}: expected this stack in {root}." for place in sorted(set(records) - places)]
     for source in sources:
@@ -190,5 +193,5 @@ def _strange_code(pipeline: Path) -> list[str]:
     ]
 
 
-def _checkpoint(record: Record) -> str:
+def _checkpoint(record: StackRecord) -> str:
     return f"{CHECKPOINTS}/{record.model}.safetensors"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from burst.data.samples.collection import Collection
-from burst.data.samples.turbulence import Key, Sample
+from burst.data.samples.turbulence import Sample, SampleKey
 from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.training.recipe import BORDER
 
@@ -36,11 +36,11 @@ class Pool:
     """The samples that are there of those that are wanted, on the device that trains."""
 
     collection: Collection
-    keys: Sequence[Key]
+    keys: Sequence[SampleKey]
     preparation: Preparation
     device: str
-    samples: dict[Key, Any] = field(default_factory=dict)  # `Sample`, or `PairSample`
-    errors: dict[Key, torch.Tensor] = field(default_factory=dict)  # see `base_error`
+    samples: dict[SampleKey, Any] = field(default_factory=dict)  # `Sample`, or `PairSample`
+    errors: dict[SampleKey, torch.Tensor] = field(default_factory=dict)  # see `base_error`
     looked: float = -LOOK_AGAIN
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ class Pool:
         crops = [self._crop(known, side, generator) for _ in range(count)]
         return Batch(*(torch.stack(parts) for parts in zip(*crops, strict=True)))
 
-    def whole(self, key: Key) -> Batch:
+    def whole(self, key: SampleKey) -> Batch:
         """Return a whole sample as a batch of one, its border included."""
         self.refresh()
         sample = self.samples[key]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from burst.data.samples.turbulence import Key
-from burst.models.restorer import Restorer, Source
+from burst.data.samples.turbulence import SampleKey
+from burst.models.restorer import PriorSource, Restorer
 from burst.ops.metrics import psnr
 from burst.training.batches import Pool
 from burst.training.losses import prior_of
@@ -27,7 +27,7 @@ class Seen:
     Of a pair it is the image at the row in the middle; what was read stands for the truth.
     """
 
-    key: Key
+    key: SampleKey
     source: str
     base: torch.Tensor
     output: torch.Tensor
@@ -38,7 +38,7 @@ class Seen:
 
 @torch.no_grad()
 def check(
-    model: Restorer, pool: Pool, keys: Sequence[Key], show: Callable[[Seen], None]
+    model: Restorer, pool: Pool, keys: Sequence[SampleKey], show: Callable[[Seen], None]
 ) -> dict[str, dict[str, float]]:
     """Return the mean PSNR (dB, encoded, border left out) of the classical image and of each
     source's, level by level; `show` is given the first sample of every level.
@@ -87,9 +87,9 @@ def mean_gain(scores: dict[str, dict[str, float]]) -> float:
     return sum(gains) / len(gains)
 
 
-def _restored(model: Restorer, pool: Pool, key: Key) -> list[Seen]:
+def _restored(model: Restorer, pool: Pool, key: SampleKey) -> list[Seen]:
     batch = pool.whole(key)
-    sources: tuple[Source | None, ...] = model.sources or (None,)
+    sources: tuple[PriorSource | None, ...] = model.sources or (None,)
     if isinstance(batch, PairBatch):
         return _rendered(model, key, batch, sources)
     base, truth = batch.base[0, 0], batch.truth[0, 0]
@@ -103,7 +103,7 @@ def _restored(model: Restorer, pool: Pool, key: Key) -> list[Seen]:
 
 
 def _rendered(
-    model: Restorer, key: Key, batch: PairBatch, sources: tuple[Source | None, ...]
+    model: Restorer, key: SampleKey, batch: PairBatch, sources: tuple[PriorSource | None, ...]
 ) -> list[Seen]:
     made = {BASE: (batch.base, batch.velocity)}
     made.update({source or PLAIN: stills_of(model, batch, source, None) for source in sources})

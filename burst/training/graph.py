@@ -10,7 +10,7 @@ from torch import nn
 
 from burst.config import ConfigError
 from burst.files.write import atomic_write
-from burst.models.restorer import Restorer, Source
+from burst.models.restorer import PriorSource, Restorer
 from burst.network.checkpoint import Loaded
 
 CLOSE = 1e-5  # encoded; by which ONNX and torch may differ
@@ -49,7 +49,7 @@ def write_graph(path: Path, checkpoint: Loaded, size: int) -> float:
 class _Whole(nn.Module):
     """Prior and restorer in one."""
 
-    def __init__(self, model: Restorer, source: Source | None) -> None:
+    def __init__(self, model: Restorer, source: PriorSource | None) -> None:
         super().__init__()
         self.model, self.source = model, source
 

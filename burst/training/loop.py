@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from burst.data.samples.turbulence import Key
+from burst.data.samples.turbulence import SampleKey
 from burst.machine import repeating_gradients
 from burst.models.restorer import Restorer
 from burst.progress import advance, part
@@ -140,7 +140,7 @@ class Trainer:
                 self._compare_with_samples(self.settings.seconds - self.seconds)
         self.ranks.meet()
 
-    def _wait(self, keys: Sequence[Key]) -> None:
+    def _wait(self, keys: Sequence[SampleKey]) -> None:
         """Wait for samples, while training stands where it is."""
         share = min(1.0, self._share())
         with part("waiting for samples", share, share):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from burst.models.restorer import Restorer, Source
+from burst.models.restorer import PriorSource, Restorer
 from burst.training.batches import Batch
 from burst.training.recipe import Loss
 
@@ -38,7 +38,7 @@ class Objective(nn.Module):
         self.guides = [guide] if guide else []
 
     def forward(
-        self, batch: Batch, source: Source | None, noise: torch.Tensor | None
+        self, batch: Batch, source: PriorSource | None, noise: torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
         """Return the loss, "total", and its parts; the prior's statistics come along."""
         tokens = prior_of(self.model, batch, source, noise)
@@ -56,7 +56,7 @@ class Objective(nn.Module):
 
 
 def prior_of(
-    model: Restorer, batch: Batch, source: Source | None, noise: torch.Tensor | None
+    model: Restorer, batch: Batch, source: PriorSource | None, noise: torch.Tensor | None
 ) -> torch.Tensor | None:
     """Return the prior tokens [b, t, d] from a source; None for a network without a prior."""
     if source is None:
@@ -66,7 +66,7 @@ def prior_of(
 
 
 def draw_noise(
-    model: Restorer, images: int, source: Source | None, generator: torch.Generator
+    model: Restorer, images: int, source: PriorSource | None, generator: torch.Generator
 ) -> torch.Tensor | None:
     """Return the noise [b, t, d] that the priors of so many images start from; None where they
     start from none."""
@@ -75,7 +75,9 @@ def draw_noise(
     return torch.randn((images, model.spec.tokens, model.spec.prior_width), generator=generator)
 
 
-def choose_source(sources: tuple[Source, ...], generator: torch.Generator) -> Source | None:
+def choose_source(
+    sources: tuple[PriorSource, ...], generator: torch.Generator
+) -> PriorSource | None:
     """Draw where a batch's prior comes from, so that every source works afterwards."""
     if not sources:
         return None

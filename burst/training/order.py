@@ -16,7 +16,7 @@ from torch import nn
 from burst.config import ConfigError
 from burst.data.samples.collection import Collection, keys_of
 from burst.data.samples.turbulence import stages_before_network
-from burst.models.restorer import Restorer, grow
+from burst.models.restorer import Restorer, add_blocks
 from burst.models.spec import RestorerSpec
 from burst.network.card import Card, LevelRange
 from burst.network.checkpoint import Loaded, load
@@ -156,7 +156,7 @@ def make_network(spec: RestorerSpec, seed: int, parent: Loaded | None) -> Restor
         same = parent.card.spec.teacher == spec.teacher
         taken: nn.Module = model if same else model.backbone
         given: nn.Module = parent.model if same else parent.model.backbone
-        taken.load_state_dict(grow(given.state_dict(), taken.state_dict()))
+        taken.load_state_dict(add_blocks(given.state_dict(), taken.state_dict()))
     return model
 
 

@@ -15,9 +15,9 @@ from einops import rearrange, repeat
 from torch import nn
 
 from burst.data.samples.pairs import PairSample
-from burst.data.samples.turbulence import Key
-from burst.models.restorer import Restorer, Source
-from burst.ops.rolling.rerender import Still, rerender
+from burst.data.samples.turbulence import SampleKey
+from burst.models.restorer import PriorSource, Restorer
+from burst.ops.rolling.rerender import MovingImage, rerender
 from burst.training.batches import LEAST_ERROR, Pool
 from burst.training.losses import EPSILON, Aims, charbonnier
 
@@ -60,7 +60,7 @@ class PairPool(Pool):
         known = [self.samples[key] for key in self.keys if key in self.samples]
         return _joined([self._window(known, side, generator) for _ in range(count)])
 
-    def whole(self, key: Key) -> PairBatch:  # type: ignore[override]
+    def whole(self, key: SampleKey) -> PairBatch:  # type: ignore[override]
         """Return a whole sample as a batch of one."""
         self.refresh()
         return _joined([self._batched(self.samples[key])])
@@ -100,7 +100,7 @@ class CycleObjective(nn.Module):
         self.teachers = [teacher] if teacher else []
 
     def forward(
-        self, batch: PairBatch, source: Source | None, noise: torch.Tensor | None
+        self, batch: PairBatch, source: PriorSource | None, noise: torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
         """Return the loss, "total", and its parts."""
         whole = batch
@@ -124,7 +124,7 @@ class CycleObjective(nn.Module):
 
 
 def stills_of(
-    model: Restorer, batch: PairBatch, source: Source | None, noise: torch.Tensor | None
+    model: Restorer, batch: PairBatch, source: PriorSource | None, noise: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return images [b, 3, h, w] and velocities [b, 3, 2, h, w] as a network makes them."""
     evidence = rearrange(batch.evidence, "b t e h w -> (b t) e h w")
@@ -143,7 +143,7 @@ def rendered(
 ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Return what was rendered, what was read, and where it counts, each [b, h, w]: both frames,
     whole and split at the row of the middle instant."""
-    first, middle, last = (Still(images[:, t], velocity[:, t]) for t in range(3))
+    first, middle, last = (MovingImage(images[:, t], velocity[:, t]) for t in range(3))
     at = batch.instants[:, 1]
     one, found = torch.ones_like(at), []
     for k in (0, 1):

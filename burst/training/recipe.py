@@ -22,7 +22,7 @@ from burst.config import (
 from burst.models.spec import RestorerSpec
 
 if TYPE_CHECKING:
-    from burst.data.samples.collection import AnyMaking
+    from burst.data.samples.collection import SampleSettings
     from burst.network.preparation import Preparation
 
 FOLDER = "pipelines/training"
@@ -85,7 +85,7 @@ class Recipe:
     title: str
     network: RestorerSpec | None
     preparation: Preparation
-    samples: AnyMaking
+    samples: SampleSettings
     training: Training
 
     def tables(self) -> dict[str, Any]:
@@ -117,14 +117,14 @@ def load_recipe(
             )
     text = override(PipelineText(str(path), str(title), TABLES, tables), assignments)
     tables = dict(merge(text, settings or {}).settings)
-    making = _making(tables.get("samples", {}), f"{path} [samples]")
-    preparation = _preparation(making, tables.get("preparation", {}), f"{path} [preparation]")
+    samples = _sample_settings(tables.get("samples", {}), f"{path} [samples]")
+    preparation = _preparation(samples, tables.get("preparation", {}), f"{path} [preparation]")
     recipe = Recipe(
         path.stem,
         str(title),
         _network(tables, preparation, f"{path} [network]"),
         preparation,
-        making,
+        samples,
         build(Training, tables.get("training", {}), f"{path} [training]"),
     )
     return _checked(recipe, str(path))
@@ -160,9 +160,9 @@ def of_one_level(recipe: Recipe) -> Recipe:
 
 def with_pairs(recipe: Recipe) -> Recipe:
     """Return a recipe that learns from recorded pairs; ConfigError where it needs a truth."""
-    from burst.data.samples.rolling import ShutterMaking
+    from burst.data.samples.rolling import ShutterSampleSettings
 
-    if not isinstance(recipe.samples, ShutterMaking) or recipe.samples.truth:
+    if not isinstance(recipe.samples, ShutterSampleSettings) or recipe.samples.truth:
         raise ConfigError(
             f"--pairs: expected a recipe that learns without a truth, found '{recipe.name}'."
             " Pass --recipe dual_reversed."
@@ -187,21 +187,21 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
     return recipe
 
 
-def _making(table: Mapping[str, Any], where: str) -> AnyMaking:
+def _sample_settings(table: Mapping[str, Any], where: str) -> SampleSettings:
     """Return how samples are made; their kind says which settings there are."""
-    from burst.data.samples.rolling import ShutterMaking
-    from burst.data.samples.turbulence import Making
+    from burst.data.samples.rolling import ShutterSampleSettings
+    from burst.data.samples.turbulence import StackSampleSettings
 
     if table.get("kind", "turbulence") == "turbulence":
-        return build(Making, table, where)
-    return build(ShutterMaking, table, where)
+        return build(StackSampleSettings, table, where)
+    return build(ShutterSampleSettings, table, where)
 
 
-def _preparation(making: AnyMaking, table: Mapping[str, Any], where: str) -> Preparation:
+def _preparation(settings: SampleSettings, table: Mapping[str, Any], where: str) -> Preparation:
     """Return which planes and scalars are taken, all of the samples' kind unless it is said."""
     from burst.network.preparation import Preparation, evidence_of, scalars_of
 
-    kind = making.kind
+    kind = settings.kind
     known = {"evidence": evidence_of(kind), "scalars": scalars_of(kind)}
     return build(Preparation, {**known, **table, "kind": kind}, where)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 
 from burst.data.samples.collection import Collection
-from burst.data.samples.turbulence import Key
+from burst.data.samples.turbulence import SampleKey
 from burst.machine import end_with_parent, set_up
 from burst.progress import advance
 
@@ -31,7 +31,7 @@ class Workers:
     """Processes that fill a collection; they end with this one, or when all samples are there."""
 
     collection: Collection
-    keys: Sequence[Key]
+    keys: Sequence[SampleKey]
     processes: list[BaseProcess] = field(default_factory=list)
     there: int = 0  # samples when the processes were started
     started: float = 0.0
@@ -47,7 +47,7 @@ class Workers:
             process.start()
             self.processes.append(process)
 
-    def seconds_left(self, keys: Sequence[Key]) -> float | None:
+    def seconds_left(self, keys: Sequence[SampleKey]) -> float | None:
         """Return how long the missing samples of `keys` will take at the pace so far; None where
         none has been made yet."""
         missing = len(keys) - len(self.collection.present(keys))
@@ -56,7 +56,7 @@ class Workers:
             return None
         return missing * (time.monotonic() - self.started) / max(made, 1)
 
-    def wait(self, keys: Sequence[Key], tell: Tell) -> None:
+    def wait(self, keys: Sequence[SampleKey], tell: Tell) -> None:
         """Wait until the samples of `keys` are there; SamplesError if nobody makes them."""
         begun, told = time.monotonic(), time.monotonic()
         known = len(self.collection.present(keys))
@@ -92,7 +92,7 @@ class Workers:
         )
 
 
-def _work(collection: Collection, keys: Sequence[Key]) -> None:
+def _work(collection: Collection, keys: Sequence[SampleKey]) -> None:
     # Ctrl-C is the parent's business, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(POLL)

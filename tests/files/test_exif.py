@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from burst.files.exif import Shot, read_shot
+from burst.files.exif import ExifTags, read_exif
 from burst.files.read import ReadOptions, read_stack
 
 FRAMES = np.stack(
@@ -79,8 +79,8 @@ def test_an_orientation_that_changes_is_told(
 def test_damaged_exif_says_nothing(tmp_path: Path, cut: int) -> None:
     path = save(tmp_path / "a.jpg", FRAMES[0], orientation=6, date="2024:05:06 07:08:09")
     path.write_bytes(path.read_bytes()[:cut])
-    assert isinstance(read_shot(path), Shot)
+    assert isinstance(read_exif(path), ExifTags)
 
 
 def test_an_orientation_that_does_not_exist_is_none(tmp_path: Path) -> None:
-    assert read_shot(save(tmp_path / "a.jpg", FRAMES[0], orientation=9)).orientation == 1
+    assert read_exif(save(tmp_path / "a.jpg", FRAMES[0], orientation=9)).orientation == 1

@@ -59,7 +59,7 @@ def test_an_index_that_is_missing_is_told(tmp_path: Path, frames: np.ndarray) ->
         read_stack(path)
 
 
-def test_a_hole_in_a_video_is_told(
+def test_a_hole_in_a_video_is_reported(
     tmp_path: Path, frames: np.ndarray, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "burst")
@@ -68,7 +68,7 @@ def test_a_hole_in_a_video_is_told(
     data[len(data) // 3 : 2 * len(data) // 3] = bytes(2 * len(data) // 3 - len(data) // 3)
     path.write_bytes(data)
     read_stack(path)
-    assert "expected 12 frames, as it says, found" in caplog.text
+    assert "expected the stated 12 frames, found" in caplog.text
 
 
 def test_times_of_frames_are_kept_where_they_are_uneven(
@@ -115,7 +115,7 @@ def deep_video(tmp_path: Path, frames: np.ndarray) -> Path:
 def test_bits_that_are_lost_are_told(
     deep_video: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("burst.files.video.find_program", lambda: None)
+    monkeypatch.setattr("burst.files.video.find_ffmpeg", lambda: None)
     stack = read_stack(deep_video)
     assert (stack.frames.shape, stack.sensor.white_level) == ((12, 32, 48), 255)
     assert "its 10 bits are read as 8" in caplog.text

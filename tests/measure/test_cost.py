@@ -10,17 +10,17 @@ import time
 
 import pytest
 
-from burst.measure.cost import FREE, Cost, measured, session_memory
+from burst.measure.cost import NO_COST, Cost, measure_cost, session_memory
 
 
 def test_seconds_and_result():
-    result, cost = measured(lambda: time.sleep(0.05) or 7)
+    result, cost = measure_cost(lambda: time.sleep(0.05) or 7)
     assert result == 7
     assert 0.05 <= cost.seconds < 1
 
 
 def test_peak_sees_what_was_freed_again():
-    _, cost = measured(lambda: len(bytearray(64 * 2**20)))
+    _, cost = measure_cost(lambda: len(bytearray(64 * 2**20)))
     if cost.peak is None:
         pytest.skip("this system does not tell the peak of memory")
     assert 50 * 2**20 < cost.peak < 128 * 2**20
@@ -45,4 +45,4 @@ def test_memory_of_a_session_counts_every_process():
 
 def test_costs_follow_each_other():
     assert Cost(1.0, 5).then(Cost(2.0, 3)) == Cost(3.0, 5)
-    assert FREE.then(Cost(2.0, None)) == Cost(2.0, None)
+    assert NO_COST.then(Cost(2.0, None)) == Cost(2.0, None)

@@ -12,7 +12,7 @@ import torch
 from rolled import recording, without_network
 
 from burst.__main__ import main
-from burst.files.layouts.written import write_sequence
+from burst.files.layouts.simulated import write_sequence
 from burst.measure.rolling import (
     BASELINE,
     UNTOUCHED,
@@ -22,7 +22,7 @@ from burst.measure.rolling import (
     row_displacement,
 )
 from burst.measure.suite import find_suite
-from burst.measure.suites.shutter import Moment, moments_in
+from burst.measure.suites.shutter import SequenceTruth, truths_in
 from burst.measure.tables import CLASSICAL, OURS
 from burst.ops.color import display_to_linear, linear_to_display
 from burst.pipeline import Pipeline
@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 
 def test_every_truth_is_a_moment(folder):
-    assert moments_in([folder])[-1] == Moment(folder, "pan", 26)
+    assert truths_in([folder])[-1] == SequenceTruth(folder, "pan", 26)
 
 
 def test_a_folder_without_truths_is_told(tmp_path):
@@ -46,11 +46,11 @@ def test_a_folder_without_truths_is_told(tmp_path):
     )
     write_sequence(tmp_path / "pan", empty)
     with pytest.raises(StackError, match="sequences with truths"):
-        moments_in([str(tmp_path)])
+        truths_in([str(tmp_path)])
 
 
 def test_both_solvers_are_better_than_the_frame(folder):
-    record = ShutterBench(without_network).measure(Moment(folder, "pan", 13))
+    record = ShutterBench(without_network).measure(SequenceTruth(folder, "pan", 13))
     inside = {name: found["psnr_inside"] for name, found in record["methods"].items()}
     assert inside[BASELINE] > inside[UNTOUCHED] + 4
     assert inside[OURS] == inside[CLASSICAL] > inside[BASELINE]
@@ -63,7 +63,7 @@ def test_both_solvers_are_better_than_the_frame(folder):
 
 def test_a_dual_reversed_pair_has_no_neighbour_to_flow_to(tmp_path):
     write_sequence(tmp_path / "pair", recording(Shutter.DUAL_REVERSED))
-    record = ShutterBench(without_network).measure(Moment(str(tmp_path), "pair", 4))
+    record = ShutterBench(without_network).measure(SequenceTruth(str(tmp_path), "pair", 4))
     assert set(record["methods"]) == {OURS, CLASSICAL, UNTOUCHED}
 
 
@@ -205,7 +205,7 @@ def test_settings_of_the_network_are_kept_from_the_geometry(folder):
         return without_network(name, [text for text in said if text.startswith("unroll.")])
 
     settings = ("unroll.order=1", "correct.ensemble=true")
-    ShutterBench(pipelines, settings).measure(Moment(folder, "pan", 13))
+    ShutterBench(pipelines, settings).measure(SequenceTruth(folder, "pan", 13))
     assert asked["rolling"][2:] == list(settings)
     assert asked["rolling_geometry"][2:] == ["unroll.order=1"]
 
@@ -225,7 +225,7 @@ def test_every_method_is_told_the_readout_ratio_of_the_settings(tmp_path):
     write_sequence(tmp_path / "known", recording(frames=3))
     write_sequence(tmp_path / "unknown", recording(frames=3).with_readout_ratio(0.0))
     known, unknown = (
-        ShutterBench(without_network, settings).measure(Moment(str(tmp_path), name, 13))
+        ShutterBench(without_network, settings).measure(SequenceTruth(str(tmp_path), name, 13))
         for name, settings in (("known", ()), ("unknown", ("unroll.readout_ratio=0.8",)))
     )
     assert unknown["readout_ratio"] == pytest.approx(0.8)
@@ -244,8 +244,8 @@ def test_a_window_of_uneven_frames_keeps_their_times(tmp_path):
         truth_frame=np.searchsorted(kept, whole.truth_frame[truths]),
     )  # fmt: skip
     write_sequence(tmp_path / "pan", uneven)
-    window = Moment(str(tmp_path), "pan", 9 * 3 + 4).read()
+    window = SequenceTruth(str(tmp_path), "pan", 9 * 3 + 4).read()
     np.testing.assert_allclose(window.sensor.frame_times, [0, 0.08, 0.12, 0.16])
-    found = ShutterBench(without_network).measure(Moment(str(tmp_path), "pan", 9 * 2 + 4))
+    found = ShutterBench(without_network).measure(SequenceTruth(str(tmp_path), "pan", 9 * 2 + 4))
     inside = {name: figures["psnr_inside"] for name, figures in found["methods"].items()}
     assert min(inside[BASELINE], inside[CLASSICAL]) > inside[UNTOUCHED] + 4

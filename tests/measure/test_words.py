@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from burst.measure import letters
-from burst.measure.letters import find_tesseract, similarity
+from burst.measure import ocr
+from burst.measure.ocr import find_tesseract, similarity
 from burst.measure.results import PeerError
 from burst.measure.words import BoardRow, Reading, board_table, measure_boards, read_truth
 from burst.records import StackError
@@ -47,8 +47,8 @@ def board(tmp_path):
 @pytest.fixture
 def few_readings(monkeypatch):
     """Read at one scale and one rotation, which is enough for the drawn board."""
-    monkeypatch.setattr(letters, "SIDES", (340,))
-    monkeypatch.setattr(letters, "ANGLES", (4.0,))
+    monkeypatch.setattr(ocr, "SIDES", (340,))
+    monkeypatch.setattr(ocr, "ANGLES", (4.0,))
 
 
 @needs_tesseract

@@ -20,14 +20,14 @@ def test_norm_standardises_the_channels_of_each_pixel():
 
 
 def test_mix_is_a_convolution_of_one_pixel():
-    mix = layers.Mix(8, 5)
+    mix = layers.PixelwiseLinear(8, 5)
     kernel = mix.weight[:, :, None, None]
     expected = torch.nn.functional.conv2d(features(), kernel, mix.bias)
     torch.testing.assert_close(mix(features()), expected)
 
 
 def test_branch_is_a_mix_times_its_factor():
-    branch, mix = layers.Branch(8, 8), layers.Mix(8, 8)
+    branch, mix = layers.Branch(8, 8), layers.PixelwiseLinear(8, 8)
     mix.load_state_dict({"weight": branch.weight, "bias": branch.bias})
     torch.testing.assert_close(branch(features()), layers.LAYER_SCALE * mix(features()))
 

@@ -12,7 +12,7 @@ from networks import TINY, lively, tiny_card
 from rolled import recording
 
 from burst.__main__ import main
-from burst.files.layouts.written import write_sequence
+from burst.files.layouts.simulated import write_sequence
 from burst.models.restorer import Restorer
 from burst.network.card import Card
 from burst.network.checkpoint import CheckpointError, choose, save

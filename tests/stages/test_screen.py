@@ -10,7 +10,7 @@ import pytest
 import torch
 from simulated import before, stack_of
 
-from burst.data.mishaps import Levels, spoil
+from burst.data.faults import DnRange, apply_fault
 from burst.measure.scores import score
 from burst.pipeline import load
 from burst.records import Burst, Provenance, Stack
@@ -21,7 +21,7 @@ from burst.report.page import draw_plots
 from burst.report.summary import summarise
 from burst.stages.screen import Config, run
 
-DN = Levels(256, 4095)
+DN = DnRange(256, 4095)
 LOST = 0.3  # dB
 COUNT = 16
 
@@ -52,20 +52,20 @@ def frames() -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["dark", "another_scene", "partly_doubled", "torn"])
 def test_a_fifth_of_bad_frames_costs_nothing(name):
-    spoilt = spoil(name, frames(), DN, seed=4, share=0.2)
+    spoilt = apply_fault(name, frames(), DN, seed=4, share=0.2)
     without = restored(np.delete(frames(), spoilt.bad, 0))
     assert psnr(restored(spoilt.frames)) > psnr(without) - LOST
 
 
 @pytest.mark.parametrize("name", ["brighter", "flicker", "bracket"])
 def test_light_that_changes_costs_nothing(name):
-    assert psnr(restored(spoil(name, frames(), DN, seed=4).frames)) > psnr(clean()) - LOST
+    assert psnr(restored(apply_fault(name, frames(), DN, seed=4).frames)) > psnr(clean()) - LOST
 
 
 def test_all_of_it_at_once_costs_nothing():
-    spoilt, bad = spoil("flicker", frames(), DN, seed=1).frames, []
+    spoilt, bad = apply_fault("flicker", frames(), DN, seed=1).frames, []
     for k, name in enumerate(("dark", "another_scene", "mirrored")):
-        made = spoil(name, spoilt, DN, seed=k, share=0.05)
+        made = apply_fault(name, spoilt, DN, seed=k, share=0.05)
         spoilt, bad = made.frames, [*bad, *made.bad]
     without = restored(np.delete(frames(), np.unique(bad), 0))
     assert psnr(restored(spoilt)) > psnr(without) - LOST
@@ -83,7 +83,7 @@ def test_identical_frames_give_what_one_of_them_gives(distinct):
 
 
 def test_a_bright_frame_is_not_the_sharpest():
-    spoilt = spoil("brighter", frames(), DN, seed=4)
+    spoilt = apply_fault("brighter", frames(), DN, seed=4)
     sharpness = restored(spoilt.frames).report.numbers("select")["sharpness"]
     usual = clean().report.numbers("select")["sharpness"]
     i = int(spoilt.bad[0])
@@ -105,7 +105,7 @@ def test_a_bright_frame_is_not_the_sharpest_where_nobody_measured_gains():
 
 
 def test_every_field_holds_the_kept_frames_alone():
-    spoilt = spoil("dark", frames(), DN, seed=4, share=0.2)
+    spoilt = apply_fault("dark", frames(), DN, seed=4, share=0.2)
     burst = restored(spoilt.frames)
     left = COUNT - len(spoilt.bad)
     for name in (
@@ -123,7 +123,7 @@ def test_every_field_holds_the_kept_frames_alone():
 
 
 def test_motion_during_exposure_goes_by_the_scan_of_the_frames_that_are_left():
-    spoilt = spoil("dark", frames(), DN, seed=4, share=0.2)
+    spoilt = apply_fault("dark", frames(), DN, seed=4, share=0.2)
     scan = np.where(np.arange(COUNT) % 3, 1, -1).astype(np.int8)
     whole = replace(stack_with(spoilt.frames), scan=scan)
     alone = replace(
@@ -135,7 +135,7 @@ def test_motion_during_exposure_goes_by_the_scan_of_the_frames_that_are_left():
 
 
 def test_the_report_speaks_of_all_frames_of_the_stack():
-    spoilt = spoil("mirrored", frames(), DN, seed=4, share=0.13)
+    spoilt = apply_fault("mirrored", frames(), DN, seed=4, share=0.13)
     burst = restored(spoilt.frames)
     bad = spoilt.bad.tolist()
     noted = burst.report.numbers("select")
@@ -151,16 +151,16 @@ def test_the_report_speaks_of_all_frames_of_the_stack():
 
 
 def test_brightness_is_drawn_where_it_differs():
-    burst = restored(spoil("flicker", frames(), DN, seed=4).frames)
+    burst = restored(apply_fault("flicker", frames(), DN, seed=4).frames)
     assert "gain" in [plot["name"] for plot in draw_plots(burst)]
     assert "gain" not in [plot["name"] for plot in draw_plots(clean())]
 
 
 def test_all_frames_are_used_when_told_so():
-    spoilt = spoil("dark", frames(), DN, seed=4)
+    spoilt = apply_fault("dark", frames(), DN, seed=4)
     burst = run(Burst(stack_with(spoilt.frames), report=load_report()), Config(frames=False))
     assert burst.kept.tolist() == list(range(COUNT))
-    spoilt = spoil("flicker", frames(), DN, seed=4)
+    spoilt = apply_fault("flicker", frames(), DN, seed=4)
     burst = run(Burst(stack_with(spoilt.frames), report=load_report()), Config(gains=False))
     assert bool((burst.gain == 1).all())
 

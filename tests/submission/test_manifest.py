@@ -12,7 +12,7 @@ from burst.submission.challenge import SubmissionError
 from burst.submission.manifest import (
     FORMAT,
     Manifest,
-    Record,
+    StackRecord,
     differences,
     read_manifest,
     this_machine,
@@ -28,7 +28,7 @@ MANIFEST = Manifest(
     machine=this_machine("cpu", 2),
     tolerance=8,
     models={"toy": "m"},
-    stacks=(Record("low/a", {"low/a.npy": "i"}, "a.npy", "o", "toy", "fuse"),),
+    stacks=(StackRecord("low/a", {"low/a.npy": "i"}, "a.npy", "o", "toy", "fuse"),),
     files={"run.sh": "r"},
 )
 

@@ -12,7 +12,7 @@ from burst.network.checkpoint import FORMAT, CheckpointError
 from burst.pipeline import load
 from burst.submission.environment import constraints, environment
 from burst.submission.method import describe_method
-from burst.submission.results import Model
+from burst.submission.results import UsedModel
 
 
 @pytest.fixture
@@ -23,25 +23,25 @@ def model(tmp_path):
     save_file(
         {"w": np.zeros(1, np.float32)}, path, {"format": FORMAT, "training": json.dumps(training)}
     )
-    return Model("fuse", path, "abc123")
+    return UsedModel("fuse", path, "abc123")
 
 
-def test_every_stage_and_setting_is_told(challenge):
+def test_every_stage_and_setting_is_listed(challenge):
     pipeline = load("classical", ["select.keep=0.3"])
     text = describe_method("try", challenge, pipeline, [])
     for step in pipeline.steps:
         assert f"### {step.name}\n" in text
     assert "- `keep` = 0.3\n" in text
-    assert "none\nwas chosen by hand" in text
+    assert "none was chosen by\nhand" in text
 
 
 def test_classical_method_says_that_nothing_was_learned(challenge):
     text = describe_method("try", challenge, load("classical"), [])
     assert "No trained model was used." in text
-    assert "nothing was learned from any data" in text
+    assert "no part of the method was trained" in text
 
 
-def test_models_are_told_with_their_outside_data(challenge, model):
+def test_models_are_listed_with_their_data(challenge, model):
     text = describe_method("try", challenge, load("classical"), [model])
     assert "No trained model" not in text
     for word in ("abc123", "Recipe: student", "toy: photographs of somebody", "licence: x: CC0"):

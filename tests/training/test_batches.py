@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from burst.data.samples.turbulence import Key, Sample
+from burst.data.samples.turbulence import Sample, SampleKey
 from burst.network.preparation import EVIDENCE, SCALARS, Preparation
 from burst.records import Level
 from burst.training.batches import Pool, random_of
 
-KEY = Key("high", 0)
+KEY = SampleKey("high", 0)
 
 
 class Shelf:
@@ -22,7 +22,7 @@ class Shelf:
         place = torch.arange(float(size * size)).reshape(size, size)
         planes = torch.stack([place + i * size * size for i in range(len(EVIDENCE))])
         scalars = torch.arange(float(len(SCALARS)))
-        self.there: list[Key] = [KEY]
+        self.there: list[SampleKey] = [KEY]
         self.sample = Sample(KEY, planes, scalars, place, place, Level(0.1, 1.0))
 
     def present(self, keys):
@@ -95,7 +95,7 @@ def test_seed_step_and_rank_decide():
 
 
 def test_pool_takes_in_samples_that_come_later(monkeypatch):
-    shelf, later = Shelf(), Key("high", 1)
+    shelf, later = Shelf(), SampleKey("high", 1)
     pool = Pool(shelf, [KEY, later], Preparation(), "cpu")
     pool.refresh()
     assert list(pool.samples) == [KEY]

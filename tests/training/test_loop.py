@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from burst.config import ConfigError
 from burst.data.samples.collection import Collection
-from burst.data.samples.turbulence import Key
+from burst.data.samples.turbulence import SampleKey
 from burst.network.checkpoint import read_card
 from burst.progress import heard_by
 from burst.records import Level
@@ -107,7 +107,7 @@ def test_scenes_where_nothing_is_seen_say_nothing_of_the_range(make_order, monke
 
     def with_a_plain_one(self, key, device="cpu"):
         sample = load(self, key, device)
-        if key != Key("low", 0):
+        if key != SampleKey("low", 0):
             return sample
         return replace(sample, base=torch.zeros_like(sample.base), level=Level(5.0, 50.0))
 

@@ -11,7 +11,7 @@ from rolled import recording
 from burst.__main__ import main
 from burst.data.samples.collection import keys_of, open_collection
 from burst.data.samples.pairs import sample_of_pair
-from burst.data.samples.turbulence import Key
+from burst.data.samples.turbulence import SampleKey
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.network.checkpoint import read_card
@@ -31,7 +31,7 @@ from burst.training.pairs import (
 )
 from burst.training.recipe import load_recipe, with_pairs
 
-KEY = Key("low", 0)
+KEY = SampleKey("low", 0)
 PLANES = Preparation(("blended", "first", "second"), ("noise",), "dual_reversed")
 SPEC = RestorerSpec(
     evidence=3, scalars=1, channels=3, width=8, depths=(1, 1), prior_width=8, head_width=8

@@ -17,11 +17,11 @@ def draw_view(
 ) -> np.ndarray:
     """Draw a square view of a scene [h, w], `side` px or, where the scene is smaller, all of it.
 
-    The view covers as many times its side of the scene as one of the `reductions` between these
-    two says, as far as the scene reaches. A scene made half as large has sharper pixels than its
-    camera gave it, one that is enlarged has softer ones.
+    Each side of the view covers `side` times a factor of the scene, drawn between the two
+    `reductions` and limited by the scene. A reduced scene is sharper than its camera took it, an
+    enlarged one softer.
     """
-    # The import asks a server for the newest version unless it is told not to.
+    # Otherwise the import asks a server for the newest version.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         import albumentations

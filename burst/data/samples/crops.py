@@ -1,4 +1,4 @@
-"""Cut and mirror sequences so that every row keeps the time at which it was read."""
+"""Crop and mirror sequences so that every row keeps the time at which it was read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from burst.records import StackError
 
 
 def crop(sequence: Sequence, rows: slice, columns: slice) -> Sequence:
-    """Return a window of a sequence as views; StackError where it reaches beyond."""
+    """Return a window of a sequence as views; StackError where it exceeds the frame."""
     height, width = sequence.frames.shape[1:3]
     for name, part, size in (("rows", rows, height), ("columns", columns, width)):
         if not 0 <= part.start < part.stop <= size:
@@ -31,7 +31,7 @@ def crop(sequence: Sequence, rows: slice, columns: slice) -> Sequence:
 
 
 def flip_rows(sequence: Sequence) -> Sequence:
-    """Turn a sequence upside down: what was read downwards is then read upwards."""
+    """Turn a sequence upside down: a scan downwards becomes one upwards."""
     masks, flow = sequence.masks, sequence.flow
     return replace(
         sequence,
@@ -45,7 +45,7 @@ def flip_rows(sequence: Sequence) -> Sequence:
 
 
 def flip_columns(sequence: Sequence) -> Sequence:
-    """Mirror a sequence from left to right; its times stay."""
+    """Mirror a sequence from left to right; its times do not change."""
     masks, flow = sequence.masks, sequence.flow
     return replace(
         sequence,
@@ -57,7 +57,7 @@ def flip_columns(sequence: Sequence) -> Sequence:
 
 
 def _sign(axis: int, flow: np.ndarray) -> np.ndarray:
-    """Return [2, 1, 1] that turns the sign of one component of a flow, dx being axis 0."""
+    """Return [2, 1, 1] that reverses one component of a flow; dx is axis 0."""
     sign = np.ones((2, 1, 1), flow.dtype)
     sign[axis] = -1
     return sign

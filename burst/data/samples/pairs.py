@@ -1,7 +1,7 @@
-"""A training sample of a dual reversed pair that nobody knows the truth of: simulated or recorded.
+"""A training sample of a dual reversed pair without known truth, simulated or recorded.
 
-All that a network learns from is in the pair itself: what it makes of it at the start, at a row's
-time and at the end of the readout must show, read row by row, what both cameras have read.
+The network learns from the pair itself: its images at the start, at a row's time and at the end of
+the readout, read row by row, must reproduce what both cameras have read.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 
-from burst.data.samples.rolling import Draws, ShutterMaking, record
-from burst.data.samples.turbulence import Key, held_apart, seed_of, stages_before_network
+from burst.data.samples.rolling import RandomDraws, ShutterSampleSettings, record
+from burst.data.samples.turbulence import SampleKey, seed_of, split_scenes, stages_before_network
 from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
 from burst.network.preparation import Kind, Preparation, evidence_of, scalars_of
 from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_dn, to_linear
-from burst.ops.rolling.light import planes_of
+from burst.ops.rolling.planes import planes_of
 from burst.ops.shutter import readout_share
 from burst.records import Burst, Level, Shutter, Stack, StackError, given
 
@@ -29,14 +29,19 @@ KIND: Kind = "dual_reversed"
 
 @dataclass(frozen=True)
 class PairSample:
-    """What a network is given of three instants of a pair, and the pair; images are encoded.
+    """The network's input for three instants of a pair, and the pair; images are encoded.
 
-    planes [3, c, h, w] and base [3, h, w] of the instants, velocity [3, 2, h, w] px a readout, of
-    their points; scalars [s]; frames [2, h, w] that were read, times [2, h, w] the share of the
-    readout at which each row was read; offset [2, 2] px of each frame, instants [3] as shares.
+    planes    [3, c, h, w] of the instants
+    base      [3, h, w] of the instants
+    velocity  [3, 2, h, w] px a readout, of the instants
+    scalars   [s]
+    frames    [2, h, w] as read
+    times     [2, h, w] share of the readout at which each row was read
+    offset    [2, 2] px of each frame
+    instants  [3] as shares of the readout
     """
 
-    key: Key
+    key: SampleKey
     planes: torch.Tensor
     scalars: torch.Tensor
     base: torch.Tensor
@@ -48,18 +53,20 @@ class PairSample:
     level: Level
 
 
-def make_pair_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -> PairSample:
-    """Make the sample of a key, from pairs that were recorded or from folders of scenes."""
-    draws = Draws(seed_of(making.seed, f"pairs {key.name}"))
-    if making.recorded:
+def make_pair_sample(
+    key: SampleKey, settings: ShutterSampleSettings, scenes: list[list[str]]
+) -> PairSample:
+    """Make the sample of a key, from recorded pairs or from folders of scenes."""
+    draws = RandomDraws(seed_of(settings.seed, f"pairs {key.name}"))
+    if settings.recorded:
         sequence = _draw_recorded(key, scenes[0], draws)
     else:
-        sequence = record(key, replace(making, frames=(1, 1)), scenes, draws)
+        sequence = record(key, replace(settings, frames=(1, 1)), scenes, draws)
     middle = draws.between(ROWS)
     stack = sequence.luminance()
     noisier = with_more_noise(stack, draws.generator)
-    sample = sample_of_pair(key, making.pipeline, stack, noisier, middle)
-    return _window(sample, making.size, draws)
+    sample = sample_of_pair(key, settings.pipeline, stack, noisier, middle)
+    return _window(sample, settings.size, draws)
 
 
 def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
@@ -72,13 +79,13 @@ def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
 
 
 def sample_of_pair(
-    key: Key, pipeline: str, stack: Stack, noisier: Stack, middle: float
+    key: SampleKey, pipeline: str, stack: Stack, noisier: Stack, middle: float
 ) -> PairSample:
     """Return the sample of one pair; `middle` is the share of the readout of the middle instant.
 
-    A network sees the noisier pair and is held against the pair less the noise that was added: as
-    much was added as there had been, so that the noise of the two is independent, and none of it
-    can be learnt (Pang et al., CVPR 2021).
+    The network's input is the noisier pair, its target the pair minus the added noise. Since that
+    has the variance of the noise in the pair, the noise of input and target is independent, and the
+    network cannot learn it (Pang et al., CVPR 2021).
     """
     instants = (0.0, middle, 1.0)
     stages = stages_before_network(pipeline, [f"unroll.instants={list(instants)}"])
@@ -109,7 +116,7 @@ def sample_of_pair(
 
 
 def list_pairs(folder: str) -> list[str]:
-    """Return all pairs in a folder as "folder|sequence|first frame"; StackError without any."""
+    """Return the pairs in a folder as "folder|sequence|first frame"; StackError without any."""
     found = []
     for listed in list_sequences(Path(folder)):
         sequence = listed.read()
@@ -123,8 +130,8 @@ def list_pairs(folder: str) -> list[str]:
     return found
 
 
-def _draw_recorded(key: Key, pairs: Sequence[str], draws: Draws) -> Recorded:
-    chosen = held_apart(list(pairs), key.held_out)
+def _draw_recorded(key: SampleKey, pairs: Sequence[str], draws: RandomDraws) -> Recorded:
+    chosen = split_scenes(list(pairs), key.held_out)
     folder, name, first = chosen[draws.whole((0, len(chosen) - 1))].split("|")
     listed = {one.name: one for one in list_sequences(Path(folder))}[name]
     whole = listed.read()
@@ -132,8 +139,8 @@ def _draw_recorded(key: Key, pairs: Sequence[str], draws: Draws) -> Recorded:
     return Recorded(whole.frames[pair], whole.sensor, whole.scan[pair], name, whole.source)
 
 
-def _window(sample: PairSample, size: int, draws: Draws) -> PairSample:
-    """Return a window of a sample, at most `size` px high and wide; each row keeps its time."""
+def _window(sample: PairSample, size: int, draws: RandomDraws) -> PairSample:
+    """Return a window of a sample, at most `size` px high and wide; rows keep their times."""
     height, width = sample.base.shape[-2:]
     side = min(size, height), min(size, width)
     top, left = (draws.whole((0, n - s)) for n, s in zip((height, width), side, strict=True))

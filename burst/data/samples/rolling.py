@@ -1,8 +1,8 @@
-"""A training sample of a shutter: a moving scene as it was recorded, taken through the geometry.
+"""A training sample of a shutter: a simulated recording of a moving scene, restored by geometry.
 
-A still goes along the paths of a camera and of an object, each row is exposed in its own window,
-and `unroll` makes of the frames what it makes of any recording. The truth is what the scene was at
-that instant: nothing is registered, so that displaced rows are errors like any other.
+A still image moves along the paths of a camera and of an object, each row is exposed at its own
+time, and `unroll` restores the frames like any recording. The truth is the scene at that instant.
+It is not registered to the result, so that displaced rows are errors like any other.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from burst.data.levels import find_level
 from burst.data.rolling import draw_layers, simulate_shutter
 from burst.data.samples.augment import draw_view
 from burst.data.samples.turbulence import (
-    Key,
     Sample,
+    SampleKey,
     Share,
-    held_apart,
     seed_of,
+    split_scenes,
     stages_before_network,
 )
 from burst.data.scenes import read_scene
@@ -34,7 +34,7 @@ from burst.ops.color import linear_to_display
 from burst.ops.noise import to_linear
 from burst.records import Burst, NoiseModel, Sensor, Shutter
 
-FRAME_TIME = 1 / 30  # s; all else is in units of it
+FRAME_TIME = 1 / 30  # s; other times are in units of it
 WHITE, VIDEO_WHITE = 4095, 255  # DN
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
@@ -43,19 +43,19 @@ Count = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
-class ShutterMaking:
-    """How samples of a shutter are made; ranges are drawn from evenly, speeds on a logarithm.
+class ShutterSampleSettings:
+    """How samples of a shutter are made; ranges are drawn uniformly, speeds log-uniformly.
 
-    frames         of a recording; of dual reversed pairs twice as many
+    frames         of a recording; twice as many for dual reversed pairs
     readout_ratio  readout in frame times
-    exposure       of a row, in frame times; told to the network in a share `told` of the samples
-    sharp          share of the samples that are exposed for no time
-    speed          px a frame time, of the camera; an object goes about as fast on its own way
-    light          of white that a scene's white makes
+    exposure       of a row, in frame times; known to the network in a share `told` of the samples
+    sharp          share of the samples with an exposure of zero
+    speed          px a frame time, of the camera; an object moves about as fast by itself
+    light          linear value of the scene's white
     video          share of the samples that are stored in 8 bit, encoded for a display
-    clean          share without noise
-    truth          whether a sample has one; dual reversed pairs may be learnt from without
-    recorded       whether samples are made of recorded pairs, in place of moving stills
+    clean          share of the samples without noise
+    truth          whether samples have one; optional for dual reversed pairs alone
+    recorded       whether samples are made of recorded pairs instead of moving stills
     """
 
     kind: Literal["rolling", "dual_reversed", "global_reset"]
@@ -83,7 +83,7 @@ class ShutterMaking:
             raise ValueError("recorded: expected truth = false with it, found true.")
 
 
-class Draws:
+class RandomDraws:
     """Random numbers of one sample."""
 
     def __init__(self, seed: int) -> None:
@@ -102,26 +102,28 @@ class Draws:
         return int(torch.randint(bounds[0], bounds[1] + 1, (), generator=self.generator))
 
 
-def make_shutter_sample(key: Key, making: ShutterMaking, scenes: list[list[str]]) -> Sample:
-    """Make the sample of a key from folders of scenes; key, making and scenes decide it wholly."""
-    draws = Draws(seed_of(making.seed, f"{making.kind} {key.name}"))
-    sequence = record(key, making, scenes, draws)
+def make_shutter_sample(
+    key: SampleKey, settings: ShutterSampleSettings, scenes: list[list[str]]
+) -> Sample:
+    """Make the sample of a key from folders of scenes; key, settings and scenes determine it."""
+    draws = RandomDraws(seed_of(settings.seed, f"{settings.kind} {key.name}"))
+    sequence = record(key, settings, scenes, draws)
     wanted = draws.whole((0, len(sequence.truths) - 1))
     frame, share = int(sequence.truth_frame[wanted]), float(sequence.truth_share[wanted])
-    if draws.share() > making.told:
+    if draws.share() > settings.told:
         sequence = replace(sequence, sensor=replace(sequence.sensor, exposure_time=0.0))
-    said = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
-    stages = stages_before_network(making.pipeline, said)
+    stated = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
+    stages = stages_before_network(settings.pipeline, stated)
     return sample_of_instant(
-        key, making.kind, stages.run(Burst(sequence.luminance())), sequence.truths[wanted]
+        key, settings.kind, stages.run(Burst(sequence.luminance())), sequence.truths[wanted]
     )
 
 
 def sample_of_instant(
-    key: Key, kind: Literal["rolling", "dual_reversed", "global_reset"], burst: Burst,
+    key: SampleKey, kind: Literal["rolling", "dual_reversed", "global_reset"], burst: Burst,
     truth: np.ndarray,
 ) -> Sample:  # fmt: skip
-    """Return the sample of a burst that is ready for the network, and the truth [h, w] in DN."""
+    """Return the sample of a burst before the network, with the truth [h, w] in DN."""
     sensor = burst.stack.sensor
     evidence = next(prepare_shutter(burst, Preparation(evidence_of(kind), scalars_of(kind), kind)))
     light = to_linear(truth, sensor)
@@ -129,55 +131,61 @@ def sample_of_instant(
     return Sample(key, evidence.planes, evidence.scalars, evidence.base, wanted, level_of(burst))
 
 
-def record(key: Key, making: ShutterMaking, scenes: list[list[str]], draws: Draws) -> Sequence:
-    """Return a recording of a moving still, with its truths."""
+def record(
+    key: SampleKey, settings: ShutterSampleSettings, scenes: list[list[str]], draws: RandomDraws
+) -> Sequence:
+    """Return a simulated recording of a moving still, with its truths."""
     conditions = find_level(key.noise_level).draw(draws.generator)
-    speed = math.exp(draws.between((math.log(making.speed[0]), math.log(making.speed[1]))))
-    count = draws.whole(making.frames) * (2 if making.kind == "dual_reversed" else 1)
-    # Room for the way, as far as the still has any.
-    side = making.size + 2 * math.ceil(2 * speed * making.frames[1])
-    still = _draw_still(key, making, scenes, side, draws)
+    speed = math.exp(draws.between((math.log(settings.speed[0]), math.log(settings.speed[1]))))
+    count = draws.whole(settings.frames) * (2 if settings.kind == "dual_reversed" else 1)
+    # Room for the motion, as far as the still image allows.
+    side = settings.size + 2 * math.ceil(2 * speed * settings.frames[1])
+    still = _draw_still(key, settings, scenes, side, draws)
     noise = NoiseModel(
         shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
     )
-    exposure = draws.between(making.exposure)
-    if draws.share() < making.sharp:
+    exposure = draws.between(settings.exposure)
+    if draws.share() < settings.sharp:
         exposure = 0.0
     sensor = Sensor(
         white_level=WHITE,
-        noise=None if draws.share() < making.clean else noise,
-        shutter=Shutter(making.kind),
+        noise=None if draws.share() < settings.clean else noise,
+        shutter=Shutter(settings.kind),
         exposure_time=exposure * FRAME_TIME,
-        row_time=draws.between(making.readout_ratio) * FRAME_TIME / making.size,
+        row_time=draws.between(settings.readout_ratio) * FRAME_TIME / settings.size,
         frame_time=FRAME_TIME,
     )
-    size = (making.size, making.size)
+    size = (settings.size, settings.size)
     layers = draw_layers(
         still, size, speed / FRAME_TIME, conditions.vibration, draws.whole((0, 2**31))
     )
-    light = draws.between(making.light)
+    light = draws.between(settings.light)
     sequence = simulate_shutter(layers, sensor, count, draws.generator, light)
-    return as_video(sequence) if draws.share() < making.video else sequence
+    return as_video(sequence) if draws.share() < settings.video else sequence
 
 
 def as_video(sequence: Sequence) -> Sequence:
-    """Return a linear sequence as a camera for display stores it: sRGB in 8 bit."""
+    """Return a linear sequence as a video camera stores it: sRGB in 8 bit."""
     sensor = sequence.sensor
 
     def encoded(dn: np.ndarray) -> np.ndarray:
         display = linear_to_display(to_linear(dn, sensor))
         return (display * VIDEO_WHITE).round().numpy().astype(np.uint8)
 
-    said = replace(sensor, black_level=0.0, white_level=VIDEO_WHITE, noise=None, transfer="srgb")
+    stated = replace(sensor, black_level=0.0, white_level=VIDEO_WHITE, noise=None, transfer="srgb")
     return replace(
-        sequence, frames=encoded(sequence.frames), truths=encoded(sequence.truths), sensor=said
+        sequence, frames=encoded(sequence.frames), truths=encoded(sequence.truths), sensor=stated
     )
 
 
 def _draw_still(
-    key: Key, making: ShutterMaking, scenes: list[list[str]], side: int, draws: Draws
+    key: SampleKey,
+    settings: ShutterSampleSettings,
+    scenes: list[list[str]],
+    side: int,
+    draws: RandomDraws,
 ) -> torch.Tensor:
-    """Return a view [h, w], linear, of an image; folders are equally likely."""
-    folder = held_apart(scenes[draws.whole((0, len(scenes) - 1))], key.held_out)
+    """Return a view [h, w], linear, of a random image; folders are equally likely."""
+    folder = split_scenes(scenes[draws.whole((0, len(scenes) - 1))], key.held_out)
     whole = read_scene(folder[draws.whole((0, len(folder) - 1))])
     return torch.from_numpy(draw_view(whole.numpy(), side, draws.whole((0, 2**31 - 1))))

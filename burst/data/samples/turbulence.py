@@ -1,8 +1,8 @@
-"""A training sample: a whole simulated stack, taken through the stages that a network comes after.
+"""A training sample: a simulated stack, processed by the stages before the network.
 
-The network is to learn from the real errors of alignment, blur and noise estimation, so nothing is
-simulated in closed form. The truth is moved to where the result lies: the mean displacement over
-the frames is unknowable, and a network that was asked for it would learn to blur.
+The network is to learn from the real errors of alignment, blur and noise estimation, so these are
+not simulated by formulas. The truth is registered to the result: the mean displacement over the
+frames cannot be known, and a network trained to remove it would learn to blur.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from burst.ops.alignment.shifts import small_shift
 from burst.pipeline import Pipeline, load
 from burst.records import Burst, Level, given
 
-NETWORKS = ("fuse", "correct")  # the stages whose work is learnt; samples end before them
-LEAST_CONTRAST = 0.02  # std, linear; a view of plain sky teaches nothing
-MOST_VIEWS = 8
-HOLD_OUT_EVERY = 10  # one scene in so many is never learnt from
+NETWORKS = ("fuse", "correct")  # stages that run a network; samples are made before them
+# Chosen by hand.
+LEAST_CONTRAST = 0.02  # standard deviation, linear; a view of plain sky is useless for training
+MAX_VIEWS = 8
+HOLD_OUT_EVERY = 10  # one scene in so many is never trained on
 LARGEST_SHIFT = 8.0  # px of the truth against the result
 
 S = TypeVar("S")
@@ -44,12 +45,16 @@ Reduction = Annotated[float, Field(ge=0.25, le=4)]
 
 
 @dataclass(frozen=True)
-class Making:
-    """How samples are made.
+class StackSampleSettings:
+    """How samples of stacks are made.
 
-    `targets`, `rectangles` and `plain` are the shares of coded targets, of charts of rectangles and
-    of scenes of one grey, and `exposure` is that of white; `reductions` says how many pixels of an
-    image, from side to side, go into one of a scene.
+    size        of the square frames, px
+    frames      least and most in a stack; log-uniform
+    targets     share of coded targets
+    rectangles  share of charts of rectangles
+    plain       share of scenes of one grey
+    exposure    range of the linear value of white
+    reductions  range of pixels of an image, from side to side, in a pixel of the scene
     """
 
     kind: Literal["turbulence"] = "turbulence"
@@ -74,8 +79,8 @@ class Making:
 
 
 @dataclass(frozen=True)
-class Key:
-    """Which sample: noise level, index, and whether it is held out of training."""
+class SampleKey:
+    """Identifies a sample: noise level, index, and whether it is held out of training."""
 
     noise_level: str
     index: int
@@ -89,13 +94,16 @@ class Key:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a network is given, and what it should say; images are encoded.
+    """The input and target of a network; images are encoded.
 
-    planes [c, h, w] in the order of `EVIDENCE`, scalars [s] in that of `SCALARS`, base [h, w] the
-    classical result, truth [h, w] moved to where the base lies; the level that was measured.
+    planes   [c, h, w] in the order of `EVIDENCE`
+    scalars  [s] in the order of `SCALARS`
+    base     [h, w] the classical result
+    truth    [h, w] registered to the base
+    level    the measured noise level
     """
 
-    key: Key
+    key: SampleKey
     planes: torch.Tensor
     scalars: torch.Tensor
     base: torch.Tensor
@@ -104,33 +112,32 @@ class Sample:
 
 
 def stages_before_network(name: str, assignments: Sequence[str] = ()) -> Pipeline:
-    """Return the steps of a pipeline up to the network, or all where it has none."""
+    """Return the steps of a pipeline before the network, or all without one."""
     pipeline = load(name, assignments)
     named = [step.name for step in pipeline.steps if step.name in NETWORKS]
     return pipeline.before(named[0]) if named else pipeline
 
 
-def make_sample(key: Key, making: Making, scenes: list[list[str]], device: str = "cpu") -> Sample:
-    """Make the sample of a key from folders of scenes; key, making, scenes and device decide it
-    wholly.
-
-    What is drawn (scene, conditions, frames) is the same on every device; the air and the noise are
-    drawn on the device itself.
-    """
-    generator = torch.Generator().manual_seed(seed_of(making.seed, key.name))
-    scenes = [held_apart(folder, key.held_out) for folder in scenes]
-    scene = _draw_scene(making, scenes, generator) * _between(making.exposure, generator)
+def make_sample(
+    key: SampleKey, settings: StackSampleSettings, scenes: list[list[str]], device: str = "cpu"
+) -> Sample:
+    """Make the sample of a key from folders of scenes; key, settings, scenes and device determine
+    it. Scene, conditions and frames are drawn alike on every device; air and noise are drawn on the
+    device itself."""
+    generator = torch.Generator().manual_seed(seed_of(settings.seed, key.name))
+    scenes = [split_scenes(folder, key.held_out) for folder in scenes]
+    scene = _draw_scene(settings, scenes, generator) * _between(settings.exposure, generator)
     conditions = find_level(key.noise_level).draw(generator)
-    fewest, most = making.frames
+    fewest, most = settings.frames
     # Log-uniform: few frames are as common as many.
     frames = round(fewest * math.exp(_draw(generator) * math.log(most / fewest)))
-    size = (making.size, making.size)
-    simulated = simulate(scene, conditions, _drawing_on(device, generator), frames, size)
-    burst = stages_before_network(making.pipeline).run(Burst(simulated.stack, device))
+    size = (settings.size, settings.size)
+    simulated = simulate(scene, conditions, _generator_on(device, generator), frames, size)
+    burst = stages_before_network(settings.pipeline).run(Burst(simulated.stack, device))
     return sample_of(key, burst, simulated.truth.scene)
 
 
-def sample_of(key: Key, burst: Burst, scene: torch.Tensor) -> Sample:
+def sample_of(key: SampleKey, burst: Burst, scene: torch.Tensor) -> Sample:
     """Return the sample of a burst that is ready for the network and its scene [h, w], linear."""
     evidence = prepare(burst, Preparation())
     truth = encode(scene, evidence.scale)
@@ -142,7 +149,7 @@ def sample_of(key: Key, burst: Burst, scene: torch.Tensor) -> Sample:
 
 
 def save_sample(path: Path, sample: Any) -> None:
-    """Write a sample, of whatever kind; the name appears when the file is whole."""
+    """Write a sample of any kind; the file appears when it is complete."""
     from safetensors.torch import save_file
 
     values = {f.name: getattr(sample, f.name) for f in fields(sample)}
@@ -153,44 +160,42 @@ def save_sample(path: Path, sample: Any) -> None:
 
 
 def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
-    """Read a sample of a kind; on the CPU it is mapped, so that only what is used takes memory."""
+    """Read a sample of a kind; on the CPU it is memory-mapped."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt", device=device) as file:
         note = json.loads(file.metadata()["sample"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return kind(key=Key(**note["key"]), level=Level(**note["level"]), **tensors)
+    return kind(key=SampleKey(**note["key"]), level=Level(**note["level"]), **tensors)
 
 
 def _draw_scene(
-    making: Making, scenes: list[list[str]], generator: torch.Generator
+    settings: StackSampleSettings, scenes: list[list[str]], generator: torch.Generator
 ) -> torch.Tensor:
-    """Return a view [h, w], linear, of a random chart, coded target, grey or image.
-
-    Folders are equally likely, however many images each has.
-    """
-    side = making.size + 2 * (PSF_SIZE // 2)
+    """Return a view [h, w], linear, of a random chart, coded target, grey or image. Folders are
+    equally likely, however many images they have."""
+    side = settings.size + 2 * (PSF_SIZE // 2)
     kind = _draw(generator)
-    if 1 - kind < making.rectangles:
+    if 1 - kind < settings.rectangles:
         return draw_rectangles(side, generator)
-    if making.targets <= kind < making.targets + making.plain:
+    if settings.targets <= kind < settings.targets + settings.plain:
         return torch.full((side, side), _draw(generator))
-    if kind < making.targets:
-        # Twice as large, so that the view has room to be a part of it.
+    if kind < settings.targets:
+        # Twice as large, so that the view is a part of it.
         whole = draw_target(2 * side, generator).image
     else:
         folder = scenes[_choose(len(scenes), generator)]
         whole = read_scene(folder[_choose(len(folder), generator)])
-    for _ in range(MOST_VIEWS):
+    for _ in range(MAX_VIEWS):
         seed = _choose(2**31, generator)
-        view = torch.from_numpy(draw_view(whole.numpy(), side, seed, making.reductions))
+        view = torch.from_numpy(draw_view(whole.numpy(), side, seed, settings.reductions))
         if float(view.std()) > LEAST_CONTRAST:
             break
     return view
 
 
-def held_apart(folder: list[str], held_out: bool) -> list[str]:
-    """Return the scenes of a folder that are to be learnt from, or the others; all of a few."""
+def split_scenes(folder: list[str], held_out: bool) -> list[str]:
+    """Return the scenes of a folder for training, or the held-out ones; all if there are few."""
     chosen = [s for i, s in enumerate(folder, start=1) if (i % HOLD_OUT_EVERY == 0) == held_out]
     return chosen or folder
 
@@ -200,8 +205,8 @@ def seed_of(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7])
 
 
-def _drawing_on(device: str, generator: torch.Generator) -> torch.Generator:
-    """Return the generator itself for the CPU, else one of the device that goes on from it."""
+def _generator_on(device: str, generator: torch.Generator) -> torch.Generator:
+    """Return the generator itself for the CPU, else one on the device, seeded from it."""
     if device == "cpu":
         return generator
     return torch.Generator(device).manual_seed(_choose(2**31, generator))

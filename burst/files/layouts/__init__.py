@@ -1,1 +1,1 @@
-"""Readers of the layouts in which rolling-shutter sets are published; `find` recognises them."""
+"""Readers of the folder layouts in which rolling-shutter sets are published."""

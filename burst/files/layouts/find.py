@@ -1,4 +1,4 @@
-"""List the sequences of a rolling-shutter set, in whatever published layout it is."""
+"""List the sequences of a rolling-shutter set in any published layout."""
 
 from __future__ import annotations
 
@@ -11,36 +11,34 @@ from pathlib import Path
 from typing import Any
 
 from burst.files.folder import visible_entries
-from burst.files.layouts import loose, rscd_lmdb, written
+from burst.files.layouts import loose, rscd_lmdb, simulated
 from burst.files.layouts.folders import LAYOUTS
-from burst.files.layouts.listing import Listed
+from burst.files.layouts.listing import ReadableSequence
 from burst.records import StackError
 
 AUTO = "auto"
-DEEPEST = 4  # folders below the one that is listed: set, split, town, sequence
+DEEPEST = 4  # folders below the listed one: set, split, town, sequence
 
 _Find = Callable[[Path, list[Path]], list[Any]]
-# In the order in which they are asked; frames alone are what no other layout takes.
+# In the order in which they are tried; plain frames come last.
 _FINDERS: dict[str, _Find] = {
-    written.NAME: written.find_written,
+    simulated.NAME: simulated.find_simulated,
     rscd_lmdb.NAME: rscd_lmdb.find_lmdb,
     **{layout.name: partial(layout.find, layout) for layout in LAYOUTS},
     loose.NAME: loose.find_loose,
 }
-LOOKS = {
-    written.NAME: written.LOOKS,
-    rscd_lmdb.NAME: rscd_lmdb.LOOKS,
-    **{layout.name: layout.looks for layout in LAYOUTS},
-    loose.NAME: loose.LOOKS,
+PATTERNS = {
+    simulated.NAME: simulated.PATTERN,
+    rscd_lmdb.NAME: rscd_lmdb.PATTERN,
+    **{layout.name: layout.pattern for layout in LAYOUTS},
+    loose.NAME: loose.PATTERN,
 }
 
 
-def list_sequences(place: Path, layout: str = AUTO) -> list[Listed]:
-    """Return the sequences of a folder, or of one file, without reading their frames.
-
-    "auto" recognises the layout; frames alone count where nothing else is found. StackError says
-    what was expected, and what is missing from a layout that was recognised.
-    """
+def list_sequences(place: Path, layout: str = AUTO) -> list[ReadableSequence]:
+    """Return the sequences of a folder or file, without reading their frames. "auto" recognises the
+    layout; plain frames count where nothing else is found. StackError states what was expected, and
+    what is missing from a recognised layout."""
     if layout not in (AUTO, *_FINDERS):
         close = difflib.get_close_matches(layout, _FINDERS, n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""
@@ -55,7 +53,7 @@ def list_sequences(place: Path, layout: str = AUTO) -> list[Listed]:
 
 
 def _attempts(layout: str) -> list[list[str]]:
-    """Return which layouts to look for, one group after the other."""
+    """Return groups of layouts to try, one after the other."""
     if layout != AUTO:
         return [[layout]]
     return [[name for name in _FINDERS if name != loose.NAME], [loose.NAME]]
@@ -68,7 +66,7 @@ def _search(place: Path, names: list[str]) -> list[Any]:
 
 
 def _descend(folder: Path, names: list[str], depth: int) -> Iterator[Any]:
-    """Yield the sequences of a folder or, where it has none itself, of those below it."""
+    """Yield the sequences of a folder or, if it has none itself, of its subfolders."""
     entries = visible_entries(folder)
     for name in names:
         found = _FINDERS[name](folder, entries)
@@ -81,12 +79,12 @@ def _descend(folder: Path, names: list[str], depth: int) -> Iterator[Any]:
 
 
 def _relative(name: str, place: Path) -> str:
-    """Return a sequence's path from the folder that was listed, or the folder's own name."""
+    """Return a sequence's path relative to the listed folder, or the folder's own name."""
     relative = os.path.relpath(name, place) if name.startswith(str(place)) else name
     return Path(os.path.abspath(place)).name if relative == "." else Path(relative).as_posix()
 
 
 def _expected(layout: str) -> str:
     if layout != AUTO:
-        return f"the layout {layout} ({LOOKS[layout]})"
+        return f"the layout {layout} ({PATTERNS[layout]})"
     return "a rolling-shutter set, a video or a folder of frames"

@@ -1,7 +1,7 @@
 """The published layouts of rolling-shutter sets in folders of images, one function each.
 
-A function is given a folder and its visible entries, and returns the sequences that it finds there:
-none where the folder has another layout.
+A function gets a folder and its visible entries, and returns the sequences in it: none if the
+folder has another layout.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _LAST_TRUTH = 8  # of the nine over one readout, numbered from 0
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout: how its folders look, how its shutter runs, and what finds its sequences."""
+    """A layout: pattern of its file names, timing of its shutter, and the function to find it."""
 
     name: str
-    looks: str
+    pattern: str
     timing: Timing
     find: Find
 
@@ -130,7 +130,7 @@ def find_demo(layout: Layout, folder: Path, entries: Entries) -> list[Listing]:
 
 
 LAYOUTS = (
-    # 15 frames a second, of which the sensor reads during a quarter of the time.
+    # 15 frames a second; readout during a quarter of the time.
     Layout(
         "bs-rscd", "rolling/<seq>/<n>.png and global/<seq>/<n>.png",
         Timing(readout_ratio=0.25, frame_time=1 / 15), find_bs_rscd,
@@ -167,19 +167,19 @@ LAYOUTS = (
 
 
 def _inside(folder: Path, among: Entries | None = None) -> Entries:
-    """Return the entries of a folder; none if it is not there, or not among those listed."""
+    """Return the entries of a folder; none if it does not exist, or is not among those listed."""
     there = folder.is_dir() if among is None else folder in among and folder.is_dir()
     return visible_entries(folder) if there else []
 
 
 def _named(entries: Entries, pattern: str) -> dict[str, Path]:
-    """Return the files whose whole name fits, by what the pattern's group catches, in order."""
+    """Return the files whose whole name matches, by the first group of the pattern, in order."""
     found = ((re.fullmatch(pattern, path.name), path) for path in entries)
     return {match[1]: path for match, path in found if match}
 
 
 def _pairs(entries: Entries, pattern: str) -> tuple[list[str], list[Path]]:
-    """Return the keys of dual reversed pairs, and their files, t2b before b2t each."""
+    """Return the keys of dual reversed pairs, and their files, t2b before b2t."""
     matches = ((re.fullmatch(pattern, path.name), path) for path in entries)
     found = {(match[1], match[2]): path for match, path in matches if match}
     keys = list(dict.fromkeys(key for key, _ in found))
@@ -200,7 +200,7 @@ def _one_each(
     share: float,
     masks: dict[str, Path] | None = None,
 ) -> list[TruthFile]:
-    """Return the truth of every frame, and its mask; none if the set has none at all."""
+    """Return the truth of every frame, with its mask; none if the set has no truths."""
     if not truths:
         return []
     a_truth = next(iter(truths.values()))

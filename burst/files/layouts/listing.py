@@ -1,4 +1,4 @@
-"""A sequence that is known by its files and not yet read, and how it is read."""
+"""Sequences that are found but not yet read, and how they are read."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from burst.files.alike import check_alike
 from burst.files.check import check_levels, explained, naming
+from burst.files.consistency import check_same_format
 from burst.files.images import decode_image, sensor_of
 from burst.files.sequence import Sequence
 from burst.files.sidecar import find_sidecar, read_sidecar
@@ -19,30 +19,30 @@ MIDDLE = 0.5
 _FLOW_ADVICE = "Write it again with numpy.save, (h, w, 2) float32."
 
 
-class Listed(Protocol):
+class ReadableSequence(Protocol):
     """A sequence that can be read, whole or in part."""
 
     @property
     def name(self) -> str:
-        """Its path from the folder that was listed."""
+        """Its path from the listed folder."""
 
     @property
     def layout(self) -> str:
-        """The layout it was found in."""
+        """The name of its layout."""
 
     @property
     def count(self) -> int:
-        """The number of its frames; 0 where only reading tells."""
+        """The number of its frames; 0 if unknown before reading."""
 
     def read(
         self, start: int = 0, stop: int | None = None, readout_ratio: float | None = None
     ) -> Sequence:
-        """Read frames start..stop; a ratio given here overrules the set's own."""
+        """Read frames start..stop; a ratio given here replaces that of the set."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a layout says of the shutter; a ratio of 0 is one that the set does not state."""
+    """The shutter and times of a layout; a ratio of 0 is not stated by the set."""
 
     shutter: Shutter = Shutter.ROLLING
     readout_ratio: float = 0.0
@@ -62,7 +62,7 @@ class TruthFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """A sequence of image files; its sidecar is looked for in and beside `folder`."""
+    """A sequence of image files; its sidecar may lie in or beside `folder`."""
 
     name: str
     layout: str
@@ -80,7 +80,7 @@ class Listing:
         self, start: int = 0, stop: int | None = None, readout_ratio: float | None = None
     ) -> Sequence:
         """Read frames start..stop; StackError names the file that does not fit."""
-        window = window_of(self, start, stop)
+        window = frame_range(self, start, stop)
         chosen = [t for t in self.truths if t.frame in window]
         frames = read_images_alike(self.frames[window.start : window.stop])
         sequence = Sequence(
@@ -90,14 +90,14 @@ class Listing:
             name=self.name.replace("/", "-"),
             source=str(self.folder),
         )
-        sequence = settled(sequence, self.folder, window.start, readout_ratio)
-        if frames.dtype != np.uint8:  # whose white level no pixel exceeds
+        sequence = completed(sequence, self.folder, window.start, readout_ratio)
+        if frames.dtype != np.uint8:  # 8 bits cannot exceed their white level
             check_levels(str(self.folder), frames, sequence.sensor)
         return _with_truths(sequence, chosen, window.start) if chosen else sequence
 
 
-def window_of(listed: Listed, start: int, stop: int | None) -> range:
-    """Return the range of frames to read; StackError where there are none."""
+def frame_range(listed: ReadableSequence, start: int, stop: int | None) -> range:
+    """Return the range of frames to read; StackError if it is empty."""
     window = range(listed.count)[start:stop]
     if not window:
         raise StackError(
@@ -108,7 +108,7 @@ def window_of(listed: Listed, start: int, stop: int | None) -> range:
 
 
 def sensor_for(frames: np.ndarray, suffix: str, timing: Timing) -> Sensor:
-    """Return the sensor of frames [n, h, ...] from a file type under a layout's timing."""
+    """Return the sensor of frames [n, h, ...] of a file type, with the timing of a layout."""
     return replace(
         sensor_of(frames.dtype, suffix),
         shutter=timing.shutter,
@@ -123,17 +123,15 @@ def scan_of(timing: Timing, count: int) -> np.ndarray:
     return np.resize(np.array(pattern, np.int8), count)
 
 
-def settled(sequence: Sequence, place: Path, start: int, readout_ratio: float | None) -> Sequence:
-    """Return a sequence, read from frame `start` on, after sidecar and passed ratio.
-
-    StackError if it begins or ends within a dual reversed pair.
-    """
+def completed(sequence: Sequence, place: Path, start: int, readout_ratio: float | None) -> Sequence:
+    """Return a sequence, read from frame `start` on, with the values of its sidecar and the given
+    ratio. StackError if it begins or ends within a dual reversed pair."""
     path = find_sidecar(place)
     if path:
-        said = read_sidecar(path)
-        scan = said.scan_of(start + sequence.count)
+        stated = read_sidecar(path)
+        scan = stated.scan_of(start + sequence.count)
         scan = sequence.scan if scan is None else scan[start:]
-        sequence = replace(sequence, sensor=said.apply(sequence.sensor), scan=scan)
+        sequence = replace(sequence, sensor=stated.apply(sequence.sensor), scan=scan)
     times = sequence.sensor.frame_times
     if times is not None and len(times) > sequence.count:
         window = range(start, start + sequence.count)
@@ -151,18 +149,18 @@ def settled(sequence: Sequence, place: Path, start: int, readout_ratio: float | 
 def read_images_alike(
     paths: tuple[Path, ...] | list[Path], like: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return images [n, h, w] or [n, h, w, 3] (red first); StackError if one differs in size."""
+    """Return images [n, h, w] or [n, h, w, 3] (red first); StackError if sizes differ."""
     first = _read_image(paths[0]) if like is None else like
     images = np.empty((len(paths), *first.shape), first.dtype)
     for index, path in enumerate(paths):
         image = first if like is None and index == 0 else _read_image(path)
-        check_alike(path, image, first)
+        check_same_format(path, image, first)
         images[index] = image
     return images
 
 
 def _read_image(path: Path) -> np.ndarray:
-    """Return an image [h, w] or [h, w, 3], red first; a fourth channel is left out."""
+    """Return an image [h, w] or [h, w, 3], red first, without a fourth channel."""
     image = decode_image(path)
     return image if image.ndim == 2 else image[..., 2::-1]
 
@@ -185,7 +183,7 @@ def _with_truths(sequence: Sequence, truths: list[TruthFile], start: int) -> Seq
 def _read_mask(path: Path, size: tuple[int, ...]) -> np.ndarray:
     mask = decode_image(path)
     mask = mask if mask.ndim == 2 else mask[..., 0]
-    check_alike(path, mask, np.empty(size, mask.dtype))
+    check_same_format(path, mask, np.empty(size, mask.dtype))
     return mask > 0
 
 

@@ -1,4 +1,4 @@
-"""Rolling-shutter frames alone, as people have them: a folder or a video, of any size."""
+"""Plain rolling-shutter frames without a published layout: a folder or a video, of any size."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from burst.files.folder import IMAGE_SUFFIXES, VIDEO_SUFFIXES, frames_in, is_stack
-from burst.files.layouts.listing import Listing, Timing, settled
+from burst.files.layouts.listing import Listing, Timing, completed
 from burst.files.read import read_stack
 from burst.files.sequence import Sequence
 from burst.files.video import decode_video, red_first
 from burst.records import Shutter, StackError
 
 NAME = "frames"
-LOOKS = "a video, a stack, or a folder of frames"
+PATTERN = "a video, a stack, or a folder of frames"
 
 
 @dataclass(frozen=True)
 class StackListing:
-    """A stack or a video; how many frames it has is known only once it is read."""
+    """A stack or a video; its number of frames is unknown before reading."""
 
     name: str
     path: Path
@@ -30,7 +30,7 @@ class StackListing:
     def read(
         self, start: int = 0, stop: int | None = None, readout_ratio: float | None = None
     ) -> Sequence:
-        """Read frames start..stop: a video in colour, any other stack as `read_stack` does."""
+        """Read frames start..stop: a video in colour, other stacks as `read_stack` does."""
         video = self.path.suffix.lower() in VIDEO_SUFFIXES
         whole = self._video(stop) if video else self._stack()
         frames, scan = whole.frames[start:stop], whole.scan[start:stop]
@@ -39,7 +39,7 @@ class StackListing:
                 f"{self.path}: expected frames of 0..{whole.count - 1}, found start {start} and"
                 f" stop {stop}."
             )
-        return settled(replace(whole, frames=frames, scan=scan), self.path, start, readout_ratio)
+        return completed(replace(whole, frames=frames, scan=scan), self.path, start, readout_ratio)
 
     def _video(self, stop: int | None) -> Sequence:
         count = stop if stop is not None and stop > 0 else None
@@ -50,7 +50,7 @@ class StackListing:
     def _stack(self) -> Sequence:
         stack = read_stack(self.path)
         sensor = stack.sensor
-        if sensor.shutter is Shutter.GLOBAL:  # what a sensor is where nobody says
+        if sensor.shutter is Shutter.GLOBAL:  # the default of a sensor
             sensor = replace(sensor, shutter=Shutter.ROLLING)
         return Sequence(stack.frames, sensor, stack.scan, self.name, str(self.path))
 

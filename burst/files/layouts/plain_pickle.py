@@ -1,4 +1,4 @@
-"""Read a pickle that holds plain numbers and text; one that could do anything else is refused."""
+"""Read a pickle of plain numbers and text; any other is refused without running it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from burst.records import StackError
 
 LARGEST = 16 * 2**20  # bytes
 
-# What builds dicts, lists, tuples, ints, floats and strings. No opcode that imports, calls,
-# builds an object or takes an attribute is among them, so none is ever reached.
+# Opcodes that build dicts, lists, tuples, ints, floats and strings. None of them imports, calls,
+# builds an object or reads an attribute.
 _HARMLESS = (
     "PROTO", "FRAME", "MARK", "STOP", "POP", "POP_MARK", "DUP",
     "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "EMPTY_LIST", "LIST", "APPEND", "APPENDS",
@@ -34,7 +34,7 @@ class _Plain(pickle.Unpickler):
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """Return what a pickle holds; StackError for anything but plain values, which is not run."""
+    """Return the content of a pickle; StackError for anything but plain values."""
     with explained(path, "a pickle of plain values", _ADVICE):
         size = path.stat().st_size
         if size > LARGEST:
@@ -46,7 +46,7 @@ def read_plain_pickle(path: Path) -> Any:
                     f"{path}: expected a pickle of dicts, lists, numbers and text, found one that"
                     f" uses {opcode.name}, which can run code. It was not opened. {_ADVICE}"
                 )
-            # A far place in the memory of the unpickler makes it fill all up to there.
+            # The unpickler allocates its memo up to the largest index.
             if opcode.name in _STORES and not 0 <= int(argument or 0) <= len(data):
                 raise ValueError(f"a store at place {argument}")
         return _Plain(io.BytesIO(data)).load()

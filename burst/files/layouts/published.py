@@ -1,4 +1,4 @@
-"""Tell frames from truths in a folder of a published set that is given as a stack."""
+"""Separate frames from truths in a folder of a published set that is given as a stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from burst.files.folder import frames_in, visible_entries
 from burst.files.layouts.folders import LAYOUTS
 from burst.files.layouts.listing import Listing, TruthFile
-from burst.files.layouts.written import find_written
+from burst.files.layouts.simulated import find_simulated
 from burst.records import Sensor, StackError
 
 _log = logging.getLogger("burst")
@@ -20,7 +20,7 @@ _HIGHEST = 2  # folders from the frames up to the sequence, or to the set
 
 
 def sequences_in(folder: Path) -> list[Listing]:
-    """Return the sequences with truths of a folder in a published layout; none in any other."""
+    """Return the sequences with truths in a folder with a published layout; else none."""
     entries = visible_entries(folder)
     for layout in _WITH_TRUTHS:
         found = [one for one in layout.find(layout, folder, entries) if one.truths]
@@ -30,7 +30,8 @@ def sequences_in(folder: Path) -> list[Listing]:
 
 
 def sequence_at(folder: Path) -> Listing | None:
-    """Return the sequence of a published layout whose frames lie in a folder; None if none do."""
+    """Return the sequence of a published layout whose frames are in a folder; None if there is
+    none."""
     absolute = folder.absolute()
     for place in (absolute, *absolute.parents[:_HIGHEST]):
         if not os.access(place, os.R_OK | os.X_OK):
@@ -40,23 +41,23 @@ def sequence_at(folder: Path) -> Listing | None:
         except StackError:
             if place == absolute:
                 raise
-            # Truths in folders of their own are not needed: that some are missing does no harm.
+            # Truths in other folders are optional, so missing ones do no harm.
             continue
         found = [one for one in sequences if one.frames[0].parent == absolute]
         if found:
-            # Several scenes in one folder are not one stack.
+            # Several scenes in one folder are not a single stack.
             return found[0] if len(found) == 1 else None
     return None
 
 
-def recorded_in(folder: Path) -> list[Path]:
-    """Return the single frames in a folder as `frames_in` does, without truths among them."""
+def frames_without_truths(folder: Path) -> list[Path]:
+    """Return the single frames in a folder as `frames_in` does, without truths."""
     sequence = sequence_at(folder)
     return frames_in(folder) if sequence is None else [folder / f.name for f in sequence.frames]
 
 
-def timed(folder: Path, sensor: Sensor, height: int) -> Sensor:
-    """Return a sensor with what the layout of a folder says of the shutter, and tell of it."""
+def with_layout_timing(folder: Path, sensor: Sensor, height: int) -> Sensor:
+    """Return a sensor with the shutter and times of a folder's layout, and log it."""
     sequence = sequence_at(folder)
     if sequence is None:
         return sensor
@@ -74,11 +75,11 @@ def timed(folder: Path, sensor: Sensor, height: int) -> Sensor:
 
 
 def truths_beside(folder: Path) -> tuple[TruthFile, ...]:
-    """Return the truths of a stack: those that a simulation or a published set has; else none."""
+    """Return the truths of a stack from a simulation or a published set; else none."""
     if not folder.is_dir():
         return ()
-    written = find_written(folder, visible_entries(folder))
-    if written:
-        return written[0].truths
+    simulated = find_simulated(folder, visible_entries(folder))
+    if simulated:
+        return simulated[0].truths
     sequence = sequence_at(folder)
     return () if sequence is None else sequence.truths

@@ -1,4 +1,4 @@
-"""BS-RSCD and Fastec-RS as lmdb: raw pixels by sequence and frame, an index beside them."""
+"""BS-RSCD and Fastec-RS as lmdb: raw pixels by sequence and frame, with an index."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 from burst import install
 from burst.files.check import explained
-from burst.files.layouts.listing import MIDDLE, Timing, scan_of, sensor_for, settled, window_of
+from burst.files.layouts.listing import MIDDLE, Timing, completed, frame_range, scan_of, sensor_for
 from burst.files.layouts.plain_pickle import read_plain_pickle
 from burst.files.sequence import Sequence
 from burst.records import StackError
 
 NAME = "rscd-lmdb"
-LOOKS = "<set>_info_<split>.pkl beside lmdb folders <set>_<split> and <set>_<split>_gt"
+PATTERN = "<set>_info_<split>.pkl beside lmdb folders <set>_<split> and <set>_<split>_gt"
 
 HEIGHT, WIDTH = 480, 640
 _TIMINGS = {
@@ -29,7 +29,7 @@ _ADVICE = "Write the lmdb again, or fetch it again."
 
 @dataclass(frozen=True)
 class LmdbListing:
-    """One sequence inside an lmdb; `number` is its place in the keys."""
+    """One sequence inside an lmdb; `number` is its number in the keys."""
 
     name: str
     path: Path
@@ -41,8 +41,8 @@ class LmdbListing:
     def read(
         self, start: int = 0, stop: int | None = None, readout_ratio: float | None = None
     ) -> Sequence:
-        """Read frames start..stop and their truths; StackError says which key is missing."""
-        window = window_of(self, start, stop)
+        """Read frames start..stop and their truths; StackError names a missing key."""
+        window = frame_range(self, start, stop)
         frames = _read_pixels(self.path, self.number, window)
         truth = self.path.with_name(f"{self.path.name}_gt")
         there = truth.is_dir()
@@ -56,11 +56,11 @@ class LmdbListing:
             truth_frame=np.arange(len(frames) if there else 0),
             truth_share=np.full(len(frames) if there else 0, MIDDLE),
         )
-        return settled(sequence, self.path, window.start, readout_ratio)
+        return completed(sequence, self.path, window.start, readout_ratio)
 
 
 def find_lmdb(folder: Path, entries: list[Path]) -> list[LmdbListing]:
-    """Return the sequences of every index in a folder; none if it holds none."""
+    """Return the sequences of every index in a folder."""
     found = []
     for index in entries:
         match = re.fullmatch(r"(.+)_info_(.+)\.pkl", index.name)
@@ -78,7 +78,7 @@ def find_lmdb(folder: Path, entries: list[Path]) -> list[LmdbListing]:
 
 
 def _sequences(index: Path) -> dict[int, tuple[str, int]]:
-    """Return name and length of every sequence by its number."""
+    """Return name and length of every sequence, by its number."""
     info: Any = read_plain_pickle(index)
     table: dict[int, tuple[str, int]] = {}
     try:
@@ -109,7 +109,7 @@ def _read_pixels(path: Path, number: int, window: range) -> np.ndarray:
         environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
         try:
             with environment.begin(buffers=True) as transaction:
-                # An index may promise more frames than there are, and than memory holds.
+                # An index may state more frames than exist, and than fit into memory.
                 for frame in window:
                     _pixels(path, transaction, number, frame)
                 images = np.empty((len(window), HEIGHT, WIDTH, 3), np.uint8)
@@ -121,7 +121,7 @@ def _read_pixels(path: Path, number: int, window: range) -> np.ndarray:
 
 
 def _pixels(path: Path, transaction: Any, number: int, frame: int) -> np.ndarray:
-    """Return a view of one image [480, 640, 3], red first, of the raw bytes blue first."""
+    """Return a view of one image [480, 640, 3], red first, of the raw bytes, blue first."""
     key = f"{number:03d}_{frame:08d}"
     value = transaction.get(key.encode("ascii"))
     if value is None:

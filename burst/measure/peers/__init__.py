@@ -1,1 +1,1 @@
-"""What ours is measured beside: averages, recipes, other programs, and an oracle."""
+"""Methods that burst is compared with: averages, published recipes, other programs, oracles."""

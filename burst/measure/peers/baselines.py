@@ -1,4 +1,4 @@
-"""What anybody would try first: one frame, and averages."""
+"""Simple baselines: the best frame, and averages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRIMMED_SHARE = 0.2  # of the frames, at either end
 
 @dataclass(frozen=True)
 class Baseline:
-    """A function of a burst, and the last stage that must have run before ("" for none)."""
+    """A function of a burst, and the last stage that must run before it ("" for none)."""
 
     after: str
     combine: Callable[[Burst], torch.Tensor]

@@ -1,6 +1,6 @@
-"""The peers beside which ours is measured, by name; each turns a stack into a linear image [h, w].
+"""The peers that burst is compared with, by name; each turns a stack into a linear image [h, w].
 
-`burst bench` asks `find_peers` which of them can run here, and tells of the others in a sentence.
+`find_peers` returns those that can run here, and the reasons why others cannot.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PEERS: dict[str, Peer] = {
     "winner": winner,
     "template": template,
     "pss": pss,
-    # The program leaves sharpening to its user; deblurred as the recipes are, it competes fairly.
+    # The program leaves sharpening to its user; the deblurring of the recipes makes it comparable.
     "pss deblurred": lambda stack: richardson_lucy(pss(stack)),
     "siril": siril,
 }
@@ -39,8 +39,8 @@ _FINDERS: dict[str, Callable[[], Path]] = {
 }
 
 
-def asked_peers(wanted: bool) -> dict[str, Peer]:
-    """Return the peers that can run here, if any are wanted; the log says which cannot."""
+def peers_if(wanted: bool) -> dict[str, Peer]:
+    """Return the peers that can run here, if `wanted`; log which cannot."""
     if not wanted:
         return {}
     peers, missing = find_peers()

@@ -1,8 +1,8 @@
-"""Programs for stacking that run beside ours, each in a process of its own: stack in, image out.
+"""Other stacking programs, each run in a process of its own: stack in, image out.
 
-`pss`    PlanetarySystemStacker, in an environment of its own: $BURST_PSS or ~/.cache/burst/pss
+`pss`    PlanetarySystemStacker, in its own environment: $BURST_PSS or ~/.cache/burst/pss
 `siril`  Siril's command line, `siril-cli`
-How they are installed stands in docs/peers.md. Both leave it to the user's eye to sharpen.
+docs/peers.md says how to install them. Neither sharpens by default.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from burst.records import Stack
 
 PSS_HOME = "~/.cache/burst/pss"
-# Wide boxes, a wide search and a reference of many frames: with less, air as strong as ours throws
-# the alignment points off.
+# Wide boxes, a wide search and a reference of many frames: with less, strong turbulence misleads
+# the alignment points.
 PSS_OPTIONS = (
     *("-m", "Surface", "-b", "auto", "--debayering", "Grayscale", "--out_format", "tiff"),
     *("-a", "30", "-w", "14", "--rf_percent", "30"),
 )
-PSS_RIM = 24  # px of its result, at the edges, that are not trusted to find its place
+PSS_RIM = 24  # px at the edges of its result that are ignored to find its place
 
-# Siril registers by stars alone from a script, and scenes have none: it stacks what it is given.
+# From a script Siril registers only by stars, which scenes do not have: it stacks without.
 SIRIL_SCRIPT = """requires 1.0.0
 cd frames
 convert frame -out=../sequence
@@ -71,12 +71,12 @@ def find_siril() -> Path:
 
 
 def pss(stack: Stack) -> torch.Tensor:
-    """Return PlanetarySystemStacker's image [h, w], linear, put back on the frames' grid."""
+    """Return PlanetarySystemStacker's image [h, w], linear, on the frames' grid."""
     program = find_pss()
     with tempfile.TemporaryDirectory(prefix="burst-pss-") as name:
         folder = Path(name)
         _write_frames(stack, folder / "frames")
-        # Its windows are never shown, but Qt wants a place for them.
+        # It shows no windows, but Qt needs a platform.
         command = [str(program), *PSS_OPTIONS, str(folder / "frames")]
         result = _image_of(
             "pss", command, folder / "frames_pss.tiff", {"QT_QPA_PLATFORM": "offscreen"}
@@ -99,10 +99,8 @@ def siril(stack: Stack) -> torch.Tensor:
 
 def place(result: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return a cropped result [h', w'] at its place on the grid of the frames' mean [h, w].
-
-    PlanetarySystemStacker keeps what all frames share and leaves some of its rim black; where it
-    says nothing, the plain mean stands in.
-    """
+    PlanetarySystemStacker keeps what all frames share and leaves some of its border black; there
+    the plain mean is used."""
     import cv2
 
     rim = min(PSS_RIM, min(result.shape) // 4)
@@ -132,7 +130,7 @@ def _image_of(
 
 
 def _run(peer: str, command: Sequence[str], settings: Mapping[str, str]) -> str:
-    """Run a program to its end and return all it printed; PeerError if it takes too long."""
+    """Run a program and return its output; PeerError if it takes too long."""
     try:
         done = subprocess.run(
             command,

@@ -1,10 +1,10 @@
-"""Two published recipes in short, of our own writing: stack in, linear image [h, w] out.
+"""Two published methods, reimplemented briefly: stack in, linear image [h, w] out.
 
 `winner`    the first of UG2+ 2023 track 2.2 (arXiv 2306.09379): flow from the mean of the frames,
             the sharpest 30 averaged
 `template`  the diffeomorphic template (arXiv 2405.03662): flow from a sharp key frame, whose own
             warp is the mean flow and is inverted, trimmed mean
-Their flow is OpenCV's DIS; Richardson-Lucy stands for their deblurring (a trained network, ADMM).
+Their flow is OpenCV's DIS; Richardson-Lucy replaces their deblurring (a trained network, ADMM).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHARPEST = 30  # frames that the winner averages
 SHARPNESS_BOX = 15  # px, over which gradients are averaged
 TRIMMED = 0.1  # share of a pixel's values that the template drops at either end
-FLOW_PERCENTILES = (0.1, 99.9)  # of the reference, spread over the 8 bits that DIS takes
+FLOW_PERCENTILES = (0.1, 99.9)  # of the reference, scaled to the 8 bits that DIS accepts
 
 # One width for every stack, as in the recipes. Of settings from 0.8 px and 5 iterations to 2 px and
 # 15 this one scored best at medium, on the mean of three stacks; at low a milder one scores up to
@@ -29,12 +29,12 @@ FLOW_PERCENTILES = (0.1, 99.9)  # of the reference, spread over the 8 bits that 
 DEBLUR_SIGMA = 1.6  # px
 DEBLUR_ITERATIONS = 15
 DEBLUR_REACH = 6  # px
-DEBLUR_MARGIN = 4 * DEBLUR_REACH  # beyond the image there is no light, which creeps in
-DARKEST = 1e-3  # Richardson-Lucy knows no negative light
+DEBLUR_MARGIN = 4 * DEBLUR_REACH  # px; dark borders of the deconvolution stay outside the image
+DARKEST = 1e-3  # Richardson-Lucy needs positive values
 
 
 def winner(stack: Stack) -> torch.Tensor:
-    """Return the image [h, w] of the winner's recipe."""
+    """Return the image [h, w] by the winner's method."""
     from burst.ops.warp import warp
 
     frames = _linear(stack)
@@ -44,7 +44,7 @@ def winner(stack: Stack) -> torch.Tensor:
 
 
 def template(stack: Stack) -> torch.Tensor:
-    """Return the image [h, w] of the diffeomorphic template."""
+    """Return the image [h, w] by the diffeomorphic template."""
     from burst.ops.alignment.registration import recentre
     from burst.ops.warp import warp
 
@@ -73,7 +73,7 @@ def dis_flow(reference: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
 
 
 def boxed_gradients(frames: torch.Tensor) -> torch.Tensor:
-    """Return the sharpness [n] of frames [n, h, w]: their gradients' size, boxed and summed."""
+    """Return the sharpness [n] of frames [n, h, w]: the sum of box-averaged gradient magnitudes."""
     import torch
     from torch.nn import functional
 

@@ -1,1 +1,1 @@
-"""One file per suite; its name on the command line is its file's name."""
+"""One file for each suite; its name on the command line is the name of the file."""

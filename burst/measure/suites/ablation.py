@@ -1,4 +1,4 @@
-"""What each stage is worth: the pipeline with one thing changed, beside the pipeline as it is."""
+"""What each stage is worth: the pipeline with one change, compared with the pipeline unchanged."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ AS_IT_IS = "as it is"
 
 @dataclass(frozen=True)
 class Variant:
-    """One change: settings ("{d_over_r0}" stands for the truth), stages left out, the truth put in
-    after the stages of that name, or the merged image taken instead of the restored one."""
+    """One change: overrides, in which "{d_over_r0}" is the true value; stages left out; stages
+    whose result the truth replaces; the image of the burst that is scored."""
 
     name: str
     settings: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ OF_NETWORK = (
 
 @dataclass(frozen=True)
 class Ablation:
-    """The pipeline, by name and settings, whose stages are to show what they are worth."""
+    """A pipeline, by name and settings, whose stages are replaced or left out in turn."""
 
     pipeline: str
     assignments: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Ablation:
 
 
 class _Runner:
-    """Runs variants of one pipeline; what they share with the first one is done once."""
+    """Runs variants of one pipeline; steps shared with the first variant run once."""
 
     def __init__(self, burst: Burst) -> None:
         self.start = burst
@@ -97,11 +97,11 @@ class _Runner:
         self.after: list[Burst] = []
 
     def run(self, pipeline: Pipeline, truth: Truth, known: Sequence[str]) -> Burst:
-        """Run a pipeline; after the stages in `known` the truth takes the place of the estimate."""
+        """Run a pipeline; after the stages in `known` the truth replaces the estimate."""
         first = not self.steps and not known
         names = [step.name for step in pipeline.steps]
         shared = self._shared(pipeline)
-        # Where the truth is put in, the estimate is made once more and thrown away.
+        # A stage whose result the truth replaces runs again.
         shared = min([shared, *(names.index(name) for name in known)])
         burst = self.after[shared - 1] if shared else self.start
         for step in pipeline.steps[shared:]:
@@ -138,7 +138,8 @@ TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {
 
 
 def gains(records: Sequence[Record]) -> Mapping[str, float]:
-    """Return the mean PSNR without warp (dB) of each variant less that of the pipeline as it is."""
+    """Return the mean PSNR without warp (dB) of each variant minus that of the
+    unchanged pipeline."""
     names = list(records[0]["variants"])
     figure = "psnr_without_warp"
     return {

@@ -11,7 +11,7 @@ import torch
 
 from burst.config import ConfigError
 from burst.measure.peers.baselines import plain_mean
-from burst.measure.peers.find import Peer, asked_peers
+from burst.measure.peers.find import Peer, peers_if
 from burst.measure.results import Record
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import CLASSICAL, OURS
@@ -35,20 +35,20 @@ class BoardFolder:
 
 @dataclass(frozen=True)
 class BoardBench:
-    """What is compared: the plain mean, peers by name, and our pipeline."""
+    """Compares the plain mean, peers by name, and the pipeline."""
 
     pipeline: Pipeline
     peers: Mapping[str, Peer]
 
     def measure(self, board: BoardFolder) -> Record:
-        """Restore a board by every method and return what can be read of each."""
+        """Restore a board by every method and return what can be read."""
         methods = {"mean": plain_mean, **self.peers}
-        for name, pipeline in self._ours().items():
+        for name, pipeline in self._pipelines().items():
             methods[name] = partial(_restore, pipeline)
         rows = measure_boards([Path(board.folder)], methods, lambda message: None)
         return {"rows": [asdict(row) for row in rows]}
 
-    def _ours(self) -> dict[str, Pipeline]:
+    def _pipelines(self) -> dict[str, Pipeline]:
         names = [step.name for step in self.pipeline.steps]
         without = {CLASSICAL: self.pipeline.before(NETWORK)} if NETWORK in names else {}
         return {**without, OURS: self.pipeline}
@@ -65,11 +65,11 @@ def _cases(options: Options) -> list[BoardFolder]:
 
 
 def _bench(options: Options) -> Callable[[BoardFolder], Record]:
-    return BoardBench(options.load(), asked_peers(options.peers)).measure
+    return BoardBench(options.load(), peers_if(options.peers)).measure
 
 
 def _settings(options: Options) -> str:
-    return "\n".join([options.load().to_toml(), *asked_peers(options.peers)])
+    return "\n".join([options.load().to_toml(), *peers_if(options.peers)])
 
 
 def _table(records: Sequence[Record]) -> str:

@@ -1,4 +1,5 @@
-"""Recordings drawn as those that networks learn from, of images and seeds they never saw."""
+"""Recordings simulated like the training samples of networks, of images and seeds not
+trained on."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median
 
-from burst.data.samples.rolling import Draws, ShutterMaking, record
-from burst.data.samples.turbulence import Key, seed_of
+from burst.data.samples.rolling import RandomDraws, ShutterSampleSettings, record
+from burst.data.samples.turbulence import SampleKey, seed_of
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
@@ -46,21 +47,22 @@ class DrawnRecording:
         return f"{self.set}: {Path(self.image).stem}, {self.level}"
 
     def read(self) -> Recorded:
-        """Return the frames, and the truth of one moment, drawn like all the rest."""
-        making = making_of(self.set)
-        draws = Draws(seed_of(self.seed, self.name))
-        key = Key(self.level, 0, held_out=True)
-        recorded = record(key, making, [[self.image]], draws)
+        """Return the frames and the truth of one random instant."""
+        settings = settings_of(self.set)
+        draws = RandomDraws(seed_of(self.seed, self.name))
+        key = SampleKey(self.level, 0, held_out=True)
+        recorded = record(key, settings, [[self.image]], draws)
         return with_one_truth(recorded, draws.whole((0, len(recorded.truths) - 1)))
 
 
-def making_of(name: str) -> ShutterMaking:
-    """Return how recordings of a set are made."""
+def settings_of(name: str) -> ShutterSampleSettings:
+    """Return the sample settings of a set."""
     recipe, exposure = SETS[name]
-    making = load_recipe(recipe).samples
-    assert isinstance(making, ShutterMaking)
-    making = replace(making, size=SIZE)
-    return making if exposure is None else replace(making, exposure=(exposure, exposure), sharp=0.0)
+    settings = load_recipe(recipe).samples
+    assert isinstance(settings, ShutterSampleSettings)
+    if exposure is None:
+        return replace(settings, size=SIZE)
+    return replace(settings, size=SIZE, exposure=(exposure, exposure), sharp=0.0)
 
 
 def drawn_recordings(images: Strings[str], seed: int) -> list[DrawnRecording]:
@@ -82,7 +84,7 @@ def _bench(options: Options) -> Callable[[DrawnRecording], Record]:
 
 
 def _table(records: Strings[Record]) -> str:
-    """Return a table of means for each set, and what the network gained on every recording."""
+    """Return a table of means for each set, and the network's gain over all recordings."""
     parts, rows = [], []
     levels = list(dict.fromkeys(r["case"]["level"] for r in records))
     for name in dict.fromkeys(r["case"]["set"] for r in records):
@@ -117,10 +119,10 @@ SUITE = Suite(
     measure=_bench,
     table=_table,
     notes=(
-        "Recordings drawn as those that networks learn from (see `burst/measure/suites/drawn.py`),"
-        " of images and seeds that they never saw, at the noise levels that they learn at: sharp,"
-        " blurred by 0.35 of a frame time, with a global reset, and by two cameras. Scored like"
-        " real sequences."
+        "Recordings simulated like the training samples of networks (see"
+        " `burst/measure/suites/drawn.py`), of images and seeds not trained on, at the noise levels"
+        " of training: sharp, blurred by 0.35 of a frame time, with a global reset, and by two"
+        " cameras. Scored like real sequences."
     ),
     settings=rolling_text,
 )

@@ -1,4 +1,4 @@
-"""Sheets of pictures, one a stack: one frame, the plain mean, ours and the truth."""
+"""Sheets of pictures for each stack: one frame, the plain mean, the result and the truth."""
 
 from __future__ import annotations
 
@@ -78,5 +78,5 @@ SUITE = Suite(
     cases=stack_cases,
     measure=_bench,
     table=_table,
-    remembers=False,
+    cached=False,
 )

@@ -1,4 +1,4 @@
-"""A GPU against the CPU: the same image, the same bytes twice, seconds, memory, training."""
+"""A GPU compared with the CPU: image, same bytes twice, seconds, memory, training."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ WARM_UP = 20  # steps that do not count
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to measure: which part of the suite, and of what."""
+    """One measurement: the part of the suite, and its subject."""
 
     part: str
     subject: str
@@ -69,7 +69,7 @@ class Task:
 
 
 def tasks(pipelines: Sequence[str], sides: Sequence[int], frames: int, seed: int) -> list[Task]:
-    """Return all tasks; what matters most comes first, should the time run out."""
+    """Return all tasks; the most important come first, in case time runs out."""
     size = sides[0]
     return [
         *(Task("image", name, frames, size, seed) for name in pipelines),
@@ -81,8 +81,8 @@ def tasks(pipelines: Sequence[str], sides: Sequence[int], frames: int, seed: int
 
 @dataclass(frozen=True)
 class GpuBench:
-    """What measures the tasks on a device: `steps` of training with so many `samples`, which so
-    many processes make (`makers`), `stacks` for each process; `assignments` override the recipe."""
+    """Measures tasks on a device: `steps` of training, `stacks` restored by each process, `samples`
+    made by `makers` processes; `assignments` override the recipe."""
 
     device: str = "cuda"
     steps: int = 300
@@ -104,7 +104,7 @@ class GpuBench:
         return {"device": name, **measure[task.part](task)}
 
     def _image(self, task: Task) -> Record:
-        """Hold the image of the device against that of the CPU, and against its own."""
+        """Compare the image of the device with that of the CPU, and with its own second run."""
         stack, truth = _stack_and_truth(task)
         pipeline = load(task.subject)
 
@@ -123,7 +123,7 @@ class GpuBench:
         }
 
     def _stages(self, task: Task) -> Record:
-        """Time every stage of the default pipeline, warm; memory is the most that tensors took."""
+        """Time every stage of the default pipeline when warm; memory is the tensors' peak."""
         stack = _larger(_simulated(replace(task, size=TILE)), task.size)
         pipeline = load("turbulence")
         pipeline.run(Burst(stack, self.device))
@@ -147,7 +147,7 @@ class GpuBench:
             context = multiprocessing.get_context("spawn")
             with context.Pool(count, _one_thread) as pool:
                 work = partial(_read_and_restore, self.device)
-                # Once each for the libraries, the tables and the networks.
+                # A first run loads libraries, tables and networks.
                 pool.map(work, [path] * count, chunksize=1)
                 started = time.perf_counter()
                 pool.map(work, [path] * count * self.stacks, chunksize=1)
@@ -168,7 +168,7 @@ class GpuBench:
             folder = Path(place)
             samples_a_second = self._make_samples(task, folder)
             steps_a_second = 0.0
-            # The first run waits for the libraries.
+            # The first run loads libraries.
             for name, steps in (("first", WARM_UP), ("second", self.steps)):
                 order = self._order(task, folder, name, steps)
                 (network,) = carry_out(order, lambda _: None)
@@ -184,7 +184,7 @@ class GpuBench:
         }
 
     def _make_samples(self, task: Task, folder: Path) -> float:
-        """Make all samples and return how many were made a second, once the libraries are there."""
+        """Make all samples and return how many were made a second, after the start-up."""
         order = self._order(task, folder, "samples", WARM_UP)
         keys = keys_of(order.levels, order.recipe.training.samples, order.recipe.training.held_out)
         workers = Workers(order.collection, keys)
@@ -198,7 +198,7 @@ class GpuBench:
         return (len(done) - 1 - first) / (done[-1] - done[first])
 
     def _order(self, task: Task, folder: Path, name: str, steps: int) -> Order:
-        said = (
+        assignments = (
             f"training.batch={CROPS}",
             f"training.samples={self.samples}",
             "training.held_out=2",
@@ -206,7 +206,7 @@ class GpuBench:
             f"training.steps={steps}",
             f"training.check_every={steps}",
         )
-        recipe = load_recipe(task.subject, said)
+        recipe = load_recipe(task.subject, assignments)
         collection = open_collection(folder / "samples", recipe.samples, [], self.device)
         return Order(recipe, (LEVEL,), collection, (), folder / name, device=self.device, workers=0)
 
@@ -237,15 +237,15 @@ def _seconds_of(run: Path) -> float:
 
 
 def _export(network: Path, folder: Path) -> Path:
-    """Export a trained network as a user does and return its file."""
-    words = ["export", str(network.parent), "--name", "exported", "--out", str(folder), "--half"]
-    run = [sys.executable, "-m", "burst", *words, "--licences", "none", "--by-name"]
+    """Export a trained network by the command line and return its file."""
+    verb = ["export", str(network.parent), "--name", "exported", "--out", str(folder), "--half"]
+    run = [sys.executable, "-m", "burst", *verb, "--licences", "none", "--by-name"]
     subprocess.run(run, check=True, capture_output=True)
     return folder / "exported.safetensors"
 
 
 def _stack_and_truth(task: Task) -> tuple[Stack, torch.Tensor]:
-    """Return a stack for a pipeline and the image [h, w] that it is to give."""
+    """Return a stack for a pipeline and the true image [h, w]."""
     kind = task.subject.removesuffix("_geometry")
     if kind not in RECORDINGS:
         simulated, _ = simulate_case(_case(task))
@@ -263,7 +263,7 @@ def _simulated(task: Task) -> Stack:
 
 
 def _larger(stack: Stack, size: int) -> Stack:
-    """Return a stack whose frames repeat those of another one, mirrored, up to a size."""
+    """Return a stack whose frames are those of another one, repeated by reflection up to a size."""
     more = max(0, size - stack.height)
     frames = np.pad(stack.frames, ((0, 0), (0, more), (0, more)), mode="symmetric")
     return replace(stack, frames=np.ascontiguousarray(frames[:, :size, :size]))

@@ -1,8 +1,8 @@
 """Simulated recordings of two shutters against the truth: nine instants, readout, and offset.
 
-A camera that is carried, a step in 0.3 s, pans over a still with a disc before it that goes its own
-way; the sensor is that of the easiest level. Rolling ones are recorded calmly, and with a shake of
-many tones beside: what is quicker than the frame rate hides how long the readout takes.
+A hand-held camera, one step in 0.3 s, pans over a still image with a moving disc in front of it;
+the sensor is that of the lowest noise level. Rolling recordings are made without and with a shake
+of many frequencies; what is faster than the frame rate makes the readout harder to estimate.
 """
 
 from __future__ import annotations
@@ -100,19 +100,19 @@ def recordings(images: Sequence[str], seed: int) -> list[InstantRecording]:
 
 @dataclass(frozen=True)
 class InstantBench:
-    """Restores all instants of a frame, told the readout, and finds the readout, told nothing."""
+    """Restores all instants of a frame with the known readout, and estimates the readout."""
 
     pipelines: Callable[[str, Sequence[str]], Pipeline]
     assignments: tuple[str, ...] = ()
 
     def measure(self, recording: InstantRecording) -> Record:
-        """Return PSNR at each instant, what is known of the readout, and the offset of a pair."""
+        """Return PSNR at each instant, the estimated readout, and the offset error of a pair."""
         recorded = recording.simulate()
         paired = recording.shutter == Shutter.DUAL_REVERSED
         frame = 0 if paired else recorded.count // 2
         shares = np.linspace(0, 1, TRUTHS).tolist()
-        words = [f"unroll.frame={frame}", f"unroll.instants={shares}", *self.assignments]
-        pipeline = self.pipelines(recording.shutter, words)
+        arguments = [f"unroll.frame={frame}", f"unroll.instants={shares}", *self.assignments]
+        pipeline = self.pipelines(recording.shutter, arguments)
         burst = pipeline.run(Burst(recorded.luminance()))
         first = int(np.flatnonzero(recorded.truth_frame == frame)[0])
         read = frame_planes(burst.stack, frame).expand(TRUTHS, -1, -1)
@@ -129,10 +129,10 @@ class InstantBench:
         return {**found, **self._readout(recorded)}
 
     def _readout(self, recorded: Recorded) -> Record:
-        """Return the readout ratio that the motion tells; None where it tells none."""
+        """Return the readout ratio estimated from the motion; None if that fails."""
         stack = recorded.with_readout_ratio(0.0).luminance()
-        said = [text for text in self.assignments if not text.startswith(READOUT)]
-        pipeline = self.pipelines(str(Shutter.ROLLING), said)
+        assignments = [text for text in self.assignments if not text.startswith(READOUT)]
+        pipeline = self.pipelines(str(Shutter.ROLLING), assignments)
         try:
             unrolled = given(pipeline.run(Burst(stack)).unrolled)
         except StackError:
@@ -149,7 +149,7 @@ def _bench(options: Options) -> Callable[[InstantRecording], Record]:
 
 
 def _table(records: Sequence[Record]) -> str:
-    """Return PSNR at every instant, what was found of readouts, and of offsets."""
+    """Return PSNR at every instant, and the errors of readouts and offsets."""
     rows: list[Sequence[str]] = []
     for kind in dict.fromkeys(_kind(r) for r in records):
         group = [r for r in records if _kind(r) == kind]
@@ -164,7 +164,7 @@ def _table(records: Sequence[Record]) -> str:
     return "\n\n".join(
         (
             f"### PSNR in dB, at shares of the readout\n\n{markdown(head, rows)}",
-            f"### Readout ratio that the motion tells\n\n{_readouts(records)}",
+            f"### Readout ratio, estimated from the motion\n\n{_readouts(records)}",
             f"The offset of the second camera of a pair was found to"
             f" {sum(offsets) / len(offsets):.2f} px on average, {max(offsets):.2f} px at most.",
         )
@@ -177,12 +177,12 @@ def _readouts(records: Sequence[Record]) -> str:
     for kind in dict.fromkeys(_kind(r) for r in known):
         group = [r for r in known if _kind(r) == kind]
         found = [r for r in group if r["readout"]]
-        told = [abs(r["readout"] / r["case"]["ratio"] - 1) for r in found]
+        errors = [abs(r["readout"] / r["case"]["ratio"] - 1) for r in found]
         held = sum(r["range"][0] <= r["case"]["ratio"] <= r["range"][1] for r in found)
-        close = str(sum(error <= CLOSE for error in told))
-        errors = [f"{e:.1%}" for e in (median(told), max(told))] if told else ["none", "none"]
-        rows.append([kind, str(len(group)), str(len(told)), close, *errors, str(held)])
-    figures = ["told", f"within {CLOSE:.0%}", "median error", "largest", "within the range told"]
+        close = str(sum(error <= CLOSE for error in errors))
+        cells = [f"{e:.1%}" for e in (median(errors), max(errors))] if errors else ["none", "none"]
+        rows.append([kind, str(len(group)), str(len(errors)), close, *cells, str(held)])
+    figures = ["estimated", f"within {CLOSE:.0%}", "median error", "largest", "truth within range"]
     return markdown(["shutter and readout ratio", "recordings", *figures], rows)
 
 
@@ -196,9 +196,9 @@ SUITE = Suite(
     measure=_bench,
     table=_table,
     notes=(
-        "A carried camera pans over stills with a disc before it that goes its own way (see"
+        "A hand-held camera pans over still images with a moving disc in front of it (see"
         " `burst/measure/suites/instants.py`). Scored like the recorded sequences. The readout is"
-        " told for the images, and found without being told for the second table."
+        " known for the images, and estimated for the second table."
     ),
     settings=rolling_text,
 )

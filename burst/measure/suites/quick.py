@@ -1,4 +1,4 @@
-"""Small stacks of shipped images, whose figures are recorded and must not drop."""
+"""Small stacks of included images, whose recorded figures must not drop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def measure_quick(pipeline: Pipeline, case: Case) -> Record:
 
 
 def record(records: Sequence[Record]) -> None:
-    """Write PSNR (dB) by level as the figures that later code is held to."""
+    """Write PSNR (dB) by level as the figures with which later code is compared."""
     figures = {level: round(psnr, 2) for level, psnr in level_means(records).items()}
     write_text(RECORDED, json.dumps(figures, indent=1) + "\n")
 
@@ -49,7 +49,8 @@ def level_means(records: Sequence[Record]) -> dict[str, float]:
 
 
 def drops(records: Sequence[Record]) -> dict[str, float]:
-    """Return by how much (dB) each level lies below its recorded figure, where it is too much."""
+    """Return by how much (dB) each level is below its recorded figure, where it exceeds
+    the limit."""
     recorded = json.loads(RECORDED.read_text("utf-8"))
     lost = {level: recorded[level] - psnr for level, psnr in level_means(records).items()}
     return {level: drop for level, drop in lost.items() if drop > LARGEST_DROP}

@@ -1,7 +1,7 @@
 """Seconds and peak memory of a whole process, imports included, over frames and over pixels.
 
-Nothing here imports torch: a process that starts another hands on the peak of its own memory, so
-that a large parent would be counted as the child's.
+Nothing here imports torch: a child process inherits the peak memory of its parent, so that a large
+parent would be counted as the child's.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ IMAGE = "camera"
 
 @dataclass(frozen=True)
 class Scaling:
-    """Which pipeline, as words of the command line, and with how many threads."""
+    """A pipeline, as arguments of the command line, and a number of threads."""
 
     pipeline: Sequence[str]
     threads: int
 
     def measure(self, case: Case) -> Record:
-        """Simulate a stack in one process, restore it in another; return what the latter took."""
+        """Simulate a stack in one process, restore it in another; return the cost of the latter."""
         with tempfile.TemporaryDirectory() as folder:
             stack = Path(folder) / "stack.npy"
             conditions = ("--image", case.image, "--level", case.level, "--seed", str(case.seed))
             shape = ("--frames", str(case.frames), "--size", str(case.size))
             _run("simulate", *conditions, *shape, "--out", str(stack))
-            # Read it once, so that no run waits for the disk.
+            # Read it once, so that it is cached.
             stack.read_bytes()
             options = (*self.pipeline, "--threads", str(self.threads), "--device", "cpu")
             seconds, peak = _run("run", "--stack", str(stack), "--out", folder, *options)
@@ -55,11 +55,11 @@ def scaling_cases(level: str, seed: int) -> list[Case]:
     return [Case(IMAGE, level, seed, frames, size) for frames, size in dict.fromkeys(shapes)]
 
 
-def _run(*words: str) -> tuple[float, int]:
-    """Run a verb in a process of its own; return its seconds and the peak of its memory (bytes)."""
+def _run(*arguments: str) -> tuple[float, int]:
+    """Run a verb in its own process; return its seconds and peak memory (bytes)."""
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
-        command = [sys.executable, "-m", "burst", *words, "--quiet"]
+        command = [sys.executable, "-m", "burst", *arguments, "--quiet"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
@@ -67,8 +67,10 @@ def _run(*words: str) -> tuple[float, int]:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             log.seek(0)
-            said = log.read().decode(errors="replace").strip()
-            raise StackError(f"burst {' '.join(words)}: expected it to succeed, found: {said}")
+            message = log.read().decode(errors="replace").strip()
+            raise StackError(
+                f"burst {' '.join(arguments)}: expected it to succeed, found: {message}"
+            )
     return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -77,7 +79,7 @@ def _cases(options: Options) -> list[Case]:
 
 
 def _bench(options: Options) -> Callable[[Case], Record]:
-    return Scaling(options.words(), options.threads).measure
+    return Scaling(options.arguments(), options.threads).measure
 
 
 def _settings(options: Options) -> str:
@@ -119,5 +121,5 @@ SUITE = Suite(
     table=_table,
     settings=_settings,
     plot=_plot,
-    apart=True,
+    separate_processes=True,
 )

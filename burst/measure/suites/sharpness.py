@@ -1,4 +1,4 @@
-"""How sharp charts come out: MTF50 of slanted edges and Siemens stars seen through the air."""
+"""Sharpness of charts: MTF50 of slanted edges and Siemens stars seen through turbulence."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import torch
 
 from burst.data.charts import CHARTS, STAR, edges_of
+from burst.measure.mtf import edge_mtf, star_mtf
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import MEAN, by_level, markdown, mean_of
-from burst.measure.trace import image_of, ours_of, run_traced
-from burst.measure.transfer import edge_transfer, star_transfer
+from burst.measure.trace import image_of, methods_of, run_traced
 from burst.pipeline import Pipeline
 
 TRUTH = "truth"
-SMALLEST_CHART = 184  # px; in less, what is looked at beside an edge reaches beyond the chart
+SMALLEST_CHART = 184  # px; in smaller charts the profile of an edge exceeds the chart
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SharpnessBench:
         trace = run_traced(self.pipeline, simulated.stack)
         images = {
             MEAN: plain_mean(simulated.stack),
-            **{name: image_of(trace.after[stage]) for name, stage in ours_of(trace).items()},
+            **{name: image_of(trace.after[stage]) for name, stage in methods_of(trace).items()},
             TRUTH: simulated.truth.scene,
         }
         return {"methods": {name: sharpness(case, image) for name, image in images.items()}}
@@ -43,12 +43,12 @@ def sharpness(case: Case, image: torch.Tensor) -> Record:
     """Return MTF50 and peak of the MTF of an image [h, w], linear, of a case's chart."""
     pixels = image.double().cpu().numpy()
     star = case.image == STAR
-    found = star_transfer(pixels) if star else edge_transfer(pixels, edges_of(case.size))
+    found = star_mtf(pixels) if star else edge_mtf(pixels, edges_of(case.size))
     return {"mtf50": found.mtf50, "peak": found.peak}
 
 
 def chart_cases(levels: Sequence[str], count: int, seed: int, frames: int, size: int) -> list[Case]:
-    """Return every chart at every level, each seen through `count` airs."""
+    """Return every chart at every level, each with `count` realisations of the air."""
     return [
         Case(chart, level, seed + i, frames, size)
         for i in range(count)
@@ -89,7 +89,7 @@ SUITE = Suite(
     notes=(
         "MTF50, in cycles per pixel, as a camera's is measured (ISO 12233): of sixteen slanted"
         " edges and of a Siemens star, each seen through several airs, and the peak of the MTF (see"
-        " `burst/measure/transfer.py`). A peak above 1 is overshoot, which makes MTF50 larger than"
+        " `burst/measure/mtf.py`). A peak above 1 is overshoot, which makes MTF50 larger than"
         " the detail that is there."
     ),
     smallest=SMALLEST_CHART,

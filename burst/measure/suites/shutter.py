@@ -1,4 +1,4 @@
-"""Sequences of rolling shutters with truths, recorded by others."""
+"""Recorded sequences of rolling shutters with truths."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from burst.measure.tables import markdown, mean_of
 from burst.pipeline import load
 from burst.records import Shutter, StackError
 
-WINDOW = 4  # frames about a truth that the methods are given
+WINDOW = 4  # frames near a truth that the methods get
 
 
 @dataclass(frozen=True)
-class Moment:
+class SequenceTruth:
     """One truth of one sequence below a folder."""
 
     folder: str
@@ -34,7 +34,7 @@ class Moment:
         return f"{self.sequence}, truth {self.truth}"
 
     def read(self) -> Recorded:
-        """Return the frames about the truth, and that truth alone."""
+        """Return the frames near the truth, and only that truth."""
         whole = _read(self.folder, self.sequence)
         frame = int(whole.truth_frame[self.truth])
         if whole.sensor.shutter is Shutter.DUAL_REVERSED:
@@ -53,10 +53,10 @@ class Moment:
         )
 
 
-def moments_in(folders: Sequence[str]) -> list[Moment]:
+def truths_in(folders: Sequence[str]) -> list[SequenceTruth]:
     """Return every truth of every sequence in folders; StackError if there is none."""
     found = [
-        Moment(folder, listed.name, index)
+        SequenceTruth(folder, listed.name, index)
         for folder in folders
         for listed in list_sequences(Path(folder))
         for index in range(len(_read(folder, listed.name).truth_frame))
@@ -70,19 +70,20 @@ def moments_in(folders: Sequence[str]) -> list[Moment]:
 
 @lru_cache(maxsize=1)
 def _read(folder: str, sequence: str) -> Recorded:
-    """Return a sequence below a folder; its truths come one after the other, so one is kept."""
+    """Return a sequence below a folder; the last one is cached, since its truths are measured in a
+    row."""
     return {one.name: one for one in list_sequences(Path(folder))}[sequence].read()
 
 
-def _cases(options: Options) -> list[Moment]:
+def _cases(options: Options) -> list[SequenceTruth]:
     if not options.images:
         raise ConfigError(
             "--suite shutter: expected folders of sequences, found none. Pass --images."
         )
-    return moments_in(options.images)
+    return truths_in(options.images)
 
 
-def _bench(options: Options) -> Callable[[Moment], Record]:
+def _bench(options: Options) -> Callable[[SequenceTruth], Record]:
     return ShutterBench(load, options.settings).measure
 
 

@@ -1,4 +1,4 @@
-"""Batches with broken stacks among good ones, killed at random moments, then resumed."""
+"""Batches with broken stacks among good ones, killed at random times, then resumed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMPARED = ("restored.npy", "restored.tif", "restored.png", "pipeline.toml")
 
 @dataclass(frozen=True)
 class Batch:
-    """How many stacks of which size, one in ten broken; how often the batch is killed."""
+    """A batch: number and size of stacks, one in ten broken, and how often it is killed."""
 
     stacks: int
     kills: int
@@ -54,20 +54,20 @@ def soak_cases(seed: int) -> list[Batch]:
 
 @dataclass(frozen=True)
 class SoakBench:
-    """Which pipeline, as words of the command line."""
+    """A pipeline, as arguments of the command line."""
 
     pipeline: Sequence[str]
 
     def measure(self, case: Batch) -> Record:
-        """Restore the same stacks undisturbed and with kills; return what differs and is lost."""
+        """Restore the same stacks without and with kills; return what differs and is lost."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            stacks, calm, worn = (Path(folder) / name for name in ("stacks", "calm", "worn"))
+            stacks, whole, killed = (Path(folder) / n for n in ("stacks", "whole", "killed"))
             broken = write_stacks(stacks, case)
             started = time.perf_counter()
-            expected, held = self._finish(stacks, calm, case.jobs)
+            expected, held = self._finish(stacks, whole, case.jobs)
             seconds = time.perf_counter() - started
-            kills = self._kill(stacks, worn, case, seconds)
-            found, _ = self._finish(stacks, worn, case.jobs)
+            kills = self._kill(stacks, killed, case, seconds)
+            found, _ = self._finish(stacks, killed, case.jobs)
             return {
                 "kills": kills,
                 "seconds": seconds,
@@ -75,29 +75,29 @@ class SoakBench:
                 "broken": len(broken),
                 "unexpected": [n for n in expected if bool(expected[n]) != (n in broken)],
                 "lost": [n for n in expected if bool(found.get(n)) != bool(expected[n])],
-                "different": _differences(calm, worn),
+                "different": _differences(whole, killed),
                 "memory": thirds(held),
                 "reasons": {name: expected[name] for name in sorted(broken)},
             }
 
     def _finish(self, stacks: Path, out: Path, jobs: int) -> tuple[dict[str, str], list[int]]:
-        """Run to the end; return the message of each stack by name, empty where it was restored,
-        and the memory (bytes) that was held."""
+        """Run the batch to its end. Returns the message of each stack by name, empty where it was
+        restored, and the memory (bytes) over time."""
         command = [*self._command(stacks, out, jobs), "--json"]
-        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(command, stdout=said, stderr=log, start_new_session=True)
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(command, stdout=output, stderr=log, start_new_session=True)
             held = watch_memory(process)
-            for file in (said, log):
+            for file in (output, log):
                 file.seek(0)
             try:
-                rows = json.load(said)["stacks"]
+                rows = json.load(output)["stacks"]
             except ValueError:
                 end = log.read().decode(errors="replace").strip()
                 raise StackError(f"{stacks}: expected a batch that ends, found: {end}") from None
         return {Path(row["stack"]).stem: row["message"] for row in rows}, held
 
     def _kill(self, stacks: Path, out: Path, case: Batch, seconds: float) -> int:
-        """Start the batch again and again, and kill it at random moments; return how often."""
+        """Start the batch repeatedly and kill it at random times; return the number of kills."""
         generator = random.Random(case.seed)
         for kill in range(case.kills):
             batch = subprocess.Popen(
@@ -110,27 +110,28 @@ class SoakBench:
                 batch.wait(generator.uniform(0, 2 * seconds / case.kills))
                 return kill
             except subprocess.TimeoutExpired:
-                # The batch alone, whose workers then must end by themselves, or all of them.
+                # Kill only the batch, whose workers must then end by themselves, or all processes.
                 end: Callable[[int, int], None] = generator.choice((os.kill, os.killpg))
                 end(batch.pid, signal.SIGKILL)
                 batch.wait()
         return case.kills
 
     def _command(self, stacks: Path, out: Path, jobs: int) -> list[str]:
-        words = ["--stack", str(stacks), "--out", str(out), "--jobs", str(jobs)]
+        arguments = ["--stack", str(stacks), "--out", str(out), "--jobs", str(jobs)]
         options = ["--threads", str(jobs), "--device", "cpu", "--resume", "--quiet"]
-        return [sys.executable, "-m", "burst", "run", *words, *options, *self.pipeline]
+        return [sys.executable, "-m", "burst", "run", *arguments, *options, *self.pipeline]
 
 
 def thirds(held: Sequence[int]) -> list[int]:
-    """Return the most that was held in each third of a time, where that is known."""
+    """Return the peak memory in each third of the time, where it is known."""
     cuts = [round(i * len(held) / 3) for i in range(4)]
     parts = [held[a:b] for a, b in pairwise(cuts)]
     return [max(part) for part in parts if part]
 
 
 def write_stacks(folder: Path, case: Batch) -> set[str]:
-    """Write the stacks of a case as .npy, one in ten broken; return the names of the broken."""
+    """Write the stacks of a case as .npy, one in ten broken; return the names of the
+    broken ones."""
     folder.mkdir(parents=True)
     broken: set[str] = set()
     for number in range(case.stacks):
@@ -138,8 +139,8 @@ def write_stacks(folder: Path, case: Batch) -> set[str]:
         shown = Case("camera", "medium", case.seed + number, case.frames, case.size)
         np.save(path, simulate_case(shown)[0].stack.frames)
         if number % ONE_BROKEN_IN == ONE_BROKEN_IN // 2:
-            ways = tuple(BREAK.values())
-            ways[len(broken) % len(ways)](path)
+            faults = tuple(BREAK.values())
+            faults[len(broken) % len(faults)](path)
             broken.add(path.stem)
     return broken
 
@@ -152,7 +153,7 @@ def _retype(path: Path) -> None:
     np.save(path, np.load(path).astype("U5"))
 
 
-def _spoil(path: Path) -> None:
+def _insert_nan(path: Path) -> None:
     frames = np.load(path).astype(np.float32)
     frames[0, 0, 0] = np.nan
     np.save(path, frames)
@@ -162,8 +163,8 @@ def _empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def _hide(path: Path) -> None:
-    """Let the file lead nowhere: closed permissions would not stop every user."""
+def _break_link(path: Path) -> None:
+    """Make the file a broken link, since closed permissions do not stop every user."""
     path.unlink()
     path.symlink_to(path.with_suffix(".gone"))
 
@@ -171,18 +172,20 @@ def _hide(path: Path) -> None:
 BREAK: dict[str, Callable[[Path], None]] = {
     "truncated": _truncate,
     "wrong type": _retype,
-    "NaN": _spoil,
+    "NaN": _insert_nan,
     "empty": _empty,
-    "unreadable": _hide,
+    "unreadable": _break_link,
 }
 
 
-def _differences(calm: Path, worn: Path) -> list[str]:
+def _differences(whole: Path, killed: Path) -> list[str]:
     """Return the files that differ between two folders of results, and those half written."""
-    names = sorted({path.name for out in (calm, worn) for path in out.iterdir() if path.is_dir()})
-    pairs = [(calm / name / file, worn / name / file) for name in names for file in COMPARED]
+    names = sorted(
+        {path.name for out in (whole, killed) for path in out.iterdir() if path.is_dir()}
+    )
+    pairs = [(whole / name / file, killed / name / file) for name in names for file in COMPARED]
     differing = [f"{b.parent.name}/{b.name}" for a, b in pairs if _bytes(a) != _bytes(b)]
-    return differing + [str(path.relative_to(worn)) for path in worn.rglob(".*")]
+    return differing + [str(path.relative_to(killed)) for path in killed.rglob(".*")]
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -194,14 +197,12 @@ def _cases(options: Options) -> list[Batch]:
 
 
 def _bench(options: Options) -> Callable[[Batch], Record]:
-    return SoakBench(options.words()).measure
+    return SoakBench(options.arguments()).measure
 
 
 def _table(records: Sequence[Record]) -> str:
-    """Return what the kills did to each batch; the last three counts should be 0.
-
-    Memory is the peak of all processes in the first, second and last third of the time.
-    """
+    """Return what the kills did to each batch; the last three counts should be 0. Memory is the
+    peak of all processes in the first, second and last third of the time."""
     head = ["batch", "kills", "restored", "broken", "unexpected", "lost", "files that differ"]
     head.append("peak MiB by thirds of the time")
     rows = [

@@ -1,8 +1,9 @@
-"""Stacks with trouble (bad frames, defects, moving cameras) beside the same without it.
+"""Stacks with disturbances (bad frames, defects, moving cameras) compared with the same without
+them.
 
-Trouble comes as `data.mishaps` (of frames), `data.defects` (of the sensor) and `data.camera_path`
-(of the camera) make it. What is lost is counted against the result of the same stack, air and noise
-alike, without it: without the bad frames, without the defects, from a camera at rest.
+Disturbances are those of `data.faults` (frames), `data.defects` (sensor) and `data.camera_path`
+(camera). The loss is measured against the result of the same stack, with the same air and noise,
+without the bad frames, without the defects, or from a camera at rest.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import numpy as np
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.defects import DEFECTS
+from burst.data.faults import FAULTS, DnRange, apply_fault
 from burst.data.levels import find_level
-from burst.data.mishaps import MISHAPS, Levels, spoil
 from burst.data.scenes import read_scene
-from burst.data.turbulence import Simulated
+from burst.data.turbulence import SimulatedStack
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.scores import part_shown, score
@@ -45,8 +46,9 @@ PATHS = {
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """One stack: what befell it ("frames", "sensor", "camera" or none), its scene, level, seed."""
+class DisturbedStack:
+    """One stack: the kind of its disturbance ("frames", "sensor", "camera" or "none"), its name,
+    the scene (a file or a name of `SCENES`), the noise level, the seed."""
 
     part: str
     what: str
@@ -58,22 +60,22 @@ class Trouble:
 
     @property
     def name(self) -> str:
-        """The trouble, the image without its folder and suffix, and the level."""
+        """The disturbance, the image without its folder and suffix, and the level."""
         return f"{self.what}: {Path(self.image).stem}, {self.level}"
 
 
-def troubles(
+def disturbed_stacks(
     images: Sequence[str], levels: Sequence[str], seed: int, frames: int, size: int
-) -> list[Trouble]:
-    """Return every trouble of every image at every level."""
+) -> list[DisturbedStack]:
+    """Return every disturbance of every image at every level."""
     kinds = [
         (CLEAN, CLEAN),
-        *(("frames", name) for name in MISHAPS),
+        *(("frames", name) for name in FAULTS),
         *(("sensor", name) for name in DEFECTS),
         *(("camera", name) for name in PATHS),
     ]
     return [
-        Trouble(part, what, image, level, seed, frames, size)
+        DisturbedStack(part, what, image, level, seed, frames, size)
         for part, what in kinds
         for image in images
         for level in levels
@@ -82,19 +84,19 @@ def troubles(
 
 @dataclass(frozen=True)
 class SoundBench:
-    """The pipeline that is put to the test."""
+    """The pipeline that is tested."""
 
     pipeline: Pipeline
 
-    def measure(self, trouble: Trouble) -> Record:
-        """Restore a spoilt stack and the same one without trouble, and return what was lost."""
-        simulated, bad = spoilt(trouble)
-        reference = unspoilt(trouble, bad)
+    def measure(self, case: DisturbedStack) -> Record:
+        """Restore a stack with and without the disturbance, and return the loss."""
+        simulated, bad = disturbed(case)
+        reference = undisturbed(case, bad)
         found = self.pipeline.run(Burst(simulated))
         still = self.pipeline.run(Burst(reference))
-        truth = at_rest(_scene_of(trouble)).truth.scene
+        truth = at_rest(_scene_of(case)).truth.scene
         image, without = image_of(found), image_of(still)
-        # A camera that moved shows all frames' common part: there both are scored.
+        # With a moving camera both are scored on the part that all frames show.
         shown = part_shown(image, truth)
         psnr = score(image, truth[shown]).psnr
         clean = score(without[shown], truth[shown]).psnr
@@ -105,13 +107,13 @@ class SoundBench:
             "loss": clean - psnr,
             "mean_psnr": mean,
             "size": list(image.shape),
-            **left_out(found, bad),
+            **count_left_out(found, bad),
         }
 
 
-def too_much(records: Sequence[Record]) -> dict[str, float]:
-    """Return the mean loss (dB) of each trouble that costs more than it may; copies, of which there
-    is nothing to merge, are left out."""
+def excessive_losses(records: Sequence[Record]) -> dict[str, float]:
+    """Return the mean loss (dB) of each disturbance that exceeds the limit. Copies are excluded,
+    since there is nothing to merge."""
     losses: dict[str, list[float]] = {}
     for record in records:
         losses.setdefault(record["case"]["what"], []).append(record["loss"])
@@ -119,30 +121,30 @@ def too_much(records: Sequence[Record]) -> dict[str, float]:
     return {what: loss for what, loss in means.items() if loss > LARGEST_LOSS}
 
 
-def spoilt(trouble: Trouble) -> tuple[Stack, np.ndarray]:
-    """Return the stack with its trouble, and which of its frames [k] are bad."""
+def disturbed(case: DisturbedStack) -> tuple[Stack, np.ndarray]:
+    """Return the stack with the disturbance, and which of its frames [k] are bad."""
     none = np.zeros(0, int)
-    if trouble.part == "camera":
-        return _simulated(_scene_of(trouble), trouble.what).stack, none
-    stack = at_rest(_scene_of(trouble)).stack
-    if trouble.part == "sensor":
-        return replace(stack, frames=DEFECTS[trouble.what](stack.frames, trouble.seed)), none
-    if trouble.part == "frames":
-        levels = Levels(stack.sensor.black, stack.sensor.white_level)
-        made = spoil(trouble.what, stack.frames, levels, trouble.seed)
+    if case.part == "camera":
+        return _simulated(_scene_of(case), case.what).stack, none
+    stack = at_rest(_scene_of(case)).stack
+    if case.part == "sensor":
+        return replace(stack, frames=DEFECTS[case.what](stack.frames, case.seed)), none
+    if case.part == "frames":
+        levels = DnRange(stack.sensor.black, stack.sensor.white_level)
+        made = apply_fault(case.what, stack.frames, levels, case.seed)
         return replace(stack, frames=made.frames), made.bad
     return stack, none
 
 
-def unspoilt(trouble: Trouble, bad: np.ndarray) -> Stack:
-    """Return the stack as it would be without the trouble: bad frames [k] are not there."""
-    stack = at_rest(_scene_of(trouble)).stack
+def undisturbed(case: DisturbedStack, bad: np.ndarray) -> Stack:
+    """Return the stack without the disturbance and without the bad frames [k]."""
+    stack = at_rest(_scene_of(case)).stack
     keep = np.setdiff1d(np.arange(stack.count), bad)
     return replace(stack, frames=stack.frames[keep], scan=stack.scan[keep])
 
 
-def left_out(found: Burst, bad: np.ndarray) -> Record:
-    """Return how many of the bad frames were left out, and how many good ones were."""
+def count_left_out(found: Burst, bad: np.ndarray) -> Record:
+    """Return how many bad and good frames were left out."""
     kept = range(found.stack.count) if found.kept is None else found.kept.tolist()
     out = set(range(found.stack.count)) - set(kept)
     return {
@@ -152,17 +154,17 @@ def left_out(found: Burst, bad: np.ndarray) -> Record:
     }
 
 
-def at_rest(scene: Trouble) -> Simulated:
-    """Return the stack without trouble that a camera at rest takes."""
+def at_rest(scene: DisturbedStack) -> SimulatedStack:
+    """Return the stack of a camera at rest without a disturbance."""
     return _simulated(scene, CLEAN)
 
 
-def _scene_of(trouble: Trouble) -> Trouble:
-    return replace(trouble, part=CLEAN, what=CLEAN)
+def _scene_of(case: DisturbedStack) -> DisturbedStack:
+    return replace(case, part=CLEAN, what=CLEAN)
 
 
 @lru_cache(maxsize=4)
-def _simulated(scene: Trouble, path: str) -> Simulated:
+def _simulated(scene: DisturbedStack, path: str) -> SimulatedStack:
     conditions = find_level(scene.level).point()
     seed = zlib.crc32(f"{scene.seed} {scene.image} {scene.level}".encode()) % 2**31
     size = (scene.size, scene.size)
@@ -170,17 +172,17 @@ def _simulated(scene: Trouble, path: str) -> Simulated:
     return simulate_moved(read_scene(scene.image), conditions, course, seed, scene.frames, size)
 
 
-def _cases(options: Options) -> list[Trouble]:
+def _cases(options: Options) -> list[DisturbedStack]:
     images = choose_images(options.images, options.per_level)
-    return troubles(images, options.levels, options.seed, FRAMES, SIZE)
+    return disturbed_stacks(images, options.levels, options.seed, FRAMES, SIZE)
 
 
-def _bench(options: Options) -> Callable[[Trouble], Record]:
+def _bench(options: Options) -> Callable[[DisturbedStack], Record]:
     return SoundBench(options.load()).measure
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
-    losses = too_much(records).items()
+    losses = excessive_losses(records).items()
     return [f"{what.replace('_', ' ')} costs {loss:.2f} dB" for what, loss in losses]
 
 
@@ -190,12 +192,12 @@ SUITE = Suite(
     measure=_bench,
     table=sound_table,
     notes=(
-        "40 frames of 192 x 192, each stack beside the same one, air and noise alike, without the"
-        " trouble (see `burst/measure/suites/sound.py`): without the bad frames, without the"
-        " defects, from a camera at rest, on the part of the scene that all frames show. What is"
-        ' lost may be at most 0.3 dB. "Plain mean" is that of all frames as they came. Of frames'
-        " that are all the same there is nothing to merge: their result is to be no worse than"
-        " their mean."
+        "40 frames of 192 x 192. Each stack is compared with the same stack, with the same air and"
+        " noise, without the disturbance (see `burst/measure/suites/sound.py`): without the bad"
+        " frames, without the defects, from a camera at rest, on the part of the scene that all"
+        ' frames show. The loss may be at most 0.3 dB. "Plain mean" is that of all frames as they'
+        " are. If all frames are the same there is nothing to merge: the result must be no worse"
+        " than their mean."
     ),
     finish=_finish,
 )

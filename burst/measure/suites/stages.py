@@ -1,4 +1,4 @@
-"""Every stage against what the simulator knows."""
+"""The accuracy of every stage, measured against the truth of the simulation."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _bench(options: Options) -> Callable[[Case], Record]:
 def _table(records: Sequence[Record]) -> str:
     groups = by_level(records)
     rows = []
-    for figure, words in FIGURES.items():
+    for figure, label in FIGURES.items():
         cells = [_figure([r["stages"].get(figure) for r in group]) for group in groups.values()]
-        rows.append([words, *cells])
+        rows.append([label, *cells])
     return markdown(["mean (least to most)", *groups], rows)
 
 

@@ -1,4 +1,4 @@
-"""A challenge as a team meets it: a folder of coded targets in, a checked zip out, one command."""
+"""A challenge in one command: from a folder of coded targets to a checked zip."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ LOG = logging.getLogger("burst")
 LEVELS = ("low", "medium", "high", "very-high")
 FRAMES, SIZE = 100, 271
 NAME = "bench"
-TELL_EVERY = 8  # stacks
+REPORT_EVERY = 8  # stacks
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A submission: the challenge (name or file), stacks of each level, how many at a time."""
+    """A submission: the challenge (name or file), stacks of each level, parallel jobs."""
 
     challenge: str
     per_level: int
@@ -60,7 +60,7 @@ class Submission:
 
 
 def submissions(seed: int) -> list[Submission]:
-    """Return the dry run, with one stack and with two at a time, and the final."""
+    """Return the dry run, with one and with two jobs, and the final."""
     dry, final = ("ug2-dry-run", 8), ("ug2-coded-target", 48)
     return [
         Submission(*challenge, jobs, FRAMES, SIZE, seed)
@@ -70,7 +70,7 @@ def submissions(seed: int) -> list[Submission]:
 
 @dataclass(frozen=True)
 class SubmitBench:
-    """Which pipeline, as words of the command line."""
+    """A pipeline, as arguments of the command line."""
 
     pipeline: Sequence[str]
 
@@ -96,19 +96,19 @@ class SubmitBench:
 
 
 def write_targets(folder: Path, submitted: Submission) -> None:
-    """Write the stacks of an submitted, on all processors at once."""
+    """Write the stacks of a submission, on all processors."""
     for level in LEVELS:
         (folder / level).mkdir(parents=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context) as pool:
         paths = [folder / place for place in submitted.cases()]
         for done, _ in enumerate(pool.map(_write, paths, submitted.cases().values()), start=1):
-            if done % TELL_EVERY == 0:
+            if done % REPORT_EVERY == 0:
                 LOG.info("%s: %d of %d simulated", submitted.name, done, len(paths))
 
 
 def bits_right(submission: Path, submitted: Submission) -> dict[str, float]:
-    """Return the share of bits, level by level, that can be read from the images of a zip."""
+    """Return the share of right bits of each level in the images of a zip."""
     import torch
 
     from burst.data.targets import decode
@@ -131,11 +131,11 @@ def _write(path: Path, case: Case) -> None:
     np.save(path, simulate_case(case)[0].stack.frames)
 
 
-def _run(*words: str) -> tuple[float, int | None]:
+def _run(*arguments: str) -> tuple[float, int | None]:
     """Run `burst submit`; return its seconds and the peak of the memory of all its processes."""
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
-        command = [sys.executable, "-m", "burst", "submit", *words, "--quiet"]
+        command = [sys.executable, "-m", "burst", "submit", *arguments, "--quiet"]
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
         )
@@ -143,8 +143,10 @@ def _run(*words: str) -> tuple[float, int | None]:
         seconds = time.perf_counter() - started
         if process.returncode:
             log.seek(0)
-            said = log.read().decode(errors="replace").strip()
-            raise StackError(f"burst submit {' '.join(words)}: expected success, found: {said}")
+            message = log.read().decode(errors="replace").strip()
+            raise StackError(
+                f"burst submit {' '.join(arguments)}: expected success, found: {message}"
+            )
     return seconds, peak
 
 
@@ -153,11 +155,11 @@ def _cases(options: Options) -> list[Submission]:
 
 
 def _bench(options: Options) -> Callable[[Submission], Record]:
-    return SubmitBench(options.words()).measure
+    return SubmitBench(options.arguments()).measure
 
 
 def _table(records: Sequence[Record]) -> str:
-    """Return what each submission took and how many bits of its images can be read."""
+    """Return the cost of each submission and the share of right bits of its images."""
     levels = list(records[0]["bits"])
     head = ["submission", "seconds", "stacks a minute", "peak MiB", *(f"{n}, bits" for n in levels)]
     rows = []
@@ -186,5 +188,5 @@ SUITE = Suite(
         " command and all its processes, each with one thread; bits are read from the images in the"
         " zip."
     ),
-    apart=True,
+    separate_processes=True,
 )

@@ -1,4 +1,4 @@
-"""Simulated stacks through every method: scores, bits, seconds and memory of each."""
+"""Simulated stacks by every method: scores, bits, seconds and memory of each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from burst.data.targets import Layout, decode
-from burst.data.turbulence import Simulated
-from burst.measure.cost import FREE, Cost, measured
+from burst.data.targets import TargetLayout, decode
+from burst.data.turbulence import SimulatedStack
+from burst.measure.cost import NO_COST, Cost, measure_cost
 from burst.measure.peers.baselines import BASELINES
-from burst.measure.peers.find import Peer, asked_peers
+from burst.measure.peers.find import Peer, peers_if
 from burst.measure.peers.oracle import ORACLES
 from burst.measure.plots import draw_seconds
 from burst.measure.results import PeerError, Record
@@ -32,28 +32,26 @@ from burst.measure.tables import (
     mean_of,
     worked,
 )
-from burst.measure.trace import image_of, ours_of, run_traced, stages_of
+from burst.measure.trace import image_of, methods_of, run_traced, stages_of
 from burst.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is compared: our pipeline, baselines (always) and peers by name."""
+    """Compares the pipeline with baselines (always) and peers by name."""
 
     pipeline: Pipeline
     peers: Mapping[str, Peer]
 
     def measure(self, case: Case) -> Record:
-        """Simulate a case, run every method on it, and return the figures of each.
-
-        The methods take turns on every stack, so that a machine that slows down slows all of them.
-        """
+        """Simulate a case, run every method on it, and return the figures of each. All methods run
+        on each stack in turn, so that a machine that slows down affects all of them."""
         simulated, layout = simulate_case(case)
         trace = run_traced(self.pipeline, simulated.stack)
         methods: dict[str, Any] = {}
 
-        def add(name: str, work: Callable[[], torch.Tensor], before: Cost = FREE) -> None:
-            image, cost = measured(work)
+        def add(name: str, work: Callable[[], torch.Tensor], before: Cost = NO_COST) -> None:
+            image, cost = measure_cost(work)
             methods[name] = figures(image, before.then(cost), simulated, layout)
 
         for name, baseline in BASELINES.items():
@@ -64,9 +62,9 @@ class Bench:
             try:
                 add(name, partial(peer, simulated.stack))
             except PeerError as error:
-                # The page says so; the others still have their figures.
+                # The page reports the failure; other methods have figures.
                 methods[name] = {"failed": str(error)}
-        for name, stage in ours_of(trace).items():
+        for name, stage in methods_of(trace).items():
             image = image_of(trace.after[stage])
             methods[name] = figures(image, trace.cost[stage], simulated, layout)
         for name, oracle in ORACLES.items():
@@ -74,12 +72,14 @@ class Bench:
         return {"methods": methods, "stages": stage_figures(stages_of(trace), simulated)}
 
 
-def figures(image: torch.Tensor, cost: Cost, simulated: Simulated, layout: Layout | None) -> Record:
+def figures(
+    image: torch.Tensor, cost: Cost, simulated: SimulatedStack, layout: TargetLayout | None
+) -> Record:
     """Return scores, bits (of a coded target) and cost of one result [h, w]."""
     found: Record = asdict(score(image, simulated.truth.scene))
     if layout is not None:
         decoded = decode(image, layout)
-        # JSON knows no nan, which a size with only discs or only gaps has.
+        # JSON has no nan, the area of a size with only discs or only gaps.
         areas = [None if math.isnan(area) else area for area in decoded.auc]
         found.update(bits=decoded.share, shares=decoded.shares, auc=areas)
         found.update(diameters=decoded.diameters)
@@ -87,11 +87,11 @@ def figures(image: torch.Tensor, cost: Cost, simulated: Simulated, layout: Layou
 
 
 def _settings(options: Options) -> str:
-    return "\n".join([options.load().to_toml(), *asked_peers(options.peers)])
+    return "\n".join([options.load().to_toml(), *peers_if(options.peers)])
 
 
 def _bench(options: Options) -> Callable[[Case], Record]:
-    return Bench(options.load(), asked_peers(options.peers)).measure
+    return Bench(options.load(), peers_if(options.peers)).measure
 
 
 def _table(records: Sequence[Record]) -> str:
@@ -166,7 +166,7 @@ def _bit_table(records: Sequence[Record]) -> str:
 
 
 def _mean(values: Sequence[float | None]) -> str:
-    # Where there are only discs or only gaps, nothing can be told apart.
+    # With only discs or only gaps there is no area under a curve.
     known = [v for v in values if v is not None]
     return f"{sum(known) / len(known):.2f}" if known else "-"
 

@@ -1,1 +1,1 @@
-"""Which frames of a stack show the scene, how sharply and how brightly."""
+"""Which frames of a stack show the scene, how sharp and how bright they are."""

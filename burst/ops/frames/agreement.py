@@ -1,4 +1,4 @@
-"""How well frames agree with one another, however they are shifted: correlation of small views.
+"""How well frames agree with each other at the best shift: correlation of small views.
 
 A view is a frame [h, w] averaged over squares to about SIDE pixels a side. Shifts are (dx, dy) in
 px of a view.
@@ -16,8 +16,9 @@ from torch.nn import functional
 from burst.ops.filters import separable
 from burst.ops.warp import within
 
+# Chosen by hand.
 SIDE = 48  # px of a view's shorter side, about: noise is averaged away, the scene is still there
-TOE = 0.05  # of a view's mean; what is darker says little of the scene
+TOE = 0.05  # of a view's mean; darker values are mostly noise
 FINE, COARSE = 1.2, 4.0  # px (std) of a view: contrast of sizes in between is compared
 LEAST_OVERLAP = 0.5  # of a view's contrast, so that corners do not agree by chance
 AT_ONCE = 64
@@ -25,8 +26,12 @@ AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Pairs:
-    """Views `first` [p] and `second` [p] that were compared, their correlation [p] at the best
-    shift [p, 2], and that shift: first(x + shift) looks like second(x)."""
+    """Pairs of views that were compared.
+
+    first, second  [p] numbers of the two views
+    correlation    [p] at the best shift
+    shift          [p, 2] that shift: first(x + shift) looks like second(x)
+    """
 
     first: torch.Tensor
     second: torch.Tensor
@@ -43,28 +48,28 @@ class Pairs:
         )
 
     def of(self, chosen: torch.Tensor) -> Pairs:
-        """Return the pairs that a mask [p] chooses."""
+        """Return the pairs chosen by a mask [p]."""
         return Pairs(
             self.first[chosen], self.second[chosen], self.correlation[chosen], self.shift[chosen]
         )
 
 
 def view_factor(height: int, width: int) -> int:
-    """Return how many pixels of a frame, per axis, make one of its view."""
+    """Return how many pixels of a frame, per axis, are averaged to one of its view."""
     return max(1, round(min(height, width) / SIDE))
 
 
-def contours(views: torch.Tensor) -> torch.Tensor:
-    """Return what is compared of views [n, y, x], linear: contrast of middle size, without gain."""
+def band_pass(views: torch.Tensor) -> torch.Tensor:
+    """Return views [n, y, x], linear, filtered to medium detail and independent of gain."""
     positive = views.clamp(min=0)
     mean = positive.mean((1, 2), keepdim=True).clamp(min=1e-6)
-    # The root makes shot noise alike everywhere, and tames lights.
+    # The root makes shot noise equal everywhere, and compresses highlights.
     root = (positive / mean + TOE).sqrt()
     return blurred(root, FINE) - blurred(root, COARSE)
 
 
 def compare(first: torch.Tensor, second: torch.Tensor, pairs: Sequence[tuple[int, int]]) -> Pairs:
-    """Correlate contours [n, y, x] with contours [m, y, x], pair by pair, at all shifts."""
+    """Correlate band-passed views [n, y, x] with others [m, y, x], pair by pair, at all shifts."""
     device = first.device
     a = torch.tensor([i for i, _ in pairs], dtype=torch.long, device=device)
     b = torch.tensor([j for _, j in pairs], dtype=torch.long, device=device)
@@ -72,7 +77,7 @@ def compare(first: torch.Tensor, second: torch.Tensor, pairs: Sequence[tuple[int
     size = (2 * h, 2 * w)
     spectra = [torch.fft.rfft2(views, s=size) for views in (first, second)]
     energy_first = _energy_inside(first, size)
-    # Of the second view that part counts which a shift the other way leaves inside.
+    # Of the second view the overlapping part is that of the opposite shift.
     energy_second = _energy_inside(second, size).flip(1, 2).roll((1, 1), (1, 2))
     peaks, shifts = [], []
     for i, j in zip(a.split(AT_ONCE), b.split(AT_ONCE), strict=True):
@@ -87,10 +92,8 @@ def compare(first: torch.Tensor, second: torch.Tensor, pairs: Sequence[tuple[int
 
 
 def neighbours_in_time(count: int) -> list[tuple[int, int]]:
-    """Return the pairs of `count` frames that are compared: near ones all, far ones ever fewer.
-
-    Frames that drift agree with their neighbours alone; a gap of bad frames is bridged by others.
-    """
+    """Return the pairs of `count` frames that are compared: all near ones, ever fewer far ones.
+    Frames that drift agree with their neighbours only; the far pairs bridge a gap of bad frames."""
     steps = {1, 2, 3, *(2**k for k in range(max(count - 1, 1).bit_length()))}
     return [(i, i + step) for step in sorted(steps) for i in range(count - step)]
 
@@ -106,7 +109,7 @@ def shifted(views: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
 
 
 def turned(view: torch.Tensor, degrees: Sequence[float], scales: Sequence[float]) -> torch.Tensor:
-    """Return a view [y, x] turned about its middle by angles [k] and enlarged by scales [k]."""
+    """Return a view [y, x] rotated about its middle by angles [k] and enlarged by scales [k]."""
     h, w = view.shape
     angles = torch.tensor(degrees, dtype=view.dtype, device=view.device).deg2rad()
     scale = torch.tensor(scales, dtype=view.dtype, device=view.device)
@@ -126,10 +129,10 @@ def blurred(views: torch.Tensor, sigma: float) -> torch.Tensor:
     return separable(functional.pad(views[:, None], (reach,) * 4, mode="replicate")[:, 0], kernel)
 
 
-def _energy_inside(contours: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return the energy [n, 2y, 2x] of what lies inside of another view at every shift."""
-    spectrum = torch.fft.rfft2(contours.square(), s=size)
-    window = torch.fft.rfft2(torch.ones_like(contours[:1]), s=size)
+def _energy_inside(band_pass: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return the energy [n, 2y, 2x] of the part that overlaps another view at every shift."""
+    spectrum = torch.fft.rfft2(band_pass.square(), s=size)
+    window = torch.fft.rfft2(torch.ones_like(band_pass[:1]), s=size)
     inside = torch.fft.irfft2(spectrum * window.conj(), s=size)
-    whole = contours.square().sum((1, 2))[:, None, None]
+    whole = band_pass.square().sum((1, 2))[:, None, None]
     return torch.maximum(inside, LEAST_OVERLAP * whole).clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""Frames that are mirrored or upside down against the others."""
+"""Frames that are mirrored or upside down."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import torch
 from burst.ops.frames.agreement import Pairs, compare
 
 FLIPS = {"mirrored": (2,), "upside down": (1, 2), "mirrored top to bottom": (1,)}  # axes
-# Of the usual agreement: by so much a mirrored frame agrees better mirrored back, and the better
-# half of the usual pairs by so much worse. A scene that looks like its mirror image tells nothing.
+# Of the usual agreement, by which a mirrored frame agrees better when mirrored back, and the better
+# half of usual pairs worse. If a scene looks like its mirror image, nothing is decided.
 MIRRORED, BETTER_HALF = 0.1, 0.25
-CLEAR = 0.6  # agreement; below it noise decides which of two ways is better
+CLEAR = 0.6  # agreement; below it noise decides
 STEPS = (1, 4, 16, 64)  # frames between those that are compared
 ROUNDS = 5
 FEWEST = 6  # frames
@@ -21,13 +21,12 @@ def flipped_frames(
 ) -> dict[int, str]:
     """Return the frames that agree better with their partners when they are flipped, and how.
 
-    `shapes` [n, y, x] are contours, `usual` is the agreement of a pair, and `least` that of a pair
-    of one scene.
-
-    A scene may look much like its mirror image: what counts is the difference, over all partners
-    with which a frame agrees in one of the two ways.
+    `shapes` [n, y, x] are band-passed views, `usual` is the typical agreement of a pair, and
+    `least` the lowest of pairs of one scene. Since a scene may look like its mirror image, the
+    difference of the agreement counts, over all partners with which a frame agrees in one of the
+    two ways.
     """
-    # Of few frames a single pair decides, and air may bend that.
+    # With few frames a single pair would decide, which air may distort.
     if usual < CLEAR or len(shapes) < FEWEST:
         return {}
     near = torch.isin(pairs.second - pairs.first, torch.tensor(STEPS).to(pairs.first))
@@ -46,8 +45,10 @@ def flipped_frames(
 
 
 def _minority(pairs: Pairs, better: torch.Tensor, count: int) -> list[int]:
-    """Return the frames that are flipped against most, if pairs agree `better` [p] when one of the
-    two is flipped."""
+    """Return the frames that are flipped against most others.
+
+    `better` [p] is by how much pairs agree better when one of the two is flipped.
+    """
     both, better = pairs.both_ways(), better.repeat(2)
     flipped = torch.zeros(count, dtype=torch.bool, device=better.device)
     # A good frame whose partners happen to be flipped looks flipped too, until they are known.

@@ -1,4 +1,4 @@
-"""How bright each frame was recorded against the others, and what that does to its noise."""
+"""The gain of each frame, which is its brightness against the others, and its effect on noise."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from burst.records import NoiseModel
 TILE = 8  # px of a view; brightness is compared tile by tile
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 ROUNDS = 4  # of reweighted least squares
-# Gains are taken out where one or all differ by more than they are known to, and by more than
-# harms: 2 % of brightness lies below the noise of a frame. Clean stacks of all levels stay below.
+# Gains are divided out where one or all differ significantly, and by more than does harm: 2 % of
+# brightness lies below the noise of a frame. Clean stacks of all levels stay below both.
 ONE_DIFFERS, ALL_DIFFER = (10.0, 0.05), (5.0, 0.02)  # (standard errors, of brightness)
-ALIKE = 1.5  # times the median: gains further off do not tell what is usual
+ALIKE = 1.5  # times the median: gains further off do not count for the mean; by hand
 STEP = 0.35  # natural logarithm, half an EV: exposures of a bracket lie further apart
 FEWEST_OF_A_STEP = 0.15  # of the frames
 WIDE = 1.6  # EV between the 10th and the 90th percentile: exposures that somebody chose
-LONGER = 1.02  # times the shortest exposure; what saturates in one that is longer is left out
+LONGER = 1.02  # times the shortest exposure; saturated values of longer ones are invalid
 GRAIN, CALM, LEAST_SHOWN = 5, 0.25, 0.1  # px; quantile; share of the frame
 CLIPPED = 0.001  # of the values; with more the exposure was too long
 
@@ -29,10 +29,10 @@ CLIPPED = 0.001  # of the values; with more the exposure was too long
 def brightness_ratios(
     views: torch.Tensor, known: torch.Tensor, others: torch.Tensor, pairs: Pairs
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the log of how much brighter view `first` of each pair is, and its standard error [p].
+    """Return the log ratio of brightness of the views of each pair, and its standard error [p].
 
-    Views [n, y, x] and `others` [m, y, x] are linear; `known` [n, y, x] says which values are not
-    saturated. It is the median of tiles, each weighed by its light: half a frame may differ.
+    Views [n, y, x] and `others` [m, y, x] are linear; `known` [n, y, x] marks values that are not
+    saturated. The ratio is the median over tiles, weighted by their light: half a frame may differ.
     """
     a = shifted(torch.where(known, views, torch.nan)[pairs.first], pairs.shift)
     b = others[pairs.second]
@@ -49,10 +49,8 @@ def brightness_ratios(
 def solve_gains(
     ratio: torch.Tensor, error: torch.Tensor, pairs: Pairs, count: int
 ) -> tuple[torch.Tensor, float]:
-    """Return the log gain [n] of each frame and its typical error, by robust least squares.
-
-    Frames that no pair names get 0.
-    """
+    """Return the log gain [n] of each frame and its typical error, from pairs, by robust least
+    squares. Frames without a pair get 0."""
     gain = torch.zeros(count, dtype=torch.float64)
     a, b, r = (x.cpu() for x in (pairs.first, pairs.second, ratio))
     if not len(r):
@@ -73,8 +71,8 @@ def solve_gains(
     return gain, float(deviation.median())
 
 
-def gains_matter(gain: torch.Tensor, error: float) -> bool:
-    """Tell whether log gains [n] of this error differ by more than they are known, and harm."""
+def gains_are_significant(gain: torch.Tensor, error: float) -> bool:
+    """Return whether log gains [n] with this error differ significantly, and enough to do harm."""
     if len(gain) < 2:
         return False
     off = gain - gain.median()
@@ -83,12 +81,10 @@ def gains_matter(gain: torch.Tensor, error: float) -> bool:
     return one or rms > max(ALL_DIFFER[0] * error, ALL_DIFFER[1])
 
 
-def usual_gain(gain: torch.Tensor, clipped: torch.Tensor) -> float:
-    """Return the log gain [n] that counts as 1: the mean of the usual ones.
-
-    Of a bracket it is the longest exposure that is not saturated anywhere (`clipped` [n] is the
-    share of saturated values), which leaves all of the image below white.
-    """
+def reference_gain(gain: torch.Tensor, clipped: torch.Tensor) -> float:
+    """Return the log gain [n] that counts as 1: the mean of the usual ones. For a bracket it is the
+    gain of the longest exposure that is nowhere saturated, so that the whole image stays below
+    white; `clipped` [n] is the share of saturated values."""
     steps = _steps(gain)
     if not steps:
         near = gain[(gain - gain.median()).abs() <= math.log(ALIKE)]
@@ -100,33 +96,29 @@ def usual_gain(gain: torch.Tensor, clipped: torch.Tensor) -> float:
 
 
 def differ(gain: torch.Tensor | None) -> bool:
-    """Tell whether frames were recorded with different gains [n]."""
+    """Return whether frames were recorded with different gains [n]."""
     return gain is not None and bool((gain != 1).any())
 
 
-def even_out(
+def divide_by_gain(
     linear: torch.Tensor, valid: torch.Tensor | None, gain: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return frames [n, h, w] freed of their gain [n], and which of their values are good.
-
-    Where a longer exposure is saturated, a shorter one knows better.
-    """
+    """Return frames [n, h, w] divided by their gain [n], and which of their values are valid.
+    Saturated values of longer exposures become invalid, since shorter ones measure them better."""
     gain = gain.to(linear)
     saturated = linear >= 1
     saturated[gain <= LONGER * gain.min()] = False
     if bool(saturated.any()):
-        # Beside a saturated value noise has cut off some of the others.
+        # Noise saturates some of the values beside a saturated one.
         near = functional.max_pool2d(saturated[:, None].to(linear), 3, 1, 1)[:, 0] > 0
         valid = ~near if valid is None else valid & ~near
     return linear / gain[:, None, None], valid
 
 
 def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-    """Return the variance [n] of the noise of each frame [n, h, w], as its calm parts show it.
-
-    Frames that a camera exposed differently, and those that a program made brighter, differ in
-    noise by other laws; what they show is right for both.
-    """
+    """Return the noise variance [n] of each frame [n, h, w], measured in its calm parts. A camera
+    that changes the exposure and a program that changes the brightness alter the noise by different
+    laws; a measurement is right for both."""
     everywhere = None
     if valid is not None:
         shown = functional.avg_pool2d(valid.all(0)[None].to(linear), GRAIN + 2, GRAIN)[0] == 1
@@ -141,24 +133,23 @@ def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.T
 
 
 def merged_noise(noise: NoiseModel, variances: torch.Tensor) -> NoiseModel:
-    """Return the noise of a frame that speaks for all: frames of these `variances` [n], weighed by
-    their inverse, come to its variance over the effective number of frames.
-
-    `noise` is the mean over the frames.
-    """
+    """Return the noise model of a frame that represents all of them. Frames with these `variances`
+    [n], weighted by the inverse, have together its variance divided by the effective number of
+    frames. `noise` is the mean over the frames."""
     share = variances**-2 / (variances**-2).sum()
     factor = float((share * variances).sum() / variances.mean())
     return NoiseModel(noise.shot * factor, noise.read * factor)
 
 
 def noise_ratios(variances: torch.Tensor) -> torch.Tensor:
-    """Return how many times the variance of `merged_noise` each frame has [n]."""
+    """Return the noise variance of each frame [n], relative to that of `merged_noise`."""
     share = variances**-2 / (variances**-2).sum()
     return variances / (share * variances).sum()
 
 
 def _steps(gain: torch.Tensor) -> list[torch.Tensor]:
-    """Return the frames of each exposure of a bracket, the longest first; none where it is none."""
+    """Return the frames of each exposure of a bracket, the longest first; none without
+    a bracket."""
     order = gain.argsort(descending=True, stable=True)
     ordered = gain[order]
     steps = list(order.tensor_split((ordered[:-1] - ordered[1:] > STEP).nonzero()[:, 0] + 1))
@@ -172,12 +163,12 @@ def _steps(gain: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _tiles(views: torch.Tensor) -> torch.Tensor:
-    """Return the light [n, t] of all tiles of views [n, y, x]."""
+    """Return the mean light [n, t] of all tiles of views [n, y, x]."""
     return functional.avg_pool2d(views[:, None], TILE, ceil_mode=True).flatten(1)
 
 
 def _weighted_median(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the median [p] of values [p, t], each counted by its weight [p, t]."""
+    """Return the median [p] of values [p, t] with weights [p, t]."""
     order = values.argsort(1)
     total = weights.gather(1, order).cumsum(1)
     middle = (total < total[:, -1:] / 2).sum(1, keepdim=True).clamp(max=values.shape[1] - 1)

@@ -1,7 +1,7 @@
-"""Which of many different frames show the scene, judged by how they agree with one another.
+"""Which of many distinct frames show the scene, judged by their agreement with each other.
 
 Air, hands and mounts move frames: agreement is that of small views at the best shift, and where
-that fails, turned by some angle.
+that fails, after a rotation.
 """
 
 from __future__ import annotations
@@ -11,49 +11,55 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from burst.ops.frames.agreement import Pairs, compare, contours, neighbours_in_time
+from burst.ops.frames.agreement import Pairs, band_pass, compare, neighbours_in_time
 from burst.ops.frames.flips import flipped_frames
-from burst.ops.frames.gains import brightness_ratios, gains_matter, solve_gains, usual_gain
+from burst.ops.frames.gains import (
+    brightness_ratios,
+    gains_are_significant,
+    reference_gain,
+    solve_gains,
+)
 from burst.ops.frames.parts import references
-from burst.ops.frames.scene import AGREES, Judged, Scene, Views, against
+from burst.ops.frames.scene import AGREES, Judgement, SceneModel, SmallViews, judge_against
 
+# Chosen by hand.
 FEW_LINKS = 0.5  # of the median share of partners with which a frame agrees
 MAJORITY = 2.0  # times as many frames as in the next group
 DARK, SATURATED = 0.05, 0.7  # of the usual brightness; of a frame's values
 
 
-def judge(views: Views, strictness: float) -> Judged:
-    """Judge frames that are all different; see `Judged`."""
-    reasons = _without_light(views)
+def judge(views: SmallViews, strictness: float) -> Judgement:
+    """Judge frames that are all distinct; see `Judgement`."""
+    reasons = _dark_or_saturated(views)
     count = len(views.light)
     seen = [i for i in range(count) if i not in reasons]
     gain = torch.ones(count, dtype=torch.float64)
     if len(seen) < 2:
-        return Judged(reasons, gain, {})
-    found = _agree(views.of(seen), strictness)
+        return Judgement(reasons, gain, {})
+    found = _judge_lit(views.of(seen), strictness)
     gain[seen] = found.gain
     reasons.update({seen[i]: reason for i, reason in found.reasons.items()})
-    return Judged(reasons, gain, {seen[i]: p for i, p in found.parts.items()}, found.divided)
+    return Judgement(reasons, gain, {seen[i]: p for i, p in found.parts.items()}, found.divided)
 
 
-def _without_light(views: Views) -> dict[int, str]:
+def _dark_or_saturated(views: SmallViews) -> dict[int, str]:
     """Return the frames that show nothing: dark or all white, where others are not."""
     brightness, white = views.light.mean((1, 2)), views.clipped > SATURATED
     if bool(white.all()):
         return {}
     usual = float(brightness[~white].quantile(0.75))
     reasons = dict.fromkeys(white.nonzero()[:, 0].tolist(), "saturated")
-    # The usual light itself has to be clear: a sky at the black level is not dark by mistake.
+    # The usual brightness must be clear: a sky at the black level is no defect.
     if usual > 0.01:
         for i in (brightness < DARK * usual).nonzero()[:, 0].tolist():
             reasons[i] = "dark"
     return reasons
 
 
-def _agree(views: Views, strictness: float) -> Judged:
-    """Judge frames that all show something."""
+def _judge_lit(views: SmallViews, strictness: float) -> Judgement:
+    """Judge frames that are neither dark nor saturated."""
     count = len(views.light)
-    shapes = contours(views.light)
+    shapes = band_pass(views.light)
     pairs = compare(shapes, shapes, neighbours_in_time(count))
     both = pairs.both_ways()
     best = shapes.new_zeros(count).scatter_reduce(0, both.first, both.correlation, "amax")
@@ -65,16 +71,16 @@ def _agree(views: Views, strictness: float) -> Judged:
     linked = pairs.of((pairs.correlation >= limit) & straight[pairs.first] & straight[pairs.second])
     groups = _groups(linked, count)
     if sum(map(len, groups[1:2])) * MAJORITY > len(groups[0]):
-        # No group speaks for the scene.
-        return Judged(reasons, torch.ones(count, dtype=torch.float64), {}, divided=True)
+        # No group is large enough to define the scene.
+        return Judgement(reasons, torch.ones(count, dtype=torch.float64), {}, divided=True)
     main = _well_linked(groups[0], pairs, linked, count)
     linked = linked.of(main[linked.first] & main[linked.second])
     log_gain, error = _log_gains(views, linked, main)
     gain = _gains(log_gain, error, views, main)
-    scene = Scene(shapes, references(views.light, gain, linked), main)
+    scene = SceneModel(shapes, references(views.light, gain, linked), main)
     doubtful = (~main & straight).nonzero()[:, 0].tolist()
-    found = against(views, scene, gain, doubtful, strictness)
-    # Whether gains matter is for the frames to say that stay.
+    found = judge_against(views, scene, gain, doubtful, strictness)
+    # Only frames that stay decide whether gains differ.
     main[list(found.reasons)] = False
     settled = _gains(log_gain, error, views, main)
     factor = (settled[main.cpu()] / gain[main.cpu()]).median()
@@ -83,7 +89,7 @@ def _agree(views: Views, strictness: float) -> Judged:
 
 
 def _groups(linked: Pairs, count: int) -> list[list[int]]:
-    """Return groups of frames that agree, directly or through others; the largest first."""
+    """Return the groups of frames that are linked directly or through others; the largest first."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -96,9 +102,7 @@ def _groups(linked: Pairs, count: int) -> list[list[int]]:
 
 def _well_linked(group: list[int], pairs: Pairs, linked: Pairs, count: int) -> torch.Tensor:
     """Return which frames [n] of a group agree with as many of their partners as is usual in it.
-
-    Those that do not may be linked by what spoils them, as the edge of what was read.
-    """
+    Others may be linked by their defect only, such as the edge of the rows that were read."""
     main = torch.zeros(count, dtype=torch.bool, device=pairs.first.device)
     main[group] = True
     tried, found = (torch.bincount(p.both_ways().first, minlength=count) for p in (pairs, linked))
@@ -106,7 +110,7 @@ def _well_linked(group: list[int], pairs: Pairs, linked: Pairs, count: int) -> t
     return main & (share >= FEW_LINKS * share[main].median())
 
 
-def _log_gains(views: Views, linked: Pairs, main: torch.Tensor) -> tuple[torch.Tensor, float]:
+def _log_gains(views: SmallViews, linked: Pairs, main: torch.Tensor) -> tuple[torch.Tensor, float]:
     """Return the log gain [n], float64, of the main frames, 0 for others, and its typical error."""
     members = main.nonzero()[:, 0]
     place = torch.full((len(main),), -1, device=main.device)
@@ -118,10 +122,13 @@ def _log_gains(views: Views, linked: Pairs, main: torch.Tensor) -> tuple[torch.T
     return log_gain, error
 
 
-def _gains(log_gain: torch.Tensor, error: float, views: Views, main: torch.Tensor) -> torch.Tensor:
-    """Return the gain [n], float64, of the main frames; 1 if all are alike, and for others."""
+def _gains(
+    log_gain: torch.Tensor, error: float, views: SmallViews, main: torch.Tensor
+) -> torch.Tensor:
+    """Return the gain [n], float64; 1 for all but the main frames, and where gains do
+    not differ."""
     gain, chosen = torch.ones_like(log_gain), main.cpu()
-    if gains_matter(log_gain[chosen], error):
-        usual = usual_gain(log_gain[chosen], views.clipped.cpu().double()[chosen])
+    if gains_are_significant(log_gain[chosen], error):
+        usual = reference_gain(log_gain[chosen], views.clipped.cpu().double()[chosen])
         gain[chosen] = (log_gain[chosen] - usual).exp()
     return gain

@@ -1,4 +1,4 @@
-"""Parts of frames that show something else than the other frames do there: torn, unread, a bird."""
+"""Parts of frames that differ from what the other frames show: torn, unread, a bird."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from burst.ops.frames.agreement import TOE, Pairs, shifted
 
 WINDOW = 5  # px of a view, over which differences are averaged
 # A part is spoilt where it differs this many times more than the largest difference of a usual
-# frame, covers this share of the frame, and stands out of what the same limit finds in others.
+# frame, covers this share of the frame, and exceeds what the same limit finds in others.
 # A part that differs by more than PLAIN times the limit may be smaller: a bird.
 # Chosen on simulated stacks of all levels and on real ones, of which none loses a part.
 SPOILT, LEAST_PART, TIMES_USUAL = 2.0, 0.02, 3.0
 PLAIN, LEAST_PLAIN = 1.4, 0.005
 USUAL = 0.7  # of the frames differ less
-FEWEST = 5  # frames that tell what is usual
+FEWEST = 5  # usual frames, at least
 MARGIN = 2  # px of a view around a spoilt part
-LEAST_KNOWN = 0.1  # of a view, to tell its contrast
-LEAST_ROWS = 0.2  # of a view: fewer rows do not tell whether they agree
+LEAST_KNOWN = 0.1  # of a view, to measure its contrast
+LEAST_ROWS = 0.2  # of a view: the agreement of fewer rows is not judged
 # Of the usual agreement: rows that were read wrongly reach less, the others more. Of 1440 good
-# frames in strong air none had rows below .8, of 160 torn ones all were below .74. Usual rows that
-# agree less than clearly tell nothing.
+# frames in strong air none had rows below .8, of 160 torn ones all were below .74. Where
+# usual rows do not agree clearly, nothing is judged.
 LOST_ROWS, GOOD_ROWS, CLEAR_ROWS = 0.7, 0.8, 0.5
 LEAST_SHOWN = 0.5  # of the contrast of those rows
 LEAST_CONTRAST = 0.1  # of that of the whole view; in calmer rows air and noise decide (.05 seen)
-AIR = 2  # px of a view, by which air may move the edges of rows against the others
+AIR = 2  # px of a view, by which air may shift rows against the others
 DEVIATIONS = 6.0  # of the agreement of usual rows
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
-CLOSED = 3  # px of a view; smaller holes in a spoilt part are spoilt by chance not seen
+CLOSED = 3  # px of a view; smaller holes in a spoilt part are closed
 
 
 def references(light: torch.Tensor, gain: torch.Tensor, pairs: Pairs) -> torch.Tensor:
-    """Return what partners show in place of each view [n, y, x]: their median, freed of gain.
+    """Return what the partners of each view [n, y, x] show: their median, divided by gain [n].
 
-    `gain` [n]. NaN where no partner reaches, and everywhere where a view has none.
+    NaN where no partner reaches, and everywhere for a view without partners.
     """
     both = pairs.both_ways()
     even = light / gain.to(light)[:, None, None]
@@ -49,17 +49,20 @@ def references(light: torch.Tensor, gain: torch.Tensor, pairs: Pairs) -> torch.T
 
 
 def differences(light: torch.Tensor, gain: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Return by how much views [n, y, x], freed of gain [n], differ from their references in the
-    root of light, in which shot noise is alike everywhere; 0 where there is no reference."""
+    """Return the difference of views [n, y, x], divided by gain [n], from their references.
+
+    It is taken of the root of light, in which shot noise is equal everywhere; 0 without a
+    reference.
+    """
     even = light / gain.to(light)[:, None, None]
     toe = TOE * reference.nanmean().clamp(min=1e-6)
     return ((even.clamp(min=0) + toe).sqrt() - (reference.clamp(min=0) + toe).sqrt()).nan_to_num(0)
 
 
 def spoilt_parts(difference: torch.Tensor, usual: torch.Tensor) -> Mapping[int, torch.Tensor]:
-    """Return the spoilt part [y, x] bool of each view of which `difference` [n, y, x] shows one.
+    """Return the spoilt part [y, x] bool of each view that has one, from `difference` [n, y, x].
 
-    `usual` [n] bool says which frames tell what is usual: differences differ from place to place.
+    `usual` [n] bool are the frames that define usual differences, which vary over the view.
     """
     if int(usual.sum()) < FEWEST:
         return {}
@@ -77,10 +80,10 @@ def spoilt_parts(difference: torch.Tensor, usual: torch.Tensor) -> Mapping[int, 
 
 
 def contrasts(light: torch.Tensor, known: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Return the contrast [n] of views [n, y, x], freed of gain, against that of their references;
-    NaN where too little of a view is `known`.
+    """Return the contrast [n] of views [n, y, x], divided by gain, relative to their references.
 
-    Each view's spread of light is its own, so that motion does not matter.
+    NaN where too little of a view is `known`. Motion does not matter, since the spread of light in
+    view and reference is compared.
     """
     shown = known & ~reference.isnan()
     spread = [_spread(_box(view.nan_to_num(0), WINDOW), shown) for view in (light, reference)]
@@ -91,11 +94,14 @@ def contrasts(light: torch.Tensor, known: torch.Tensor, reference: torch.Tensor)
 def wrong_rows(
     shapes: torch.Tensor, seen: torch.Tensor, shown: torch.Tensor, usual: torch.Tensor
 ) -> Mapping[int, torch.Tensor]:
-    """Return the part [y, x] bool of all rows above or below the one from which on contours
-    [n, y, x] no longer agree with what should be `seen` [n, y, x], of each view that has such.
+    """Return the part [y, x] bool of the upper or lower rows of each view that do not agree.
 
-    `shown` [n, y, x] says where it is known what should be seen, `usual` [n] which views tell how
-    well rows agree. Rows that agree where the air may have moved them are not wrong.
+    shapes  [n, y, x] band-passed views
+    seen    [n, y, x] what they should show
+    shown   [n, y, x] bool, where that is known
+    usual   [n] bool, views that define how well rows agree
+
+    Rows that agree after a shift that air may cause are not wrong.
     """
     if int(usual.sum()) < FEWEST:
         return {}
@@ -130,8 +136,8 @@ def wrong_rows(
 def _relative(
     side: torch.Tensor, whole: torch.Tensor, usual: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return how well rows on one side of each row agree [n, r], against the median of usual views,
-    1 where those do not agree clearly either; and that median [r]."""
+    """Return the agreement [n, r] of the rows on one side of each row, relative to its median over
+    usual views, and that median [r]. The relative agreement is 1 where the median is not clear."""
     agreement = side[0] / (side[1] * side[2]).clamp(min=1e-20).sqrt()
     middle = agreement[usual].median(0).values
     known = (middle > CLEAR_ROWS) & (side[2] > LEAST_SHOWN * side[3])
@@ -140,8 +146,8 @@ def _relative(
 
 
 def _agreement_nearby(shape: torch.Tensor, seen: torch.Tensor) -> float:
-    """Return how well contours [y, x] agree with what should be `seen` [y, x], at the best shift by
-    up to AIR px."""
+    """Return the best correlation of a band-passed view [y, x] with what should be `seen` [y, x],
+    over shifts of up to AIR px."""
     around = functional.pad(seen[None, None], (AIR,) * 4)
     products = functional.conv2d(around, shape[None, None])
     energy = functional.conv2d(around.square(), torch.ones_like(shape)[None, None])

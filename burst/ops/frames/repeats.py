@@ -1,4 +1,4 @@
-"""Frames that are the same as an earlier one, wholly or in part: what is copied counts once."""
+"""Frames that are copies of an earlier one, wholly or in part; a copy must not count twice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ROWS = 128  # of a frame that are looked at, at most, before copies are looked at closely
+# Chosen by hand.
+ROWS = 128  # of a frame, at most, whose checksums are compared first
 SEGMENTS = 8  # of a row; a copy may be as wide as one
 LEAST_RANGE = 4  # DN between the values of a segment: noise repeats itself in narrower ones
 LEAST_SHARE = 0.05  # of a frame; smaller copies are left alone
@@ -16,8 +17,8 @@ WHOLE = 0.5  # of a frame; with more it is left out as a copy
 
 @dataclass(frozen=True)
 class Repeats:
-    """`same` names the earlier frame that a frame is a copy of; `partly` holds, for other frames,
-    the part [h, w] bool that an earlier frame has as well."""
+    """`same` is the earlier frame of which a frame is a copy; `partly` is, for other frames, the
+    part [h, w] bool that is copied from an earlier one."""
 
     same: Mapping[int, int]
     partly: Mapping[int, np.ndarray]
@@ -25,16 +26,18 @@ class Repeats:
 
 def find_repeats(frames: np.ndarray) -> Repeats:
     """Find what frames [n, h, w] in DN have in common with earlier ones, value by value."""
-    marks = np.stack([_marks(frame) for frame in frames])
+    checksums = np.stack([_checksums(frame) for frame in frames])
     same: dict[int, int] = {}
     partly: dict[int, np.ndarray] = {}
-    earlier = _earlier(marks)
+    earlier = _first_alike(checksums)
     for i in range(1, len(frames)):
         source = earlier[i][earlier[i] >= 0]
-        if np.array_equal(marks[i], marks[i - 1]) and np.array_equal(frames[i], frames[i - 1]):
+        if np.array_equal(checksums[i], checksums[i - 1]) and np.array_equal(
+            frames[i], frames[i - 1]
+        ):
             same[i] = same.get(i - 1, i - 1)
             continue
-        if source.size < LEAST_SHARE * marks[i].size:
+        if source.size < LEAST_SHARE * checksums[i].size:
             continue
         j = int(np.bincount(source).argmax())
         copied = _copied(frames[i], frames[j])
@@ -45,8 +48,9 @@ def find_repeats(frames: np.ndarray) -> Repeats:
     return Repeats(same, partly)
 
 
-def _marks(frame: np.ndarray) -> np.ndarray:
-    """Return a number [rows, segments] for what stands in each segment of some rows; 0 for dull."""
+def _checksums(frame: np.ndarray) -> np.ndarray:
+    """Return a checksum [rows, segments] of each segment of some rows; 0 for segments without
+    contrast."""
     rows = np.asarray(frame[:: max(1, frame.shape[0] // ROWS)]).astype(np.uint64)
     edges = _edges(frame.shape[1])
     weight = np.random.default_rng(0).integers(1, 2**63, frame.shape[1], dtype=np.uint64)
@@ -55,22 +59,22 @@ def _marks(frame: np.ndarray) -> np.ndarray:
     return np.where(spread >= LEAST_RANGE, mark, np.uint64(0))
 
 
-def _earlier(marks: np.ndarray) -> np.ndarray:
-    """Return the first frame [n, r, s] before each that has the same marks [n, r, s], else -1."""
-    n = len(marks)
-    order = np.argsort(marks, axis=0, kind="stable")
-    ordered = np.take_along_axis(marks, order, 0)
-    new = np.ones(marks.shape, bool)
+def _first_alike(checksums: np.ndarray) -> np.ndarray:
+    """Return the first earlier frame [n, r, s] with the same checksums [n, r, s], else -1."""
+    n = len(checksums)
+    order = np.argsort(checksums, axis=0, kind="stable")
+    ordered = np.take_along_axis(checksums, order, 0)
+    new = np.ones(checksums.shape, bool)
     new[1:] = ordered[1:] != ordered[:-1]
     start = np.maximum.accumulate(np.where(new, np.arange(n)[:, None, None], 0), axis=0)
     first = np.take_along_axis(order, start, 0)
-    found = np.empty(marks.shape, np.int64)
+    found = np.empty(checksums.shape, np.int64)
     np.put_along_axis(found, order, np.where(new | (ordered == 0), -1, first), 0)
     return found
 
 
 def _copied(frame: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Return where [h, w] bool whole segments of a frame are those of another."""
+    """Return where [h, w] bool whole segments of a frame equal those of another."""
     edges = _edges(frame.shape[1])
     equal = np.logical_and.reduceat(frame == source, edges, axis=1)
     return np.repeat(equal, np.diff([*edges, frame.shape[1]]), axis=1)

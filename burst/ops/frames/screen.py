@@ -1,4 +1,4 @@
-"""Which frames belong to a stack, which parts of them, and how bright each was recorded."""
+"""Which frames of a stack are used, which parts of them, and how bright each was recorded."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import torch
 from burst.ops.frames.agreement import view_factor
 from burst.ops.frames.judge import judge
 from burst.ops.frames.repeats import find_repeats
-from burst.ops.frames.scene import MOST_SPOILT, look
+from burst.ops.frames.scene import MOST_SPOILT, small_views
 from burst.records import Sensor
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What takes part in a restoration.
+class ScreeningResult:
+    """The frames that are used.
 
-    kept     [m] numbers of the frames that do
+    kept     [m] their numbers
     gain     [m] how bright each was recorded against the others
     valid    [m, h, w] bool, which of their values are good; None for all
-    reasons  why each other frame does not, by number
+    reasons  why each other frame is left out, by number
     parts    the share of a kept frame that is left out, by number
     divided  whether frames fall into groups that do not agree, so that none was left out for that
     """
@@ -41,16 +41,17 @@ def screen(
     strictness: float,
     device: str = "cpu",
     measured: np.ndarray | None = None,
-) -> Verdict:
-    """Judge frames [n, h, w] in DN; a `strictness` above 1 asks for more agreement, below for less.
+) -> ScreeningResult:
+    """Screen frames [n, h, w] in DN; a `strictness` above 1 asks for more agreement, below 1 for
+    less.
 
-    `measured` [n, h, w] says which values were; None for all. At least one frame is kept.
+    `measured` [n, h, w] bool marks valid values; None for all. At least one frame is kept.
     """
     repeats = find_repeats(frames)
     reasons = {i: f"the same as frame {j}" for i, j in repeats.same.items()}
     reasons = {**_unmeasured(measured), **reasons}
     distinct = [i for i in range(len(frames)) if i not in reasons]
-    views = look(frames, sensor, device).of(distinct)
+    views = small_views(frames, sensor, device).of(distinct)
     judged = judge(views, strictness)
     left = [i for i in range(len(distinct)) if i not in judged.reasons]
     reasons.update({distinct[i]: reason for i, reason in judged.reasons.items()})
@@ -60,7 +61,7 @@ def screen(
     for i, copied in repeats.partly.items():
         if i in kept:
             spoilt[i] = spoilt.get(i, np.zeros(size, bool)) | copied
-    return Verdict(
+    return ScreeningResult(
         torch.tensor(kept, device=device),
         judged.gain[left].float().to(device),
         _valid(kept, spoilt, size, device),
@@ -71,7 +72,7 @@ def screen(
 
 
 def _unmeasured(measured: np.ndarray | None) -> dict[int, str]:
-    """Return the frames of which much was not measured [n, h, w] that others show."""
+    """Return the frames of which much of what others show was not measured [n, h, w] bool."""
     if measured is None:
         return {}
     missing = 1 - measured.sum((1, 2)) / max(int(measured.any(0).sum()), 1)
@@ -85,7 +86,7 @@ def _unmeasured(measured: np.ndarray | None) -> dict[int, str]:
 def _valid(
     kept: list[int], spoilt: Mapping[int, np.ndarray], size: tuple[int, int], device: str
 ) -> torch.Tensor | None:
-    """Return which values of the kept frames [m, h, w] are good; None for all."""
+    """Return which values [m, h, w] bool of the kept frames are good; None for all."""
     if not spoilt:
         return None
     valid = torch.ones((len(kept), *size), dtype=torch.bool, device=device)
@@ -95,10 +96,8 @@ def _valid(
 
 
 def _enlarged(part: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Return the part [h, w] of a frame that a part [y, x] of its view stands for.
-
-    The last rows and columns, which fill no pixel of a view, are like the ones before.
-    """
+    """Enlarge a part [y, x] of a view to the frame's size [h, w]. The last rows and columns, which
+    do not fill a pixel of the view, are like the ones before."""
     factor = view_factor(*size)
     rows, columns = (
         (np.arange(side) // factor).clip(max=n - 1)

@@ -1,4 +1,4 @@
-"""Sharpness of frames and tiles that noise cannot fake."""
+"""Sharpness of frames and tiles, with the contribution of noise removed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ COARSE = (1.0, 8.0, 28.0, 56.0, 70.0, 56.0, 28.0, 8.0, 1.0)
 def tile_sharpness(
     frames: torch.Tensor, noise: NoiseModel, tile: int, ratio: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return the noise-free band-pass energy [n, ty, tx] of frames [n, h, w] in tiles.
-
-    The energy that the noise model predicts for the band is subtracted. Never below zero. A
-    frame's noise is `ratio` [n] times as large in variance, if that is given.
-    """
+    """Return the band-pass energy [n, ty, tx] of frames [n, h, w] in tiles, without that of noise.
+    The energy that the noise model predicts for the band is subtracted; the result is never
+    negative. `ratio` [n], if given, multiplies the noise variance of each frame."""
     fine, coarse = _kernel(FINE, len(COARSE), frames), _kernel(COARSE, len(COARSE), frames)
     gain = float((torch.outer(fine, fine) - torch.outer(coarse, coarse)).square().sum())
     size = min(tile, frames.shape[1], frames.shape[2])

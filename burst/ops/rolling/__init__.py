@@ -1,1 +1,1 @@
-"""The geometry of frames whose rows are read at different times."""
+"""Geometry of frames whose rows are read at different times."""

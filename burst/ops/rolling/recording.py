@@ -1,5 +1,5 @@
-"""A recording of a moving scene, and what it tells of how it was taken: how frames are matched, an
-offset between two cameras, how a camera speeds up, how it shakes."""
+"""A rolling-shutter recording with its optical flow, and what is estimated from it: the offset
+between two cameras, the growth of the velocity, the camera's shake."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ import torch
 from torch.nn import functional
 
 from burst.ops.flow import Match, follow
-from burst.ops.rolling.shake import Path, Sighting, find_shake
+from burst.ops.rolling.shake import Shake, TimedFlow, find_shake
 from burst.ops.rolling.unroll import Clock, elapsed
 from burst.ops.warp import pixel_grid, warp
 
+# The numbers below were chosen by hand; docs/methods.md gives the results with them.
 SPAN = 32  # rows, over which an upright edge is followed
-EDGE = 8.0  # of 255 a px, over EDGE_BOX: a steep change across
+EDGE = 8.0  # of 255 a px, mean over EDGE_BOX: the least horizontal slope of an edge
 EDGE_BOX = 5  # px
-SLOWEST = 5.0  # px a frame time; slower edges say nothing of growth
-FEWEST = 1000  # points
-UPRIGHT = 0.05  # share of the speed; the growth that slanting edges feign
-MOST_GROWTH = 0.8  # share in a frame time; at 1 the velocity would vanish within the recording
-WITH_PATH = 2  # the highest order of trajectories beside a path of the camera
-WINDOW = 2  # frames before and after one, which tell of the camera's path about it
-MEETING = 0.3  # of the readout; rows of a pair that are read closer in time tell its offset
-LEAST_TRUST, SURE = 0.5, 0.8
+MIN_SPEED = 5.0  # px a frame time; slower edges do not measure the growth
+MIN_POINTS = 1000  # on such edges
+LEAN = 0.05  # share of the speed; the false growth that slanting edges show
+MAX_GROWTH = 0.8  # share in a frame time; at 1 the velocity would vanish within the recording
+MAX_ORDER_WITH_SHAKE = 2  # of trajectories, where the shake is modelled as well
+WINDOW = 2  # frames before and after one, from which the shake near it is estimated
+SIMULTANEOUS = 0.3  # of the readout; rows of a pair read closer in time measure its offset
+LEAST_TRUST, SURE = 0.5, 0.8  # of flow
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Frames [n, h, w] (luminance, 0..255), the matches known of pairs of them, and their times.
+    """Frames [n, h, w] (luminance, 0..255) with the flow between them and the times of their rows.
 
-    `order` is the degree of the trajectories; where frames are `paired`, 2i and 2i + 1 are of the
-    same moment and read in opposite directions. `gain` is the growth of a lone pair's velocity,
-    `usable` [n, h, w] where pixels tell of the scene, None is everywhere; `paths` are the camera's
-    about some of the frames.
+    matches  flow of pairs of frames, both ways
+    order    degree of the trajectories
+    paired   frames 2i and 2i + 1 are of the same moment, read in opposite directions
+    growth   growth of the velocity of a single pair, as a share in a frame time
+    usable   [n, h, w] 1 where pixels are not saturated, else 0; None is everywhere
+    shakes   the camera's shake near some of the frames, by number
     """
 
     frames: torch.Tensor
@@ -42,9 +45,9 @@ class Recording:
     times: Clock
     order: int
     paired: bool = False
-    gain: float = 0.0
+    growth: float = 0.0
     usable: torch.Tensor | None = None
-    paths: Mapping[int, Path] = field(default_factory=dict)
+    shakes: Mapping[int, Shake] = field(default_factory=dict)
 
     @property
     def displacement_rms(self) -> float:
@@ -67,8 +70,8 @@ class Recording:
         return float(trust.gt(0.5).float().mean())
 
     def flow(self, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the flow [2, h, w] from one frame to another, through those between, and its
-        trust [h, w]."""
+        """Return the flow [2, h, w] px from one frame to another and its trust [h, w]. It is the
+        sum of the steps through the frames between them."""
         step = 1 if second > first else -1
         found, trust = self._step(first, first + step)
         for k in range(first + step, second, step):
@@ -85,7 +88,7 @@ class Recording:
         return found.forth, found.forth_trust
 
     def frames_near(self, instant: float) -> list[int]:
-        """Return the frames that tell of an instant, the closest first."""
+        """Return the frames from which an instant is made, the closest in time first."""
         height = self.frames.shape[1]
         middles = [self.times.instant(k, 0.5, height) for k in range(len(self.frames))]
         order = sorted(range(len(middles)), key=lambda k: abs(middles[k] - instant))
@@ -94,18 +97,17 @@ class Recording:
             return [first, first + 1]
         return [k for k in order if abs(k - order[0]) <= 1]
 
-    def path_about(self, instant: float) -> Path | None:
-        """Return the camera's path about an instant; None where it is not known."""
-        return self.paths.get(self.frames_near(instant)[0])
+    def shake_near(self, instant: float) -> Shake | None:
+        """Return the camera's shake near an instant; None where it is not known."""
+        return self.shakes.get(self.frames_near(instant)[0])
 
 
-def growth(recording: Recording) -> float:
-    """Return by which share of itself the velocity of a pair of frames grows in a frame time.
+def measure_growth(recording: Recording) -> float:
+    """Estimate the growth of a pair's velocity, as a share of the velocity in a frame time.
 
-    The rows of a frame see the motion at different times, so acceleration changes the flow down
-    the frame. So does depth, but not along what stands upright: a column is as far away at its top
-    as at its foot, and moves to the side as fast, even when the camera moves forward. The median
-    over such edges is drawn to zero by how far they may lean.
+    Rows are read at different times, so acceleration changes the flow down the frame. Depth does so
+    as well, but not along upright edges: a column is as far away at its top as at its foot, and
+    moves sideways as fast. The median over such edges is shrunk towards zero, since edges may lean.
     """
     found = []
     for first, second in ((0, 1), (1, 0)):
@@ -113,38 +115,36 @@ def growth(recording: Recording) -> float:
         across = flow[0] / elapsed(flow, recording.times, first, second)
         edges = _sure_edges(recording.frames[first], trust)
         mean = (across[SPAN:] + across[:-SPAN]) / 2
-        points = edges[SPAN:] & edges[:-SPAN] & (mean.abs() > SLOWEST)
+        points = edges[SPAN:] & edges[:-SPAN] & (mean.abs() > MIN_SPEED)
         waited = SPAN * float(recording.times.pace[first])
         found.append(((across[SPAN:] - across[:-SPAN]) / mean)[points] / waited)
     shares = torch.cat(found)
-    if len(shares) < FEWEST:
+    if len(shares) < MIN_POINTS:
         return 0.0
     share = float(shares.median())
-    # Edges that seem to move so unevenly are not the same edges.
-    return share**3 / (share**2 + UPRIGHT**2) if abs(share) < MOST_GROWTH else 0.0
+    # Edges that seem to accelerate more were matched wrongly.
+    return share**3 / (share**2 + LEAN**2) if abs(share) < MAX_GROWTH else 0.0
 
 
 def with_shake(recording: Recording, instants: Sequence[float]) -> Recording:
-    """Return a recording that knows the camera's path about the frames nearest to instants."""
-    paths = {}
+    """Return the recording with the camera's shake near the frames closest to instants."""
+    shakes = {}
     for frame in sorted({recording.frames_near(instant)[0] for instant in instants}):
-        path = find_shake(*_sightings(recording, frame))
+        path = find_shake(*_timed_flows(recording, frame))
         if path is not None:
-            paths[frame] = path
-    order = min(recording.order, WITH_PATH) if paths else recording.order
-    return replace(recording, paths=paths, order=order)
+            shakes[frame] = path
+    order = min(recording.order, MAX_ORDER_WITH_SHAKE) if shakes else recording.order
+    return replace(recording, shakes=shakes, order=order)
 
 
-def misalignment(recording: Recording, first: int) -> torch.Tensor:
-    """Return by how much [2] px the second frame of a pair is displaced against the first.
-
-    Rows that both cameras read at the same time must show the same: what motion of the rows about
-    them says of the row in the middle, where the time between vanishes, is the offset.
-    """
+def camera_offset(recording: Recording, first: int) -> torch.Tensor:
+    """Estimate the offset [2] px of the second camera of a dual reversed pair against the first.
+    Both cameras read the middle row at the same time, so flow there is the offset alone. Robust
+    lines of flow against elapsed time, over rows near the middle, give it at elapsed time zero."""
     flow, trust = recording.flow(first, first + 1)
     gap = elapsed(flow, recording.times, first, first + 1)
     readout = float(recording.times.pace[first].abs()) * flow.shape[1]
-    points = (trust > LEAST_TRUST) & (gap.abs() < MEETING * readout)
+    points = (trust > LEAST_TRUST) & (gap.abs() < SIMULTANEOUS * readout)
     if int(points.sum()) < flow.shape[2]:
         return torch.zeros(2)
     time = gap[points]
@@ -161,33 +161,33 @@ def misalignment(recording: Recording, first: int) -> torch.Tensor:
     return torch.stack(offset)
 
 
-def with_offset(recording: Recording, first: int) -> Recording:
-    """Return a recording that knows the offset of the second frame of a pair."""
+def with_camera_offset(recording: Recording, first: int) -> Recording:
+    """Return the recording with the offset of the second frame of a pair."""
     offset = recording.times.offset.clone()
-    offset[first + 1] = misalignment(recording, first)
+    offset[first + 1] = camera_offset(recording, first)
     return replace(recording, times=replace(recording.times, offset=offset))
 
 
 def _trust_at(trust: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """Return a trust [h, w] where a flow [2, h, w] leads to."""
+    """Return trust [h, w] at the positions to which flow [2, h, w] leads."""
     return warp(trust[None], flow[None], mode="bilinear")[0]
 
 
-def _sightings(recording: Recording, frame: int) -> tuple[torch.Tensor, list[Sighting]]:
-    """Return when the points of a frame are read [h, w], and where the frames about it see them,
-    the closest first."""
+def _timed_flows(recording: Recording, frame: int) -> tuple[torch.Tensor, list[TimedFlow]]:
+    """Return when the points of a frame are read [h, w], and their flow to the frames near it, the
+    closest first."""
     times, size = recording.times, recording.frames.shape[-2:]
     _, y = pixel_grid(recording.frames)
     others = [k for k in range(len(recording.frames)) if 0 < abs(k - frame) <= WINDOW]
     found = []
     for other in sorted(others, key=lambda k: (abs(k - frame), -k)):
         flow, trust = recording.flow(frame, other)
-        found.append(Sighting(flow, trust, times.at(other, y + flow[1])))
+        found.append(TimedFlow(flow, trust, times.at(other, y + flow[1])))
     return times.at(frame, y).expand(size), found
 
 
 def _sure_edges(frame: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
-    """Return [h, w] bool: where a frame [h, w] has a steep change across, and its flow trust."""
+    """Return [h, w] bool: where a frame [h, w] has upright edges and its flow high trust [h, w]."""
     steep = functional.pad(frame.diff(dim=1).abs(), (0, 1))
     mean = functional.avg_pool2d(steep[None, None], EDGE_BOX, 1, EDGE_BOX // 2)[0, 0]
     return (mean > EDGE) & (trust > SURE)

@@ -1,7 +1,7 @@
-"""What a rolling shutter would have read, rendered from images of single instants.
+"""Render what a rolling shutter would have read from images of single instants.
 
 Bidirectional distortion warping (Shang et al., ICCV 2023): a row read at the share t of a span is
-seen in the image at its start and in the one at its end, and the closer one counts more.
+warped from the image at its start and from that at its end; the mean is weighted by 1 - t and t.
 """
 
 from __future__ import annotations
@@ -13,49 +13,51 @@ import torch
 
 from burst.ops.warp import pixel_grid, twice_as_fine, warp, warp_finer
 
-ROUNDS = 3  # of the fixed point: where a pixel was decides by which velocity it moved
+ROUNDS = 3  # of the fixed point: the velocity of a pixel is that at the place it came from
 
 
 @dataclass(frozen=True)
-class Still:
-    """Images [b, h, w] of one instant and the velocities [b, 2, h, w] of their points, px from the
-    start of a readout to its end."""
+class MovingImage:
+    """Images [b, h, w] of one instant and the velocities [b, 2, h, w] of their points. Velocities
+    are in px from the start of a readout to its end."""
 
     image: torch.Tensor
     velocity: torch.Tensor
 
     @cached_property
     def finer(self) -> torch.Tensor:
-        """The images twice as fine: what rendering blurs, a network would learn to oversharpen."""
+        """The images at twice the resolution, so that rendering does not blur them. A network would
+        learn to oversharpen what rendering blurs."""
         return twice_as_fine(self.image)
 
 
 def rerender(
-    start: Still, end: Still, share: torch.Tensor, span: torch.Tensor, offset: torch.Tensor
+    start: MovingImage,
+    end: MovingImage,
+    share: torch.Tensor,
+    span: torch.Tensor,
+    offset: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what rows read at shares [b, h, w] of the time between two instants show, and where
-    [b, h, w] both images reach, 1 there and 0 beyond.
-
-    `span` [b] is that time in readouts, `offset` [b, 2] px by how much the frame is displaced for
-    other reasons than motion.
-    """
+    """Render rows that are read at shares [b, h, w] of the time between two instants. `span` [b] is
+    that time in readouts, `offset` [b, 2] px the displacement of the frame that is not motion. Also
+    returns [b, h, w]: 1 where both images reach, 0 beyond."""
     length = span[:, None, None]
-    from_start, there = _seen(start, -share * length, offset)
-    from_end, there_too = _seen(end, (1 - share) * length, offset)
-    return torch.lerp(from_start, from_end, share), there * there_too
+    from_start, inside_start = _render(start, -share * length, offset)
+    from_end, inside_end = _render(end, (1 - share) * length, offset)
+    return torch.lerp(from_start, from_end, share), inside_start * inside_end
 
 
-def _seen(
-    still: Still, later: torch.Tensor, offset: torch.Tensor
+def _render(
+    source: MovingImage, later: torch.Tensor, offset: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return an image as it is seen by rows that are read so much before it [b, h, w], readouts."""
+    """Warp an image to rows that were read `later` [b, h, w] readouts before its instant."""
     shift = -offset[:, :, None, None]
-    flow = still.velocity * later[:, None] + shift
+    flow = source.velocity * later[:, None] + shift
     for _ in range(ROUNDS):
-        velocity = [warp(still.velocity[:, axis], flow, mode="bilinear") for axis in (0, 1)]
+        velocity = [warp(source.velocity[:, axis], flow, mode="bilinear") for axis in (0, 1)]
         flow = torch.stack(velocity, dim=1) * later[:, None] + shift
-    height, width = still.image.shape[-2:]
+    height, width = source.image.shape[-2:]
     x, y = pixel_grid(flow)
     x, y = x + flow[:, 0], y + flow[:, 1]
-    there = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return warp_finer(still.finer, flow), there.to(still.image)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return warp_finer(source.finer, flow), inside.to(source.image)

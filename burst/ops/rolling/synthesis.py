@@ -1,4 +1,4 @@
-"""The image of one instant, as a global shutter would have taken it, from frames that rolled."""
+"""The image of one instant, as a global shutter takes it, from frames of a rolling shutter."""
 
 from __future__ import annotations
 
@@ -10,29 +10,34 @@ import torch
 from burst.ops.flow import fill
 from burst.ops.rolling.recording import Recording
 from burst.ops.rolling.unroll import (
-    View,
+    FrameSampling,
     blend,
-    carry,
-    choose,
+    choose_trajectories,
     elapsed,
-    open_to_view,
-    reaches,
+    frame_sampling,
+    inside_frame,
     sample,
-    strangeness,
+    trajectories_at,
     trajectory,
-    view,
-    with_gain,
+    velocity_mismatch,
+    visibility,
+    with_velocity_growth,
 )
 from burst.ops.warp import pixel_grid
 
-SHORT = 0.4  # of the readout; motion over a shorter time says little of velocity
+MIN_GAP = 0.4  # of the readout; over shorter times flow measures little of velocity; by hand
 
 
 @dataclass(frozen=True)
-class Instant:
-    """The image [c, h, w] of an instant, and what each of k frames alone says of it, the closest
-    first: its image [k, c, h, w], how long after the instant [k, h, w] a point was seen, how surely
-    [k, h, w] it is the point that is seen; and the points' velocity [2, h, w] px a frame time."""
+class InstantImage:
+    """The image of an instant, and what each of k frames alone shows of it, the closest first.
+
+    image     [c, h, w] merged
+    images    [k, c, h, w] of each frame alone
+    later     [k, h, w] frame times after the instant at which a frame saw the point
+    trust     [k, h, w] how likely a frame shows the point
+    velocity  [2, h, w] px a frame time of the points
+    """
 
     image: torch.Tensor
     images: torch.Tensor
@@ -43,74 +48,72 @@ class Instant:
 
 def image_at(
     recording: Recording, planes: Callable[[int], torch.Tensor], instant: float
-) -> Instant:
+) -> InstantImage:
     """Return the image of an instant; `planes` gives a frame's planes [c, h, w].
 
-    Every frame that sees the instant proposes trajectories; each pixel takes those by which the
-    frames agree best. All frames are then sampled once, from what was recorded, and averaged by
-    how close in time they saw the pixel, without those in which something hides it.
+    Every frame near the instant proposes trajectories; each pixel takes those by which the frames
+    agree best. All frames are then sampled once, from the recorded values, and averaged: a frame
+    counts more the closer in time it saw the pixel, and less where something hides the point.
     """
     if not recording.matches:
-        return _frame_alone(recording, planes(0), instant)
-    seen_by = recording.frames_near(instant)
-    path = recording.path_about(instant)
-    recording = replace(recording, times=replace(recording.times, path=path))
+        return _single_frame(recording, planes(0), instant)
+    near = recording.frames_near(instant)
+    shake = recording.shake_near(instant)
+    recording = replace(recording, times=replace(recording.times, shake=shake))
     times = recording.times
-    motions = {k: _motion(recording, k, instant) for k in seen_by}
-    carried = [carry(motions[k], times, k, instant) for k in seen_by]
-    motion = choose(carried, recording.frames, times, seen_by, instant)
-    views = [view(motion, times, k, instant) for k in seen_by]
-    images = torch.stack([sample(planes(k), v) for k, v in zip(seen_by, views, strict=True)])
-    opened = open_to_view(images, torch.stack(_hidden(recording, motion, motions, views)))
+    motions = {k: _motion(recording, k, instant) for k in near}
+    carried = [trajectories_at(motions[k], times, k, instant) for k in near]
+    motion = choose_trajectories(carried, recording.frames, times, near, instant)
+    samplings = [frame_sampling(motion, times, k, instant) for k in near]
+    images = torch.stack([sample(planes(k), v) for k, v in zip(near, samplings, strict=True)])
+    visible = visibility(images, torch.stack(_occlusion(recording, motion, motions, samplings)))
     if recording.usable is not None:
         usable = [
             sample(recording.usable[k : k + 1], v, "bilinear")[0]
-            for k, v in zip(seen_by, views, strict=True)
+            for k, v in zip(near, samplings, strict=True)
         ]
-        opened = opened * torch.stack(usable).clamp(0, 1)
-    return Instant(
-        blend(images, views, opened),
+        visible = visible * torch.stack(usable).clamp(0, 1)
+    return InstantImage(
+        blend(images, samplings, visible),
         images,
-        torch.stack([seen.later for seen in views]),
-        opened * torch.stack([reaches(seen) for seen in views]),
+        torch.stack([seen.later for seen in samplings]),
+        visible * torch.stack([inside_frame(seen) for seen in samplings]),
         motion[0] + times.velocity_at(instant),
     )
 
 
-def _frame_alone(recording: Recording, image: torch.Tensor, instant: float) -> Instant:
-    """Return what one frame [c, h, w] alone says of an instant: itself, as if nothing moved."""
+def _single_frame(recording: Recording, image: torch.Tensor, instant: float) -> InstantImage:
+    """Return one frame [c, h, w] as the image of an instant, as if nothing moved."""
     _, y = pixel_grid(image)
     later = (recording.times.at(0, y) - instant).expand(image.shape[-2:])
     usable = torch.ones_like(later) if recording.usable is None else recording.usable[0]
     still = torch.zeros(2, *image.shape[-2:])
-    return Instant(image, image[None], later[None], usable[None], still)
+    return InstantImage(image, image[None], later[None], usable[None], still)
 
 
-def _hidden(
+def _occlusion(
     recording: Recording,
     motion: torch.Tensor,
     motions: Mapping[int, torch.Tensor],
-    views: Sequence[View],
+    samplings: Sequence[FrameSampling],
 ) -> list[torch.Tensor]:
-    """Return for each view how surely [h, w] something hides the point: 0 not, from 1 on surely.
-
-    What a frame shows in its place moves otherwise, and is found again in the next frame; and some
-    other frame shows there what is not found again.
-    """
+    """Return for each frame [h, w] whether something hides the point: 0 no, 1 and above yes. The
+    frame then shows something that moves otherwise and is found again in the next frame, while
+    another frame shows at that point what is not found again."""
     found = [
         sample(_trust_of(recording, k)[None], v, "bilinear")[0].clamp(0, 1)
-        for k, v in zip(motions, views, strict=True)
+        for k, v in zip(motions, samplings, strict=True)
     ]
     hidden = []
-    for i, (k, seen) in enumerate(zip(motions, views, strict=True)):
+    for i, (k, seen) in enumerate(zip(motions, samplings, strict=True)):
         others = torch.stack([trust for j, trust in enumerate(found) if j != i])
-        strange = strangeness(seen, motion, motions[k][0])
-        hidden.append(strange * found[i] * (1 - others.amin(0)))
+        mismatch = velocity_mismatch(seen, motion, motions[k][0])
+        hidden.append(mismatch * found[i] * (1 - others.amin(0)))
     return hidden
 
 
 def _trust_of(recording: Recording, frame: int) -> torch.Tensor:
-    """Return the trust [h, w] of a frame's flow to the next, or to the one before."""
+    """Return the trust [h, w] of a frame's flow to the next frame, or to the one before."""
     other = frame + 1 if (frame, frame + 1) in recording.matches else frame - 1
     return recording.flow(frame, other)[1]
 
@@ -127,27 +130,27 @@ def _motion(recording: Recording, frame: int, instant: float) -> torch.Tensor:
         moved = flow - (times.displaced(other, y + flow[1]) - times.displaced(frame, y))
         gap = elapsed(flow, times, frame, other)
         if recording.paired:
-            short = SHORT * abs(float(times.pace[frame])) * flow.shape[1]
+            short = MIN_GAP * abs(float(times.pace[frame])) * flow.shape[1]
             certain = gap.square() / (gap.square() + short**2)
             trust = trust * certain
             velocity = fill(moved * gap / (gap.square() + 1e-12), trust)
         elif velocities:
-            # What is not known of acceleration is taken from around as well, not as velocity.
+            # Unknown acceleration is interpolated from around, rather than unknown velocity.
             extra = moved / gap - velocities[0]
             velocity = velocities[0] + fill(extra, trust * first_trust)
         else:
             first_trust, velocity = trust, fill(moved / gap, trust)
         gaps.append(gap)
         velocities.append(velocity)
-    if recording.gain and len(gaps) == 1:
+    if recording.growth and len(gaps) == 1:
         middle = sum(times.instant(k, 0.5, flow.shape[1]) for k in (0, 1)) / 2
-        now = 1 + recording.gain * (times.at(frame, y) - middle)
-        return with_gain(velocities[0][None], gaps[0], recording.gain / now)
+        now = 1 + recording.growth * (times.at(frame, y) - middle)
+        return with_velocity_growth(velocities[0][None], gaps[0], recording.growth / now)
     return trajectory(torch.stack(gaps), torch.stack(velocities))
 
 
 def _neighbours(recording: Recording, frame: int, instant: float) -> list[int]:
-    """Return the frames, as many as the order, through which a frame's trajectories run."""
+    """Return the frames, as many as the order, that a frame's trajectories pass through."""
     if recording.paired:
         return [frame + 1 - 2 * (frame % 2)]
     height = recording.frames.shape[1]

@@ -1,4 +1,4 @@
-"""What frames alone show of several instants, in one record."""
+"""Collect what frames alone show of several instants in one record."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from burst.ops.rolling.synthesis import Instant
+from burst.ops.rolling.synthesis import InstantImage
 from burst.ops.shutter import row_gain
 from burst.records import Shutter, Stack, Views
 
 
-def views_of(instants: Sequence[Instant], stack: Stack) -> Views:
-    """Return what the frames of a stack alone show of instants.
-
-    At the ends of a recording an instant is seen by fewer frames than others are; what is missing
-    is trusted nowhere.
-    """
+def views_of(instants: Sequence[InstantImage], stack: Stack) -> Views:
+    """Return what each frame of a stack alone shows of instants. At the ends of a recording fewer
+    frames show an instant; the missing ones have zero trust."""
     sensor, scan = stack.sensor, stack.scan
     paired = sensor.shutter is Shutter.DUAL_REVERSED
     unit = sensor.row_time * stack.height if paired else sensor.frame_time
@@ -33,7 +30,7 @@ def views_of(instants: Sequence[Instant], stack: Stack) -> Views:
 
 
 def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Stack tensors [k, ...] to [t, k, ...] of the largest k, the others filled with zeros."""
+    """Stack tensors [k, ...] to [t, k, ...] of the largest k, padded with zeros."""
     most = max(len(part) for part in parts)
     padding = [(0, 0) * (part.ndim - 1) + (0, most - len(part)) for part in parts]
     padded = [functional.pad(p, more) for p, more in zip(parts, padding, strict=True)]

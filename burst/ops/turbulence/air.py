@@ -1,8 +1,8 @@
-"""Turbulent air as Zernike coefficients: correlated over the modes, over the field and in time.
+"""Turbulent air as Zernike coefficients, correlated over the modes, over the field and in time.
 
-Every point of the scene is seen through its own beam. Its wavefront is a Zernike series with Noll's
-covariance; neighbouring beams share air, so each mode is correlated over the field as Takato and
-Yamaguchi (1995) derive, averaged over a path of uniform strength; in time it is first-order
+Every point of the scene is seen through its own beam, whose wavefront is a Zernike series with
+Noll's covariance. Neighbouring beams share air: each mode is correlated over the field as Takato
+and Yamaguchi (1995) derive, averaged over a path of uniform strength. In time it is first-order
 autoregressive.
 """
 
@@ -17,15 +17,15 @@ from einops import einsum, rearrange
 
 from burst.ops.turbulence.zernike import TILT_X, angular_correlation, noll_covariance, noll_to_nm
 
-PATH_LAYERS = 8
-TABLE_SEPARATIONS = (0.0, *np.geomspace(0.02, 60.0, 40).tolist())
-# Higher modes live on smaller eddies, which the wind carries out of the beam sooner.
+PATH_LAYERS = 8  # of the integral over the path
+TABLE_SEPARATIONS = (0.0, *np.geomspace(0.02, 60.0, 40).tolist())  # in diameters of the beam
+# Higher modes live on smaller eddies, which the wind carries out of the beam sooner; by hand.
 HIGHER_MODES_SPEED = 1.4
 
 
 @dataclass(frozen=True)
 class Air:
-    """Turbulence as the camera meets it.
+    """Turbulence along the line of sight of a camera.
 
     d_over_r0    aperture over Fried parameter: the strength
     sampling     pixel pitch in units of lambda / (2 D); 1 is Nyquist, less is finer
@@ -58,7 +58,7 @@ def mode_correlation(j: int, dx: np.ndarray, dy: np.ndarray, aperture_px: float)
     isotropic, directional = angular_correlation(n, m, TABLE_SEPARATIONS)
     distance, angle = np.hypot(dx, dy) / aperture_px, np.arctan2(dy, dx)
     correlation = np.zeros(distance.shape)
-    for separation_per_distance, weight in _path():
+    for separation_per_distance, weight in _path_layers():
         s = separation_per_distance * distance
         radial = np.interp(s, TABLE_SEPARATIONS, isotropic)
         correlation += weight * (
@@ -70,10 +70,9 @@ def mode_correlation(j: int, dx: np.ndarray, dy: np.ndarray, aperture_px: float)
 def zernike_fields(
     air: Air, grid: tuple[int, int], spacing: float, times: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Draw coefficients [times, modes - 1, gy, gx] in rad of Noll's modes 2.., a frame time apart.
-
-    Grid points are `spacing` pixels apart. Random numbers come from the generator's device.
-    """
+    """Draw coefficients [times, modes - 1, gy, gx] in rad of Noll's modes from 2 on, a frame time
+    apart. Grid points are `spacing` pixels apart. Random numbers come from the generator's
+    device."""
     modes = range(TILT_X, air.modes + 1)
     amplitude = torch.stack(
         [_spectral_amplitude(j, grid, spacing, air.aperture_px) for j in modes]
@@ -86,11 +85,9 @@ def zernike_fields(
 
 
 def at_times(fields: torch.Tensor, times: torch.Tensor, correlation: float) -> torch.Tensor:
-    """Evaluate fields [t, c, gy, gx], one frame time apart, at a time [n, gy] of each row's own.
-
-    Between two instants the fields are blended and rescaled, so that the variance stays the same;
-    `correlation` is that of neighbouring instants.
-    """
+    """Interpolate fields [t, c, gy, gx], one frame time apart, to times [n, gy] of n frames' rows.
+    Two instants are blended and rescaled, so that the variance stays the same; `correlation` is
+    that of neighbouring instants."""
     first = times.floor().long().clamp(0, fields.shape[0] - 2)
     late = (times - first).to(fields.dtype)
     early = 1 - late
@@ -107,12 +104,10 @@ def frame_correlation(coherence: float) -> float:
     return math.exp(-1 / coherence) if coherence > 0 else 0.0
 
 
-def _path() -> list[tuple[float, float]]:
-    """Return (beam separation per distance, weight) of the layers of a uniform horizontal path.
-
-    At fraction z of the path from the aperture two beams are z apart per unit of distance in the
-    scene and 1 - z wide; a spherical wave weighs a layer by (1 - z)^(5/3).
-    """
+def _path_layers() -> list[tuple[float, float]]:
+    """Return (beam separation per distance, weight) of the layers of a uniform horizontal path. At
+    fraction z of the path from the aperture two beams are z apart per unit of distance in the scene
+    and 1 - z wide; a spherical wave weighs a layer by (1 - z)^(5/3)."""
     z = (np.arange(PATH_LAYERS) + 0.5) / PATH_LAYERS
     weight = (1 - z) ** (5 / 3)
     return list(zip(z / (1 - z), weight / weight.sum(), strict=True))

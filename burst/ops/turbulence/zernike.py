@@ -45,10 +45,8 @@ def zernike(j: int, rho: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def noll_covariance(first: int, last: int) -> np.ndarray:
-    """Return <a_i a_j> in rad^2 at D/r0 = 1 for modes first..last; scales as (D/r0)^(5/3).
-
-    Noll (1976) eq. 25 in closed form, with the exact constant for the pupil's diameter.
-    """
+    """Return <a_i a_j> in rad^2 at D/r0 = 1 for modes first..last; scales as (D/r0)^(5/3). Noll
+    (1976) eq. 25 in closed form, with the exact constant for the pupil's diameter."""
     modes = range(first, last + 1)
     return np.array([[_covariance(i, j) for j in modes] for i in modes])
 
@@ -66,10 +64,8 @@ def _covariance(i: int, j: int) -> float:
 
 
 def _noll_constant() -> float:
-    """Return the constant of the covariance that belongs to D = 6.88 (r/r0)^(5/3), 2.2460.
-
-    Often printed as 2.2698, with pi for 2^(5/3); that breaks the sum over all modes, 1.0324.
-    """
+    """Return the constant of the covariance that belongs to D = 6.88 (r/r0)^(5/3), 2.2460. Often
+    printed as 2.2698, with pi for 2^(5/3); that breaks the sum over all modes, 1.0324."""
     gamma = special.gamma
     structure = (24 / 5 * gamma(6 / 5)) ** (5 / 6)
     return float(gamma(14 / 3) * structure * gamma(11 / 6) ** 2 / (2 * math.pi * 2 ** (5 / 3)))
@@ -77,11 +73,9 @@ def _noll_constant() -> float:
 
 @lru_cache(maxsize=64)
 def angular_correlation(n: int, m: int, separations: tuple[float, ...]) -> tuple[np.ndarray, ...]:
-    """Return the isotropic and the directional part of a mode's correlation on one thin layer.
-
-    For two beams `s` diameters apart at angle phi the correlation of mode (n, m) is
-    isotropic(s) + directional(s) * cos(2 |m| phi); a sine mode has the opposite sign.
-    """
+    """Return the isotropic and the directional part of a mode's correlation on one thin layer. For
+    two beams `s` diameters apart at angle phi the correlation of mode (n, m) is isotropic(s) +
+    directional(s) * cos(2 |m| phi); a sine mode has the opposite sign."""
     order = abs(m)
     # Tilt draws a tenth of its variance from waves a thousand apertures long: start far below them.
     x = np.geomspace(1e-8, 100.0, 1200)

@@ -13,11 +13,11 @@ import torch
 
 from burst.data.samples import collection as module
 from burst.data.samples.collection import keys_of, open_collection
-from burst.data.samples.turbulence import Key, Making, Sample, held_apart
+from burst.data.samples.turbulence import Sample, SampleKey, StackSampleSettings, split_scenes
 from burst.files.digest import code_digest, essence, source_files
 from burst.records import Level
 
-SMALL = Making(size=64, frames=(4, 6), pipeline="classical")
+SMALL = StackSampleSettings(size=64, frames=(4, 6), pipeline="classical")
 KEYS = keys_of(("low",), 3, 1)
 
 
@@ -95,11 +95,21 @@ def test_folder_s_name_follows_from_settings_and_scenes(tmp_path):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy/x.png").write_bytes((tmp_path / "a/x.png").read_bytes())
 
-    def name(making=SMALL, folder="a"):
-        return open_collection(tmp_path / "s", making, [str(tmp_path / folder)]).folder.name
+    def name(settings=SMALL, folder="a"):
+        return open_collection(tmp_path / "s", settings, [str(tmp_path / folder)]).folder.name
 
     assert name() == name() == name(folder="copy")
-    assert len({name(), name(folder="b"), name(Making(size=65)), name(Making(seed=1))}) == 4
+    assert (
+        len(
+            {
+                name(),
+                name(folder="b"),
+                name(StackSampleSettings(size=65)),
+                name(StackSampleSettings(seed=1)),
+            }
+        )
+        == 4
+    )
 
 
 def test_code_counts_and_comments_do_not(tmp_path):
@@ -114,11 +124,11 @@ def test_code_counts_and_comments_do_not(tmp_path):
 
 def test_held_out_scenes_are_never_learnt_from():
     folder = [str(i) for i in range(25)]
-    learnt, held_out = held_apart(folder, False), held_apart(folder, True)
+    learnt, held_out = split_scenes(folder, False), split_scenes(folder, True)
     assert sorted(learnt + held_out, key=int) == folder
     assert len(held_out) == 2
-    assert held_apart(["one"], True) == ["one"]
+    assert split_scenes(["one"], True) == ["one"]
 
 
 def test_name_of_a_key():
-    assert Key("very-high", 12, held_out=True).name == "very-high-held-out-00012"
+    assert SampleKey("very-high", 12, held_out=True).name == "very-high-held-out-00012"

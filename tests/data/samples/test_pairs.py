@@ -18,17 +18,17 @@ from burst.data.samples.pairs import (
     sample_of_pair,
     with_more_noise,
 )
-from burst.data.samples.rolling import ShutterMaking
-from burst.data.samples.turbulence import Key, load_sample, save_sample
+from burst.data.samples.rolling import ShutterSampleSettings
+from burst.data.samples.turbulence import SampleKey, load_sample, save_sample
 from burst.data.scenes import SCENES
 from burst.network.preparation import SHUTTER_EVIDENCE
 from burst.records import Sensor, Shutter, Stack, StackError
 
-MAKING = ShutterMaking(
+MAKING = ShutterSampleSettings(
     kind="dual_reversed", size=64, frames=(1, 1), truth=False, pipeline="dual_reversed",
     speed=(2.0, 6.0),
 )  # fmt: skip
-KEY = Key("low", 0)
+KEY = SampleKey("low", 0)
 
 
 def test_a_sample_has_three_instants_and_the_pair_that_was_read(tmp_path):
@@ -98,4 +98,4 @@ def test_a_folder_without_pairs_is_told(tmp_path):
 )
 def test_who_needs_the_truth_is_told(settings, message):
     with pytest.raises(ValueError, match=message):
-        ShutterMaking(**settings)
+        ShutterSampleSettings(**settings)

@@ -11,16 +11,16 @@ from rolled import recording
 
 from burst.data.samples.collection import open_collection
 from burst.data.samples.rolling import (
-    Draws,
-    ShutterMaking,
+    RandomDraws,
+    ShutterSampleSettings,
     as_video,
     make_shutter_sample,
     record,
     sample_of_instant,
 )
 from burst.data.samples.turbulence import (
-    Key,
     Sample,
+    SampleKey,
     load_sample,
     save_sample,
     stages_before_network,
@@ -32,13 +32,13 @@ from burst.ops.color import linear_to_display
 from burst.ops.metrics import psnr
 from burst.records import Burst
 
-SMALL = ShutterMaking(kind="rolling", size=64, frames=(2, 3), speed=(2.0, 6.0))
-KEY = Key("medium", 1)
+SMALL = ShutterSampleSettings(kind="rolling", size=64, frames=(2, 3), speed=(2.0, 6.0))
+KEY = SampleKey("medium", 1)
 INSIDE = (slice(8, -8), slice(8, -8))
 
 
-def make(key: Key = KEY, making: ShutterMaking = SMALL):
-    return make_shutter_sample(key, making, [list(SCENES)])
+def make(key: SampleKey = KEY, settings: ShutterSampleSettings = SMALL):
+    return make_shutter_sample(key, settings, [list(SCENES)])
 
 
 def test_a_sample_has_all_planes_and_scalars_and_a_file_holds_it(tmp_path):
@@ -58,9 +58,9 @@ def test_the_key_decides_the_sample():
 
 
 def test_sharp_samples_are_exposed_for_no_time():
-    making = replace(SMALL, exposure=(0.2, 0.5))
+    settings = replace(SMALL, exposure=(0.2, 0.5))
     for sharp, exposed in ((0.0, True), (1.0, False)):
-        found = record(KEY, replace(making, sharp=sharp), [list(SCENES)], Draws(3))
+        found = record(KEY, replace(settings, sharp=sharp), [list(SCENES)], RandomDraws(3))
         assert (found.sensor.exposure_time > 0) == exposed
 
 
@@ -79,8 +79,8 @@ def test_planes_are_those_of_inference_and_the_truth_is_where_it_was():
 
 @pytest.mark.parametrize("video", [0.0, 1.0])
 def test_however_it_is_stored_the_network_sees_the_same_scene(video):
-    making = replace(SMALL, video=video, clean=1.0, exposure=(0.0, 0.0))
-    sample = make(making=making)
+    settings = replace(SMALL, video=video, clean=1.0, exposure=(0.0, 0.0))
+    sample = make(settings=settings)
     assert psnr(sample.base[INSIDE], sample.truth[INSIDE]) > 18
     assert 0.6 < float(sample.base.quantile(0.995)) < 1.2
 
@@ -97,7 +97,7 @@ def test_a_video_is_the_same_light_encoded_for_a_display():
 
 def test_collections_of_other_kinds_have_other_folders(tmp_path):
     names = {
-        open_collection(tmp_path, making, []).folder.name
-        for making in (SMALL, replace(SMALL, seed=1), replace(SMALL, kind="dual_reversed"))
+        open_collection(tmp_path, settings, []).folder.name
+        for settings in (SMALL, replace(SMALL, seed=1), replace(SMALL, kind="dual_reversed"))
     }
     assert len(names) == 3

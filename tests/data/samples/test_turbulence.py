@@ -9,9 +9,9 @@ import torch
 from simulated import after, stack_of, truth_of
 
 from burst.data.samples.turbulence import (
-    Key,
-    Making,
     Sample,
+    SampleKey,
+    StackSampleSettings,
     load_sample,
     make_sample,
     sample_of,
@@ -28,8 +28,8 @@ from burst.pipeline import load
 from burst.records import Burst
 from burst.simulate import _write as write_stack
 
-SMALL = Making(size=64, frames=(4, 6), pipeline="classical")
-KEY = Key("medium", 3)
+SMALL = StackSampleSettings(size=64, frames=(4, 6), pipeline="classical")
+KEY = SampleKey("medium", 3)
 INSIDE = (slice(8, -8), slice(8, -8))
 
 
@@ -61,7 +61,9 @@ def test_a_share_of_the_scenes_is_drawn():
         "images": replace(SMALL, targets=0.0),
         "plain": replace(SMALL, targets=0.0, plain=1.0),
     }
-    truths = {name: make_sample(KEY, making, [["page"]]).truth for name, making in kinds.items()}
+    truths = {
+        name: make_sample(KEY, settings, [["page"]]).truth for name, settings in kinds.items()
+    }
     assert len({float(truth.mean()) for truth in truths.values()}) == 4
     rough = {name: float(truth.diff().abs().median()) for name, truth in truths.items()}
     assert rough["rectangles"] < 0.2 * rough["images"]

@@ -6,34 +6,34 @@ import numpy as np
 import pytest
 
 from burst.data.defects import DEFECTS
-from burst.data.mishaps import MISHAPS
+from burst.data.faults import FAULTS
 from burst.measure.sound_table import sound_table
 from burst.measure.suites.sound import (
     PATHS,
+    DisturbedStack,
     SoundBench,
-    Trouble,
-    spoilt,
-    too_much,
-    troubles,
-    unspoilt,
+    disturbed,
+    disturbed_stacks,
+    excessive_losses,
+    undisturbed,
 )
 from burst.pipeline import load
 
 
-def trouble(part: str, what: str, frames: int = 12, size: int = 96) -> Trouble:
+def trouble(part: str, what: str, frames: int = 12, size: int = 96) -> DisturbedStack:
     """Return one trouble of a small stack."""
-    return Trouble(part, what, "camera", "low", 0, frames, size)
+    return DisturbedStack(part, what, "camera", "low", 0, frames, size)
 
 
 def test_every_trouble_is_tried_at_every_level():
-    found = troubles(["camera"], ["low", "high"], 0, 12, 96)
-    assert {case.what for case in found} == {"none", *MISHAPS, *DEFECTS, *PATHS}
+    found = disturbed_stacks(["camera"], ["low", "high"], 0, 12, 96)
+    assert {case.what for case in found} == {"none", *FAULTS, *DEFECTS, *PATHS}
     assert len(found) == 2 * len({case.what for case in found})
 
 
 def test_the_reference_has_the_same_frames_without_the_bad_ones():
-    stack, bad = spoilt(trouble("frames", "dark"))
-    reference = unspoilt(trouble("frames", "dark"), bad)
+    stack, bad = disturbed(trouble("frames", "dark"))
+    reference = undisturbed(trouble("frames", "dark"), bad)
     good = np.setdiff1d(np.arange(12), bad)
     assert len(bad) == 1
     assert np.array_equal(stack.frames[good], reference.frames)
@@ -51,7 +51,7 @@ def test_what_is_lost_is_counted(part, what):
 
 def test_what_costs_too_much_is_told():
     rows = [("dark", 0.1), ("dark", 0.2), ("bird", 0.2), ("bird", 0.6), ("identical", 5.0)]
-    found = too_much([{"case": {"what": what}, "loss": loss} for what, loss in rows])
+    found = excessive_losses([{"case": {"what": what}, "loss": loss} for what, loss in rows])
     assert found == {"bird": pytest.approx(0.4)}
 
 

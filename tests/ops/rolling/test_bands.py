@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from burst.ops.rolling.bands import BANDS, CELLS, camera_motion, motion_of_flow, motion_of_pixels
+from burst.ops.rolling.bands import (
+    BANDS,
+    CELLS,
+    camera_motion,
+    motion_from_flow,
+    motion_from_pixels,
+)
 from burst.ops.warp import pixel_grid, warp
 
 H, W = 128, 96
@@ -39,7 +45,7 @@ def expected() -> np.ndarray:
 def test_pixels_tell_what_flow_tells_only_about():
     before, after = frames(texture(0))
     about = expected() + np.random.default_rng(0).normal(0, 0.4, (BANDS, 2))
-    found = motion_of_pixels(torch.from_numpy(np.stack([before, after])).float(), about, NOBODY)
+    found = motion_from_pixels(torch.from_numpy(np.stack([before, after])).float(), about, NOBODY)
     assert np.abs(found - expected()).max() < 0.05
 
 
@@ -48,7 +54,7 @@ def test_flow_that_is_drawn_to_zero_where_nothing_shows_is_mended():
     scene[:, 30:] = 128.0
     flow = swaying()
     flow[:, :, 30:] *= 0.5
-    rough, _ = motion_of_flow(flow, torch.ones(H, W))
+    rough, _ = motion_from_flow(flow, torch.ones(H, W))
     assert np.abs(rough - expected())[1:-1].max() > 1
     found = camera_motion(*frames(scene), flow, torch.ones(H, W))
     assert np.abs(found - expected())[1:-1].max() < 0.1
@@ -60,8 +66,8 @@ def test_what_moves_by_itself_is_left_out():
     flow[0, 40:90, 30:70] += 6
     other = texture(3).round().clamp(0, 255).byte().numpy()
     before[40:90, 30:70], after[40:90, 36:76] = other[40:90, 30:70], other[40:90, 30:70]
-    _, astray = motion_of_flow(flow, torch.ones(H, W))
-    assert astray.any()
+    _, outlier = motion_from_flow(flow, torch.ones(H, W))
+    assert outlier.any()
     found = camera_motion(before, after, flow, torch.ones(H, W))
     assert np.abs(found - expected()).max() < 0.1
 

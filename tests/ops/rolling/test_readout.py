@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from burst.ops.rolling.bands import motion_of_flow
-from burst.ops.rolling.readout import RATIOS, measure_readout
+from burst.ops.rolling.bands import motion_from_flow
+from burst.ops.rolling.readout import RATIOS, readout_from_motion
 from burst.ops.vibration import Vibration
 
 H, W = 160, 24
@@ -35,7 +35,7 @@ def flows(ratio: float, frames: int, swing: float, near: float = 0.0) -> list[to
 
 def measured(given: list[torch.Tensor], trust: torch.Tensor | None = None):
     sure = torch.ones(H, W) if trust is None else trust
-    return measure_readout([motion_of_flow(flow, sure)[0] for flow in given], H)
+    return readout_from_motion([motion_from_flow(flow, sure)[0] for flow in given], H)
 
 
 @pytest.mark.parametrize("ratio", [0.25, 0.425, 0.8])
@@ -83,10 +83,10 @@ def test_an_object_that_moves_by_itself_does_not_count():
 
 def test_bands_that_an_object_fills_count_little():
     sure, draw = torch.ones(H, W), np.random.default_rng(1)
-    moved = [motion_of_flow(flow, sure)[0] for flow in flows(0.425, 10, swing=6.0)]
+    moved = [motion_from_flow(flow, sure)[0] for flow in flows(0.425, 10, swing=6.0)]
     for bands in moved:
         bands[draw.choice(len(bands), 3, replace=False)] += draw.uniform(1, 3, 2)
-    found = measure_readout(moved, H)
+    found = readout_from_motion(moved, H)
     assert found.ratio == pytest.approx(0.425, abs=0.01)
     assert found.low <= 0.425 <= found.high
     assert found.high - found.low < 0.1

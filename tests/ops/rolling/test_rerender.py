@@ -7,7 +7,7 @@ import torch
 from rolled import recording, truth
 from simulated import rms
 
-from burst.ops.rolling.rerender import Still, rerender
+from burst.ops.rolling.rerender import MovingImage, rerender
 from burst.ops.shutter import readout_share
 from burst.records import Shutter
 
@@ -16,13 +16,13 @@ NOW = torch.zeros(1, 2)
 ONE = torch.ones(1)
 
 
-def still(image: torch.Tensor, dx: float, dy: float) -> Still:
+def still(image: torch.Tensor, dx: float, dy: float) -> MovingImage:
     velocity = (
         torch.tensor([float(dx), float(dy)])
         .to(image)[None, :, None, None]
         .expand(1, 2, *image.shape)
     )
-    return Still(image[None], velocity)
+    return MovingImage(image[None], velocity)
 
 
 def test_a_still_scene_is_what_it_is():
@@ -72,7 +72,7 @@ def test_velocity_learns_from_what_was_read():
     read = torch.from_numpy(sequence.frames[0] / 255).float()
     velocity = torch.full((1, 2, H, W), 4.0, requires_grad=True)
     made, there = rerender(
-        Still(first[None], velocity), Still(last[None], velocity), share, ONE, NOW
+        MovingImage(first[None], velocity), MovingImage(last[None], velocity), share, ONE, NOW
     )
     (((made - read) * there) ** 2).sum().backward()
     assert float(velocity.grad[:, 0].sum()) < 0  # 6.35 px to the right, not 4

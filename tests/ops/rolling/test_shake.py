@@ -4,7 +4,7 @@ import pytest
 import torch
 from simulated import rms
 
-from burst.ops.rolling.shake import Path, Sighting, find_shake
+from burst.ops.rolling.shake import Shake, TimedFlow, find_shake
 from burst.ops.vibration import Vibration
 
 SIZE = (96, 128)
@@ -28,7 +28,7 @@ class Scene:
         rows = torch.arange(SIZE[0])[:, None] / SIZE[0]
         return (frame + READOUT * rows).expand(SIZE)
 
-    def sighting(self, frame: int, other: int) -> Sighting:
+    def timed_flow(self, frame: int, other: int) -> TimedFlow:
         """Return where another frame sees the points of a frame; far ones move half as fast."""
         own, times = self.own_times(frame), self.own_times(other)
         for _ in range(4):
@@ -39,16 +39,16 @@ class Scene:
             flow[:, 30:66, :64] -= self.object(own)[:, 30:66, :64]
             rows = torch.arange(SIZE[0])[:, None] + flow[1]
             times = other + READOUT * rows / SIZE[0]
-        return Sighting(flow, torch.ones(SIZE), times)
+        return TimedFlow(flow, torch.ones(SIZE), times)
 
     def object(self, times: torch.Tensor) -> torch.Tensor:
         bent = self.bend * times**2 / 2 + (5.0 if self.bend else 0.0) * times
         return torch.stack([bent, torch.zeros_like(bent)])
 
-    def found(self, frame: int, *others: int) -> Path | None:
-        return find_shake(self.own_times(frame), [self.sighting(frame, k) for k in others])
+    def found(self, frame: int, *others: int) -> Shake | None:
+        return find_shake(self.own_times(frame), [self.timed_flow(frame, k) for k in others])
 
-    def errors(self, path: Path | None, frame: int) -> tuple[float, float]:
+    def errors(self, path: Shake | None, frame: int) -> tuple[float, float]:
         """Return by how much (px rms) rows stay displaced against the middle one: as they were,
         and with what was found; of both a steady motion is taken out."""
         times = self.own_times(frame)[:, 0]
@@ -78,7 +78,7 @@ def test_two_frames_tell_nothing_of_it():
 
 def test_frames_in_which_little_is_found_again_tell_nothing_of_it():
     scene = Scene(0.4)
-    lost = [Sighting(s.flow, 0 * s.trust, s.times) for s in (scene.sighting(2, 3),) * 2]
+    lost = [TimedFlow(s.flow, 0 * s.trust, s.times) for s in (scene.timed_flow(2, 3),) * 2]
     assert find_shake(scene.own_times(2), lost) is None
 
 
@@ -95,7 +95,7 @@ def test_an_object_that_speeds_up_is_not_the_camera():
 
 
 def test_a_path_is_straight_between_its_points_and_rests_beyond():
-    path = Path(1.0, torch.tensor([[0.0, 1.0, 4.0], [0.0, 0.0, 2.0]]), 0.1)
+    path = Shake(1.0, torch.tensor([[0.0, 1.0, 4.0], [0.0, 0.0, 2.0]]), 0.1)
     step = (path.end - path.start) / 2
     times = torch.tensor([0.0, 1.0 + step / 2, 1.0 + 1.5 * step, 9.0])
     expected = torch.tensor([[0.0, 0.5, 2.5, 4.0], [0.0, 0.0, 1.0, 2.0]])
@@ -104,5 +104,5 @@ def test_a_path_is_straight_between_its_points_and_rests_beyond():
 
 
 def test_a_velocity_is_that_of_the_path():
-    path = Path(0.0, torch.arange(65.0).repeat(2, 1) * torch.tensor([[2 / 64], [-1 / 64]]), 0.0)
+    path = Shake(0.0, torch.arange(65.0).repeat(2, 1) * torch.tensor([[2 / 64], [-1 / 64]]), 0.0)
     torch.testing.assert_close(path.velocity(0.5), torch.tensor([2.0, -1.0]))

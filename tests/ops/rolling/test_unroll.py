@@ -6,17 +6,17 @@ import torch
 from simulated import rms
 
 from burst.ops.rolling.unroll import (
-    View,
+    FrameSampling,
     blend,
-    carry,
-    choose,
+    choose_trajectories,
     clock,
     elapsed,
-    open_to_view,
+    frame_sampling,
     position,
+    trajectories_at,
     trajectory,
-    view,
-    with_gain,
+    visibility,
+    with_velocity_growth,
 )
 from burst.ops.warp import pixel_grid
 from burst.records import Sensor, Shutter
@@ -64,7 +64,7 @@ def test_trajectories_pass_through_what_they_were_made_of(degree):
 
 def test_a_growing_velocity_has_the_mean_it_was_made_of():
     gap, mean = everywhere(-1.1)[0], everywhere(20, -4)[None]
-    motion = with_gain(mean, gap, everywhere(0.1)[0])
+    motion = with_velocity_growth(mean, gap, everywhere(0.1)[0])
     torch.testing.assert_close(position(motion, gap) / gap, mean[0])
     torch.testing.assert_close(motion[1], 0.05 * motion[0])
 
@@ -72,7 +72,7 @@ def test_a_growing_velocity_has_the_mean_it_was_made_of():
 @pytest.mark.parametrize("frame", [0, 1])
 def test_a_view_lands_on_the_row_that_is_read_then(frame):
     motion = torch.stack([everywhere(6, 9), everywhere(1, -2)])
-    seen = view(motion, TIMES, frame, 0.6)
+    seen = frame_sampling(motion, TIMES, frame, 0.6)
     _, y = pixel_grid(motion)
     landed = TIMES.at(frame, y + seen.displacement[1])
     torch.testing.assert_close(landed - 0.6, seen.later, atol=1e-5, rtol=0)
@@ -80,7 +80,7 @@ def test_a_view_lands_on_the_row_that_is_read_then(frame):
 
 
 def test_a_view_out_of_the_frame_counts_next_to_nothing():
-    weight = view(everywhere(30, 0)[None], TIMES, 1, 0.4).weight
+    weight = frame_sampling(everywhere(30, 0)[None], TIMES, 1, 0.4).weight
     assert float(weight[20, -1]) < 1e-3 * float(weight[20, 2])
 
 
@@ -89,7 +89,7 @@ def test_trajectories_are_carried_to_where_their_points_are():
     # Velocity depends on the column of frame 0 at row 0, which is read at time 0.
     motion = everywhere(4, 0)[None].clone()
     motion[0, 0] += 0.1 * x
-    carried = carry(motion, TIMES, 0, 0.5)
+    carried = trajectories_at(motion, TIMES, 0, 0.5)
     column, row = 20.0, 10
     wait = 0.5 - 0.8 * row / H
     expected_source = (column - 4 * wait) / (1 + 0.1 * wait)
@@ -98,7 +98,7 @@ def test_trajectories_are_carried_to_where_their_points_are():
 
 def test_carried_acceleration_counts_from_the_instant():
     motion = torch.stack([everywhere(4, 0), everywhere(3, 0)])
-    carried = carry(motion, TIMES, 0, 1.0)
+    carried = trajectories_at(motion, TIMES, 0, 1.0)
     wait = 1.0 - 0.8 * 10 / H
     torch.testing.assert_close(carried[0, 0, 10], torch.full((W,), 4 + 2 * 3 * wait))
     torch.testing.assert_close(carried[1, 0, 10], torch.full((W,), 3.0))
@@ -111,14 +111,14 @@ def test_the_trajectory_by_which_frames_agree_is_chosen():
     true = clock(Sensor(frame_time=1.0), H, np.ones(2))
     still, moving = everywhere(0, 0)[None], everywhere(4, 0)[None]
     for order in ([still, moving], [moving, still]):
-        chosen = choose(order, frames, true, [0, 1], 0.0)
+        chosen = choose_trajectories(order, frames, true, [0, 1], 0.0)
         torch.testing.assert_close(chosen[INSIDE], moving[INSIDE])
 
 
 def test_where_images_differ_the_hidden_one_is_left_out():
     images = torch.stack([everywhere(0.2), everywhere(0.8)])
-    views = [View(everywhere(0, 0), everywhere(0)[0], everywhere(1)[0])] * 2
+    samplings = [FrameSampling(everywhere(0, 0), everywhere(0)[0], everywhere(1)[0])] * 2
     nothing, surely = torch.zeros(H, W), torch.full((H, W), 3.0)
     for hidden, mean in ((nothing, 0.5), (surely, 0.2)):
-        opened = open_to_view(images, torch.stack([nothing, hidden]))
-        assert rms(blend(images, views, opened) - mean) < 2e-3
+        visible = visibility(images, torch.stack([nothing, hidden]))
+        assert rms(blend(images, samplings, visible) - mean) < 2e-3

@@ -1,4 +1,4 @@
-"""The stacks of a challenge: where they lie, what their images are called, what they hold."""
+"""The stacks of a challenge: their paths, the names of their images, their digests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from burst.submission.challenge import Challenge, SubmissionError
 
 
 @dataclass(frozen=True)
-class Source:
+class ChallengeStack:
     """One stack: its path, its place below the root ("low/a"), and the name of its image."""
 
     path: Path
@@ -23,25 +23,23 @@ class Source:
     image: str
 
 
-def find_sources(root: Path, challenge: Challenge) -> list[Source]:
-    """Return the stacks in a folder and its subfolders, in order of their places.
-
-    SubmissionError where they are not as many as the challenge has, lie in other folders, or two
-    of them would give images of one name.
-    """
+def find_challenge_stacks(root: Path, challenge: Challenge) -> list[ChallengeStack]:
+    """Return the stacks in a folder and its subfolders, sorted by place. SubmissionError if their
+    number or folders are not those of the challenge, or two stacks would give images of the same
+    name."""
     if not os.path.isdir(root):
         raise SubmissionError(f"--stacks {root}: expected a folder of stacks, found none there.")
     sources = [_source(path, root, challenge) for path in _stacks_in(root)]
     if not sources:
         raise SubmissionError(f"--stacks {root}: expected stacks in it, found none.")
-    faults = [*_miscounted(root, sources, challenge), *_namesakes(root, sources)]
+    faults = [*_count_faults(root, sources, challenge), *_name_collisions(root, sources)]
     if faults:
         raise SubmissionError("\n".join(faults))
     return sorted(sources, key=lambda source: source.place)
 
 
-def digest_inputs(source: Source, root: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a stack, its sidecar among them, by place below root."""
+def digest_inputs(source: ChallengeStack, root: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a stack and of its sidecar, by path below root."""
     path, sidecar = source.path, find_sidecar(source.path)
     files = [f for f in visible_entries(path) if f.is_file()] if path.is_dir() else [path]
     if sidecar and sidecar not in files:
@@ -59,15 +57,15 @@ def _stacks_in(folder: Path) -> list[Path]:
     return found
 
 
-def _source(path: Path, root: Path, challenge: Challenge) -> Source:
+def _source(path: Path, root: Path, challenge: Challenge) -> ChallengeStack:
     place = path.relative_to(root)
     stem = path.name if path.is_dir() else path.stem
     image = challenge.image_of(stem, path.parent.name)
-    return Source(path, place.with_name(stem).as_posix(), image)
+    return ChallengeStack(path, place.with_name(stem).as_posix(), image)
 
 
-def _miscounted(root: Path, sources: Sequence[Source], challenge: Challenge) -> list[str]:
-    """Say where more or fewer stacks lie than the challenge has."""
+def _count_faults(root: Path, sources: Sequence[ChallengeStack], challenge: Challenge) -> list[str]:
+    """Return where there are more or fewer stacks than the challenge has."""
     faults = []
     if challenge.count is not None and len(sources) != challenge.count:
         faults.append(
@@ -85,8 +83,8 @@ def _miscounted(root: Path, sources: Sequence[Source], challenge: Challenge) -> 
     return faults
 
 
-def _namesakes(root: Path, sources: Sequence[Source]) -> list[str]:
-    """Say which stacks would give images of one name; on many disks case makes no difference."""
+def _name_collisions(root: Path, sources: Sequence[ChallengeStack]) -> list[str]:
+    """Return which stacks would give images of the same name, ignoring case as many disks do."""
     by_name: dict[str, list[str]] = {}
     for source in sources:
         place = source.path.relative_to(root).as_posix()

@@ -1,6 +1,6 @@
-"""Read videos of more than 8 bits through the program `ffmpeg`, where there is one.
+"""Read videos of more than 8 bits through the program `ffmpeg`, where it is installed.
 
-OpenCV hands on 8 bits of them. The program is no part of burst, and nothing else needs it.
+OpenCV returns only 8 bits of them. The program is not part of burst, and nothing else needs it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import numpy as np
 PROGRAM = "ffmpeg"
 
 
-def find_program() -> str | None:
-    """Return where ffmpeg is; None where there is none."""
+def find_ffmpeg() -> str | None:
+    """Return the path of ffmpeg; None where it is not installed."""
     return shutil.which(PROGRAM)
 
 
-def decode_deep(
+def decode_16_bits(
     program: str,
     path: Path,
     shape: tuple[int, ...],
     keep: Callable[[np.ndarray], np.ndarray],
     count: int,
 ) -> list[np.ndarray] | None:
-    """Return what is kept of the first `count` frames of this shape, [h, w] or [h, w, 3] uint16,
-    blue first, as their rows were recorded; None where ffmpeg does not give as many."""
+    """Return `keep` of each of the first `count` frames; None where ffmpeg returns fewer. `keep`
+    gets frames of this shape, [h, w] or [h, w, 3] uint16, blue first, with rows as recorded."""
     pixels = "gray16le" if len(shape) == 2 else "bgr48le"
-    # Without `file:`, a name with a colon would be a protocol.
+    # Without `file:`, a name with a colon would be taken as a protocol.
     command = [
         program, "-v", "quiet", "-nostdin", "-noautorotate", "-i", f"file:{path}", "-map", "0:v:0",
         "-fps_mode", "passthrough", "-frames:v", str(count), "-sws_flags", "accurate_rnd+bitexact",

@@ -1,4 +1,4 @@
-"""The layout of our own: frames and `stack.toml` as any stack, truths in a folder of their own."""
+"""The layout of simulations: frames and `stack.toml` like any stack, truths in a subfolder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from burst.files.write import atomic_write
 from burst.records import StackError
 
 NAME = "simulated"
-LOOKS = "<n>.png, stack.toml and truth/<k>.png with truth/truth.toml"
+PATTERN = "<n>.png, stack.toml and truth/<k>.png with truth/truth.toml"
 
 TRUTH = "truth"
 TABLE = "truth.toml"
@@ -25,10 +25,8 @@ _ADVICE = "Simulate it again."
 
 
 def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
-    """Write a sequence of whole frames (no masks, no flow); the folder is there whole or not.
-
-    StackError if something else is there already; WriteError for whatever the disk refuses.
-    """
+    """Write a sequence of whole frames (no masks, no flow); the folder appears when it is complete.
+    StackError if something else is there already; WriteError if the disk refuses."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StackError(f"{folder}: expected an empty place, found files. Choose another --out.")
     with atomic_write(folder) as part:
@@ -40,14 +38,14 @@ def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
     return [folder, folder / "stack.toml", folder / TRUTH]
 
 
-def find_written(folder: Path, entries: list[Path]) -> list[Listing]:
-    """Return the sequence of a folder that `write_sequence` wrote; none if it is another."""
+def find_simulated(folder: Path, entries: list[Path]) -> list[Listing]:
+    """Return the sequence of a folder that `write_sequence` wrote; none for others."""
     table = folder / TRUTH / TABLE
     if folder / TRUTH not in entries or not table.is_file():
         return []
     with explained(table, "frame = [...] and share = [...], one of each truth", _ADVICE):
-        told: dict[str, Any] = tomllib.loads(table.read_text("utf-8"))
-        frames, shares = map(int, told["frame"]), map(float, told["share"])
+        content: dict[str, Any] = tomllib.loads(table.read_text("utf-8"))
+        frames, shares = map(int, content["frame"]), map(float, content["share"])
         paths = frames_in(folder / TRUTH)
         files = [TruthFile(*t) for t in zip(paths, frames, shares, strict=True)]
     return [Listing(str(folder), NAME, folder, tuple(frames_in(folder)), Timing(), tuple(files))]

@@ -1,4 +1,4 @@
-"""What the header of a FITS image says: colours, order of the rows, levels, times."""
+"""Keywords of FITS headers: colours, order of the rows, levels, times."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PATTERN_KEYS = ("BAYERPAT", "COLORTYP", "CFAPAT", "CFA", "BAYER")
 
 
 def text(header: Header, key: str) -> str:
-    """Return a value as text without blanks around it; empty if there is none."""
+    """Return a value as text without surrounding blanks; empty if there is none."""
     value = header.get(key)
     return value.strip() if isinstance(value, str) else ""
 
 
 def number(header: Header, *keys: str) -> float | None:
-    """Return the first value above 0 among keys; None if there is none."""
+    """Return the first positive value among keys; None if there is none."""
     for key in keys:
         value = header.get(key)
         if isinstance(value, (int, float)) and math.isfinite(value) and value > 0:
@@ -39,23 +39,23 @@ def number(header: Header, *keys: str) -> float | None:
 
 
 def row_order(path: Path, header: Header) -> Literal["TOP-DOWN", "BOTTOM-UP"]:
-    """Return where row 0 is seen. Without ROWORDER it is the top, as cameras write it."""
-    said = text(header, "ROWORDER").upper().replace("_", "-").replace(" ", "-")
-    if said == "BOTTOM-UP":
+    """Return where row 0 is displayed; the top without ROWORDER, as cameras write it."""
+    stated = text(header, "ROWORDER").upper().replace("_", "-").replace(" ", "-")
+    if stated == "BOTTOM-UP":
         return "BOTTOM-UP"
-    if said not in ("", "TOP-DOWN"):
-        _log.warning("%s: ROWORDER '%s' is neither TOP-DOWN nor BOTTOM-UP.", path, said)
+    if stated not in ("", "TOP-DOWN"):
+        _log.warning("%s: ROWORDER '%s' is neither TOP-DOWN nor BOTTOM-UP.", path, stated)
     return "TOP-DOWN"
 
 
 def frame_kind(header: Header) -> str:
-    """Return what a frame was taken for: LIGHT, DARK, FLAT or BIAS; empty if it is not said."""
-    said = (text(header, "IMAGETYP") or text(header, "FRAME")).upper()
-    return next((kind for kind in ("LIGHT", "DARK", "FLAT", "BIAS") if kind in said), "")
+    """Return the type of a frame: LIGHT, DARK, FLAT or BIAS; empty if unknown."""
+    stated = (text(header, "IMAGETYP") or text(header, "FRAME")).upper()
+    return next((kind for kind in ("LIGHT", "DARK", "FLAT", "BIAS") if kind in stated), "")
 
 
-def colour_words(header: Header) -> Literal["colours", "frames", ""]:
-    """Return what the header says that the planes of a cube are; empty if it does not."""
+def planes_meaning(header: Header) -> Literal["colours", "frames", ""]:
+    """Return what the planes of a cube are according to the header; empty if unknown."""
     third = text(header, "CTYPE3").upper()
     spaces = [text(header, key).upper() for key in ("COLORSPC", "COLORSPACE", "CSPACE", "COLORTYP")]
     if third in _COLOUR_WORDS or any(space in _COLOUR_WORDS for space in spaces):
@@ -63,12 +63,10 @@ def colour_words(header: Header) -> Literal["colours", "frames", ""]:
     return "frames" if third in _FRAME_WORDS or "MONO" in spaces else ""
 
 
-def sensor_words(header: Header, sensor: Sensor) -> Sensor:
-    """Return a sensor with the colours, white level, noise and exposure that a header gives.
-
-    The offsets of the pattern (XBAYROFF, YBAYROFF) count columns from the left and rows from the
-    top of the picture as it is seen.
-    """
+def sensor_from_header(header: Header, sensor: Sensor) -> Sensor:
+    """Return a sensor with the colours, white level, noise and exposure of a header. The offsets of
+    the pattern (XBAYROFF, YBAYROFF) count columns from the left and rows from the top of the
+    displayed picture."""
     white = number(header, "SATURATE") or sensor.white_level
     return replace(
         sensor,
@@ -79,8 +77,8 @@ def sensor_words(header: Header, sensor: Sensor) -> Sensor:
     )
 
 
-def moment(header: Header) -> float | None:
-    """Return when an exposure began, in seconds; None if the header does not tell."""
+def start_time(header: Header) -> float | None:
+    """Return when an exposure began, in seconds; None if the header does not state it."""
     date, time = text(header, "DATE-OBS") or text(header, "DATE-BEG"), ""
     if date and "T" not in date:
         time = text(header, "TIME-OBS") or text(header, "UT") or text(header, "UTC")
@@ -95,22 +93,22 @@ def moment(header: Header) -> float | None:
 
 
 def _pattern(header: Header) -> str:
-    """Return the colours of the 2x2 cell at the top left of the picture as it is seen."""
-    said = next((word for key in _PATTERN_KEYS if (word := _pattern_in(header, key))), "")
-    if not said:
+    """Return the colours of the 2x2 cell at the top left of the displayed picture."""
+    stated = next((word for key in _PATTERN_KEYS if (word := _pattern_in(header, key))), "")
+    if not stated:
         return "mono"
-    if said not in BAYER_PATTERNS:
+    if stated not in BAYER_PATTERNS:
         raise StackError(
-            f"cfa: expected a Bayer pattern such as RGGB, found '{said}', which is not read."
+            f"cfa: expected a Bayer pattern such as RGGB, found '{stated}', which is not read."
             " Turn the frames into luminance, or correct the header."
         )
     x, y = (_offset(header, key) for key in ("XBAYROFF", "YBAYROFF"))
-    cell = [said[:2], said[2:]]
+    cell = [stated[:2], stated[2:]]
     return "".join(row[x:] + row[:x] for row in cell[y:] + cell[:y])
 
 
 def _offset(header: Header, key: str) -> int:
-    """Return an offset of the pattern, 0 or 1; StackError for what is no whole number."""
+    """Return an offset of the pattern, 0 or 1; StackError if it is not a whole number."""
     value = header.get(key, 0)
     if not isinstance(value, (int, float)) or value != round(value):
         raise StackError(f"{key}: expected a whole number of pixels, found '{value}'.")
@@ -118,10 +116,8 @@ def _offset(header: Header, key: str) -> int:
 
 
 def _pattern_in(header: Header, key: str) -> str:
-    """Return the pattern that a key gives; empty where it says that there is none.
-
-    The first key is for patterns alone; others also name formats, such as RAW16.
-    """
+    """Return the pattern under a key; empty where it states that there is none. The first key is
+    for patterns only; the others also name formats, such as RAW16."""
     word = text(header, key).upper()
     none = ("", "MONO", "NONE", "MONOCHROME", "GREY", "GRAY", "GRAYSCALE", "LUM", *_COLOUR_WORDS)
     is_pattern = key == _PATTERN_KEYS[0] or re.fullmatch("[RGBCMYWE]{4,}", word)
@@ -129,7 +125,7 @@ def _pattern_in(header: Header, key: str) -> str:
 
 
 def _noise(header: Header, white: float) -> NoiseModel | None:
-    """Return the noise of linear values of EGAIN (electrons per DN) and RDNOISE (electrons)."""
+    """Return the noise of linear values from EGAIN (electrons per DN) and RDNOISE (electrons)."""
     gain, read = number(header, "EGAIN"), number(header, "RDNOISE", "READNOIS", "RONOISE")
     if gain is None or read is None:
         return None

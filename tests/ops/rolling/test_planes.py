@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from burst.ops.color import linear_to_display
-from burst.ops.rolling.light import luminance, planes_of, unclipped
+from burst.ops.rolling.planes import luminance, planes_of, unclipped
 from burst.ops.shutter import row_gain
 from burst.records import Sensor, Shutter, Stack
 

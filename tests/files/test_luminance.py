@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from burst.files.gray import frame_luminance
+from burst.files.luminance import frame_luminance
 
 
 def test_grey_stays() -> None:

@@ -1,4 +1,4 @@
-"""Frames that repeat, do not belong or are missing are told from how a recording moves."""
+"""Frames that repeat, do not belong or are missing are found from how a recording moves."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import torch
 from rolled import recording
 
 from burst.ops.flow import to_bytes
-from burst.ops.rolling.taken import find_repeats, find_skips, frames_taken
+from burst.ops.rolling.used_frames import (
+    find_missing_frames,
+    find_repeated_frames,
+    find_used_frames,
+)
 
 
-def taken(frames: np.ndarray, told: bool = False):
+def taken(frames: np.ndarray, times_known: bool = False):
     grey = to_bytes(torch.from_numpy(frames.astype(np.float32)))
     count = len(frames)
-    return frames_taken(grey, np.arange(float(count)), list(range(count)), told)
+    return find_used_frames(grey, np.arange(float(count)), list(range(count)), times_known)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_a_lower_rate_is_found(order, left, unit):
     np.testing.assert_allclose(found.start[found.kept], range(len(found.kept)))
     assert "repeats the frame before" in " ".join(found.words())
     # Times that are known stay.
-    assert taken(recording(frames=9).frames[order], told=True).unit == 1
+    assert taken(recording(frames=9).frames[order], times_known=True).unit == 1
 
 
 def test_a_frame_that_repeats_in_place_of_another_keeps_the_times():
@@ -102,8 +106,8 @@ def test_a_frame_that_repeats_in_place_of_another_keeps_the_times():
 def test_nearly_the_same_counts_as_a_repeat():
     frames = recording(frames=9, swing=12.0).frames[[0, 1, 2, 3, 3, 4, 5]]
     noise = np.random.default_rng(0).normal(0, 0.4, frames.shape)
-    assert find_repeats((frames + noise).round().clip(0, 255).astype(np.uint8)) == [4]
-    assert find_repeats(np.stack([frames[0]] * 5)) == []
+    assert find_repeated_frames((frames + noise).round().clip(0, 255).astype(np.uint8)) == [4]
+    assert find_repeated_frames(np.stack([frames[0]] * 5)) == []
 
 
 @pytest.mark.parametrize("gone", [1, 4, 6])
@@ -113,10 +117,10 @@ def test_a_frame_that_is_missing_shows_in_the_motion(gone, kind):
     found = taken(frames)
     assert (found.left, found.skipped) == ({}, {gone - 1: 1})
     assert "1 may be missing" in next(found.words())
-    assert taken(frames, told=True).skipped == {}
+    assert taken(frames, times_known=True).skipped == {}
 
 
 def test_a_shake_is_no_row_of_missing_frames():
     velocity = np.array([[5.0, 0], [10, 0], [5, 0], [10, 0], [5, 0], [10, 0], [5, 0]])
-    assert find_skips(velocity) == {}
-    assert find_skips(np.array([[5.0, 0], [5, 0], [15, 0], [5, 0], [5, 0]])) == {2: 2}
+    assert find_missing_frames(velocity) == {}
+    assert find_missing_frames(np.array([[5.0, 0], [5, 0], [15, 0], [5, 0], [5, 0]])) == {2: 2}

@@ -1,4 +1,4 @@
-"""Colour frames become one channel: the restoration works on light, not on hue."""
+"""Turn colour frames into luminance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GIVEN_UP: ContextVar[list[Path] | None] = ContextVar("given_up", default=None)
 
 def to_luminance(path: Path, frames: np.ndarray) -> np.ndarray:
     """Return frames [n, h, w] of the same type from colour frames [n, h, w, 3], blue first."""
-    note_luminance(path)
+    warn_luminance(path)
     gray = np.empty(frames.shape[:3], frames.dtype.newbyteorder("="))
     with explained(path, "colour of 8 or 16 bits", "Save the frames as grey uint16."):
         for index, frame in enumerate(frames):
@@ -36,7 +36,7 @@ def frame_luminance(frame: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), code))
 
 
-def note_luminance(path: Path) -> None:
+def warn_luminance(path: Path) -> None:
     """Tell that colour was given up; within `luminance_for_now` nothing is told yet."""
     given_up = _GIVEN_UP.get()
     if given_up is None:

@@ -1,4 +1,4 @@
-"""Whether the frames of one recording fit together."""
+"""Check that the frames of one recording have the same size, type and orientation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from burst.records import StackError
 _log = logging.getLogger("burst")
 
 
-def check_alike(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
+def check_same_format(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
     """Raise StackError unless a frame has the size and type of the first one."""
     if frame.shape != like.shape or frame.dtype != like.dtype:
         raise StackError(
@@ -22,7 +22,7 @@ def check_alike(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
         )
 
 
-def note_orientations(where: Path, orientations: Sequence[int]) -> None:
+def warn_orientations(where: Path, orientations: Sequence[int]) -> None:
     """Warn where frames of one folder have different orientations."""
     if len(set(orientations)) > 1:
         _log.warning(

@@ -1,8 +1,9 @@
-"""Read words by Tesseract, at a few scales, rotations and thresholds: each gives one reading.
+"""Read words by Tesseract at several scales, rotations and thresholds, each of which is one
+reading.
 
-Boards hang askew and have little contrast, so the image is stretched and then binarised against
-the surroundings of every pixel (Sauvola and Pietikainen, Pattern Recognition 33, 225, 2000). All
-methods' images are read alike.
+Boards are tilted and have little contrast, so the image is stretched and then binarised against the
+surroundings of every pixel (Sauvola and Pietikainen, Pattern Recognition 33, 225, 2000). The images
+of all methods are read alike.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from burst.records import StackError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SIDES = (340, 440, 560)  # px, the longer side: letters of 20 to 40 px where a board fills the frame
+SIDES = (340, 440, 560)  # px, the longer side: letters of 20 to 40 px if a board fills the frame
 ANGLES = (0.0, 4.0, 8.0)  # degrees clockwise
 WINDOW = 25  # px, about the height of a letter
 SENSITIVITIES = (0.03, 0.05)  # Sauvola's k: how far below its surroundings ink must be
 STRETCH = (1.0, 99.0)  # percentiles that become black and white
-MARGIN = 20  # px of white, without which Tesseract misses what touches the border
+MARGIN = 20  # px of white; without it Tesseract misses what touches the border
 ONE_BLOCK = "6"  # Tesseract's page segmentation: a single uniform block of text
 TIMEOUT = 60  # seconds
 
@@ -47,18 +48,19 @@ def read_words(image: np.ndarray) -> list[list[str]]:
     low, high = np.percentile(image, STRETCH)
     stretched = ((image - low) / max(float(high - low), 1e-6)).clip(0, 1).astype(np.float32)
     pages = [
-        _binarise(_turn(_resize(stretched, side), angle), sensitivity)
+        _binarise(_rotate(_resize(stretched, side), angle), sensitivity)
         for side, angle, sensitivity in itertools.product(SIDES, ANGLES, SENSITIVITIES)
     ]
     return [_recognise(page) for page in pages]
 
 
 def similarity(words: Sequence[str], found: Sequence[str]) -> list[float]:
-    """Return for each word its letter similarity (0 to 1, case aside) to the closest found one."""
-    return [max((_alike(word, other) for other in found), default=0.0) for word in words]
+    """Return for each word its letter similarity (0 to 1, ignoring case) to the closest
+    found one."""
+    return [max((_word_similarity(word, other) for other in found), default=0.0) for word in words]
 
 
-def _alike(word: str, other: str) -> float:
+def _word_similarity(word: str, other: str) -> float:
     return SequenceMatcher(None, word.lower(), other.lower(), autojunk=False).ratio()
 
 
@@ -69,8 +71,8 @@ def _resize(image: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
 
 
-def _turn(image: np.ndarray, angle: float) -> np.ndarray:
-    """Turn an image [h, w] clockwise about its centre; edges replicate."""
+def _rotate(image: np.ndarray, angle: float) -> np.ndarray:
+    """Rotate an image [h, w] clockwise about its centre; edges replicate."""
     import cv2
 
     h, w = image.shape
@@ -96,7 +98,7 @@ def _recognise(page: np.ndarray) -> list[str]:
     done = subprocess.run(
         [str(find_tesseract()), "stdin", "stdout", "--psm", ONE_BLOCK, "-l", "eng"],
         input=cv2.imencode(".png", page)[1].tobytes(),
-        # Its threads cost more than they bring on pages this small.
+        # On pages this small its threads only slow it down.
         env={**os.environ, "OMP_THREAD_LIMIT": "1"},
         capture_output=True,
         timeout=TIMEOUT,

@@ -1,6 +1,6 @@
-"""What goes wrong while a stack is recorded: frames in DN in, spoilt frames in DN out.
+"""Faults that happen while a stack is recorded: frames in DN in, faulty frames in DN out.
 
-Every mishap is a pure function of frames and a generator of random numbers; `MISHAPS` names all.
+Every fault is a pure function of frames and a generator of random numbers; `FAULTS` lists them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-SHARE = 0.1  # of the frames that a mishap of single frames spoils
-FLICKER = 0.3  # std of brightness
+# Chosen by hand.
+SHARE = 0.1  # of the frames that a fault of single frames affects
+FLICKER = 0.3  # standard deviation of brightness
 DUSK = 0.4  # brightness of the last frame against the first's
 STOPS = (0, 1, 2)  # EV by which the frames of a bracket are darker, in turn
 FLASH = 3.0  # times as bright
@@ -21,38 +22,38 @@ TORN_BY = 0.15  # of the width
 
 
 @dataclass(frozen=True)
-class Levels:
-    """Black and white of the sensor, in DN."""
+class DnRange:
+    """Black and white level of the sensor, in DN."""
 
     black: float
     white: float
 
 
 @dataclass(frozen=True)
-class Spoilt:
-    """Frames [n, h, w] in DN, and which of them [k] should not take part as they are."""
+class FaultyFrames:
+    """Frames [n, h, w] in DN, and which of them [k] should not be used as they are."""
 
     frames: np.ndarray
     bad: np.ndarray
 
 
 Light = Any  # array [..., h, w], linear: black 0 and white 1
-OfFrame = Callable[[Light, Light, np.random.Generator], Light]  # a frame, the good one before
-OfStack = Callable[[Light, np.random.Generator], Light]
+FrameFault = Callable[[Light, Light, np.random.Generator], Light]  # a frame, the good one before
+StackFault = Callable[[Light, np.random.Generator], Light]
 
 
-def spoil(
-    name: str, frames: np.ndarray, levels: Levels, seed: int = 0, share: float = SHARE
-) -> Spoilt:
-    """Return frames [n, h, w] in DN after the mishap of a name, one of `MISHAPS`.
-
-    Mishaps of single frames happen to a share of them, one at least; `bad` is empty where the
-    mishap happens to the whole stack.
-    """
+def apply_fault(
+    name: str, frames: np.ndarray, dn_range: DnRange, seed: int = 0, share: float = SHARE
+) -> FaultyFrames:
+    """Return frames [n, h, w] in DN with the fault of a name, one of `FAULTS`. Faults of single
+    frames affect a share of the frames, at least one. `bad` is empty for faults of the whole
+    stack."""
     generator = np.random.default_rng(seed)
-    light = (frames.astype(np.float32) - levels.black) / (levels.white - levels.black)
-    if name in OF_STACKS:
-        return Spoilt(_to_dn(OF_STACKS[name](light, generator), levels), np.empty(0, int))
+    light = (frames.astype(np.float32) - dn_range.black) / (dn_range.white - dn_range.black)
+    if name in STACK_FAULTS:
+        return FaultyFrames(
+            _to_dn(STACK_FAULTS[name](light, generator), dn_range), np.empty(0, int)
+        )
     count = 1 if name == "brighter" else max(1, round(share * len(frames)))
     # The first frame stays good: a copy needs one before it.
     bad = np.sort(generator.choice(np.arange(1, len(frames)), count, replace=False))
@@ -60,17 +61,17 @@ def spoil(
     good = np.setdiff1d(np.arange(len(frames)), bad)
     for i in bad:
         before = light[good[good < i][-1]]
-        spoilt[i] = _to_dn(OF_FRAMES[name](light[i], before, generator), levels)
-    return Spoilt(spoilt, bad)
+        spoilt[i] = _to_dn(FRAME_FAULTS[name](light[i], before, generator), dn_range)
+    return FaultyFrames(spoilt, bad)
 
 
-def _to_dn(light: Light, levels: Levels) -> np.ndarray:
-    dn = levels.black + light * (levels.white - levels.black)
-    return np.asarray(np.rint(dn).clip(0, levels.white).astype(np.uint16))
+def _to_dn(light: Light, dn_range: DnRange) -> np.ndarray:
+    dn = dn_range.black + light * (dn_range.white - dn_range.black)
+    return np.asarray(np.rint(dn).clip(0, dn_range.white).astype(np.uint16))
 
 
 def _dark(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    """Nothing but the noise of reading."""
+    """Read noise only."""
     return generator.normal(0, _noise(frame) / 2, frame.shape)
 
 
@@ -79,7 +80,7 @@ def _white(frame: Light, before: Light, generator: np.random.Generator) -> Light
 
 
 def _another_scene(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    """As bright and as noisy as the scene, but blots of other places and sizes."""
+    """As bright and as noisy as the scene, with other random blots."""
     shape = frame.shape
     picture = np.zeros(shape)
     for size in (2, 4, 8, 16):
@@ -112,13 +113,13 @@ def _doubled(frame: Light, before: Light, generator: np.random.Generator) -> Lig
 
 
 def _partly_doubled(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    """The upper rows are still those of the frame before."""
+    """The upper rows repeat the frame before."""
     row = _somewhere(frame, generator)
     return np.concatenate([before[:row], frame[row:]])
 
 
 def _torn(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    """The lower rows come from another place of the buffer: they stand beside the upper ones."""
+    """The lower rows are shifted sideways and come from the frame before."""
     row, by = _somewhere(frame, generator), max(4, round(TORN_BY * frame.shape[1]))
     return np.concatenate([frame[:row], np.roll(before[row:], by, axis=1)])
 
@@ -131,7 +132,7 @@ def _half_read(frame: Light, before: Light, generator: np.random.Generator) -> L
 
 
 def _bird(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    """Something dark, a sixth of the frame long, in front of the scene."""
+    """A dark object, a sixth of the frame long, in front of the scene."""
     h, w = frame.shape
     y, x = np.mgrid[:h, :w]
     at = generator.uniform(0.25, 0.75, 2) * (h, w)
@@ -167,11 +168,11 @@ def _somewhere(frame: Light, generator: np.random.Generator) -> int:
 
 
 def _noise(frame: Light) -> float:
-    """Return the std of the fine grain of a frame [h, w]."""
+    """Return the standard deviation of the noise of a frame [h, w]."""
     return float(np.median(np.abs(np.diff(frame, axis=1)))) / 0.6745 / 2**0.5
 
 
-OF_FRAMES: dict[str, OfFrame] = {
+FRAME_FAULTS: dict[str, FrameFault] = {
     "dark": _dark,
     "white": _white,
     "another_scene": _another_scene,
@@ -185,10 +186,10 @@ OF_FRAMES: dict[str, OfFrame] = {
     "half_read": _half_read,
     "bird": _bird,
 }
-OF_STACKS: dict[str, OfStack] = {
+STACK_FAULTS: dict[str, StackFault] = {
     "flicker": _flicker,
     "twilight": _twilight,
     "bracket": _bracket,
     "identical": _identical,
 }
-MISHAPS = (*OF_FRAMES, *OF_STACKS)
+FAULTS = (*FRAME_FAULTS, *STACK_FAULTS)

@@ -1,4 +1,4 @@
-"""How much a network computes, counted without computing it."""
+"""Count the computations of a network without running it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from burst.models.spec import RestorerSpec
 
 
 @dataclass(frozen=True)
-class Work:
-    """Weights, and multiplications with addition (MAC) for one image: of the restorer, and of the
-    prior by its dearest source."""
+class ComputeCost:
+    """Weights, and multiply-accumulates (MAC) for one image: of the restorer, and of the prior by
+    its most expensive source."""
 
     weights: int
     restorer: int
@@ -24,13 +24,13 @@ class Work:
 
     @property
     def share(self) -> float:
-        """The prior's share of all that is computed."""
+        """The prior's share of all computations."""
         return self.prior / (self.prior + self.restorer)
 
 
-def work_of(spec: RestorerSpec, height: int, width: int) -> Work:
-    """Return what a restorer of a spec computes for one image of height x width px."""
-    # Tensors of this device have shapes and no values.
+def compute_cost(spec: RestorerSpec, height: int, width: int) -> ComputeCost:
+    """Return the cost of a restorer of a spec for one image of height x width px."""
+    # Tensors on this device have shapes but no values.
     with torch.device("meta"):
         model = Restorer(spec)
         evidence = torch.empty(1, spec.evidence, height, width)
@@ -38,7 +38,7 @@ def work_of(spec: RestorerSpec, height: int, width: int) -> Work:
         scalars = torch.empty(1, spec.scalars)
         tokens = None if spec.prior == "none" else torch.empty(1, spec.tokens, spec.prior_width)
         priors = [partial(model.prior, evidence, scalars, s, truth) for s in model.sources]
-        return Work(
+        return ComputeCost(
             sum(weight.numel() for weight in model.parameters()),
             _macs(partial(model, evidence, scalars, tokens)),
             max((_macs(prior) for prior in priors), default=0),

@@ -14,12 +14,13 @@ from burst.jobs.restore import Job
 from burst.machine import available_memory
 from burst.pipeline import Pipeline, load
 from burst.submission.challenge import Challenge
-from burst.submission.sources import Source
+from burst.submission.stacks import ChallengeStack
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that decides the bytes of the images besides the stacks; `threads` are for one stack."""
+class RestoreSettings:
+    """All that determines the bytes of the images besides the stacks; `threads` are those of one
+    stack."""
 
     pipeline: str
     assignments: tuple[str, ...] = ()
@@ -30,43 +31,41 @@ class Plan:
     workers: int = 1
 
     def load_pipeline(self) -> Pipeline:
-        """Load the pipeline with its overrides; ConfigError if unfit."""
+        """Load the pipeline with its overrides; ConfigError if it is invalid."""
         return load(self.pipeline, self.assignments)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is wanted: a name, the folder of the stacks, the challenge, how to restore, where to."""
+    """A submission: name, folder of the stacks, challenge, settings, and folder for the result."""
 
     name: str
     root: Path
     challenge_file: Path
     challenge: Challenge
-    plan: Plan
+    plan: RestoreSettings
     folder: Path
 
     @property
     def archive(self) -> Path:
-        """The zip that is handed in."""
+        """The zip that is submitted."""
         return self.folder / f"{self.name}.zip"
 
     @property
     def verification(self) -> Path:
-        """The zip that the best teams hand in afterwards."""
+        """The zip that the best teams submit afterwards."""
         return self.folder / f"{self.name}-verification.zip"
 
 
 def restore_all(
-    plan: Plan,
-    sources: Sequence[Source],
+    plan: RestoreSettings,
+    sources: Sequence[ChallengeStack],
     folder: Path,
     quiet: bool,
     models: Mapping[str, str] | None = None,
-) -> Iterator[tuple[Source, Outcome]]:
-    """Yield each stack as it has been restored into `folder`; what is there already is kept.
-
-    `models` holds a further `stage.key=value` for stacks by their place.
-    """
+) -> Iterator[tuple[ChallengeStack, Outcome]]:
+    """Yield each stack when it has been restored into `folder`; existing results are kept. `models`
+    holds a further `stage.key=value` for some stacks, by their place."""
     made = [_job(plan, source, folder, (models or {}).get(source.place)) for source in sources]
     workers = min(plan.workers, len(made))
     jobs = share_memory(made, workers, available_memory())
@@ -76,7 +75,7 @@ def restore_all(
             yield by_folder[outcome.job.folder], outcome
 
 
-def _job(plan: Plan, source: Source, folder: Path, model: str | None) -> Job:
+def _job(plan: RestoreSettings, source: ChallengeStack, folder: Path, model: str | None) -> Job:
     return Job(
         path=source.path,
         folder=folder / source.place,

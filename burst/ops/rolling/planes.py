@@ -1,4 +1,4 @@
-"""The frames of a stack as light: encoded alike, the longer exposure of some rows undone."""
+"""Frames of a stack as tensors: linear or display-encoded, freed of the gain of their rows."""
 
 from __future__ import annotations
 
@@ -12,40 +12,39 @@ from burst.ops.noise import to_linear
 from burst.ops.shutter import row_gain
 from burst.records import Shutter, Stack
 
-CLIPPED = 0.995  # of white
+CLIPPED = 0.995  # of white; chosen by hand, just below saturation
 
 
 def luminance(stack: Stack) -> torch.Tensor:
     """Return frames [n, h, w] encoded for a display, where dark and bright count alike."""
-    frames = _evened(to_linear(stack.frames, stack.sensor), stack, slice(None))
+    frames = _without_row_gain(to_linear(stack.frames, stack.sensor), stack, slice(None))
     return frames if stack.sensor.transfer == "srgb" else linear_to_display(frames)
 
 
 def planes_of(stack: Stack) -> Callable[[int], torch.Tensor]:
-    """Return a function that gives a frame's planes [c, h, w], black 0 and white 1."""
+    """Return a function from a frame's number to its planes [c, h, w], black 0 and white 1."""
 
     def planes(frame: int) -> torch.Tensor:
         if stack.colour is None:
             seen = to_linear(stack.frames[frame : frame + 1], stack.sensor)
         else:
             seen = to_linear(np.moveaxis(stack.colour[frame], 2, 0), stack.sensor)
-        return _evened(seen, stack, slice(frame, frame + 1))
+        return _without_row_gain(seen, stack, slice(frame, frame + 1))
 
     return planes
 
 
 def unclipped(stack: Stack) -> torch.Tensor | None:
-    """Return where [n, h, w] a row of a global reset is not saturated, 1 there and 0 elsewhere.
-
-    None for other shutters: what saturates one frame of theirs saturates all.
-    """
+    """Return 1 where frames [n, h, w] of a global reset are not saturated, and 0 elsewhere. None
+    for other shutters: their rows are exposed alike, so a point that saturates one frame saturates
+    all."""
     if stack.sensor.shutter is not Shutter.GLOBAL_RESET:
         return None
     return (to_linear(stack.frames, stack.sensor) < CLIPPED).float()
 
 
-def _evened(frames: torch.Tensor, stack: Stack, which: slice) -> torch.Tensor:
-    """Divide frames [n, h, w], or colours of one, by what their rows gather more of light."""
+def _without_row_gain(frames: torch.Tensor, stack: Stack, which: slice) -> torch.Tensor:
+    """Divide frames [n, h, w], or colours of one, by the relative exposure of their rows."""
     if stack.sensor.shutter is not Shutter.GLOBAL_RESET:
         return frames
     gain = row_gain(stack.sensor, stack.height, stack.scan)[which, :, None]

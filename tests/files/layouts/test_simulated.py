@@ -11,7 +11,7 @@ import torch
 
 from burst.data.rolling import draw_layers, simulate_shutter
 from burst.files.layouts.find import list_sequences
-from burst.files.layouts.written import write_sequence
+from burst.files.layouts.simulated import write_sequence
 from burst.files.read import read_stack
 from burst.files.sequence import Sequence
 from burst.records import NoiseModel, Sensor, Shutter, StackError

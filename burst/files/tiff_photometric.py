@@ -1,4 +1,4 @@
-"""What the numbers of TIFF pages mean: grey, min-is-white, palette, colour or a mosaic."""
+"""Interpret the numbers of TIFF pages: grey, min-is-white, palette, colour or a mosaic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from burst.files.gray import to_luminance
+from burst.files.luminance import to_luminance
 from burst.files.values import assumed_sensor
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
@@ -25,9 +25,15 @@ _GREYS = 257  # a palette holds 8-bit values times 257
 
 
 @dataclass(frozen=True)
-class Light:
-    """Frames [n, h, w] in DN that rise with light; colours [n, h, w, 3], blue first, where the
-    pages had them; the white level where tags or packing say it."""
+class DecodedPages:
+    """Pages as numbers that rise with light.
+
+    frames       [n, h, w] DN
+    colours      [n, h, w, 3], blue first; None for grey
+    white        white level, if tags or packing indicate it
+    cfa          "mono" or a Bayer pattern
+    orientation  of EXIF
+    """
 
     frames: np.ndarray
     colours: np.ndarray | None = None
@@ -35,41 +41,42 @@ class Light:
     cfa: str = "mono"
     orientation: int = 1
 
-    def in_colour(self) -> np.ndarray:
+    def first_page(self) -> np.ndarray:
         """Return the first page [h, w], or [h, w, 3] in colour."""
         first: np.ndarray = self.frames[0] if self.colours is None else self.colours[0]
         return first
 
 
-def light_of(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> Light:
-    """Return pages [n, h, w] or [n, h, w, samples] as light; StackError for what is none."""
-    light = _light_of(path, page, array, imagej=imagej)
-    return replace(light, cfa=_mosaic_of(page), orientation=orientation_of(page))
+def decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> DecodedPages:
+    """Interpret pages [n, h, w] or [n, h, w, samples]; StackError if they are not
+    images of light."""
+    pages = _decode_pages(path, page, array, imagej=imagej)
+    return replace(pages, cfa=_mosaic_of(page), orientation=orientation_of(page))
 
 
-def sensor_of_light(light: Light) -> Sensor:
-    """Return what tags and values say of the sensor."""
-    sensor = assumed_sensor(light.frames) if light.frames.ndim == 3 else Sensor()
+def sensor_of_pages(pages: DecodedPages) -> Sensor:
+    """Return the sensor that tags and values indicate."""
+    sensor = assumed_sensor(pages.frames) if pages.frames.ndim == 3 else Sensor()
     return replace(
         sensor,
-        white_level=light.white or sensor.white_level,
-        cfa=light.cfa,
-        orientation=light.orientation,
+        white_level=pages.white or sensor.white_level,
+        cfa=pages.cfa,
+        orientation=pages.orientation,
     )
 
 
-def _light_of(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> Light:
+def _decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> DecodedPages:
     kind = int(page.photometric)
     white = _white_of_bits(page)
     if kind == _WHITE_IS_ZERO:
         return _inverted(path, page, array)
     if kind == _PALETTE:
-        return _looked_up(path, page, array, imagej)
+        return _from_palette(path, page, array, imagej)
     if kind in (_RGB, _YCBCR, _LINEAR_RAW) and array.shape[-1] in (3, 4) and array.ndim == 4:
         colours = array[..., 2::-1]
-        return Light(to_luminance(path, colours), colours, white)
+        return DecodedPages(to_luminance(path, colours), colours, white)
     if kind in (_BLACK_IS_ZERO, _CFA, _LINEAR_RAW):
-        return Light(_without_alpha(path, page, array), white=white)
+        return DecodedPages(_without_alpha(path, page, array), white=white)
     name = getattr(page.photometric, "name", str(kind))
     raise StackError(
         f"{path}: expected grey, colour or mosaic pages, found {name} of"
@@ -78,7 +85,7 @@ def _light_of(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> Ligh
 
 
 def orientation_of(page: Any) -> int:
-    """Return the orientation (EXIF) of a page; 1 where it is not said."""
+    """Return the orientation (EXIF) of a page; 1 if it is not stated."""
     value = _value(page, _ORIENTATION)
     return int(value) if value in range(1, 9) else 1
 
@@ -89,13 +96,13 @@ def _value(page: Any, code: int) -> Any:
 
 
 def _white_of_bits(page: Any) -> float | None:
-    """Return the largest value of pages of 2 to 15 bits; None where whole bytes say nothing."""
+    """Return the largest value of pages of 2 to 15 bits; None for whole bytes."""
     bits = page.bitspersample
     return float(2**bits - 1) if page.dtype is not None and 1 < bits < 16 and bits != 8 else None
 
 
-def _inverted(path: Path, page: Any, array: np.ndarray) -> Light:
-    """Return pages whose 0 is white as light; of 16 bits white is the end of the bits in use."""
+def _inverted(path: Path, page: Any, array: np.ndarray) -> DecodedPages:
+    """Invert pages whose 0 is white; with 16 bits white is the largest value of the bits in use."""
     pixels = _without_alpha(path, page, array)
     if pixels.dtype.kind != "u":
         raise StackError(
@@ -103,35 +110,33 @@ def _inverted(path: Path, page: Any, array: np.ndarray) -> Light:
             " Save it again with 0 as black."
         )
     highest = int(pixels.max(initial=0))
-    said = _value(page, _MAXIMUM)
-    ends = (said if isinstance(said, int) else 0, 255, 4095, 16383, 2**page.bitspersample - 1)
+    stated = _value(page, _MAXIMUM)
+    ends = (stated if isinstance(stated, int) else 0, 255, 4095, 16383, 2**page.bitspersample - 1)
     end = next((e for e in ends if e >= highest), 2**page.bitspersample - 1)
     if pixels.dtype.itemsize == 1:
         end = 2**page.bitspersample - 1
     _log.info("%s: 0 is white; the values are taken from %d.", path, end)
-    return Light((end - pixels).astype(pixels.dtype.newbyteorder("=")), white=float(end))
+    return DecodedPages((end - pixels).astype(pixels.dtype.newbyteorder("=")), white=float(end))
 
 
-def _looked_up(path: Path, page: Any, array: np.ndarray, imagej: bool) -> Light:
-    """Return what a palette shows: its greys, or the luminance of its colours.
-
-    ImageJ draws measured values in false colours; there the numbers themselves are the light.
-    """
+def _from_palette(path: Path, page: Any, array: np.ndarray, imagej: bool) -> DecodedPages:
+    """Apply a palette: its greys, or the luminance of its colours. ImageJ displays measured values
+    in false colours; there the numbers themselves are used."""
     table = np.asarray(_value(page, _PALETTE_COLOURS), np.uint16).reshape(3, -1)
     grey = bool((table == table[0]).all())
     if imagej and not grey:
         _log.info("%s: its false colours are left out; the values count.", path)
-        return Light(array)
+        return DecodedPages(array)
     narrow = not (table % _GREYS).any()
     table = (table // _GREYS).astype(np.uint8) if narrow else table
     if grey:
-        return Light(table[0][array], white=255.0 if narrow else 65535.0)
+        return DecodedPages(table[0][array], white=255.0 if narrow else 65535.0)
     colours = np.moveaxis(table[::-1][:, array], 0, -1)
-    return Light(to_luminance(path, colours), colours, 255.0 if narrow else 65535.0)
+    return DecodedPages(to_luminance(path, colours), colours, 255.0 if narrow else 65535.0)
 
 
 def _without_alpha(path: Path, page: Any, array: np.ndarray) -> np.ndarray:
-    """Return grey pages without their transparency; StackError for several channels."""
+    """Return grey pages without transparency; StackError for several channels."""
     samples = page.samplesperpixel
     if samples == 1:
         return array
@@ -144,7 +149,7 @@ def _without_alpha(path: Path, page: Any, array: np.ndarray) -> np.ndarray:
 
 
 def _mosaic_of(page: Any) -> str:
-    """Return the colours of a mosaic's 2x2 cell; mono for all other pages."""
+    """Return the colours of a mosaic's 2x2 cell; "mono" for other pages."""
     if int(page.photometric) != _CFA:
         return "mono"
     pattern, size = _value(page, _CFA_PATTERN), _value(page, _CFA_SIZE)

@@ -62,10 +62,19 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Turbulence:
-    """How strong the air is: D/r0 of the blur, and D/r0 as the displacements alone suggest it."""
+    """How strong the air is: D/r0 of the blur, and D/r0 as the displacements alone suggest it; and
+    how wide the blur is.
+
+    source                where the PSF comes from
+    half_height           cycles per pixel at which the PSF's transfer function falls to half
+    half_height_believed  that of the blur as measured; None where the PSF was told
+    """
 
     d_over_r0: float
     d_over_r0_of_motion: float
+    source: Literal["motion", "witnesses", "none", "settings"] = "settings"
+    half_height: float | None = None
+    half_height_believed: float | None = None
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import torch
 from burst.data.levels import find_level
 from burst.data.turbulence import SimulatedStack, Truth, simulate
 from burst.ops.noise import to_linear
-from burst.ops.warp import compose
+from burst.ops.warp import compose, warp
 from burst.pipeline import load
-from burst.records import Burst
+from burst.records import Burst, Sensor, Stack
 from burst.simulate import read_scene
 
 LEVELS = ("low", "medium", "high", "very-high")
@@ -69,3 +69,25 @@ def total_flow(simulated: SimulatedStack) -> torch.Tensor:
 def rms(values: torch.Tensor | np.ndarray) -> float:
     """Return the root mean square of values of any shape."""
     return float((values**2).mean() ** 0.5)
+
+
+@lru_cache(maxsize=1)
+def still_stack() -> Stack:
+    """Return 16 frames of 128 x 128 of the camera man by a hand-held camera, without air."""
+    draw = torch.Generator().manual_seed(5)
+    shifts = 0.7 * torch.randn((16, 2, 1, 1), generator=draw)
+    scene = 0.9 * camera_scene()[100:240, 180:320]
+    seen = warp(scene.expand(16, -1, -1), shifts.expand(-1, -1, 140, 140))[:, 6:-6, 6:-6]
+    noise = torch.randn(seen.shape, generator=draw) * (4e-4 * seen.clamp(min=0) + 2e-6).sqrt()
+    dn = (256 + 3839 * (seen + noise)).round().clamp(0, 4095)
+    return Stack(dn.numpy().astype(np.uint16), Sensor(black_level=256, white_level=4095))
+
+
+def still_scene() -> torch.Tensor:
+    """Return the scene [128, 128] of `still_stack`, linear."""
+    return 0.9 * camera_scene()[106:234, 186:314]
+
+
+def through(stage: str, stack: Stack) -> Burst:
+    """Return what a stage of the default pipeline is given of a stack."""
+    return load("turbulence").before(stage).run(Burst(stack))

@@ -1,9 +1,10 @@
-"""Estimate the PSF of the aligned frames from the strength of the turbulence that moved them."""
+"""Estimate the PSF of the aligned frames from how they move, how they vary, and how their mean's
+power falls with frequency."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from burst.config import checked, setting
 from burst.records import Turbulence, given
@@ -12,14 +13,16 @@ if TYPE_CHECKING:
     import torch
 
     from burst.ops.blur.strength import Strength
+    from burst.ops.blur.weigh import Belief
     from burst.records import Burst
 
-NEEDS = ("noise", "weights", "flow", "merged")
+NEEDS = ("linear", "noise", "weights", "flow", "merged")
 GIVES = ("psf", "turbulence")
 
 COARSEST = 2.0  # sampling; beyond it an optical PSF lies within a pixel
 WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory is used
 POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
+UNSURE = 0.35  # log rms of the width: a PSF as wrong loses 5 dB of an image
 
 
 @checked
@@ -48,6 +51,9 @@ def run(burst: Burst, config: Config) -> Burst:
     bound = strongest_plausible(merged, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
     still = ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
+    verdict = None if config.d_over_r0 else _hear(burst, found.d_over_r0, still)
+    if verdict is not None and verdict.half is not None:
+        strength, still = verdict.d_over_r0, _psf_of(verdict, config)
     psf = ops.smear(still, _motion(burst)).to(merged)
     report = burst.report.note(
         d_over_r0=strength,
@@ -63,11 +69,97 @@ def run(burst: Burst, config: Config) -> Burst:
             "measured": found.square.mean(1).tolist(),
             "model": found.model.mean(1).tolist(),
         },
+        **(_told(verdict, still) if verdict else {"source": "settings"}),
     )
-    for warning in _doubts(found, bound, config):
+    doubts = [] if verdict is None else _doubts(found, bound, verdict)
+    for warning in doubts:
         report = report.warn(warning)
     turbulence = Turbulence(strength, found.d_over_r0)
+    if verdict is not None:
+        turbulence = replace(turbulence, **_width(verdict, still))
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the witnesses say: what is believed; the half height (cycles per pixel) of the blur to
+    undo, None where the motion's PSF stands; what the motion's loses in dB, as far as is believed;
+    and the mean transfer function [m] by each witness alone."""
+
+    belief: Belief
+    half: float | None
+    loss_of_motion: float
+    alone: dict[str, list[float]]
+
+    @property
+    def d_over_r0(self) -> float:
+        """The mean D/r0 that is believed."""
+        return float(self.belief.probability @ self.belief.blurs.d_over_r0)
+
+
+def _hear(burst: Burst, d_over_r0: float, still: torch.Tensor) -> Verdict:
+    """Return the verdict on the motion's D/r0, and on the PSF [k, k] that follows from it."""
+    from burst.ops.blur import weigh, witnesses
+    from burst.ops.blur.candidates import candidates
+    from burst.ops.warp import compose
+
+    linear, noise = given(burst.linear), given(burst.noise)
+    weights, flow = given(burst.weights), given(burst.flow)
+    used = weights > 0
+    displacement = compose(flow, burst.row_motion)[used]
+    valid = None if burst.valid is None else burst.valid[used]
+    seen = witnesses.moments(linear[used], displacement, valid, noise)
+    told = min(burst.stack.sensor.sampling, COARSEST)
+    blurs = candidates(told)
+    heard = {
+        "motion": witnesses.of_motion(d_over_r0, told, blurs),
+        "variation": witnesses.of_variation(seen, blurs),
+        "spectrum": witnesses.of_spectrum(seen, blurs),
+    }
+    said = {name: one for name, one in heard.items() if one is not None}
+    calm = witnesses.is_calm(d_over_r0, told, heard["variation"], blurs)
+    belief = weigh.weigh(blurs, told, list(said.values()), calm)
+    half, loss = weigh.safest(belief), belief.loss(weigh.half_of(still))
+    alone = {name: weigh.weigh(blurs, told, [one], calm).transfer for name, one in said.items()}
+    stands = loss <= belief.loss(half) + weigh.WORTH
+    return Verdict(belief, None if stands else half, loss, alone)
+
+
+def _psf_of(verdict: Verdict, config: Config) -> torch.Tensor:
+    """Return the PSF [k, k] of a verdict that replaces that of the motion."""
+    from burst.ops.blur.psf import radial_kernel
+    from burst.ops.blur.weigh import profile
+
+    return radial_kernel(profile(verdict.belief, given(verdict.half)), config.size | 1)
+
+
+def _width(verdict: Verdict, still: torch.Tensor) -> dict[str, Any]:
+    """Return where the PSF [k, k] that is used comes from, and how wide it and the blur are."""
+    from burst.ops.blur.weigh import CLEAR, half_of
+
+    half = half_of(still)
+    source = "motion" if verdict.half is None else "none" if half >= CLEAR else "witnesses"
+    return {
+        "source": source,
+        "half_height": half,
+        "half_height_believed": verdict.belief.half,
+    }
+
+
+def _told(verdict: Verdict, still: torch.Tensor) -> dict[str, Any]:
+    """Return what the report says of a verdict and of the PSF [k, k] that is used."""
+    from burst.ops.blur.candidates import FREQUENCY
+
+    return {
+        **_width(verdict, still),
+        "half_height_error": verdict.belief.spread,
+        "loss_of_motion": verdict.loss_of_motion,
+        "witnesses": {
+            "frequency": FREQUENCY.tolist(),
+            **verdict.alone,
+            "believed": verdict.belief.transfer,
+        },
+    }
 
 
 def _motion(burst: Burst) -> torch.Tensor:
@@ -85,22 +177,32 @@ def _motion(burst: Burst) -> torch.Tensor:
     return per_row * (sensor.exposure_time / sensor.row_time)
 
 
-def _doubts(found: Strength, bound: float, config: Config) -> list[str]:
+def _doubts(found: Strength, bound: float, verdict: Verdict) -> list[str]:
     """Return what a user should know about the estimate."""
-    if config.d_over_r0:
-        return []
-    doubts = []
-    if not WEAKEST <= found.d_over_r0 <= STRONGEST:
+    from burst.ops.blur.weigh import CLEAR
+
+    belief, doubts = verdict.belief, []
+    if verdict.half is not None and verdict.half >= CLEAR:
+        doubts.append(
+            "The frames hardly show any blur, and none is undone. Set blur.d_over_r0 if the optics"
+            " or the air blur them alike."
+        )
+    elif belief.spread > UNSURE:
+        doubts.append(
+            f"How wide the blur is stays unsure, within a factor of {1 + belief.spread:.1f}. Set"
+            " sampling in a sidecar, or blur.d_over_r0, if you know better."
+        )
+    if verdict.half is None and not WEAKEST <= found.d_over_r0 <= STRONGEST:
         doubts.append(
             f"The displacements suggest D/r0 = {found.d_over_r0:.2f}, outside {WEAKEST} to"
             f" {STRONGEST}; the nearest end is used. Set blur.d_over_r0 if you know better."
         )
-    if bound < found.d_over_r0:
+    if verdict.half is None and bound < found.d_over_r0:
         doubts.append(
             f"The frames move like D/r0 = {found.d_over_r0:.1f}, but the image has too fine detail"
             f" for so much blur; {bound:.1f} is used."
         )
-    if found.misfit > POOR_FIT:
+    if verdict.half is None and found.misfit > POOR_FIT:
         doubts.append(
             "The displacements do not grow with distance as turbulence makes them; the PSF is a"
             " guess. Set blur.d_over_r0 if you know better."

@@ -1,15 +1,30 @@
 """The PSF follows from the strength of the turbulence, which the displacements tell."""
 
 from dataclasses import replace
+from math import log
 
 import pytest
 import torch
-from simulated import after, before, rms, truth_of
+from simulated import after, before, camera_scene, rms, still_stack, through, truth_of
 
+from burst.data.levels import Conditions
+from burst.data.turbulence import Simulated, simulate
 from burst.ops.blur.psf import equivalent_sigma, short_exposure
+from burst.ops.blur.weigh import half_of
+from burst.ops.turbulence.air import Air
+from burst.records import Sensor
 from burst.stages.blur import STRONGEST, Config, run
 
 LEVELS = ["low", "medium", "high"]
+BLACK = {"black_level": 256, "white_level": 4095}
+
+
+def coarse_stack() -> Simulated:
+    """Return a stack of the camera man through air at a sampling of 1.8."""
+    conditions = Conditions(2.0, 2000, 4, 0.3, 0)
+    draw = torch.Generator().manual_seed(3)
+    air = Air(2.0, sampling=1.8)
+    return simulate(camera_scene(), conditions, draw, 24, (160, 160), air=air)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -41,7 +56,7 @@ def test_the_psf_has_the_size_asked_for_made_odd(size, given):
 
 
 def test_jitter_widens_the_psf():
-    sharp, wide = (run(before("blur"), Config(jitter=j)).psf.mean(0) for j in (0.0, 1.0))
+    sharp, wide = (run(before("blur"), Config(2.0, j)).psf.mean(0) for j in (0.0, 1.0))
     assert equivalent_sigma(wide) > equivalent_sigma(sharp) + 0.1
 
 
@@ -49,7 +64,7 @@ def test_fast_motion_smears_the_frame_in_which_it_happens():
     burst = before("blur")
     motion = torch.zeros(40, 192, 2)
     motion[3, :, 0] = torch.linspace(0, 12, 192)
-    psf = run(replace(burst, row_motion=motion), Config()).psf
+    psf = run(replace(burst, row_motion=motion), Config(d_over_r0=3.0)).psf
     assert equivalent_sigma(psf[3]) > 1.05 * equivalent_sigma(psf[0])
     torch.testing.assert_close(psf[0], psf[1])
 
@@ -66,7 +81,6 @@ def test_absurd_displacements_are_told_and_bounded():
     result = run(replace(burst, flow=20 * burst.flow), Config())
     numbers = result.report.entries[-1].numbers
     assert numbers["d_over_r0"] <= STRONGEST < numbers["d_over_r0_of_motion"]
-    assert "outside 0.3 to 12.0" in result.report.entries[-1].warnings[0]
 
 
 def test_fine_detail_bounds_the_blur():
@@ -76,11 +90,49 @@ def test_fine_detail_bounds_the_blur():
     assert result.report.entries[-1].numbers["d_over_r0_bound"] < 1.0
 
 
-def test_displacements_unlike_turbulence_are_told():
+def test_displacements_unlike_turbulence_do_not_decide():
     burst = before("blur")
     y, x = torch.meshgrid(torch.arange(192.0), torch.arange(192.0), indexing="ij")
     side = torch.ones(40)
     side[::2] = -1
     zoom = side[:, None, None, None] * torch.stack([(x / 96) ** 3, (y / 96) ** 3])
-    result = run(replace(burst, flow=zoom), Config())
-    assert any("the PSF is a guess" in w for w in result.report.entries[-1].warnings)
+    numbers = run(replace(burst, flow=burst.flow + zoom), Config()).report.entries[-1].numbers
+    assert numbers["source"] == "witnesses" or numbers["half_height_error"] > 0.1
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_where_the_witnesses_agree_the_psf_is_that_of_the_motion(level):
+    numbers = after("blur", level).report.numbers("blur")
+    assert numbers["source"] == "motion"
+    assert numbers["d_over_r0"] == min(numbers["d_over_r0_of_motion"], numbers["d_over_r0_bound"])
+
+
+def test_a_still_camera_has_no_blur():
+    result = run(through("blur", still_stack()), Config())
+    numbers = result.report.entries[-1].numbers
+    assert numbers["source"] == "none"
+    assert float(result.psf[0].max()) == pytest.approx(1.0, abs=1e-5)
+    assert "hardly show any blur" in result.report.entries[-1].warnings[0]
+
+
+def test_coarse_pixels_have_a_narrower_blur():
+    """Air at a sampling of 1.8 that no sidecar tells."""
+    simulated = coarse_stack()
+    result = run(through("blur", replace(simulated.stack, sensor=Sensor(**BLACK))), Config())
+    numbers = result.report.entries[-1].numbers
+    true = half_of(simulated.truth.psf.mean(0))
+    told = half_of(short_exposure(numbers["d_over_r0_of_motion"], 1.0, 0.12, 33))
+    assert numbers["source"] == "witnesses"
+    assert abs(log(numbers["half_height"] / true)) < 0.2 < log(true / told)
+
+
+def test_what_is_told_is_not_weighed():
+    numbers = run(before("blur"), Config(d_over_r0=2.0)).report.entries[-1].numbers
+    assert numbers["source"] == "settings"
+    assert "witnesses" not in numbers
+
+
+def test_every_witness_is_in_the_report():
+    told = after("blur").report.numbers("blur")["witnesses"]
+    assert list(told) == ["frequency", "motion", "variation", "spectrum", "believed"]
+    assert {len(curve) for curve in told.values()} == {33}

@@ -25,7 +25,7 @@ def lively(spec: RestorerSpec = TINY, seed: int = 0) -> Restorer:
     model = Restorer(spec).eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
+            parameter.add_(0.03 * torch.randn_like(parameter))
     return model
 
 

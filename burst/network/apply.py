@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from burst.network.card import Card
 from burst.network.checkpoint import CheckpointError, Loaded, doubt, load, name_of
 from burst.network.preparation import Kind
 from burst.records import Correction, Level, Report
@@ -23,6 +25,20 @@ Prior = Literal["encoder", "diffusion", "none"]
 CHOICES = {"unroll": ("instants", "frame", "video", "readout_ratio")}
 # Stages that leave a clean stack as it is: networks need not have been trained behind them.
 CLEANING = ("screen",)
+# Between these a correction is taken back to nothing: of the level's distance (log), and of a
+# scalar in standard deviations. Simulated stacks of all levels reach 2.5; those on which networks
+# did harm lie beyond 1 or 3.3, those where they helped within .7 or 3. Blurs narrower than that of
+# sharp optics (.9) were in no training: they helped at 2, and did harm at 3.2.
+STRANGE_LEVEL, STRANGE_SCALAR, NARROW_BLUR = (0.5, 1.0), (3.0, 3.4), (2.1, 2.9)
+LABELS = {
+    "noise": "noise after merging",
+    "shot": "shot noise",
+    "read": "read noise",
+    "frames": "number of frames",
+    "psf_sigma": "blur",
+    "misfit": "misfit after alignment",
+    "strength": "motion of the air",
+}
 
 
 def load_once(path: Path, device: torch.device) -> Loaded:
@@ -75,16 +91,42 @@ def corrected_by(path: Path, loaded: Loaded, prior: Prior, rms: float) -> Correc
     return Correction(name_of(path), loaded.sha256, prior, rms)
 
 
-def noted(report: Report, loaded: Loaded, correction: Correction, level: Level) -> Report:
-    """Return a report that says how an image of this level was corrected, and what to doubt."""
+def familiarity(card: Card, level: Level, scalars: Sequence[float]) -> tuple[float, str | None]:
+    """Return how far a network may be trusted with a stack, 0 to 1, and why where it is below 1:
+    its level, and the scalars that the network is given, as far as it was trained on their like."""
+    share = _fade(card.level.distance(level), *STRANGE_LEVEL)
+    reason = doubt(card, level) if share < 1 else None
+    for name, value in zip(card.preparation.scalars, scalars, strict=True):
+        # Frames that do not move within a frame are in every network's training.
+        off = value if name == "row_motion" else abs(value)
+        narrow = name == "psf_sigma" and value < 0
+        trusted = _fade(off, *(NARROW_BLUR if narrow else STRANGE_SCALAR))
+        if trusted < share:
+            share = trusted
+            reason = (
+                f"'{card.name}' was not trained on stacks like this: its {LABELS.get(name, name)}"
+                f" is {abs(value):.1f} standard deviations {'above' if value > 0 else 'below'} the"
+                " usual."
+            )
+    return share, reason
+
+
+def _fade(value: float, start: float, end: float) -> float:
+    """Return 1 up to `start`, 0 from `end` on, and a line between."""
+    return min(max((end - value) / (end - start), 0.0), 1.0)
+
+
+def noted(report: Report, loaded: Loaded, correction: Correction, warning: str | None) -> Report:
+    """Return a report that says how an image was corrected and what to doubt: `warning`, and other
+    stages than those that the network was trained on."""
     report = report.note(
         checkpoint=correction.checkpoint,
         checkpoint_sha256=correction.sha256,
         prior=correction.prior,
         correction_rms=correction.rms,
     )
-    for warning in (doubt(loaded.card, level), other_stages(report, loaded)):
-        report = report.warn(warning) if warning else report
+    for text in (warning, other_stages(report, loaded)):
+        report = report.warn(text) if text else report
     return report
 
 

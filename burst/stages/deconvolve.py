@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image", "merging")
 
+MAY_GIVE = ("psf",)  # a softer one, where the one that was estimated is too wide
+
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
+# Share of an image that may lie below black or above white. On 85 simulated stacks a right PSF
+# leaves at most .0135 there; of 26 that too wide a PSF ruins, 20 have more than .0159.
+MOST_OUTSIDE = 0.015
+SOFTER = (0.8, 0.6, 0.4, 0.0)  # powers of the transfer function, tried in this order
 
 
 @checked
@@ -37,6 +43,8 @@ def run(burst: Burst, config: Config) -> Burst:
 
     from burst.ops.alignment.merge import effective_frames, robust_mean
     from burst.ops.blur.deconvolve import deconvolve
+    from burst.ops.blur.psf import soften
+    from burst.ops.blur.restraint import outside
     from burst.ops.noise import lowest_linear, undo_clipping
     from burst.ops.warp import compose
 
@@ -50,12 +58,32 @@ def run(burst: Burst, config: Config) -> Burst:
     variance = max(mean.variance, float((doubt * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
     image = deconvolve(merged, mean_psf, variance, config.strength, config.iterations)
+    report, power = burst.report, 1.0
+    for softer in SOFTER:
+        if outside(image, merged, variance**0.5) <= MOST_OUTSIDE:
+            break
+        power = softer
+        softened = soften(mean_psf, power)
+        image = deconvolve(merged, softened, variance, config.strength, config.iterations)
+    if power < 1:
+        psf = soften(psf, power)
+        report = report.warn(_too_wide(power))
     merging = Merging(variance**0.5, effective_frames(weights))
-    report = burst.report.note(
+    report = report.note(
         effective_frames=merging.effective_frames,
         rejected=mean.rejected,
         noise_std=merging.noise_std,
         iterations=config.iterations,
         regularisation=config.strength,
+        psf_power=power,
     )
-    return replace(burst, merged=merged, image=image, merging=merging, report=report)
+    return replace(burst, psf=psf, merged=merged, image=image, merging=merging, report=report)
+
+
+def _too_wide(power: float) -> str:
+    """Return what a user should know where the PSF was softened to a power."""
+    used = f"its transfer function to the power {power:g} is used" if power else "none is undone"
+    return (
+        "The image rings below black or above white with the blur that was estimated, so that"
+        f" {used}. Set blur.d_over_r0, or sampling in a sidecar, if you know better."
+    )

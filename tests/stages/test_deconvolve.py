@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from simulated import after, before, truth_of
+from simulated import after, before, still_scene, still_stack, through, truth_of
 
+from burst.ops.blur.deconvolve import deconvolve
+from burst.ops.blur.psf import equivalent_sigma, short_exposure
 from burst.ops.metrics import psnr
+from burst.pipeline import load
+from burst.records import Burst
 from burst.stages.deconvolve import Config, run
 
 
@@ -67,3 +71,35 @@ def test_the_report_says_how_much_was_averaged():
     assert 20 < numbers["effective_frames"] <= 40
     assert 0 <= numbers["rejected"] < 0.02
     assert numbers["noise_std"] > 0
+
+
+def test_too_wide_a_psf_is_softened():
+    burst = through("deconvolve", still_stack())
+    wide = short_exposure(2.0, 1.0, 0.1, 33).expand(16, -1, -1)
+    given = replace(burst, psf=wide)
+    result, left = run(given, Config()), unsoftened(given)
+    assert psnr(result.image, still_scene()) > psnr(left, still_scene()) + 3
+    assert result.report.entries[-1].numbers["psf_power"] < 1
+    assert "rings below black or above white" in result.report.warnings[-1]
+    assert equivalent_sigma(result.psf[0]) < equivalent_sigma(wide[0])
+
+
+def test_the_right_psf_is_left_alone():
+    for level in ("low", "medium", "high"):
+        burst = after("deconvolve", level)
+        assert burst.report.numbers("deconvolve")["psf_power"] == 1
+        assert burst.psf is before("deconvolve", level).psf
+
+
+def test_a_still_camera_gains_by_denoising_alone():
+    burst = through("fuse", still_stack())
+    scene = still_scene()
+    assert psnr(burst.image, scene) > psnr(burst.merged, scene) - 0.05
+    restored = load("turbulence").run(Burst(still_stack()))
+    assert psnr(restored.image, scene) > psnr(restored.merged, scene) - 0.05
+
+
+def unsoftened(burst: Burst) -> torch.Tensor:
+    """Return the image [h, w] as it is with the PSF that was given."""
+    merged = run(burst, Config(iterations=1)).merged
+    return deconvolve(merged, burst.psf[0], 1e-6)

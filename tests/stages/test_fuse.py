@@ -13,11 +13,13 @@ from simulated import after, stack_of
 from burst.__main__ import main
 from burst.files.digest import file_digest
 from burst.models.restorer import Restorer
+from burst.network.apply import familiarity
 from burst.network.card import LevelRange
 from burst.network.checkpoint import CheckpointError, save
 from burst.network.inputs import prepare, restore
+from burst.network.preparation import Preparation
 from burst.pipeline import Step, load, run_step
-from burst.records import FIELDS, Burst
+from burst.records import FIELDS, Burst, Level
 from burst.report.summary import SCHEMA_FILE
 from burst.stages import fuse
 
@@ -207,3 +209,37 @@ def test_ensemble_is_the_mean_of_eight(folder):
     expected = restore(evidence.base + residual[0, 0], evidence)
     torch.testing.assert_close(run().image, expected)
     assert not torch.allclose(run(ensemble=False).image, expected)
+
+
+def test_what_a_network_was_not_trained_on_is_not_corrected(folder):
+    write_checkpoint(folder, level=LevelRange((0.2, 0.3), (0.1, 20)))
+    result = run()
+    assert torch.equal(result.image, after("deconvolve").image)
+    assert result.report.numbers("fuse")["correction_share"] == 0
+    assert result.report.warnings[-1].endswith("0% of its correction is used.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "share"),
+    [
+        ("psf_sigma", -3.2, 0), ("psf_sigma", -1.9, 1), ("psf_sigma", 2.4, 1), ("shot", -4, 0),
+        ("misfit", 4, 0), ("strength", -3.2, 0.5), ("row_motion", -4, 1), ("noise", 2.9, 1),
+    ],
+)  # fmt: skip
+def test_every_scalar_has_to_be_like_those_in_training(name, value, share):
+    card = replace(tiny_card(), preparation=Preparation(("merged", "restored"), (name,)))
+    found, reason = familiarity(card, Level(0.01, 1.0), [value])
+    assert found == pytest.approx(share)
+    assert (reason is None) == (share == 1)
+
+
+def test_a_correction_that_the_frames_speak_against_is_scaled_back(folder):
+    card = tiny_card("wild")
+    model = lively()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.ones_like(parameter))
+    save(folder / "wild.safetensors", model.state_dict(), card)
+    numbers = run().report.numbers("fuse")
+    assert numbers["correction_share"] < 1
+    assert "times the noise where the frames show it" in run().report.warnings[-1]

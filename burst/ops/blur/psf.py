@@ -57,6 +57,17 @@ def smear(psf: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
     return normalise(crop_kernel(moved, k).clamp(min=0))
 
 
+def soften(psf: torch.Tensor, power: float) -> torch.Tensor:
+    """Return PSFs [..., k, k] whose transfer function is that of psf to a power: 1 leaves them as
+    they are, 0 leaves no blur."""
+    k = psf.shape[-1]
+    size = 2 * k + 2
+    transfer = transfer_function(psf, (size, size))
+    softer = transfer * transfer.abs().clamp(min=1e-6) ** (power - 1)
+    kernel = torch.fft.fftshift(torch.fft.irfft2(softer, s=(size, size)), dim=(-2, -1))
+    return normalise(crop_kernel(kernel, k))
+
+
 def radial_mean(spectrum: torch.Tensor) -> torch.Tensor:
     """Average a spectrum [s, s] (zero frequency first) over rings one bin wide -> [s / 2]."""
     size = spectrum.shape[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,14 @@ from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, ne
 from burst.report.words import number_text
 
 PSF_MASS_SHOWN = 0.999  # the rest of the kernel is empty to the eye
+NYQUIST = 0.5  # cycles per pixel
+WITNESSES = {"motion": "-", "variation": "--", "spectrum": ":"}
+SOURCES = {
+    "motion": "Variation and spectrum agree with the motion, whose PSF is used.",
+    "witnesses": "The motion alone would mislead: the PSF is that of all witnesses, the safe side"
+    " of it.",
+    "none": "No blur is undone.",
+}
 
 
 def draw_scores(burst: Burst) -> Drawing | None:
@@ -89,6 +98,48 @@ def draw_structure(burst: Burst) -> Drawing | None:
     return Drawing(
         "structure", "Strength of the air", words, f"Growth of differences. {words}", figure
     )
+
+
+def draw_witnesses(burst: Burst) -> Drawing | None:
+    """Draw the blur's transfer function as each witness alone would have it, as all together are
+    believed, and as it was undone."""
+    numbers = burst.report.numbers("blur")
+    told = _table(numbers, "witnesses")
+    believed = series(told, "frequency", "believed")
+    if believed is None or burst.psf is None:
+        return None
+    figure, (axes,) = new_axes()
+    for name, style in WITNESSES.items():
+        alone = series(told, "frequency", name)
+        if alone is not None:
+            axes.plot(*alone, color=MUTED, linestyle=style, linewidth=0.9, label=name)
+    axes.plot(*believed, color=INK, label="all together")
+    axes.plot(*_transfer(_mean_psf(burst)), color=ACCENT, label="undone")
+    axes.axhline(0.5, color=GRID, linewidth=0.8)
+    axes.set(xlabel="cycles per pixel", ylabel="transfer of the blur")
+    axes.set_ylim(0, 1.02)
+    axes.legend(loc="upper right")
+    words = f"{SOURCES.get(str(numbers.get('source')), '')}{_height(numbers)}"
+    return Drawing("witnesses", "Witnesses of the blur", words, f"Transfer. {words}", figure)
+
+
+def _height(numbers: Mapping[str, Any]) -> str:
+    """Return in words where the transfer function falls to half, as is believed."""
+    half, error = numbers.get("half_height_believed"), numbers.get("half_height_error")
+    if not isinstance(half, int | float) or not isinstance(error, int | float):
+        return ""
+    if half > NYQUIST:
+        return " The blur is believed to be finer than pixels can show."
+    return (
+        f" Half of the contrast is believed to be left at {half:.3f} cycles per pixel, within a"
+        f" factor of {math.exp(error):.2f}."
+    )
+
+
+def _transfer(psf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return frequencies and the transfer function of a PSF [k, k], mean of both axes."""
+    along = [np.abs(np.fft.rfft(psf.sum(axis), 64)) for axis in (0, 1)]
+    return np.arange(33) / 64, np.mean(along, axis=0)
 
 
 def draw_readout(burst: Burst) -> Drawing | None:

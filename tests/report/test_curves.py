@@ -15,6 +15,7 @@ from burst.report.curves import (
     draw_readout,
     draw_scores,
     draw_structure,
+    draw_witnesses,
 )
 from burst.report.style import Drawing
 
@@ -43,6 +44,42 @@ def test_the_structure_function_names_the_strength_of_the_turbulence(burst: Burs
     assert "D/r0 = 2.90" in drawing.caption
 
 
+def test_each_witness_of_the_blur_is_drawn(burst: Burst) -> None:
+    falling = np.linspace(1, 0, 33).tolist()
+    told = {
+        "source": "witnesses",
+        "half_height_believed": 0.25,
+        "half_height_error": 0.1,
+        "witnesses": {
+            "frequency": (np.arange(33) / 64).tolist(),
+            "motion": falling,
+            "variation": falling,
+            "believed": falling,
+        },
+    }
+    report = burst.report.begin("other", {})
+    entries = [replace(e, numbers=told) if e.stage == "blur" else e for e in report.entries]
+    drawing = draw_witnesses(replace(burst, report=Report(tuple(entries))))
+    assert drawing is not None
+    labels = [line.get_label() for line in drawing.figure.axes[0].lines[:4]]
+    assert labels == ["motion", "variation", "all together", "undone"]
+    assert "0.250 cycles per pixel, within a factor of 1.11" in drawing.caption
+    assert "The motion alone would mislead" in drawing.caption
+
+
+def test_no_blur_is_told(burst: Burst) -> None:
+    curve = np.ones(33).tolist()
+    witnesses = {"frequency": (np.arange(33) / 64).tolist(), "believed": curve}
+    told = {
+        "source": "none", "half_height_believed": 0.9, "half_height_error": 0.1,
+        "witnesses": witnesses,
+    }  # fmt: skip
+    entries = [replace(e, numbers=told) if e.stage == "blur" else e for e in burst.report.entries]
+    drawing = draw_witnesses(replace(burst, report=Report(tuple(entries))))
+    assert drawing is not None
+    assert drawing.caption.startswith("No blur is undone.")
+
+
 def test_the_width_of_a_gaussian_psf_is_stated(burst: Burst) -> None:
     drawing = draw_psf(burst)
     assert drawing is not None
@@ -62,7 +99,9 @@ def test_the_readout_is_drawn_with_what_fits_nearly_as_well(burst: Burst) -> Non
     assert "0.40 to 0.45" in drawing.caption
 
 
-@pytest.mark.parametrize("draw", [draw_scores, draw_noise, draw_structure, draw_psf, draw_readout])
+@pytest.mark.parametrize(
+    "draw", [draw_scores, draw_noise, draw_structure, draw_witnesses, draw_psf, draw_readout]
+)
 def test_what_is_not_known_is_not_drawn(
     stack: Stack, draw: Callable[[Burst], Drawing | None]
 ) -> None:

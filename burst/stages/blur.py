@@ -119,10 +119,10 @@ def _hear(burst: Burst, d_over_r0: float, still: torch.Tensor) -> Verdict:
     said = {name: one for name, one in heard.items() if one is not None}
     calm = witnesses.is_calm(d_over_r0, told, heard["variation"], blurs)
     belief = weigh.weigh(blurs, told, list(said.values()), calm)
-    half, loss = weigh.safest(belief), belief.loss(weigh.half_of(still))
+    of_motion = weigh.half_of(still)
+    half = weigh.choice(belief, of_motion)
     alone = {name: weigh.weigh(blurs, told, [one], calm).transfer for name, one in said.items()}
-    stands = loss <= belief.loss(half) + weigh.WORTH
-    return Verdict(belief, None if stands else half, loss, alone)
+    return Verdict(belief, half, belief.loss(of_motion), alone)
 
 
 def _psf_of(verdict: Verdict, config: Config) -> torch.Tensor:

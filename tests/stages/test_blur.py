@@ -21,9 +21,9 @@ BLACK = {"black_level": 256, "white_level": 4095}
 
 def coarse_stack() -> Simulated:
     """Return a stack of the camera man through air at a sampling of 1.8."""
-    conditions = Conditions(2.0, 2000, 4, 0.3, 0)
+    conditions = Conditions(3.5, 2000, 4, 0.3, 0)
     draw = torch.Generator().manual_seed(3)
-    air = Air(2.0, sampling=1.8)
+    air = Air(3.5, sampling=1.8)
     return simulate(camera_scene(), conditions, draw, 24, (160, 160), air=air)
 
 

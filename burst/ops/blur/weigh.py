@@ -26,6 +26,9 @@ CHOICES = np.exp(np.linspace(np.log(0.03), np.log(FINEST), 69))
 CLEAR = 0.45  # cycles per pixel: what falls to half beyond it is not worth undoing
 WORTH = 1.2  # dB that another PSF than the motion's has to be better by
 UNLIKELY = 1e-3
+# Probability of no blur, up to which one is undone. Stacks with a blur reach .08; sharp scenes that
+# something else than air bends lie above .12, and lose 10 dB by the blur that is else believed.
+MOST_NONE = 0.1
 
 # Before anything is seen: log rms of the sampling, what a static blur and none are less likely by.
 SAMPLING_ERROR = 0.35
@@ -50,6 +53,11 @@ class Belief:
         curve: list[float] = (self.probability @ self.blurs.transfer).tolist()
         return curve
 
+    @property
+    def none(self) -> float:
+        """The probability that there is no blur."""
+        return float(self.probability[self.blurs.none][0])
+
     def loss(self, half: float) -> float:
         """Return the expected loss (dB) by a PSF that falls to half at this frequency."""
         off = np.log(half / self.blurs.half)
@@ -69,6 +77,15 @@ def weigh(blurs: Candidates, told: float, witnesses: list[np.ndarray], calm: boo
     mean = float(probability @ log_half)
     spread = float(np.sqrt(probability @ (log_half - mean) ** 2))
     return Belief(blurs, probability, float(blurs.half[middle]), spread)
+
+
+def choice(belief: Belief, of_motion: float) -> float | None:
+    """Return the half height of the blur to undo; None where the motion's PSF, which falls to half
+    at `of_motion`, may stand. Where there may be no blur at all, none is undone."""
+    if belief.none > MOST_NONE:
+        return FINEST
+    best = safest(belief)
+    return None if belief.loss(of_motion) <= belief.loss(best) + WORTH else best
 
 
 def safest(belief: Belief) -> float:

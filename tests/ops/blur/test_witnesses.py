@@ -86,3 +86,17 @@ def test_no_blur_has_a_flat_transfer_function():
     assert (weigh.profile(belief, FINEST) == 1).all()
     curve = weigh.profile(belief, 0.12).double().numpy()
     assert np.interp(0.12, np.arange(32) / 64, curve) == pytest.approx(0.5, abs=0.03)
+
+
+def test_where_there_may_be_no_blur_none_is_undone():
+    said = witnesses.of_motion(2.8, 1.0, BLURS)
+    belief = weigh.weigh(BLURS, 1.0, [said], False)
+    assert weigh.choice(belief, belief.half) is None
+    doubted = weigh.weigh(BLURS, 1.0, [np.where(BLURS.none, said.max() + 1, said)], False)
+    assert 0.1 < doubted.none < 0.9
+    assert weigh.choice(doubted, belief.half) == FINEST
+
+
+def test_a_much_better_psf_replaces_that_of_the_motion():
+    belief = weigh.weigh(BLURS, 1.0, [witnesses.of_motion(2.8, 1.0, BLURS)], False)
+    assert weigh.choice(belief, belief.half / 2) == weigh.safest(belief)

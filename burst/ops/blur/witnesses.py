@@ -96,7 +96,7 @@ def moments(
     window = _window(mean)
     rings, size = _rings(mean), mean.numel()
     count = len(values)
-    scatter = _spectrum(rest * window, rings) / (size * (count - 1))
+    scatter = _spectrum(rest * window, rings) / (size * max(count - 1, 1))
     white = torch.randn(
         (min(NOISE_FRAMES, count), *frames.shape[1:]), generator=torch.Generator().manual_seed(0)
     ).to(frames)

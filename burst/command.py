@@ -126,7 +126,7 @@ def explain(error: Exception, log_folder: Path | None = None) -> Failure:
     log = _write_traceback(error, log_folder)
     return Failure(
         Exit.PROCESSING_FAILED,
-        f"{type(error).__name__}: {' '.join(str(error).split())}."
+        f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}."
         f" The traceback is in {log or 'no log: no disk takes one'}.",
     )
 

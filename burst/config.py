@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -39,14 +39,15 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class PipelineText:
-    """A pipeline file as read: title, stage names, one table of raw settings per stage, and the
-    files of stages that are one's own."""
+    """A pipeline file as read: title, stage names, one table of raw settings per stage, the files
+    of stages that are one's own, and what was typed after `--set`, by stage and key."""
 
     where: str
     title: str
     stages: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    typed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,11 @@ def find_settings(kind: str, name: str, folder: str) -> Path:
     for place in search_path(folder):
         if name in known and (place / f"{name}.toml").is_file():
             return place / f"{name}.toml"
+    beside = f"{name}.toml"
+    advice = f" Did you mean '{beside}'?" if Path(beside).is_file() else did_you_mean(name, known)
     raise ConfigError(
         f"--{kind} {name}: expected one of {', '.join(known) or 'none found'}"
-        f" or the path of a .toml file.{did_you_mean(name, known)}"
+        f" or the path of a .toml file.{advice}"
     )
 
 
@@ -209,6 +212,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def override(text: PipelineText, assignments: Iterable[str]) -> PipelineText:
     """Apply `stage.key=value` assignments of the command line to a pipeline."""
     settings = {stage: dict(table) for stage, table in text.settings.items()}
+    typed: dict[str, dict[str, str]] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         stage, dot, key = name.strip().partition(".")
@@ -219,8 +223,10 @@ def override(text: PipelineText, assignments: Iterable[str]) -> PipelineText:
                 f"--set {assignment}: no stage '{stage}' in {list(text.stages)}."
                 f"{did_you_mean(stage, text.stages)}"
             )
+        key = key.strip()
         settings.setdefault(stage, {})[key] = _parse_value(value.strip())
-    return replace(text, settings=settings)
+        typed.setdefault(stage, {})[key] = assignment
+    return replace(text, settings=settings, typed=typed)
 
 
 def checked(kind: type[T], error: type[ValueError] = ConfigError) -> type[T]:
@@ -282,23 +288,38 @@ def list_pipelines() -> dict[str, str]:
     return found
 
 
-def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
-    """Build a dataclass from a table: unknown keys forbidden, types and ranges checked."""
-    return _validated(kind, table, where, ConfigError)
+def build(
+    kind: type[T], table: Mapping[str, Any], where: str, typed: Mapping[str, str] | None = None
+) -> T:
+    """Build a dataclass from a table: unknown keys forbidden, types and ranges checked.
+
+    A ConfigError of a key in `typed` names what was typed after `--set`, others say `where`.
+    """
+    return _validated(kind, table, where, ConfigError, typed or {})
 
 
-def _validated(kind: type[T], table: Mapping[str, Any], where: str, error: type[ValueError]) -> T:
+def _validated(
+    kind: type[T],
+    table: Mapping[str, Any],
+    where: str,
+    error: type[ValueError],
+    typed: Mapping[str, str] = MappingProxyType({}),
+) -> T:
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     for key in table:
         if key not in known:
             raise error(
-                f"{where}: unknown key '{key}'.{did_you_mean(key, known)}"
+                f"{_place(where, key, typed)}: unknown key '{key}'.{did_you_mean(key, known)}"
                 f" Known are {', '.join(known) or 'none'}."
             )
     try:
         return cast(T, _adapter(cast(Any, kind)).validate_python(dict(table)))
     except ValidationError as mistake:
-        raise error(_explained(where, mistake, error)) from mistake
+        raise error(_explained(where, mistake, error, typed)) from mistake
+
+
+def _place(where: str, key: str, typed: Mapping[str, str]) -> str:
+    return f"--set {typed[key]}" if key in typed else where
 
 
 @lru_cache(maxsize=256)
@@ -306,7 +327,9 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _explained(where: str, mistake: ValidationError, error: type[ValueError]) -> str:
+def _explained(
+    where: str, mistake: ValidationError, error: type[ValueError], typed: Mapping[str, str]
+) -> str:
     """Say what is wrong with the first value that is: where, what was expected, what was found."""
     problems = mistake.errors()
     problem = problems[0]
@@ -324,7 +347,9 @@ def _explained(where: str, mistake: ValidationError, error: type[ValueError]) ->
     several = " or ".join(
         [wanted[0], *(w.removeprefix("expected ") for w in dict.fromkeys(wanted[1:]))]
     )
-    return f"{where} {key}: {several}, found {problem['input']!r}."
+    first = key.partition(".")[0]
+    place = _place(f"{where} {key}", first, typed)
+    return f"{place}: {several}, found {problem['input']!r}."
 
 
 def _expected(problem: ErrorDetails) -> str:

@@ -71,6 +71,7 @@ def find_stage(name: str, text: PipelineText) -> FoundStage:
     file = text.files.get(name)
     if file is not None:
         module = _load(file)
+        _check_holds(name, module, file)
         return FoundStage(_checked(getattr(module, name, module), f"{file}:{name}"), (file,))
     if _is_own(name):
         return FoundStage(cast(Stage, importlib.import_module(f"burst.stages.{name}")))
@@ -85,6 +86,13 @@ def find_stage(name: str, text: PipelineText) -> FoundStage:
     module = sys.modules[point.module]
     package = point.dist.name if point.dist else None
     return FoundStage(_checked(stage, with_words), _sources_of(module), package)
+
+
+def stages_that_give(field: str) -> list[str]:
+    """Return the stages of burst that give a field, by their GIVES."""
+    names = [module.name for module in pkgutil.iter_modules(burst.stages.__path__)]
+    modules = {name: importlib.import_module(f"burst.stages.{name}") for name in names}
+    return [name for name, module in modules.items() if field in getattr(module, "GIVES", ())]
 
 
 def _is_own(name: str) -> bool:
@@ -124,10 +132,26 @@ def _reason(error: Exception) -> str:
     return f"expected a stage, found {type(error).__name__}{place}: {str(error).rstrip('.')}."
 
 
+def _check_holds(name: str, module: ModuleType, file: Path) -> None:
+    """Raise ConfigError where a file holds stages, but none of this name, and is none itself."""
+    if hasattr(module, name) or not _lacking(module):
+        return
+    held = [each for each, value in vars(module).items() if not _lacking(value)]
+    if held:
+        raise ConfigError(
+            f"{file}: no stage '{name}'.{did_you_mean(name, held)} It holds {', '.join(held)}."
+        )
+
+
+def _lacking(stage: Any) -> list[str]:
+    """Return which parts of a stage are missing."""
+    return [part for part in ("NEEDS", "GIVES", "Config", "run") if not hasattr(stage, part)]
+
+
 def _checked(stage: Any, where: str) -> Stage:
     """Return what is a stage; ConfigError says what it lacks."""
     needed = 'NEEDS = ("image",), GIVES = ("image",), a dataclass Config and run(burst, config)'
-    lacking = [part for part in ("NEEDS", "GIVES", "Config", "run") if not hasattr(stage, part)]
+    lacking = _lacking(stage)
     if lacking:
         raise ConfigError(f"{where}: expected {needed}, found no {' and no '.join(lacking)}.")
     for part in ("NEEDS", "GIVES"):

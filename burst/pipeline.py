@@ -20,7 +20,7 @@ from burst.config import (
     override,
     read_pipeline,
 )
-from burst.find_stage import Stage, check_exists, find_stage
+from burst.find_stage import Stage, check_exists, find_stage, stages_that_give
 from burst.progress import part
 from burst.records import FIELDS, Burst, NotGivenError, Stack, StackError
 
@@ -175,7 +175,8 @@ def load(
         _check_needs(stage_name, stage, known, text.where)
         known.update(stage.GIVES)
         table = text.settings.get(stage_name, {})
-        config = build(stage.Config, table, f"{text.where} [{stage_name}]")
+        where = f"{text.where} [{stage_name}]"
+        config = build(stage.Config, table, where, text.typed.get(stage_name))
         steps.append(Step(stage_name, stage, config, found.files, found.package))
     return Pipeline(text.title, tuple(steps))
 
@@ -183,7 +184,8 @@ def load(
 def run_step(step: Step, burst: Burst) -> Burst:
     """Run one step: open its entry in the report, run it, record its seconds.
 
-    NotGivenError where the burst lacks what the stage reads.
+    NotGivenError where the burst lacks what the stage reads; ConfigError where the stage does not
+    give what its GIVES names.
     """
     lacking = [name for name in step.stage.NEEDS if getattr(burst, name) is None]
     if lacking:
@@ -196,7 +198,23 @@ def run_step(step: Step, burst: Burst) -> Burst:
         burst = step.stage.run(burst, step.config)
     except NotGivenError as error:
         raise NotGivenError(f"'{step.name}' reads a field that its NEEDS does not name.") from error
+    _check_given(step, burst)
     return replace(burst, report=burst.report.end(time.perf_counter() - started))
+
+
+def _check_given(step: Step, found: object) -> None:
+    """Raise ConfigError unless a stage returned a burst that knows what its GIVES names."""
+    if not isinstance(found, Burst):
+        raise ConfigError(
+            f"stage '{step.name}': expected run to return a Burst, found a {type(found).__name__}."
+            " End it with: return replace(burst, ...)."
+        )
+    lacking = [name for name in step.stage.GIVES if getattr(found, name) is None]
+    if lacking:
+        raise ConfigError(
+            f"stage '{step.name}': expected it to give {', '.join(lacking)}, as its GIVES says,"
+            " found None. Name in MAY_GIVE what it gives for some stacks only."
+        )
 
 
 def _check_fields(name: str, stage: Stage) -> None:
@@ -212,4 +230,8 @@ def _check_fields(name: str, stage: Stage) -> None:
 def _check_needs(name: str, stage: Stage, known: set[str], where: str) -> None:
     for need in stage.NEEDS:
         if need not in known:
-            raise ConfigError(f"{where}: '{name}' needs '{need}', which no earlier stage gives.")
+            giving = [other for other in stages_that_give(need) if other != name]
+            advice = f" Put {' or '.join(giving)} before it." if giving else ""
+            raise ConfigError(
+                f"{where}: '{name}' needs '{need}', which no earlier stage gives.{advice}"
+            )

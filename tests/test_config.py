@@ -149,3 +149,10 @@ def test_variable_is_searched_first(monkeypatch):
         Path("/mine"),
         Path("checkpoints"),
     ]
+
+
+def test_a_file_of_this_name_in_the_folder_is_offered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("stages = ['noise']")
+    with pytest.raises(ConfigError, match=r"--pipeline mine: .* Did you mean 'mine\.toml'\?"):
+        find_pipeline("mine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import re
 from pathlib import Path
@@ -31,6 +32,24 @@ def test_code_of_a_page_uses_what_there_is(page, block):
                 assert hasattr(burst, node.attr), node.attr
             if node.value.id == "result":
                 assert hasattr(burst.Result, node.attr) or node.attr in burst.Result.__annotations__
+
+
+def test_code_of_a_page_names_nothing_that_it_has_not_made():
+    text = (ROOT / "docs/python.md").read_text("utf-8")
+    made = {*dir(builtins), "array", "frames"}  # what a reader has
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        tree = ast.parse(block)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.alias):
+                made.add(node.asname or node.name)
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                made.add(node.name)
+            if isinstance(node, ast.arg):
+                made.add(node.arg)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                made.add(node.id)
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert used <= made, block
 
 
 def test_pages_show_code():

@@ -71,6 +71,12 @@ def test_a_file_may_hold_several(tmp_path):
     assert load(write(tmp_path, DARKEN, "own/mine.py")).steps[-1].name == "mine"
 
 
+def test_a_misspelt_one_of_several_is_told_with_those_that_are_there(tmp_path):
+    text = SEVERAL.replace("NEEDS = (", "NEEDED = (", 1)
+    with pytest.raises(ConfigError, match=r"mine\.py: no stage 'darkr'\. .* It holds darker\."):
+        load(write(tmp_path, text, "own/mine.py:darkr"))
+
+
 def test_the_result_repeats_itself_wherever_it_lies(tmp_path):
     first = restored(tmp_path, write(tmp_path), "first")
     (tmp_path / "own/mine.py").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,13 @@ def test_missing_need_is_told_at_loading(tmp_path):
         load(str(path))
 
 
+def test_missing_need_is_told_with_the_stages_that_give_it(tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text('stages = ["noise", "align"]')
+    with pytest.raises(ConfigError, match=r"no earlier stage gives\. Put select before it\."):
+        load(str(path))
+
+
 @pytest.mark.parametrize("name", ["toy_men", "../toy_mean", "a.b"])
 def test_unknown_stage_is_told_with_its_file(tmp_path, name):
     path = tmp_path / "p.toml"
@@ -89,8 +97,23 @@ def test_unknown_stage_is_told_with_its_file(tmp_path, name):
 
 
 def test_wrong_setting_names_the_stage(tmp_path):
-    with pytest.raises(ConfigError, match=r"\[toy_linear\] gain: expected a number"):
-        load(str(write_pipeline(tmp_path)), ["toy_linear.gain=much"])
+    path = write_pipeline(tmp_path)
+    path.write_text(path.read_text() + '\n[toy_mean]\ngrain = "much"\n')
+    with pytest.raises(ConfigError, match=r"\[toy_mean\] grain: expected a number"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("toy_linear.gain=much", "expected a number, found 'much'."),
+        ("toy_linear.gian = 2", "unknown key 'gian'. Did you mean 'gain'?"),
+    ],
+)
+def test_what_was_typed_is_named_where_it_is_wrong(tmp_path, typed, message):
+    with pytest.raises(ConfigError) as error:
+        load(str(write_pipeline(tmp_path)), ["toy_linear.gain=2", typed])
+    assert str(error.value).startswith(f"--set {typed}: {message}")
 
 
 @pytest.mark.parametrize("name", ["turbulence", "classical"])
@@ -105,6 +128,8 @@ def test_stage_of_the_contributing_guide_runs(tmp_path, monkeypatch, burst):
     path = tmp_path / "p.toml"
     path.write_text('stages = ["toy_linear", "toy_mean", "darken"]')
     result = load(str(path), ["darken.factor=0.25"]).run(burst)
+    # Other tests offer a stage of this name in other ways.
+    del sys.modules["burst.stages.darken"]
     assert result.report.numbers("darken") == {"factor": 0.25}
     assert float(result.image.max()) < 0.25
 
@@ -119,7 +144,7 @@ class Config:
     pass
 
 def run(burst, config):
-    return replace(burst, image=given(burst.merged))
+    return {gift}
 """
 
 
@@ -128,8 +153,14 @@ def load_own(tmp_path, monkeypatch):
     """Return a loader of a pipeline that ends in a stage of one's own."""
     monkeypatch.setattr(burst_stages, "__path__", [*burst_stages.__path__, str(tmp_path)])
 
-    def load_with(name, needs=("linear",), gives=("image",), may_give=()):
-        text = OWN.format(needs=needs, gives=gives, may_give=may_give)
+    def load_with(
+        name,
+        needs=("linear",),
+        gives=("image",),
+        may_give=(),
+        gift="replace(burst, image=given(burst.merged))",
+    ):
+        text = OWN.format(needs=needs, gives=gives, may_give=may_give, gift=gift)
         (tmp_path / f"{name}.py").write_text(text)
         (tmp_path / "own.toml").write_text(f'stages = ["toy_linear", "{name}"]')
         return load(str(tmp_path / "own.toml"))
@@ -153,6 +184,18 @@ def test_names_of_no_field_are_refused(load_own, part, words):
 def test_error_says_which_stage_reads_what_it_does_not_name(load_own, burst):
     with pytest.raises(NotGivenError, match="'undeclared' reads a field that its NEEDS does not"):
         load_own("undeclared").run(burst)
+
+
+@pytest.mark.parametrize(
+    ("name", "gift", "words"),
+    [
+        ("forgot_to_return", "None", "expected run to return a Burst, found a NoneType"),
+        ("gave_another", "replace(burst, merged=burst.linear[0])", "expected it to give image, as"),
+    ],
+)
+def test_error_says_which_stage_does_not_give_what_it_promises(load_own, burst, name, gift, words):
+    with pytest.raises(ConfigError, match=f"stage '{name}': {words}"):
+        load_own(name, gift=gift).run(burst)
 
 
 def test_error_says_which_stage_lacks_what(pipeline, burst):

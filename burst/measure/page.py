@@ -75,7 +75,8 @@ def _section(name: str, suite: Suite, results: Record, page: Path) -> str:
 
 def _measured_on(records: Sequence[Record], machine: Record) -> str:
     """Return a sentence on stacks and machine."""
-    cases = [r["case"] for r in records if {"frames", "image"} <= r["case"].keys()]
+    said = {"image", "frames", "size", "seed"}
+    cases = [r["case"] for r in records if said <= r["case"].keys()]
     libraries = ", ".join(f"{name} {number}" for name, number in machine["libraries"].items())
     where = (
         f"{machine['date']}, {machine['processor']}, {machine['threads']} of {machine['cores']}"

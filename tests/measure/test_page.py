@@ -50,6 +50,15 @@ def test_page_holds_what_was_measured(folder):
     assert "## What each stage is worth" not in text
 
 
+def test_cases_without_a_seed_are_not_described(folder):
+    path = folder / "scaling.json"
+    content = json.loads(path.read_text())
+    content["records"][0]["case"].pop("seed")
+    path.write_text(json.dumps(content))
+    write_page(folder / "page.md", folder)
+    assert "## Simulated stacks" in (folder / "page.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("suite", ["synthetic", "scaling"])
 def test_plots_stand_beside_the_page_and_repeat_themselves(folder, suite):
     plot = folder / f"page-{suite}.svg"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from burst.config import ConfigError
+from burst.measure import suite
 from burst.measure.suite import Suite, find_suite, suites
 
 
@@ -15,6 +17,8 @@ from burst.measure.suite import Suite, find_suite, suites
 def test_every_file_holds_a_suite_and_says_what_it_measures(name):
     assert isinstance(find_suite(name), Suite)
     assert len(suites()[name]) > 20
+    first = (Path(suite.__file__).parent / f"suites/{name}.py").read_text("utf-8").splitlines()[0]
+    assert first.rstrip('"').endswith("."), "the sentence does not end on the first line"
 
 
 def test_wrong_name_is_explained():

@@ -1,5 +1,4 @@
-"""Recordings simulated like the training samples of networks, of images and seeds not
-trained on."""
+"""Recordings simulated like the training samples of networks, of new images and seeds."""
 
 from __future__ import annotations
 

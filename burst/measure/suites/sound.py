@@ -1,5 +1,4 @@
-"""Stacks with disturbances (bad frames, defects, moving cameras) compared with the same without
-them.
+"""Stacks with bad frames, defects or moving cameras, compared with the same without them.
 
 Disturbances are those of `data.faults` (frames), `data.defects` (sensor) and `data.camera_path`
 (camera). The loss is measured against the result of the same stack, with the same air and noise,

@@ -228,3 +228,8 @@ def test_colour_is_for_terminals_alone(monkeypatch):
     assert warned(monkeypatch, io.StringIO()) == "burst: warning: hot\n"
     assert warned(monkeypatch, Terminal(), NO_COLOR="1") == "burst: warning: hot\n"
     assert warned(monkeypatch, Terminal(), TERM="dumb") == "burst: warning: hot\n"
+
+
+def test_a_sentence_with_its_full_stop_gets_no_second_one(tmp_path):
+    message = explain(RuntimeError("the lens cap was on."), tmp_path).message
+    assert "RuntimeError: the lens cap was on. The traceback is in" in message

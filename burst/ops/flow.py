@@ -68,7 +68,7 @@ def match(first: np.ndarray, second: np.ndarray) -> Match:
     return Match(flows[0], flows[1], trust[0], trust[1])
 
 
-def follow(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def chain(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return the flow [2, h, w] of two flows, one after the other."""
     return first + _at(second[None], first[None])[0]
 

@@ -34,18 +34,18 @@ def sample(
     return warp(frames, flow), counts.to(frames)
 
 
-def mean_of(
+def mean_of_samples(
     values: torch.Tensor, counts: torch.Tensor | None, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Return the mean [h, w] of samples [n, h, w] that count, by weights [n]; where none counts the
     mean of all."""
     if counts is None:
-        return values.mean(0) if weights is None else _weighed(values, weights)
+        return values.mean(0) if weights is None else _weighted_mean(values, weights)
     share = counts if weights is None else counts * weights[:, None, None]
     light = share.sum(0)
-    plain = values.mean(0) if weights is None else _weighed(values, weights)
+    plain = values.mean(0) if weights is None else _weighted_mean(values, weights)
     return torch.where(light > 0, (share * values).sum(0) / light.clamp(min=1e-12), plain)
 
 
-def _weighed(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def _weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return (weights[:, None, None] * values).sum(0) / weights.sum()

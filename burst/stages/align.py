@@ -12,25 +12,26 @@ if TYPE_CHECKING:
     import torch
 
     from burst.ops.alignment.grid import Grid
-    from burst.ops.alignment.similarity import Found
+    from burst.ops.alignment.similarity import CameraMotion
     from burst.records import Burst, Report
 
 NEEDS = ("linear", "noise", "weights")
 GIVES = ("flow", "level", "merged", "alignment")
 MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
 
-POOR_MISFIT = 4.0  # variance of what alignment leaves, in units of the noise
-LEAST_CUT = 24  # px; air and shake alone take as much
-CUT = 1 / 8  # beyond it a camera that moved gives a smaller image
-SMALLEST = 32  # px; a smaller common part is no image
-MOST = 0.5  # of the frames
-COARSE_PART = 0.2, 0.35  # of the time, of a still camera; for the bar alone
+POOR_MISFIT = 4.0  # misfit variance after alignment, in units of the noise; chosen by hand
+# The image becomes smaller than a frame where the frames' common part lacks at least CUT of a side
+# and LEAST_CUT px: air and shaking alone cost as much. Chosen by hand.
+CUT, LEAST_CUT = 1 / 8, 24
+SMALLEST = 32  # px, of a common part that is taken as the image
+MOST = 0.5  # share of the frames that show the part which `field = most` restores
+COARSE_PART = 0.2, 0.35  # begin and end of coarse registration in the usual time, for the bar alone
 
 
 @checked
 @dataclass(frozen=True)
 class Config:
-    """What the frames are registered to, and which part of the scene is made."""
+    """What the frames are registered to, and which part of the scene is restored."""
 
     reference: Annotated[
         Literal["mean", "key"],
@@ -49,9 +50,10 @@ class Config:
 
 
 def run(burst: Burst, config: Config) -> Burst:
-    """Return the burst with its flow, the mean of the frames so aligned, and its level."""
+    """Return the burst with its flow, the mean of the aligned frames, and its level."""
     from burst.ops.alignment import registration as ops
-    from burst.ops.alignment.level import displacement_of
+    from burst.ops.alignment.cells import expand
+    from burst.ops.alignment.displacement import air_displacement_rms
     from burst.ops.alignment.motion import add_motion, middle_shift
     from burst.ops.alignment.shifts import global_shifts
     from burst.ops.alignment.similarity import find_motion
@@ -60,7 +62,9 @@ def run(burst: Burst, config: Config) -> Burst:
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = global_shifts(linear, key, burst.valid)
-    found = _told(burst) or find_motion(linear, key, shifts, burst.valid, burst.kept)
+    found = _motion_of_other_plane(burst) or find_motion(
+        linear, key, shifts, burst.valid, burst.kept
+    )
     grid, rest, report = _grid(burst, found, config)
     with part("", *COARSE_PART):
         cells = _coarse(burst, grid, rest, shifts, key, config)
@@ -68,11 +72,11 @@ def run(burst: Burst, config: Config) -> Burst:
         cells, misfit = ops.register(linear, noise, cells, ops.FINE, grid=grid)
     moved = None if grid is None else grid.motion
     size = (linear.shape[1], linear.shape[2]) if grid is None else grid.size
-    air = ops.recentre(ops.expand(cells, size))
+    air = ops.recentre(expand(cells, size))
     flow = add_motion(air, moved)
     if moved is not None:
         shifts = middle_shift(found.pose, (linear.shape[1], linear.shape[2]))
-    displacement = displacement_of(flow, moved)
+    displacement = air_displacement_rms(flow, moved)
     level = Level(noise.std(MID_GREY), displacement)
     report = report.note(
         reference=config.reference if config.reference == "mean" else f"key frame {key}",
@@ -119,40 +123,43 @@ def _tiles(burst: Burst, grid: Grid) -> torch.Tensor | None:
     return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
 
 
-def _told(burst: Burst) -> Found | None:
-    """Return the motion that another colour plane of the stack has found; none that it has not."""
+def _motion_of_other_plane(burst: Burst) -> CameraMotion | None:
+    """Return the motion found in another colour plane of the same mosaic; None if there is none."""
     import torch
 
     from burst.ops.alignment.motion import is_moved
-    from burst.ops.alignment.similarity import Found
+    from burst.ops.alignment.similarity import CameraMotion
 
     motion, linear = burst.motion, burst.linear
     if motion is None or linear is None or len(motion) != len(linear):
         return None
     everything = torch.ones(len(motion), dtype=torch.bool, device=motion.device)
     moved = is_moved(motion)
-    return Found(motion, motion, moved, moved, everything)
+    return CameraMotion(motion, motion, moved, moved, everything)
 
 
 def _of_stack(values: torch.Tensor, burst: Burst) -> list[list[float | None]]:
-    """Return values [m, c] of the frames that take part as a list for every frame of the stack."""
-    told: list[list[float | None]] = values.tolist()
+    """Return values [m, c] of the used frames as a list over all frames of the stack; None for the
+    others."""
+    known: list[list[float | None]] = values.tolist()
     if burst.kept is None:
-        return told
+        return known
     whole: list[list[float | None]] = [[None] * values.shape[1]] * burst.stack.count
-    for number, value in zip(burst.kept.tolist(), told, strict=True):
+    for number, value in zip(burst.kept.tolist(), known, strict=True):
         whole[number] = value
     return whole
 
 
-def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torch.Tensor, Report]:
-    """Return what the frames are registered on, None where that is their own grid; what else than
-    the camera's motion is known of where they lie [n, 2, 3]; and the report, which says what part
-    of the scene it is."""
+def _grid(
+    burst: Burst, found: CameraMotion, config: Config
+) -> tuple[Grid | None, torch.Tensor, Report]:
+    """Return the grid that the frames are registered on, None for their own; the pose of the frames
+    [n, 2, 3] without the camera's motion; and the report with the part of the scene that the grid
+    covers."""
     import torch
 
     from burst.ops.alignment.grid import Grid
-    from burst.ops.alignment.motion import follow, inverse, shifted_grid, shown_part
+    from burst.ops.alignment.motion import chain, inverse, shifted_grid, shown_part
     from burst.ops.alignment.similarity import camera_moved
 
     linear, valid, report = given(burst.linear), burst.valid, burst.report
@@ -175,14 +182,14 @@ def _grid(burst: Burst, found: Found, config: Config) -> tuple[Grid | None, torc
     if valid is None:
         valid = torch.ones((), dtype=torch.bool, device=linear.device).expand(linear.shape)
     report = report.note(**_part(burst, motion, (left, top), (down, across)))
-    rest = follow(shifted_grid(found.pose, (left, top)), inverse(motion))
+    rest = chain(shifted_grid(found.pose, (left, top)), inverse(motion))
     return Grid((down, across), motion, valid, (left, top)), rest, report
 
 
 def _part(
     burst: Burst, motion: torch.Tensor, offset: tuple[int, int], size: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return what is told of the camera's motion: of each frame, and where the image lies."""
+    """Return what the report says of the camera's motion and of where the image lies."""
     from burst.ops.alignment.motion import turn_and_scale
 
     turn, scale = turn_and_scale(motion)
@@ -207,17 +214,18 @@ def _coarse(
     key: int,
     config: Config,
 ) -> torch.Tensor:
-    """Return coarse cells, registered to what the settings say."""
+    """Return cells from coarse registration to the reference that the settings name."""
     from burst.ops.alignment import registration as ops
+    from burst.ops.alignment.cells import CELL, cells_of, cells_of_motion
 
     linear, noise = given(burst.linear), given(burst.noise)
     if grid is not None and grid.motion is not None:
-        start = ops.cells_of_motion(rest, grid.size)
+        start = cells_of_motion(rest, grid.size)
         return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]
     if config.reference == "mean":
-        start = ops.cells_of(linear, shifts - shifts.mean(0))
+        start = cells_of(linear, shifts - shifts.mean(0))
         return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]
-    start = ops.cells_of(linear, shifts)
+    start = cells_of(linear, shifts)
     cells, _ = ops.register(linear, noise, start, ops.COARSE, reference=linear[key], grid=grid)
-    # The key frame's own displacement is that of all others against it; a cell is a pixel here.
-    return ops.recentre(cells / ops.CELL) * ops.CELL
+    # The mean displacement against the key frame is the key frame's own; a cell is a pixel here.
+    return ops.recentre(cells / CELL) * CELL

@@ -28,12 +28,12 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with row motion, and the flow without it: composed they warp the frames."""
     from burst.ops.alignment.rows import separate
-    from burst.ops.alignment.turns import air_of
+    from burst.ops.alignment.turns import air_displacement
     from burst.ops.blur.strength import common_variance, measure_strength
     from burst.ops.warp import compose
 
     flow, merged = given(burst.flow), given(burst.merged)
-    air = air_of(flow, burst.motion)
+    air = air_displacement(flow, burst.motion)
     strength = measure_strength(flow, merged, 1.0, burst.motion)
     # Variance in pixels does not depend on the sampling that the strength was read with.
     size = (merged.shape[0], merged.shape[1])

@@ -6,7 +6,7 @@ from simulated import camera_scene, rms, total_flow
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.levels import find_level
-from burst.ops.alignment.motion import follow, inverse, middle_shift, turn_and_scale, without_motion
+from burst.ops.alignment.motion import chain, inverse, middle_shift, turn_and_scale, without_motion
 from burst.ops.warp import warp
 
 SIZE, FRAMES = (64, 80), 8
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_stack():
 
 def test_rest_is_no_motion():
     motion = CameraPath().motion(FRAMES, SIZE)
-    assert float((follow(motion, inverse(motion)) - motion).abs().max()) < 1e-5
+    assert float((chain(motion, inverse(motion)) - motion).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("path", [EVEN, RANDOM])

@@ -5,7 +5,7 @@ import torch
 from simulated import camera_scene, rms
 
 from burst.ops.color import linear_to_display
-from burst.ops.flow import fill, follow, match, to_bytes
+from burst.ops.flow import chain, fill, match, to_bytes
 from burst.ops.warp import warp
 
 INSIDE = (..., slice(12, -12), slice(20, -20))
@@ -81,5 +81,5 @@ def test_nothing_known_is_no_motion():
 def test_one_flow_follows_the_other():
     first = torch.tensor([2.0, -1.0])[:, None, None].expand(2, 20, 24)
     ramp = (0.1 * torch.arange(24.0)).expand(2, 20, 24)
-    found = follow(first, ramp)
+    found = chain(first, ramp)
     torch.testing.assert_close(found[0, 4, 5], torch.tensor(2.0 + 0.7))

@@ -4,11 +4,12 @@ import pytest
 import torch
 from simulated import camera_scene
 
+from burst.ops.alignment.cells import CELL, cells_of
 from burst.ops.alignment.grid import Grid
 from burst.ops.alignment.merge import robust_mean
-from burst.ops.alignment.registration import CELL, FINE, aligned_mean, cells_of, register
+from burst.ops.alignment.registration import FINE, aligned_mean, register
 from burst.ops.alignment.shifts import global_shifts
-from burst.ops.samples import MIRRORED, mean_of, sample
+from burst.ops.samples import MIRRORED, mean_of_samples, sample
 from burst.ops.warp import warp
 from burst.records import NoiseModel
 
@@ -59,9 +60,9 @@ def test_samples_beside_what_was_not_measured_do_not_count(frames):
 def test_a_mean_is_of_what_counts():
     values = torch.tensor([1.0, 2.0, 9.0])[:, None, None].expand(3, 1, 2)
     counts = torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]], [[0.0, 0.0]]])
-    torch.testing.assert_close(mean_of(values, counts), torch.tensor([[1.5, 4.0]]))
+    torch.testing.assert_close(mean_of_samples(values, counts), torch.tensor([[1.5, 4.0]]))
     weights = torch.tensor([3.0, 1.0, 1.0])
-    torch.testing.assert_close(mean_of(values, counts, weights)[0, 0], torch.tensor(1.25))
+    torch.testing.assert_close(mean_of_samples(values, counts, weights)[0, 0], torch.tensor(1.25))
 
 
 @pytest.mark.parametrize("value", [50.0, -3.0, float("nan")])

@@ -7,7 +7,8 @@ import pytest
 import torch
 from simulated import camera_scene, rms
 
-from burst.ops.alignment.registration import COARSE, FINE, cells_of, expand, register
+from burst.ops.alignment.cells import cells_of, expand
+from burst.ops.alignment.registration import COARSE, FINE, register
 from burst.ops.warp import warp
 from burst.records import NoiseModel
 

@@ -1,4 +1,4 @@
-"""What frames are registered on where that is not simply their own grid, and smaller frames."""
+"""The grid that frames are registered on where it is not their own, and binning of frames."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from torch.nn import functional
 from burst.ops.alignment.motion import binned_motion
 from burst.ops.chunks import frames_at_once
 
-HALF = 0.5  # of the pixels of a bin, so that it counts
+HALF = 0.5  # share of a bin's pixels that have to be valid
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What the frames are registered on, where that is not simply their own grid: its size (h, w),
-    the camera's motion [n, 2, 3] from it to the frames or None, which values of the frames
-    [n, h, w] were measured, and where its upper left corner lies in the mean frame, (x, y) px.
-    Samples from far outside a frame do not count."""
+    """A grid that frames are registered on. Samples from far outside a frame do not count.
+
+    size    (h, w) px
+    motion  [n, 2, 3] of the camera, from the grid to the frames, or None
+    valid   [n, h, w] which values of the frames were measured
+    corner  (x, y) px of its upper left corner in the mean frame
+    """
 
     size: tuple[int, int]
     motion: torch.Tensor | None
@@ -39,8 +42,8 @@ class Grid:
 def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
     """Average frames [n, h, w] over overlapping squares, a factor apart and twice as wide.
 
-    The overlap keeps fine stripes from beating with the grid, which would seem to move wrongly.
-    What does not fill a bin is cut off.
+    The overlap prevents aliasing of fine stripes, which would seem to move wrongly. Rows and columns
+    that do not fill a bin are cut off.
     """
     if factor == 1:
         return frames
@@ -50,7 +53,7 @@ def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def bin_measured(frames: torch.Tensor, factor: int, grid: Grid | None) -> torch.Tensor:
-    """Bin frames [n, h, w]; on a grid only values that were measured count."""
+    """Bin frames [n, h, w]; with a grid only its valid values count."""
     if grid is None or factor == 1 or bool(grid.valid.all()):
         return bin_frames(frames, factor)
     step = frames_at_once(frames)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import torch
 
-from burst.ops.alignment.mosaic import make_mosaic, make_small, poses_of, refine
+from burst.ops.alignment.mosaic import make_mosaic, make_small_frames, poses_of, refine
+from burst.ops.alignment.placement import MIN_SIGNIFICANCE, ROUNDS
 from burst.ops.alignment.search import search
-from burst.ops.alignment.similarity import CLEAR, ROUNDS
 
-SMALLEST_PART = 24  # px; less of an image is found anywhere
+SMALLEST_PART = 24  # px; smaller images match in many places
 
 
 def locate(image: torch.Tensor, whole: torch.Tensor) -> tuple[int, int] | None:
-    """Return the pixel (x, y) of a whole [H, W] at which an image [h, w] of a part of it begins;
-    None where it is not found."""
+    """Return the pixel (x, y) of `whole` [H, W] at the upper left corner of `image` [h, w], which
+    shows a part of it; None where it is not found."""
     if min(image.shape) < SMALLEST_PART:
         return None
-    part, rest = make_small(image[None], None), make_small(whole[None], None)
+    part, rest = make_small_frames(image[None], None), make_small_frames(whole[None], None)
     if part.factor != rest.factor:
-        part = make_small(image[None], None, rest.factor)
+        part = make_small_frames(image[None], None, rest.factor)
     still = torch.ones(1, dtype=torch.complex64, device=image.device)
     mosaic = make_mosaic(rest, poses_of(still, torch.zeros_like(still)))
     pose, chance = search(part, mosaic, (1.0 + 0j,))
     pose = refine(part, pose, mosaic, ROUNDS)
-    if float(pose.clearness()) < CLEAR * float(chance):
+    if float(pose.significance()) < MIN_SIGNIFICANCE * float(chance):
         return None
     height, width = image.shape
     middle = -complex(pose.t[0] / pose.z[0]) * rest.factor

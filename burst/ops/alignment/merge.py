@@ -1,4 +1,4 @@
-"""Average aligned frames, leaving out what does not belong: moving things, flashes, dead pixels."""
+"""Average aligned frames without outliers: moving things, flashes, dead pixels."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import torch
 
 from burst.ops.alignment.registration import pixel_weight
 from burst.ops.chunks import frames_at_once
-from burst.ops.samples import mean_of, sample
+from burst.ops.samples import mean_of_samples, sample
 from burst.records import NoiseModel
 
 
 @dataclass(frozen=True)
 class Merged:
-    """The mean [h, w] of aligned frames, the variance of its noise, the share of values left out,
-    and how many times more the frames scatter than their noise explains (1 or more)."""
+    """The mean of aligned frames.
+
+    image     [h, w]
+    variance  of its noise
+    rejected  share of values that were left out as outliers
+    excess    variance of the frames about their mean in units of their noise, 1 or more
+    """
 
     image: torch.Tensor
     variance: float
@@ -33,16 +38,15 @@ def robust_mean(
 ) -> Merged:
     """Return the weighted mean of frames [n, h, w] resampled by displacement [n, 2, h, w].
 
-    A value further than `rejection` deviations from the mean is left out; a pixel's deviation is
-    that of noise or of what its surroundings show, whichever is larger. The mean's own noise
-    follows from the same deviations: compression and misalignment count, not the sensor alone.
-    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from far
-    outside.
+    A value further than `rejection` standard deviations from the mean is left out. A pixel's
+    deviation is that of the noise or that measured around it, whichever is larger. The noise of the
+    mean follows from the same deviations, so it includes compression and misalignment. With `valid`
+    [n, h, w] only valid values count, and no samples from far outside a frame.
     """
     used = weights > 0
     aligned, counts = _aligned(frames, displacement, valid, used)
     share = weights[used, None, None]
-    mean = mean_of(aligned, counts, weights[used])
+    mean = mean_of_samples(aligned, counts, weights[used])
     weight, excess = pixel_weight(aligned, mean, noise, counts)
     limit = rejection * weight.rsqrt()
     total, light, left_out = torch.zeros_like(mean), torch.zeros_like(mean), 0.0
@@ -72,7 +76,7 @@ def _aligned(
     valid: torch.Tensor | None,
     used: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return the frames that are used, aligned, and which samples count; None where all do."""
+    """Return the used frames, aligned, and which samples count [n, h, w]; None where all do."""
     values, counts = [], []
     for chosen in used.nonzero()[:, 0].split(frames_at_once(frames)):
         measured = None if valid is None else valid[chosen]

@@ -1,4 +1,4 @@
-"""Lay small frames on the mean of others by least squares, with shift, turn and scale.
+"""Fit small frames to the mean of others by least squares, with shift, turn and scale.
 
 Points are complex numbers counted from a frame's middle, in pixels of small frames. A pose (z, t)
 says that point p of the reference lies at z p + t in the frame.
@@ -21,15 +21,16 @@ from burst.ops.warp import pixel_grid, warp, within
 
 SHORTER_SIDE = 100  # px at most, of small frames
 FINEST, COARSEST = 1.0, 5.0  # px; sigmas of the band in which they are compared
-LEAST_OVERLAP = 0.25  # of a frame, below which a match is not believed
+# Chosen by hand.
+LEAST_OVERLAP = 0.25  # of a frame; with less a match is not trusted
 LARGEST_STEP = 0.15  # of turn (radians) and scale in one round
-DAMPING = 1e-4  # of the normal equations, where a frame shows too little to tell
+DAMPING = 1e-4  # of the normal equations, for frames that show too little
 
 
 @dataclass(frozen=True)
-class Small:
-    """Frames [n, h, w] made small by `factor` and freed of what is smooth; counts [n, h, w], 1
-    where they were measured, else 0."""
+class SmallFrames:
+    """Frames [n, h, w], binned by `factor` and band-pass filtered; counts [n, h, w] are 1 where the
+    frames were measured, else 0."""
 
     frames: torch.Tensor
     counts: torch.Tensor
@@ -40,15 +41,20 @@ class Small:
         """Height and width."""
         return self.frames.shape[-2], self.frames.shape[-1]
 
-    def part(self, numbers: torch.Tensor) -> Small:
+    def select(self, numbers: torch.Tensor) -> SmallFrames:
         """Return some of the frames, by their numbers [m]."""
-        return Small(self.frames[numbers], self.counts[numbers], self.factor)
+        return SmallFrames(self.frames[numbers], self.counts[numbers], self.factor)
 
 
 @dataclass(frozen=True)
 class Poses:
-    """Where frames lie, z [n] and t [n], complex; by how much they seem sheared [n, 2], which no
-    camera does; how well they agree with the reference [n], -1..1, and on how many pixels [n]."""
+    """The similarity transform of each frame, and how well it fits.
+
+    z, t       [n] complex: scale and turn, and shift
+    shear      [n, 2] of the frame against the reference; no camera shears
+    agreement  [n] correlation with the reference, -1..1
+    overlap    [n] pixels in common with the reference, 0 where they are too few
+    """
 
     z: torch.Tensor
     t: torch.Tensor
@@ -56,16 +62,16 @@ class Poses:
     agreement: torch.Tensor
     overlap: torch.Tensor
 
-    def clearness(self) -> torch.Tensor:
-        """Return how surely frames belong where they lie [n]: chance makes it 1 for white noise,
-        more for scenes. 0 where too little is shown in common."""
+    def significance(self) -> torch.Tensor:
+        """Return correlation times the root of the number of pixels [n]: at a wrong place its rms is
+        1 for white noise and more for scenes. 0 where the overlap is too small."""
         return self.agreement * self.overlap.sqrt()
 
-    def part(self, numbers: torch.Tensor) -> Poses:
+    def select(self, numbers: torch.Tensor) -> Poses:
         """Return some of the poses, by their numbers [m]."""
         return Poses(*(value[numbers] for value in vars(self).values()))
 
-    def put(self, numbers: torch.Tensor, poses: Poses) -> Poses:
+    def replaced(self, numbers: torch.Tensor, poses: Poses) -> Poses:
         """Return the poses with some [m] replaced."""
         return Poses(
             *(
@@ -77,8 +83,8 @@ class Poses:
 
 @dataclass(frozen=True)
 class Mosaic:
-    """The mean [h, w] of frames that are placed, where it is known [h, w] (1 or 0), and the point
-    of the reference at its pixel (0, 0)."""
+    """The mean [h, w] of placed frames, where any frame shows it [h, w] (1 or 0), and the point of
+    the reference at its pixel (0, 0)."""
 
     image: torch.Tensor
     known: torch.Tensor
@@ -86,17 +92,17 @@ class Mosaic:
 
 
 def poses_of(z: torch.Tensor, t: torch.Tensor) -> Poses:
-    """Return poses of which nothing else is known yet."""
+    """Return poses with these z and t [n], whose fit is not known yet."""
     nothing = torch.zeros_like(t.real)
     return Poses(z, t, torch.stack([nothing, nothing], dim=1), nothing - 1, nothing)
 
 
-def make_small(
+def make_small_frames(
     frames: torch.Tensor, valid: torch.Tensor | None, factor: int | None = None
-) -> Small:
-    """Return frames [n, h, w] as they are compared; values that are not valid count for nothing.
+) -> SmallFrames:
+    """Return frames [n, h, w] binned and band-pass filtered; only `valid` [n, h, w] values count.
 
-    How much smaller they get follows from their size where no `factor` is given.
+    Without a `factor`, the smallest power of 2 is taken that makes the shorter side 100 px or less.
     """
     if factor is None:
         factor = 1
@@ -115,17 +121,17 @@ def make_small(
         light = measured.sum((1, 2), keepdim=True).clamp(min=1)
         mean = torch.where(measured, chunk, 0.0).sum((1, 2), keepdim=True) / light
         share = bin_frames(measured.to(chunk), factor)
-        # What is left of the mean is small, so that gaps hardly show at their edges.
+        # The mean is subtracted, so that gaps, filled with 0, have no strong edges.
         rest = bin_frames(torch.where(measured, chunk - mean, 0.0), factor)
         small = rest / share.clamp(min=1e-6)
         known = (share > 0.5).to(chunk)
         images.append(_band_of_known(small[:, None], known[:, None])[:, 0])
         counts.append(known)
-    return Small(torch.cat(images), torch.cat(counts), factor)
+    return SmallFrames(torch.cat(images), torch.cat(counts), factor)
 
 
-def make_mosaic(small: Small, poses: Poses) -> Mosaic:
-    """Return the mean of frames as they lie, on a grid that has room for all."""
+def make_mosaic(small: SmallFrames, poses: Poses) -> Mosaic:
+    """Return the mean of frames placed by their poses, on a grid that has room for all."""
     height, width = small.size
     corners = [complex(x, y) for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)]
     seen = (torch.tensor(corners).to(poses.z) - poses.t[:, None]) / poses.z[:, None]
@@ -135,16 +141,18 @@ def make_mosaic(small: Small, poses: Poses) -> Mosaic:
     total = small.frames.new_zeros(size)
     light = torch.zeros_like(total)
     for numbers in chunks_of(small):
-        values, shown = _placed(small.part(numbers), poses.part(numbers), origin, size)
+        values, shown = _placed(small.select(numbers), poses.select(numbers), origin, size)
         total += values.sum(0)
         light += shown.sum(0)
     return Mosaic(total / light.clamp(min=1), (light > 0).to(total), origin)
 
 
-def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int, turns: bool = True) -> Poses:
+def refine(
+    small: SmallFrames, poses: Poses, mosaic: Mosaic, rounds: int, turns: bool = True
+) -> Poses:
     """Improve poses by least squares against a mosaic, with a gain and a shear for each frame.
 
-    Without `turns` the frames move, but keep their turn and scale.
+    Without `turns` only the shifts change.
     """
     size = (mosaic.image.shape[0], mosaic.image.shape[1])
     x, y = pixel_grid(mosaic.image)
@@ -158,7 +166,7 @@ def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int, turns: bool 
     products = (columns[:, None] * columns[None]).flatten(0, 1)
     found = []
     for numbers in chunks_of(small):
-        part, pose = small.part(numbers), poses.part(numbers)
+        part, pose = small.select(numbers), poses.select(numbers)
         for done in range(rounds + 1):
             values, shown = _placed(part, pose, mosaic.origin, size)
             values, weight = values.flatten(1), (shown * inner).flatten(1)
@@ -173,8 +181,8 @@ def refine(small: Small, poses: Poses, mosaic: Mosaic, rounds: int, turns: bool 
     )
 
 
-def chunks_of(small: Small) -> Sequence[torch.Tensor]:
-    """Return the numbers of the frames, so many at once that temporary arrays stay small."""
+def chunks_of(small: SmallFrames) -> Sequence[torch.Tensor]:
+    """Return the numbers of the frames in groups for which temporary arrays stay small."""
     numbers = torch.arange(len(small.frames), device=small.frames.device)
     pieces: Sequence[torch.Tensor] = numbers.split(frames_at_once(small.frames))
     return pieces
@@ -193,9 +201,9 @@ def _band_of_known(images: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
 
 def _placed(
-    small: Small, poses: Poses, origin: complex, size: tuple[int, int]
+    small: SmallFrames, poses: Poses, origin: complex, size: tuple[int, int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return frames and their counts [n, h, w] on a grid of the reference; 0 where none is seen."""
+    """Resample frames and their counts [n, h, w] to a grid of the reference; 0 outside a frame."""
     x, y = pixel_grid(small.frames.new_empty(1).expand(size))
     point = torch.complex((x + origin.real).expand(size), (y + origin.imag).expand(size))
     seen = poses.z[:, None, None] * point + poses.t[:, None, None]
@@ -211,7 +219,7 @@ def _agreeing(
     poses: Poses, values: torch.Tensor, reference: torch.Tensor, weight: torch.Tensor, least: float
 ) -> Poses:
     """Return poses with the correlation of values [n, p] with a reference [p], by weight [n, p];
-    fewer than so many pixels in common are none."""
+    fewer than `least` pixels in common count as 0."""
     both = (values * weight) @ reference
     own = (values.square() * weight).sum(1) * (weight @ reference.square())
     overlap = torch.where(weight.sum(1) >= least, weight.sum(1), 0.0)
@@ -224,7 +232,8 @@ def _stepped(poses: Poses, normal: torch.Tensor, right: torch.Tensor) -> Poses:
     normal = normal / (scale[:, :, None] * scale[:, None, :])
     normal = normal + DAMPING * torch.eye(normal.shape[1]).to(normal)
     found = torch.linalg.solve(normal, right / scale) / scale
-    # frame = gain * (reference - gradient * displacement); a gain near 0 tells no displacement.
+    # frame = gain * (reference - gradient * displacement); with a gain near 0 the displacement is
+    # not determined.
     step = -found[:, :6] / found[:, 6:].clamp(min=0.2)
     shift = torch.complex(step[:, 0], step[:, 3])
     turn = torch.complex((step[:, 1] + step[:, 5]) / 2, (step[:, 4] - step[:, 2]) / 2)

@@ -1,8 +1,8 @@
-"""How the camera moved as a whole: shift, turn and scale of each frame, and which part all show.
+"""The camera's motion: shift, turn and scale of each frame, and the part that all frames show.
 
 A motion is [n, 2, 3]: a point (x, y) of the reference grid lies at motion @ (x, y, 1) in the
-frame, in pixels. What the air does is a field `air` [n, 2, h, w] on the reference grid. Both make
-one flow, p + flow(p) = motion(p + air(p)), by which frames are resampled once.
+frame, in pixels. The air's displacement is a field `air` [n, 2, h, w] on the reference grid. Both
+together are one flow, p + flow(p) = motion(p + air(p)), by which frames are resampled once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from einops import einsum, rearrange
 
 from burst.ops.warp import pixel_grid, warp
 
-POINTS = 128  # at which frames are looked at, along the shorter side
+POINTS = 128  # along the shorter side, at which it is tested which frames show them
 
 
 def flow_of(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -33,7 +33,7 @@ def flow_of(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def add_motion(air: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
-    """Return the flow [n, 2, h, w] of what the air did [n, 2, h, w] and of the camera's motion."""
+    """Return the flow [n, 2, h, w] of the air's displacement [n, 2, h, w] and a motion [n, 2, 3]."""
     if motion is None:
         return air
     turned = einsum(motion[:, :, :2], air, "n i j, n j h w -> n i h w")
@@ -41,7 +41,7 @@ def add_motion(air: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
 
 
 def without_motion(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
-    """Invert `add_motion`: return what the air did [n, 2, h, w] of a flow [n, 2, h, w]."""
+    """Invert `add_motion`: return the air's displacement [n, 2, h, w] of a flow [n, 2, h, w]."""
     if motion is None:
         return flow
     rest = flow - flow_of(motion, (flow.shape[-2], flow.shape[-1]))
@@ -66,12 +66,12 @@ def shifted_grid(motion: torch.Tensor, offset: tuple[int, int]) -> torch.Tensor:
 
 
 def is_moved(motion: torch.Tensor) -> bool:
-    """Tell whether a motion [n, 2, 3] moves anything."""
+    """Return whether a motion [n, 2, 3] differs from rest."""
     return not torch.equal(motion, torch.eye(2, 3).to(motion).expand_as(motion))
 
 
 def middle_shift(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return by how much [n, 2] the middle of frames of size (h, w) is moved."""
+    """Return the shift [n, 2] px of the middle of frames of size (h, w)."""
     middle = motion.new_tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
     shift: torch.Tensor = motion[:, :, :2] @ middle + motion[:, :, 2] - middle
     return shift
@@ -83,8 +83,8 @@ def inverse(motion: torch.Tensor) -> torch.Tensor:
     return torch.cat([linear, -linear @ motion[:, :, 2:]], dim=2)
 
 
-def follow(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Return the motion [n, 2, 3] of two motions, `first` being applied first."""
+def chain(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Return the motion [n, 2, 3] that applies `first`, then `second`."""
     linear = second[:, :, :2] @ first[:, :, :2]
     return torch.cat([linear, second[:, :, :2] @ first[:, :, 2:] + second[:, :, 2:]], dim=2)
 
@@ -96,7 +96,7 @@ def move(motion: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 
 
 def reach(motion: torch.Tensor, size: tuple[int, int]) -> int:
-    """Return by how many pixels frames of size (h, w) look beyond the reference grid at most."""
+    """Return by how many pixels frames of size (h, w) extend beyond the reference grid at most."""
     height, width = size
     corners = motion.new_tensor(
         [[[0, width - 1], [0, width - 1]], [[0, 0], [height - 1, height - 1]]]
@@ -109,8 +109,8 @@ def reach(motion: torch.Tensor, size: tuple[int, int]) -> int:
 def shown_part(
     motion: torch.Tensor, size: tuple[int, int], share: float
 ) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of the largest rectangle of the reference grid that so
-    large a share of the frames of size (h, w) show; width and height are 0 where there is none."""
+    """Return left, top, width and height (px) of the largest rectangle of the reference grid that
+    at least a `share` of the frames of size (h, w) show; width and height are 0 if there is none."""
     height, width = size
     margin = reach(motion, size)
     step = max(1, min(size) // POINTS)
@@ -130,7 +130,7 @@ def shown_part(
 
 
 def turn_and_scale(motion: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return by how many degrees [n] and how many times [n] frames are turned and scaled."""
+    """Return the turn [n] in degrees and the scale factor [n] of frames."""
     scale = torch.linalg.det(motion[:, :, :2]).clamp(min=0).sqrt()
     return torch.rad2deg(torch.atan2(motion[:, 1, 0], motion[:, 0, 0])), scale
 
@@ -138,8 +138,8 @@ def turn_and_scale(motion: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def moved_tiles(
     tiles: torch.Tensor, motion: torch.Tensor, size: tuple[int, int], grid: tuple[int, int]
 ) -> torch.Tensor:
-    """Return tiles [n, ty, tx] of frames of size (h, w) as tiles [n, ty', tx'] of a reference grid
-    of size (h', w'); what lies outside of a frame is that of its border."""
+    """Resample tiles [n, ty, tx] of frames of size (h, w) to tiles [n, ty', tx'] of a reference grid
+    of size (h', w'); outside a frame the value of its border counts."""
     across, down = size[1] / tiles.shape[-1], size[0] / tiles.shape[-2]
     x, y = (
         (torch.arange(max(1, round(length / side))).to(motion) + 0.5) * length
@@ -155,13 +155,13 @@ def moved_tiles(
 
 
 def largest_rectangle(shown: np.ndarray) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of the largest rectangle of a mask [h, w] that is all
-    true; width and height are 0 where nothing is."""
+    """Return left, top, width and height of the largest all-true rectangle of a mask [h, w]; width
+    and height are 0 where nothing is true."""
     best, area = (0, 0, 0, 0), 0
     run = np.zeros(shown.shape[1], int)
     for y, row in enumerate(shown):
         run = np.where(row, run + 1, 0)
-        # Columns as bars: each bar that is open keeps the leftmost place where it still fits.
+        # Largest rectangle in a histogram: each open bar keeps the leftmost column that it covers.
         opened: list[tuple[int, int]] = []
         for x, height in enumerate([*run.tolist(), 0]):
             left = x

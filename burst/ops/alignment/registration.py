@@ -2,11 +2,11 @@
 
 Local least squares on the reference's gradients (Lucas and Kanade, 1981), from wide windows to
 narrow ones. The reference is the mean of the frames as aligned so far, so its gradients carry
-little noise, and are the same for every frame. Each window's answer is drawn towards the wider
-window's answer as strongly as noise demands: how far the two really differ is estimated from the
-frames themselves (empirical Bayes), so that nothing has to be tuned to a noise level.
+little noise and are the same for every frame. Each window's estimate is regularised towards that of
+the wider window: how far the two truly differ is estimated from the frames themselves (empirical
+Bayes), so that nothing has to be tuned to a noise level.
 
-Fields live on cells of CELL x CELL pixels: [n, 2, gy, gx], (dx, dy) in pixels.
+Displacement is held on cells (`cells`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,24 @@ from einops import rearrange
 from kornia.filters import gaussian_blur2d
 from torch.nn import functional
 
+from burst.ops.alignment.cells import (
+    CELL,
+    average_over_cells,
+    cell_counts,
+    cells_of,
+    expand,
+    mean_over_frames,
+    resize_cells,
+)
 from burst.ops.alignment.grid import Grid, bin_frames, bin_measured
-from burst.ops.alignment.motion import add_motion, binned_motion, flow_of
+from burst.ops.alignment.motion import add_motion
 from burst.ops.chunks import frames_at_once
-from burst.ops.samples import mean_of, sample
+from burst.ops.samples import mean_of_samples, sample
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.progress import advance
 from burst.records import NoiseModel
 
-CELL = 4
-RESIDUAL_SMOOTHING = 2.0  # px; over which the misfit of a pixel is averaged into its weight
+RESIDUAL_SMOOTHING = 2.0  # px; sigma over which a pixel's misfit is averaged; chosen by hand
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Scale:
 
 COARSE = (Scale(4, 24, 2), Scale(4, 16, 2), Scale(2, 16, 1), Scale(2, 10, 1))
 FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
-WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))  # too wide to repair detail
+WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))  # too wide to change detail
 
 
 def register(
@@ -54,12 +62,12 @@ def register(
     reference: torch.Tensor | None = None,
     grid: Grid | None = None,
 ) -> tuple[torch.Tensor, float]:
-    """Refine cells [n, 2, gy, gx] of frames [n, h, w] through `scales`; the second result is the
-    mean square misfit of the last round in units of the noise's variance.
+    """Refine cells [n, 2, gy, gx] of frames [n, h, w] through `scales`.
 
+    Return the cells, and the mean square misfit of the last round in units of the noise's variance.
     Without a `reference` [h, w] the mean of the frames as aligned so far is used, and the mean
-    displacement over the frames, which turbulence does not have, is taken out. On a `grid` cells
-    are displacements on that grid, which the camera's motion follows.
+    displacement over the frames, which turbulence does not have, is subtracted. With a `grid`, cells
+    are displacements on that grid, and the camera's motion is applied after them.
     """
     misfit, done = math.nan, 0.0
     whole = _size(frames) if grid is None else grid.size
@@ -68,20 +76,20 @@ def register(
         place = None if grid is None else grid.binned(scale.binning)
         fixed = None if reference is None else bin_frames(reference[None], scale.binning)[0]
         size = _size(binned) if place is None else place.size
-        local = _resize_cells(cells, _cells(size)) / scale.binning
+        local = resize_cells(cells, cell_counts(size)) / scale.binning
         read = NoiseModel(noise.shot / scale.binning**2, noise.read / scale.binning**2)
         for _ in range(scale.rounds):
             local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed, place)
             done += 1 / scale.binning**2  # a round takes as long as there are pixels
             advance(done / sum(s.rounds / s.binning**2 for s in scales))
-        cells = _resize_cells(local, _cells(whole)) * scale.binning
+        cells = resize_cells(local, cell_counts(whole)) * scale.binning
     return cells, misfit
 
 
 def remove_warp(
     image: torch.Tensor, reference: torch.Tensor, shift: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return image [h, w] with its smooth warp against reference [h, w] taken out.
+    """Return image [h, w] without its smooth warp against reference [h, w].
 
     `shift` [2] is where the search starts. Fine detail keeps its contrast.
     """
@@ -90,26 +98,6 @@ def remove_warp(
     cells, _ = register(image[None], noise, cells_of(image[None], start), WIDE, reference)
     flow = expand(cells, (reference.shape[0], reference.shape[1]))
     return warp_finer(twice_as_fine(image[None]), flow)[0]
-
-
-def cells_of(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
-    """Return cells for frames [n, h, w] that are merely shifted, by shifts [n, 2]."""
-    gy, gx = _cells(_size(frames))
-    return rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, gy, gx).contiguous()
-
-
-def cells_of_motion(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return cells [n, 2, gy, gx] of a grid of size (h, w) that move by a motion [n, 2, 3]."""
-    return flow_of(binned_motion(motion, CELL), _cells(size)) * CELL
-
-
-def expand(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return the flow [n, 2, h, w] of cells [n, 2, gy, gx]."""
-    padded = functional.pad(cells, (1, 1, 1, 1), mode="replicate")
-    fine = functional.interpolate(
-        padded, scale_factor=float(CELL), mode="bilinear", align_corners=False
-    )
-    return fine[:, :, CELL : CELL + size[0], CELL : CELL + size[1]]
 
 
 def recentre(flow: torch.Tensor) -> torch.Tensor:
@@ -134,8 +122,7 @@ def aligned_mean(
 ) -> torch.Tensor:
     """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w].
 
-    Where `valid` [n, h, w] is given, only what was measured counts, and nothing from far
-    outside.
+    With `valid` [n, h, w] only valid values count, and no samples from far outside a frame.
     """
     total = frames.new_zeros(flow.shape[-2:])
     light, plain = torch.zeros_like(total), torch.zeros_like(total)
@@ -161,9 +148,10 @@ def _round(
     fixed: torch.Tensor | None,
     grid: Grid | None,
 ) -> tuple[torch.Tensor, float]:
-    """One step of all frames towards the reference; without a fixed one, towards their mean."""
+    """Move the cells of all frames one step towards a fixed reference, or else towards their mean;
+    return them and the mean square misfit in units of the noise's variance."""
     warped, counts = _warped(frames, cells, grid)
-    reference = mean_of(warped, counts) if fixed is None else fixed
+    reference = mean_of_samples(warped, counts) if fixed is None else fixed
     weight, misfit = pixel_weight(warped, reference, noise, counts)
     gx, gy = gradient(reference)
     blur = window / CELL
@@ -171,7 +159,7 @@ def _round(
     steep = torch.stack([weight * gx, weight * gy])
     right = torch.empty_like(cells)
     normal = (
-        smooth(_bin_cells(products), blur)
+        smooth(average_over_cells(products), blur)
         if counts is None
         else cells.new_empty((len(cells), 3, *cells.shape[-2:]))
     )
@@ -179,10 +167,10 @@ def _round(
         error = rearrange(reference - warped[chunk], "n h w -> n 1 h w")
         if counts is not None:
             error = error * counts[chunk, None]
-            normal[chunk] = smooth(_bin_cells(products * counts[chunk, None]), blur)
-        right[chunk] = smooth(_bin_cells(steep * error), blur)
+            normal[chunk] = smooth(average_over_cells(products * counts[chunk, None]), blur)
+        right[chunk] = smooth(average_over_cells(steep * error), blur)
     xx, xy, yy = normal[0] if counts is None else normal.unbind(1)
-    pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # as many as the window averages over
+    pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # that a Gaussian window averages over
     pull = 1 / (pixels * difference_variance(right, xx, xy, yy, pixels))
     determinant = (xx + pull) * (yy + pull) - xy * xy
     step = torch.stack(
@@ -195,8 +183,8 @@ def _round(
     cells = cells + step
     if fixed is not None:
         return cells, misfit
-    seen = None if counts is None else _bin_cells(counts[:, None])
-    return cells - _mean_cells(cells, seen), misfit
+    seen = None if counts is None else average_over_cells(counts[:, None])
+    return cells - mean_over_frames(cells, seen), misfit
 
 
 def _warped(
@@ -218,19 +206,10 @@ def _warped(
     return warped, counts
 
 
-def _mean_cells(cells: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
-    """Return the mean [1, 2, gy, gx] of cells over the frames that show them [n, 1, gy, gx]."""
-    if seen is None:
-        return cells.mean(0, keepdim=True)
-    total = seen.sum(0, keepdim=True)
-    mean = (cells * seen).sum(0, keepdim=True) / total.clamp(min=1e-6)
-    return torch.where(total > 0, mean, cells.mean(0, keepdim=True))
-
-
 def difference_variance(
     right: torch.Tensor, xx: torch.Tensor, xy: torch.Tensor, yy: torch.Tensor, pixels: float
 ) -> float:
-    """Return how far (px^2) displacements truly are from the present ones, noise taken off.
+    """Return the mean square distance (px^2) of true displacements from the present ones.
 
     With normal matrix N and right-hand side r = N d + noise of covariance N / pixels,
     E|r|^2 = |N|^2 var(d) + trace(N) / pixels.
@@ -248,10 +227,10 @@ def pixel_weight(
     noise: NoiseModel,
     counts: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, float]:
-    """Return 1 / variance [h, w] of a pixel's misfit, at least noise, and the mean misfit in noise.
+    """Return 1 / variance [h, w] of each pixel's misfit, and the mean misfit in units of the noise.
 
-    Where frames differ from the reference by more than noise (blur that changes, moving things),
-    they say less about displacement. Samples that do not count [n, h, w] say nothing.
+    The variance is at least that of the noise. It is larger where blur changes or things move, which
+    therefore count less. Samples whose `counts` [n, h, w] is 0 do not count.
     """
     spread = torch.zeros_like(reference)
     for chunk in _chunks(warped):
@@ -281,13 +260,8 @@ def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     return gaussian_blur2d(maps, (reach, reach), (sigma, sigma), border_type="replicate")
 
 
-def _bin_cells(maps: torch.Tensor) -> torch.Tensor:
-    """Average maps [n, c, h, w] over cells; the last cells may be partly filled."""
-    return functional.avg_pool2d(maps, CELL, ceil_mode=True, count_include_pad=False)
-
-
 def _chunks(frames: torch.Tensor) -> Iterator[slice]:
-    """Yield slices of so many frames that their temporary arrays stay small."""
+    """Yield slices of frames for which temporary arrays stay small."""
     step = frames_at_once(frames)
     for first in range(0, len(frames), step):
         yield slice(first, first + step)
@@ -297,12 +271,7 @@ def _size(frames: torch.Tensor) -> tuple[int, int]:
     return frames.shape[-2], frames.shape[-1]
 
 
-def _cells(size: tuple[int, int]) -> tuple[int, int]:
-    """Return how many cells (gy, gx) a grid of size (h, w) has."""
-    return -(-size[0] // CELL), -(-size[1] // CELL)
-
-
-def _resize_cells(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+def resize_cells(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     if cells.shape[-2:] == grid:
         return cells
     return functional.interpolate(cells, size=grid, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Search for small frames on the mean of others: by correlation, over all shifts and some turns."""
+"""Find small frames on the mean of others by correlation, over all shifts and some turns."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ from collections.abc import Sequence
 
 import torch
 
-from burst.ops.alignment.mosaic import LEAST_OVERLAP, Mosaic, Poses, Small, chunks_of, poses_of
+from burst.ops.alignment.mosaic import (
+    LEAST_OVERLAP,
+    Mosaic,
+    Poses,
+    SmallFrames,
+    chunks_of,
+    poses_of,
+)
 from burst.ops.warp import pixel_grid, warp, within
 
 
-def search(small: Small, mosaic: Mosaic, turns: Sequence[complex]) -> tuple[Poses, torch.Tensor]:
-    """Return where frames agree best with a mosaic at any shift and any of the `turns` (a scale may
-    be part of them), and how large `clearness` [n] is where they do not belong (rms).
+def search(
+    small: SmallFrames, mosaic: Mosaic, turns: Sequence[complex]
+) -> tuple[Poses, torch.Tensor]:
+    """Return the pose of each frame at which it agrees best with a mosaic, of all shifts and the
+    given `turns` (complex: turn and scale), and the rms [n] of `significance` over all shifts.
 
-    Correlation counts what both show, so that little overlap is no handicap (Padfield, IEEE TIP
-    21(5), 2012).
+    The correlation is normalised by the pixels that both show, so that little overlap is no
+    handicap (Padfield, IEEE TIP 21(5), 2012).
     """
     padded = tuple(_fast(sum(sides)) for sides in zip(small.size, mosaic.image.shape, strict=True))
     spectra = [_spectra(mosaic, turn, padded) for turn in turns]
@@ -35,7 +44,7 @@ def search(small: Small, mosaic: Mosaic, turns: Sequence[complex]) -> tuple[Pose
 
 
 def _spectra(mosaic: Mosaic, turn: complex, padded: tuple[int, ...]) -> list[torch.Tensor]:
-    """Return the spectra of a mosaic turned about its middle, of its square and of where it is."""
+    """Return the spectra of a mosaic turned about its middle, of its square and of its mask."""
     height, width = mosaic.image.shape
     x, y = pixel_grid(mosaic.image)
     middle = complex((width - 1) / 2, (height - 1) / 2)
@@ -57,8 +66,9 @@ def _peak(
     padded: tuple[int, ...],
     size: tuple[int, int],
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return score [n] (clearness over its rms), place [n] and that rms [n] of the best shift of
-    frames against a mosaic, each given by the spectra of image, square and mask."""
+    """Return the best shift of frames against a mosaic: its score [n] (significance over the rms of
+    significance), its place [n] and that rms [n]. Frames and mosaic are given by the spectra of
+    image, square and mask."""
     frames, squares, counts = own
     image, energy, known = spectra
     overlap, both, ours, theirs = (
@@ -68,11 +78,11 @@ def _peak(
     power = ours * theirs
     floor = 1e-3 * power.amax((1, 2), keepdim=True)
     agreement = both / torch.maximum(power, floor).clamp(min=1e-30).sqrt()
-    # What chance makes of a correlation falls with the root of the number of pixels.
+    # A chance correlation falls with the root of the number of pixels.
     believed = overlap >= LEAST_OVERLAP * size[0] * size[1]
-    clearness = torch.where(believed, agreement * overlap.clamp(min=0).sqrt(), 0.0).flatten(1)
-    spread = (clearness.square().sum(1) / believed.flatten(1).sum(1).clamp(min=1)).sqrt()
-    score, place = (clearness / spread[:, None].clamp(min=1e-12)).max(1)
+    significance = torch.where(believed, agreement * overlap.clamp(min=0).sqrt(), 0.0).flatten(1)
+    spread = (significance.square().sum(1) / believed.flatten(1).sum(1).clamp(min=1)).sqrt()
+    score, place = (significance / spread[:, None].clamp(min=1e-12)).max(1)
     return score, place, spread
 
 
@@ -83,7 +93,8 @@ def _shift_at(
     mosaic: Mosaic,
     z: torch.Tensor,
 ) -> torch.Tensor:
-    """Return t [n] where pixel (0, 0) of the turned mosaic lies at a place [n] of the frame."""
+    """Return the t [n] of a pose whose turned mosaic has its pixel (0, 0) at place [n] of the
+    frame."""
     down, across = place // padded[1], place % padded[1]
     across = torch.where(across >= size[1], across - padded[1], across)
     down = torch.where(down >= size[0], down - padded[0], down)

@@ -13,7 +13,7 @@ from burst.ops.vertex import vertex
 
 BINNING, SHORTEST_BINNED = 2, 128  # px
 LOW_PASS = 0.08  # cycles per pixel of the frame
-CLEAR_PEAK = 9.0  # standard deviations; noise alone reaches 6
+CLEAR_PEAK = 9.0  # standard deviations of the correlation; noise alone reaches 6
 
 
 def global_shifts(
@@ -21,11 +21,11 @@ def global_shifts(
 ) -> torch.Tensor:
     """Return the shift [n, 2] of each frame [n, h, w] against frame `key`, by phase correlation.
 
-    First with frame `key` itself, which finds any drift, then with the mean of frames so shifted,
-    which is less noisy. A shift that does not stand out of the correlation's noise is none. What
-    is not `valid` [n, h, w] is filled from around.
+    Frames are correlated with frame `key`, which finds any drift, then with the mean of the frames
+    so shifted, which is less noisy. A peak that does not stand out of the correlation's noise gives
+    no shift. Values that are not `valid` [n, h, w] are filled from their surroundings.
     """
-    # Only low frequencies are correlated, so a quarter of the pixels says as much as all.
+    # Only low frequencies are correlated, so a quarter of the pixels is enough.
     binning = BINNING if min(frames.shape[-2:]) >= SHORTEST_BINNED else 1
     if valid is None:
         frames = bin_frames(frames, binning)
@@ -45,9 +45,9 @@ def global_shifts(
 
 
 def small_shift(image: torch.Tensor, reference: torch.Tensor, largest: float) -> torch.Tensor:
-    """Return the shift [2] of image [h, w] against reference [h, w].
+    """Return the shift [2] px of image [h, w] against reference [h, w].
 
-    It is none where it seems larger than `largest` px: the correlation has found something else.
+    It is 0 where it is found larger than `largest` px: the peak is a wrong one.
     """
     shift = global_shifts(torch.stack([reference, image]), key=0)[1]
     return shift if float(shift.abs().max()) <= largest else torch.zeros_like(shift)
@@ -56,9 +56,9 @@ def small_shift(image: torch.Tensor, reference: torch.Tensor, largest: float) ->
 def _correlate(
     frames: torch.Tensor, reference: torch.Tensor, low_pass: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shifts [n, 2] of frames [n, h, w] against a reference [h, w], and which are clear.
+    """Return shifts [n, 2] of frames [n, h, w] against a reference [h, w], and which are clear [n].
 
-    Frequencies count up to about `low_pass` cycles per pixel: noise rules the high ones.
+    Frequencies up to about `low_pass` cycles per pixel count: noise dominates higher ones.
     """
     h, w = reference.shape
     window = torch.outer(torch.hann_window(h), torch.hann_window(w)).to(frames)

@@ -1,18 +1,18 @@
-"""Smooth courses in time, which cameras have and air has not."""
+"""Smooth trends in time: cameras drift, air does not."""
 
 from __future__ import annotations
 
 import torch
 
 DEGREE = 3
-FRAMES_EACH = 10  # frames for each degree at least, so that chance follows no course
-DRIFT = 0.7  # of a variance, beyond which a trend is a drift; air and vibration reach 0.5
+FRAMES_EACH = 10  # frames for each degree at least, so that noise is not fitted
+DRIFT = 0.7  # share of a variance above which a trend is a drift; air and vibration reach 0.5
 
 
 def trend(values: torch.Tensor, times: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Return the smooth course [m, ...] at wanted times [m] through values [n, ...] at times [n].
+    """Fit a polynomial to values [n, ...] at times [n]; return it [m, ...] at wanted times [m].
 
-    A polynomial of degree 3, of less for few frames; values have one axis more at most.
+    The degree is 3, less for few frames. Values have at most one axis more.
     """
     degree = min(DEGREE, len(values) // FRAMES_EACH)
     first, last = times.min(), times.max()

@@ -1,4 +1,4 @@
-"""Turns and scales of frames: whether they are the air's, and displacements without them."""
+"""Turns and scales of frames: whether the air explains them, and displacements without them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from burst.ops.alignment.motion import without_motion
 from burst.ops.alignment.trend import trend
 from burst.ops.warp import pixel_grid
 
-# Of the variance of a frame's shears, as simulated air has it (128 to 384 px, all levels): tilts
-# are slopes of a wavefront, which scale a frame more than they turn it.
+# Variances of turn and scale in units of that of shear, measured in simulated air (128 to 384 px,
+# all levels): tilts are slopes of a wavefront, which scale a frame more than they turn it.
 TURN_OF_AIR, SCALE_OF_AIR = 0.6, 1.6
-# Of a variance, from which on turns or scales are not the air's alone: of 38 simulated stacks of
-# 40 frames and as many of 12 none exceeds 5. A camera that breathes by 3 % reaches 10 and more.
-DEVIATIONS, FEWEST = 8.0, 8  # frames; fewer tell no variance
-UNEVEN = 0.01  # of the variance of turns; an even course misses less, frames left out included
+# Standard deviations above which turns or scales are not the air's alone: of 38 simulated stacks of
+# 40 frames and as many of 12 none exceeds 5. A lens that breathes by 3 % reaches 10 and more.
+DEVIATIONS, FEWEST = 8.0, 8  # frames; of fewer the variance is not known
+UNEVEN = 0.01  # of the variance of turns; a trend leaves less, also where frames were left out
 
 
 @dataclass(frozen=True)
 class _Linear:
     """The linear part of displacements [n, 2, h, w]: scale, turn, stretch and skew [n], and the
-    pixels x [1, w] and y [h, 1] from the middle."""
+    coordinates x [1, w] and y [h, 1] in pixels from the middle."""
 
     scale: torch.Tensor
     turn: torch.Tensor
@@ -39,26 +39,26 @@ class _Linear:
         return torch.stack([scale * x - turn * y, turn * x + scale * y], dim=1)
 
 
-def air_of(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
-    """Return what the air did [n, 2, h, w] of a flow, as far as its statistics go.
+def air_displacement(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
+    """Return a displacement [n, 2, h, w] with the statistics of the air's, of a flow.
 
-    Where frames turn or scale at random, the camera's motion has taken the air's turns and scales
-    with it, or has left some of the camera's. Then they are made as large as shears tell, which the
-    air makes alike and no camera makes.
+    Where frames turn or scale at random, the estimated motion of the camera contains the air's turns
+    and scales, or lacks some of the camera's. Then turns and scales are replaced by as large ones as
+    the shears imply, which the air causes and no camera does.
     """
     air = without_motion(flow, motion)
     if motion is None or turns_are_of_air(flow, motion):
         return air
     own = _linear(air)
-    # Each is made of the shear that it does not meet in any mean square difference.
+    # Each is made of the shear with which it is uncorrelated in mean square differences.
     scale = math.sqrt(SCALE_OF_AIR) * own.skew - own.scale
     turn = math.sqrt(TURN_OF_AIR) * own.stretch - own.turn
     return air + own.similar(scale, turn)
 
 
 def turns_are_of_air(flow: torch.Tensor, motion: torch.Tensor | None) -> bool:
-    """Tell whether a flow [n, 2, h, w] without the camera's motion [n, 2, 3] turns and scales as
-    air does: neither has that motion taken what is the air's, nor is any of the camera's left."""
+    """Return whether a flow [n, 2, h, w] without the camera's motion [n, 2, 3] turns and scales as
+    air does: that motion contains nothing of the air's, and nothing of the camera's is left."""
     if turns_at_random(motion):
         return False
     if len(flow) < FEWEST:
@@ -77,8 +77,8 @@ def without_turns(air: torch.Tensor) -> torch.Tensor:
 
 
 def turns_at_random(motion: torch.Tensor | None) -> bool:
-    """Tell whether a motion [n, 2, 3] turns or scales frames otherwise than evenly in time: then
-    what the air did of both is part of it."""
+    """Return whether a motion [n, 2, 3] turns or scales frames unevenly in time: then it contains
+    the air's turns and scales."""
     if motion is None:
         return False
     turn = torch.complex(motion[:, 0, 0], motion[:, 1, 0]).log()

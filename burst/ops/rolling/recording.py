@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch.nn import functional
 
-from burst.ops.flow import Match, follow
+from burst.ops.flow import Match, chain
 from burst.ops.rolling.shake import Shake, TimedFlow, find_shake
 from burst.ops.rolling.unroll import Clock, elapsed
 from burst.ops.warp import pixel_grid, warp
@@ -77,7 +77,7 @@ class Recording:
         for k in range(first + step, second, step):
             onward, onward_trust = self._step(k, k + step)
             trust = trust * _trust_at(onward_trust, found)
-            found = follow(found, onward)
+            found = chain(found, onward)
         return found, trust
 
     def _step(self, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor]:

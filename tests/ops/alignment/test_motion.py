@@ -8,8 +8,8 @@ from burst.data.camera_path import CameraPath
 from burst.ops.alignment.motion import (
     add_motion,
     binned_motion,
+    chain,
     flow_of,
-    follow,
     inverse,
     is_moved,
     largest_rectangle,
@@ -63,7 +63,7 @@ def test_the_air_acts_before_the_camera():
 
 
 def test_a_motion_and_its_inverse_are_none():
-    torch.testing.assert_close(follow(MOTION, inverse(MOTION)), STILL, atol=1e-5, rtol=0)
+    torch.testing.assert_close(chain(MOTION, inverse(MOTION)), STILL, atol=1e-5, rtol=0)
 
 
 def test_turn_and_scale_are_those_of_the_path():

@@ -4,14 +4,12 @@ import pytest
 import torch
 from simulated import camera_scene, linear_of, rms, stack_of, total_flow
 
+from burst.ops.alignment.cells import CELL, cells_of, expand
 from burst.ops.alignment.registration import (
-    CELL,
     COARSE,
     FINE,
     aligned_mean,
-    cells_of,
     difference_variance,
-    expand,
     gradient,
     pixel_weight,
     recentre,

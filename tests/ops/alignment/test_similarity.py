@@ -8,7 +8,7 @@ from simulated import camera_scene, linear_of, rms, stack_of
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.levels import find_level
 from burst.data.scenes import read_scene
-from burst.ops.alignment.motion import flow_of, follow, inverse, middle_shift, turn_and_scale
+from burst.ops.alignment.motion import chain, flow_of, inverse, middle_shift, turn_and_scale
 from burst.ops.alignment.shifts import global_shifts
 from burst.ops.alignment.similarity import find_motion
 
@@ -29,8 +29,8 @@ def found_and_true(path, level="low", key=7, kept=None):
 def error(found, true):
     """Return how far (px rms) points of the frames lie from where they should, the reference left
     free, which is that of their mean."""
-    own = follow(inverse(true), found.pose)
-    own = follow(inverse(own[:1]).expand_as(own), own)
+    own = chain(inverse(true), found.pose)
+    own = chain(inverse(own[:1]).expand_as(own), own)
     return float(flow_of(own, SIZE).square().sum(1).mean().sqrt())
 
 

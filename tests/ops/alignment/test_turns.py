@@ -12,7 +12,7 @@ from burst.ops.alignment.motion import add_motion
 from burst.ops.alignment.turns import (
     SCALE_OF_AIR,
     TURN_OF_AIR,
-    air_of,
+    air_displacement,
     turns_are_of_air,
     turns_at_random,
     without_turns,
@@ -41,7 +41,7 @@ def test_turns_that_the_camera_took_from_the_air_are_put_back_by_its_shears():
     stretch, skew = 0.01 * torch.randn(2, 2000, 1, 1, generator=draw)
     sheared = torch.stack([stretch * x + skew * y, skew * x - stretch * y], dim=1)
     motion = CameraPath(turn=5, kind="random").motion(2000, (40, 60), draw)
-    air = air_of(add_motion(sheared, motion), motion)
+    air = air_displacement(add_motion(sheared, motion), motion)
     across, down = air[..., 1:].sub(air[..., :-1])[..., 0, 0].unbind(1)
     assert float(across.std()) == pytest.approx(0.01 * math.sqrt(1 + SCALE_OF_AIR), rel=0.05)
     assert float(down.std()) == pytest.approx(0.01 * math.sqrt(1 + TURN_OF_AIR), rel=0.05)

@@ -7,7 +7,7 @@ from simulated import LEVELS, after, camera_scene, rms
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.levels import find_level
 from burst.network import checkpoint
-from burst.ops.alignment.level import displacement_of
+from burst.ops.alignment.displacement import air_displacement_rms
 from burst.ops.alignment.motion import add_motion
 from burst.pipeline import load
 from burst.records import Burst
@@ -22,21 +22,21 @@ def drifting(pixels, frames=40):
 @pytest.mark.parametrize("level", ["low", "medium", "high"])
 def test_air_and_small_shaking_count_in_full(level):
     flow = after("align", level).flow
-    assert displacement_of(flow, None) == float(flow.square().mean().sqrt())
+    assert air_displacement_rms(flow, None) == float(flow.square().mean().sqrt())
 
 
 @pytest.mark.parametrize("pixels", [10.0, 20.0, 50.0])
 @pytest.mark.parametrize("level", ["low", "medium"])
 def test_a_drift_is_not_the_airs(level, pixels):
     flow = after("align", level).flow
-    still = displacement_of(flow, None)
-    assert displacement_of(flow + drifting(pixels), None) == pytest.approx(still, rel=0.2)
+    still = air_displacement_rms(flow, None)
+    assert air_displacement_rms(flow + drifting(pixels), None) == pytest.approx(still, rel=0.2)
 
 
 def test_large_shaking_is_not_the_airs():
     flow = after("align", "low").flow
     shake = 8 * torch.randn(40, 2, 1, 1, generator=torch.Generator().manual_seed(0))
-    assert displacement_of(flow + shake, None) == pytest.approx(rms(flow), rel=0.4)
+    assert air_displacement_rms(flow + shake, None) == pytest.approx(rms(flow), rel=0.4)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_large_shaking_is_not_the_airs():
 def test_a_known_motion_is_not_the_airs(path):
     flow = after("align").flow
     motion = path.motion(40, (192, 192), torch.Generator().manual_seed(0))
-    moved = displacement_of(add_motion(flow, motion), motion)
+    moved = air_displacement_rms(add_motion(flow, motion), motion)
     assert moved == pytest.approx(rms(flow), rel=0.2)
 
 

@@ -14,7 +14,7 @@ from burst.records import BAYER_PATTERNS, Stack, StackError
 PLANE_NAMES = ("R", "G1", "G2", "B")
 
 
-def sites(cfa: str) -> tuple[tuple[int, int], ...]:
+def cfa_sites(cfa: str) -> tuple[tuple[int, int], ...]:
     """Return (row, column) in the 2x2 cell of R, G1, G2 and B; StackError if it is no pattern."""
     if cfa not in BAYER_PATTERNS:
         raise StackError(
@@ -28,14 +28,14 @@ def sites(cfa: str) -> tuple[tuple[int, int], ...]:
 def mosaic_to_planes(mosaic: torch.Tensor, cfa: str) -> torch.Tensor:
     """Pack mosaics [..., h, w] into planes [..., 4, h/2, w/2]; StackError for odd sizes."""
     _check_even(mosaic)
-    return torch.stack([mosaic[..., y::2, x::2] for y, x in sites(cfa)], dim=-3)
+    return torch.stack([mosaic[..., y::2, x::2] for y, x in cfa_sites(cfa)], dim=-3)
 
 
 def planes_to_mosaic(planes: torch.Tensor, cfa: str) -> torch.Tensor:
     """Invert `mosaic_to_planes`: planes [..., 4, h, w] to mosaics [..., 2h, 2w]."""
     height, width = planes.shape[-2:]
     mosaic = planes.new_empty(*planes.shape[:-3], 2 * height, 2 * width)
-    for plane, (y, x) in zip(planes.unbind(-3), sites(cfa), strict=True):
+    for plane, (y, x) in zip(planes.unbind(-3), cfa_sites(cfa), strict=True):
         mosaic[..., y::2, x::2] = plane
     return mosaic
 
@@ -47,7 +47,7 @@ def demosaic(mosaic: torch.Tensor, cfa: str) -> torch.Tensor:
     _check_even(mosaic)
     # Kornia follows OpenCV, which names a pattern by the cell that begins at pixel (1, 1).
     names = {"RGGB": CFA.BG, "GRBG": CFA.GB, "BGGR": CFA.RG, "GBRG": CFA.GR}
-    sites(cfa)
+    cfa_sites(cfa)
     return raw_to_rgb(mosaic[None], names[cfa])
 
 
@@ -60,7 +60,7 @@ def split_planes(stack: Stack) -> tuple[Stack, ...]:
     height, width = stack.height // 2 * 2, stack.width // 2 * 2
     blacks = stack.sensor.black_levels
     planes = []
-    for name, (y, x) in zip(PLANE_NAMES, sites(stack.sensor.cfa), strict=True):
+    for name, (y, x) in zip(PLANE_NAMES, cfa_sites(stack.sensor.cfa), strict=True):
         sensor = replace(
             stack.sensor,
             black_level=blacks[2 * y + x] if len(blacks) > 1 else blacks[0],

@@ -1,11 +1,11 @@
-"""How many frames are worked on at once: few on a CPU, many on a GPU."""
+"""How many frames are processed at once: few on a CPU, many on a GPU."""
 
 from __future__ import annotations
 
 import torch
 
-ON_CPU = 10  # frames whose temporary arrays stay small and near the processor
-PIXELS_ON_GPU = 1 << 25  # a GPU waits for every call, so it gets as much as memory allows
+ON_CPU = 10  # frames, so that temporary arrays stay small and in the cache
+PIXELS_ON_GPU = 1 << 25  # every call costs time on a GPU, so each gets as much as memory allows
 
 
 def frames_at_once(frames: torch.Tensor) -> int:

@@ -1,4 +1,4 @@
-"""Light and its encoding for displays, as tensors."""
+"""Linear light and its encoding for displays (sRGB)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dense motion between two frames, how far to trust it, and what stands where it fails.
+"""Dense motion between two frames, its trust, and filling where it fails.
 
 Flow is [2, h, w] px, channel 0 to the right and 1 down, from a pixel of the first frame to where it
 is seen in the second.
@@ -15,11 +15,12 @@ from torch.nn import functional
 
 from burst.ops.warp import pixel_grid, warp, within
 
-PERCENTILES = (0.1, 99.9)  # of all frames, spread over the 8 bits that DIS takes
-LOOSE = 2.0, 0.01  # px and share of the motion by which forth and back may disagree
-BOX = 9  # px, over which two frames are correlated
-ALIKE = 0.7, 0.95  # correlation at which two patches begin to be, and surely are, the same
-GRAIN = 2.0  # of 255; texture below it says nothing
+# Chosen by hand.
+PERCENTILES = (0.1, 99.9)  # of all frames, mapped to the 8 bits that DIS takes
+TOLERANCE = 2.0, 0.01  # px, and share of the motion, by which forth and back may disagree
+PATCH = 9  # px, over which two frames are correlated
+SAME_PATCH = 0.7, 0.95  # correlation at which trust is 0, and 1
+LEAST_TEXTURE = 2.0  # of 255; patches with less have no significant correlation
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Match:
 
 
 def to_bytes(frames: torch.Tensor) -> np.ndarray:
-    """Return frames [n, h, w] spread over 8 bits, all in the same way."""
+    """Return frames [n, h, w] scaled to uint8, all with the same range."""
     values = frames.cpu().numpy()
     low, high = np.percentile(values[:, ::4, ::4], PERCENTILES)
     scale = 255 / max(float(high - low), 1e-6)
@@ -47,9 +48,9 @@ def to_bytes(frames: torch.Tensor) -> np.ndarray:
 def match(first: np.ndarray, second: np.ndarray) -> Match:
     """Return the motion between two frames [h, w] uint8, by dense inverse search both ways.
 
-    A pixel is trusted where the way there and back closes. It is trusted as well where the two
-    patches look alike, as long as the pixel it leads to is not better matched by another: then it
-    is that one's way back which fails.
+    A pixel is trusted where forward and backward motion agree. It is also trusted where the two
+    patches correlate, unless the pixel it leads to matches another pixel better: then only its
+    backward motion fails.
     """
     frames = torch.from_numpy(np.stack([first, second]).astype(np.float32))
     flows = torch.stack(
@@ -57,10 +58,10 @@ def match(first: np.ndarray, second: np.ndarray) -> Match:
     )
     there = _inside(flows)
     others = flows.flip(0)
-    round_trip = flows + _at(others, flows)
-    allowed = LOOSE[0] + LOOSE[1] * flows.norm(dim=1)
+    round_trip = flows + _sampled_at(others, flows)
+    allowed = TOLERANCE[0] + TOLERANCE[1] * flows.norm(dim=1)
     closed = there * torch.exp(-((round_trip.norm(dim=1) / allowed) ** 2))
-    low, high = ALIKE
+    low, high = SAME_PATCH
     alike = _correlation(frames, warp(frames.flip(0), flows, mode="bilinear"))
     alike = there * ((alike - low) / (high - low)).clamp(0, 1)
     taken = warp(closed.flip(0), flows, mode="bilinear")
@@ -69,21 +70,21 @@ def match(first: np.ndarray, second: np.ndarray) -> Match:
 
 
 def chain(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Return the flow [2, h, w] of two flows, one after the other."""
-    return first + _at(second[None], first[None])[0]
+    """Return the flow [2, h, w] of two flows applied one after the other."""
+    return first + _sampled_at(second[None], first[None])[0]
 
 
 def fill(field: torch.Tensor, trust: torch.Tensor) -> torch.Tensor:
-    """Replace a field [c, h, w] where its trust [h, w] is low by what is trusted around it.
+    """Fill a field [c, h, w], where its trust [h, w] is low, from trusted values around it.
 
-    Averages weighted by trust are taken over ever larger cells, and come back from the smallest
-    cells in which something is known (pull and push, Gortler et al., SIGGRAPH 1996).
+    Averages weighted by trust are taken over larger and larger cells; each gap is filled from the
+    smallest cells with known values (pull and push, Gortler et al., SIGGRAPH 1996).
     """
     return _pull_push(field[None], trust[None, None])[0]
 
 
 def fill_frames(frames: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Replace values of frames [n, h, w] that are not valid [n, h, w] by what lies around them."""
+    """Fill values of frames [n, h, w] that are not valid [n, h, w] from their surroundings."""
     known = torch.where(valid, frames, 0.0)
     return _pull_push(known[:, None], valid[:, None].to(frames))[:, 0]
 
@@ -109,13 +110,13 @@ def _dense_inverse_search(first: np.ndarray, second: np.ndarray) -> torch.Tensor
 
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
-    # A flow passed in, even of zeros, would compete at every scale.
+    # An initial flow, even of zeros, would be a candidate at every scale.
     flow = search.calc(first, second, None)  # type: ignore[call-overload]
     return rearrange(torch.from_numpy(flow), "h w xy -> xy h w").contiguous().cpu()
 
 
-def _at(fields: torch.Tensor, flows: torch.Tensor) -> torch.Tensor:
-    """Return fields [n, 2, h, w] where flows [n, 2, h, w] lead to."""
+def _sampled_at(fields: torch.Tensor, flows: torch.Tensor) -> torch.Tensor:
+    """Sample fields [n, 2, h, w] where flows [n, 2, h, w] lead."""
     return torch.stack([warp(fields[:, i], flows, mode="bilinear") for i in (0, 1)], dim=1)
 
 
@@ -131,10 +132,14 @@ def _correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
     def mean(values: torch.Tensor) -> torch.Tensor:
         return functional.avg_pool2d(
-            values[:, None], BOX, 1, padding=BOX // 2, count_include_pad=False
+            values[:, None], PATCH, 1, padding=PATCH // 2, count_include_pad=False
         )[:, 0]
 
     middle, other = mean(first), mean(second)
     variances = [mean(f * f) - m * m for f, m in ((first, middle), (second, other))]
-    spread = ((variances[0] + GRAIN**2) * (variances[1] + GRAIN**2)).clamp(min=GRAIN**4).sqrt()
+    spread = (
+        ((variances[0] + LEAST_TEXTURE**2) * (variances[1] + LEAST_TEXTURE**2))
+        .clamp(min=LEAST_TEXTURE**4)
+        .sqrt()
+    )
     return (mean(first * second) - middle * other) / spread

@@ -9,7 +9,7 @@ import torch
 # px, of the Gaussian window of Wang et al., IEEE Trans. Image Process. 13, 600 (2004)
 SSIM_SIGMA = 1.5
 MOST_RINGS = 48  # of frequencies up to Nyquist's
-FIRST_RING = 2  # below it the window has the say
+FIRST_RING = 2  # in lower rings the window dominates
 
 
 def psnr(image: torch.Tensor, truth: torch.Tensor) -> float:
@@ -35,11 +35,11 @@ def ssim(image: torch.Tensor, truth: torch.Tensor) -> float:
 
 
 def mtf50(image: torch.Tensor, truth: torch.Tensor) -> float:
-    """Return the frequency (cycles per pixel) at which half of the truth's modulation is left.
+    """Return the frequency (cycles per pixel) at which half of the truth's contrast is left.
 
-    The transfer of an image [h, w] is its cross spectrum with the truth over the truth's power, in
-    rings of equal frequency; noise and invented detail are not in it. 0.5, Nyquist's frequency, is
-    the most that there is.
+    The MTF of an image [h, w] is its cross spectrum with the truth over the truth's power, in rings
+    of equal frequency; noise and invented detail do not contribute. At most 0.5, the Nyquist
+    frequency.
     """
     h, w = truth.shape
     rings = max(FIRST_RING, min(MOST_RINGS, min(h, w) // 4))

@@ -1,8 +1,8 @@
 """The noise of a sensor: its model, its estimate from a moving scene, and hot pixels.
 
-Linear values: black 0, white 1. A sensor clips: everything below DN 0 reads `lowest`, a little
-under 0, and everything above white reads 1; faint noisy frames have to be understood through that
-clipping.
+Linear values: black 0, white 1. A sensor clips: everything below DN 0 reads `lowest`, slightly
+below 0, and everything above white reads 1. The estimate takes that clipping into account, which
+changes mean and variance of dark noisy frames.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from torch.nn import functional
 from burst.ops.chunks import frames_at_once
 from burst.records import NoiseModel, Sensor
 
+# Chosen by hand.
 FEWEST_IN_BIN = 50  # pixels
 BINS = 24
-QUANTILE = 0.25
+QUANTILE = 0.25  # of the squares in a bin: low, because detail of the scene adds to the rest
 CURVE_POINTS = 400
 ROUNDING = 12  # the variance of an even distribution over one DN is 1/12 DN^2
-# Frames that tell noise as well as a maker does. Of fewer, still and sharp detail of the scene may
-# be taken for noise; of more, measured variances of simulated stacks are within 5 %.
-TELLING = 20
-PRIOR_WEIGHT = 0.4  # of f_scale 0.1: a maker's figures are good to a quarter
+# Number of frames whose measurement counts as much as the maker's figures. In fewer, sharp detail
+# of a scene at rest may be taken for noise; of more, measured variances of simulated stacks are
+# within 5 %.
+EQUAL_FRAMES = 20
+PRIOR_WEIGHT = 0.4  # in units of f_scale 0.1: a maker's figures are good to a quarter
 
 
 def to_linear(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> torch.Tensor:
@@ -54,46 +56,51 @@ def one_dn(sensor: Sensor) -> float:
 def noise_curve(
     linear: torch.Tensor, good: torch.Tensor | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Measure level and variance [bins] of frames [n, h, w] from each frame's own fine grain.
+    """Measure level and noise variance [bins] of frames [n, h, w].
 
     Only windows of 3 x 3 whose pixels are all `good` [h, w] count; None means all.
     """
-    return curve_of(*grain_of_pixels(linear, good), len(linear))
+    return curve_of_windows(*residuals_of_windows(linear, good), len(linear))
 
 
-def curve_of(level: np.ndarray, variance: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return level and variance [bins] of windows [k] over `count` frames, equally many in each."""
+def curve_of_windows(
+    level: np.ndarray, variance: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return level and noise variance [bins] of windows [k] of `count` frames; all bins hold
+    equally many windows."""
     bins = max(1, min(BINS, level.size // (2 * FEWEST_IN_BIN)))
     edges = np.quantile(level, np.linspace(0, 1, bins + 1))
-    return binned(level, variance, edges, count)
+    return variance_by_level(level, variance, edges, count)
 
 
-def grain_of_pixels(
+def residuals_of_windows(
     linear: torch.Tensor, good: torch.Tensor | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return level and mean square fine grain [k] of every window of 3 x 3 good pixels [h, w]."""
-    return good_grain(*grain_maps(linear), good)
+    """Return level and mean square noise residual [k] of the windows of 3 x 3 `good` pixels [h, w]
+    of frames [n, h, w]."""
+    return in_good_windows(*residual_maps(linear), good)
 
 
-def grain_maps(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return level and mean square fine grain [h-2, w-2] of the windows of 3 x 3 of frames.
+def residual_maps(linear: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return level and mean square noise residual [h-2, w-2] of all windows of 3 x 3 of frames.
 
     The variance over time would count moving edges as noise. The mask of Immerkaer (Comput. Vis.
-    Image Underst. 64, 300, 1996) sees neither edges nor offsets of whole rows.
+    Image Underst. 64, 300, 1996) suppresses edges and offsets of whole rows.
     """
     # Apple's GPUs know no numbers of 64 bits.
     widest = torch.float32 if linear.device.type == "mps" else torch.float64
-    grain = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=widest)
+    residual = linear.new_zeros(linear.shape[1] - 2, linear.shape[2] - 2, dtype=widest)
     for chunk in linear.split(frames_at_once(linear)):
-        grain += fine_grain(chunk).square().sum(0, dtype=widest)
+        residual += noise_residual(chunk).square().sum(0, dtype=widest)
     level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0]
-    return level.cpu().numpy(), (grain / linear.shape[0]).cpu().numpy()
+    return level.cpu().numpy(), (residual / linear.shape[0]).cpu().numpy()
 
 
-def good_grain(
+def in_good_windows(
     level: np.ndarray, variance: np.ndarray, good: torch.Tensor | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return those [k] of maps [h-2, w-2] whose windows hold good pixels [h, w] alone."""
+    """Return the values [k] of maps [h-2, w-2] whose windows contain only good pixels [h, w]; all
+    values if there are too few such windows."""
     level, variance = level.ravel(), variance.ravel()
     if good is None:
         return level, variance
@@ -102,13 +109,13 @@ def good_grain(
     return (level[whole], variance[whole]) if enough else (level, variance)
 
 
-def binned(
+def variance_by_level(
     level: np.ndarray, variance: np.ndarray, edges: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean level and noise variance [bins] of windows [k] sorted by level into bins.
+    """Return mean level and noise variance [bins] of windows [k], sorted into bins by level.
 
-    A low quantile of the mean squares over `count` frames leaves the noise: fine detail of the
-    scene only ever adds, and chi-square says how far below the mean that quantile lies.
+    The variance is taken from a low quantile of the mean squares over `count` frames, because
+    detail of the scene only adds to them; chi-square gives the ratio of that quantile to the mean.
     """
     bins = len(edges) - 1
     place = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, bins - 1)
@@ -119,23 +126,24 @@ def binned(
     return levels, low / (stats.chi2.ppf(QUANTILE, count) / count)
 
 
-def fine_grain(frames: torch.Tensor) -> torch.Tensor:
-    """Return [n, h-2, w-2] of zero mean and the noise's variance, blind to planes and to rows."""
+def noise_residual(frames: torch.Tensor) -> torch.Tensor:
+    """Return second differences [n, h-2, w-2] with zero mean and the variance of the noise; linear
+    slopes and offsets of rows vanish in them."""
     across = frames[..., :-2] - 2 * frames[..., 1:-1] + frames[..., 2:]
     return (across[..., :-2, :] - 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 6
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of the noise before `count` frames are looked at."""
+    """The noise as the maker states it, for a measurement on `count` frames."""
 
     noise: NoiseModel
     count: int
 
     @property
     def trust(self) -> float:
-        """The weight of what is measured against this; 1 for very many frames."""
-        return 1 / (1 + (TELLING / self.count) ** 2)
+        """The weight of the measurement against the prior; 1 for very many frames."""
+        return 1 / (1 + (EQUAL_FRAMES / self.count) ** 2)
 
 
 def fit_noise(
@@ -145,10 +153,10 @@ def fit_noise(
     step: float = 0.0,
     prior: Prior | None = None,
 ) -> NoiseModel:
-    """Fit shot and read variance to a measured curve, through the sensor's clipping; robust.
+    """Fit shot and read variance to a measured curve [bins], robustly, with the sensor's clipping.
 
-    No camera reads with less noise than that of rounding to whole DN, step^2 / 12. A prior decides
-    what the curve does not: of few frames, in a flat scene, where all is dark or saturated.
+    Read noise is at least that of rounding to whole DN, step^2 / 12. The prior decides where the
+    curve does not: with few frames, in a flat scene, where all is dark or saturated.
     """
     brightest = max(float(levels.max()), 1e-3)
     typical = max(float(np.median(variances)), 1e-12)
@@ -174,7 +182,7 @@ def fit_noise(
 def clipped_moments(
     x: np.ndarray, noise: NoiseModel, lowest: float, highest: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and variance of what a clipping sensor reads for true linear values x."""
+    """Return mean and variance of the readings of a clipping sensor for true linear values x."""
     sigma = np.sqrt(noise.shot * np.clip(x, 0, None) + noise.read) + 1e-12
     low, high = (lowest - x) / sigma, (highest - x) / sigma
     below, above = special.ndtr(low), special.ndtr(-high)
@@ -191,10 +199,10 @@ def clipped_moments(
 
 
 def undo_clipping(merged: torch.Tensor, noise: NoiseModel, lowest: float) -> torch.Tensor:
-    """Return the true values of an average of clipped frames [h, w]: darkness without its bias."""
+    """Remove the bias that clipping gives to the dark parts of an average of frames [h, w]."""
     x = np.linspace(min(lowest, -3 * noise.std(0)), 1.2, 4 * CURVE_POINTS)
     mean, _ = clipped_moments(x, noise, lowest)
-    # Where clipping has eaten the signal, a small difference would be blown up: stop at slope 1/4.
+    # Where clipping removes most of the signal, noise would be amplified: stop at slope 1/4.
     slope = np.gradient(mean, x)
     usable = (slope > 0.25) & (np.gradient(mean) > 0)
     x, mean = x[usable], mean[usable]
@@ -206,9 +214,9 @@ def undo_clipping(merged: torch.Tensor, noise: NoiseModel, lowest: float) -> tor
 
 
 def hot_pixels(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
-    """Find pixels [h, w] whose mean over time stands out of all their neighbours.
+    """Find pixels [h, w] whose mean over time lies outside the range of their neighbours.
 
-    Optics cannot make one pixel differ from its eight neighbours by more than these differ.
+    Optics cannot make a pixel exceed its eight neighbours by more than these differ.
     """
     mean = linear.mean(0)
     around = neighbours(mean[None])[0]

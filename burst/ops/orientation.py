@@ -1,4 +1,4 @@
-"""Turn pictures upright: EXIF's eight orientations."""
+"""Turn images upright by the eight EXIF orientations."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Return an image [h, w, ...] as its orientation (EXIF, 1 to 8) says it is seen."""
+    """Return an image [h, w, ...] upright, by its EXIF orientation (1 to 8)."""
     return np.ascontiguousarray(_TURNS[orientation](image))
 
 
 def upright_all(images: np.ndarray, orientation: int) -> np.ndarray:
-    """Return images [t, h, w, ...] as their orientation says they are seen."""
+    """Return images [t, h, w, ...] upright, by their EXIF orientation (1 to 8)."""
     return np.stack([upright(image, orientation) for image in images])

@@ -1,7 +1,8 @@
-"""Sample frames by a flow and say which samples count: those that were measured, not far outside.
+"""Sample frames by a flow, and return which samples count.
 
-`valid` [n, h, w] bool says which values of the frames were measured. Where it is None all samples
-count, also those beyond the border, which are reflected: right as long as frames move little.
+`valid` [n, h, w] bool says which values of the frames were measured; samples of others, or from far
+outside a frame, do not count. If it is None all samples count; those beyond the border are
+reflected, which is right as long as frames move little.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import torch
 from burst.ops.flow import fill_frames
 from burst.ops.warp import pixel_grid, warp, within
 
-# px beyond the border that a mirrored scene stands for: as far as air and shake move a frame. To
-# leave them out costs .3 dB in stacks of 128 px through weak air, whose borders are then shown by
-# fewer frames.
+# px beyond the border where the reflected scene counts: as far as air and shake move a frame. To
+# leave it out costs .3 dB in stacks of 128 px through weak air, because fewer frames then show the
+# borders.
 MIRRORED = 8.0
 MEASURED = 0.99  # of the weight of the four pixels around a sample
 
@@ -37,8 +38,8 @@ def sample(
 def mean_of_samples(
     values: torch.Tensor, counts: torch.Tensor | None, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return the mean [h, w] of samples [n, h, w] that count, by weights [n]; where none counts the
-    mean of all."""
+    """Return the weighted mean [h, w] of the samples [n, h, w] that count, with weights [n]; where
+    none counts, the mean of all."""
     if counts is None:
         return values.mean(0) if weights is None else _weighted_mean(values, weights)
     share = counts if weights is None else counts * weights[:, None, None]

@@ -40,9 +40,9 @@ def frame_starts(sensor: Sensor, count: int) -> torch.Tensor:
 
 
 def row_gain(sensor: Sensor, height: int, scan: np.ndarray) -> torch.Tensor:
-    """Return how many times the light of `exposure_time` each row gathers [n, h], float32.
+    """Return the exposure of each row in units of `exposure_time` [n, h], float32.
 
-    1 for all shutters but a global reset, which needs an `exposure_time` above 0.
+    It is 1 for all shutters but a global reset, which needs an `exposure_time` above 0.
     """
     begin, end = exposure_window(sensor, height, scan)
     if sensor.shutter is not Shutter.GLOBAL_RESET:
@@ -51,19 +51,19 @@ def row_gain(sensor: Sensor, height: int, scan: np.ndarray) -> torch.Tensor:
 
 
 def readout_share(height: int, scan: np.ndarray) -> torch.Tensor:
-    """Return at which share [n, h] of a frame's readout each row is read, float32."""
+    """Return the time of each row [n, h] as a share of its frame's readout, 0 to 1, float32."""
     return (_readout_order(height, scan) / (height - 1)).float()
 
 
 def _readout_order(height: int, scan: np.ndarray) -> torch.Tensor:
-    """Return [n, h]: the place of every row in the order of readout."""
+    """Return the position [n, h] of every row in the order of readout."""
     row = torch.arange(height, dtype=torch.float64)
     downwards = torch.from_numpy(np.asarray(scan) > 0)
     return torch.where(downwards[:, None], row, height - 1 - row)
 
 
 def check_shutter(stack: Stack, shutter: str) -> None:
-    """Raise StackError for a stack that no sensor of this shutter takes."""
+    """Raise StackError for a stack that a sensor with this shutter cannot have recorded."""
     where, sensor, scan = stack.source or stack.name, stack.sensor, stack.scan
     if sensor.shutter not in (Shutter.GLOBAL, shutter):
         raise StackError(

@@ -6,10 +6,11 @@ import torch
 
 
 def vertex(before: torch.Tensor, middle: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """Return how far from the middle sample, in samples, the parabola through three has its vertex.
+    """Return the distance, in samples, from the middle one of three samples to the vertex of the
+    parabola through them.
 
     Any shape. The middle value is the largest or the smallest, so the vertex is within half a
-    sample; where all three are alike it is in the middle.
+    sample; where all three are equal the distance is 0.
     """
     bend = before - 2 * middle + after
     return torch.where(bend.abs() > 0, 0.5 * (before - after) / bend, 0.0).clamp(-0.5, 0.5)

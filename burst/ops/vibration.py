@@ -1,4 +1,4 @@
-"""Motion of the whole image by a shaking camera, as a smooth random function of time."""
+"""Shift of the whole image by a shaking camera, as a smooth random function of time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ TONES = 48
 
 
 class Vibration:
-    """A sum of tones, log-uniform between 3 and 60 Hz, with the given rms per axis in pixels."""
+    """A sum of sinusoids, log-uniform between 3 and 60 Hz, with the given rms per axis in
+    pixels."""
 
     def __init__(self, rms: float, generator: torch.Generator) -> None:
         draw = torch.rand((3, 2, TONES), generator=generator, device=generator.device).double()

@@ -10,8 +10,8 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
-HALFWAY = 16  # taps of the windowed sinc that gives the values halfway between pixels
-FLANKS = 4.5  # of its Kaiser window
+HALFWAY = 16  # taps of the windowed sinc that interpolates halfway between pixels
+KAISER_BETA = 4.5  # of its window; with 16 taps, 3 % error (see `twice_as_fine`)
 
 
 def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> torch.Tensor:
@@ -23,7 +23,7 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
     x, y = pixel_grid(flow)
     # grid_sample counts from -1 at the first pixel's centre to 1 at the last one's.
     across, down = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
-    # Both coordinates stay images of their own: to interleave them would be a slow copy.
+    # The two coordinates stay separate planes: interleaving them would be a slow copy.
     grid = torch.stack(
         (
             torch.add(x * across - 1, flow[:, 0], alpha=across),
@@ -44,10 +44,10 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
 def twice_as_fine(images: torch.Tensor) -> torch.Tensor:
     """Return images [n, h, w] at their pixels and halfway between, [n, 2h - 1, 2w - 1].
 
-    Moving an image by half a pixel, `warp` takes a third of the contrast at 3/8 of a cycle per
-    pixel. Of an image that was made twice as fine, no part of a pixel changes it by more than 3 %.
+    A shift by half a pixel with `warp` costs a third of the contrast at 3/8 of a cycle per pixel.
+    From an image twice as fine, any shift changes the contrast by 3 % at most.
     """
-    window = torch.kaiser_window(HALFWAY, periodic=False, beta=FLANKS)
+    window = torch.kaiser_window(HALFWAY, periodic=False, beta=KAISER_BETA)
     kernel = torch.sinc(torch.arange(HALFWAY) - (HALFWAY - 1) / 2) * window
     kernel = (kernel / kernel.sum()).to(images)[None, None]
     for _ in range(2):
@@ -62,9 +62,10 @@ def twice_as_fine(images: torch.Tensor) -> torch.Tensor:
 
 
 def warp_finer(finer: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """Do as `warp`, from images that `twice_as_fine` made [n, 2h - 1, 2w - 1]: fine detail stays.
+    """Sample images [n, 2h - 1, 2w - 1] of `twice_as_fine` like `warp`, without loss of fine
+    detail.
 
-    The flow [n, 2, h', w'] is in pixels of the images as they were, and so is the result.
+    The flow [n, 2, h', w'] is in pixels of the original images, and so is the result.
     """
     x, y = pixel_grid(flow)
     # A pixel of the image is two of the finer one.
@@ -82,15 +83,18 @@ def pixel_grid(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def within(
     x: torch.Tensor, y: torch.Tensor, size: tuple[int, int], border: float = 0.0
 ) -> torch.Tensor:
-    """Return whether places (x, y) px, of any shape, lie on a frame of size (h, w), from the middle
-    of its first pixel to that of its last, and `border` px within that; outside where negative."""
+    """Return whether points (x, y) px, of any shape, lie in a frame of size (h, w).
+
+    The frame extends from the centre of its first pixel to that of its last, less `border` px on
+    each side; a negative border extends it.
+    """
     height, width = size
     across = (x >= border) & (x <= width - 1 - border)
     return across & (y >= border) & (y <= height - 1 - border)
 
 
 def compose(flow: torch.Tensor, row_motion: torch.Tensor | None) -> torch.Tensor:
-    """Add row motion [n, h, 2] to a flow [n, 2, h, w]: what the frames are warped by, once."""
+    """Add row motion [n, h, 2] to a flow [n, 2, h, w], so that frames are warped once."""
     if row_motion is None:
         return flow
     return flow + rearrange(row_motion, "n h xy -> n xy h 1")

@@ -1,4 +1,4 @@
-"""One file per stage; its name in a pipeline is its file's name.
+"""One file per stage; the name of the file is its name in a pipeline.
 
 `dir(burst.stages)` lists them, and `burst.stages.select` imports one.
 """

@@ -1,4 +1,4 @@
-"""Take out by a network what is left of distortion, blur and noise in images of instants."""
+"""Remove remaining distortion, blur and noise from images of instants with a network."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def run(burst: Burst, config: Config) -> Burst:
     path = checkpoint.find(config.checkpoint)
     loaded = load_once(path, image.device)
     source = source_of(path, loaded, (given(burst.unrolled).shutter,), config.prior)
-    # Where no frame looks there is nothing to correct: what geometry continued stays as it is.
+    # Where no frame shows the scene, the image is extrapolated and stays as it is.
     seen = views.trust.amax(1).to(image).repeat_interleave(views.images.shape[2], dim=0)
     corrected, square = [], 0.0
-    # One after another: a recording has many instants, and each three colours.
+    # One after another, to save memory: a recording has many instants of three colours each.
     found = prepare_shutter(burst, loaded.card.preparation)
     for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
         residual = where * residual_of(loaded, evidence, source, config.ensemble)

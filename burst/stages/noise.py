@@ -19,14 +19,14 @@ NEEDS = ("stack",)
 GIVES = ("linear", "noise")
 MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket are saturated
 
-ALIKE = 0.02  # of the standard deviation
-MOST_APART = 2.0  # times; the variance that is told against the one that frames show
+SAME_NOISE = 0.02  # relative difference of standard deviations that changes no defect
+MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
 
 
 @checked
 @dataclass(frozen=True)
 class Config:
-    """What is taken out, and whose word on noise counts."""
+    """What is removed, and where the noise model comes from."""
 
     hot_pixels: Annotated[
         bool,
@@ -49,22 +49,22 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops import noise as ops
     from burst.ops.frames.gains import differ
     from burst.ops.sensor import defects as defects_ops
-    from burst.ops.sensor.mend import mend
+    from burst.ops.sensor.interpolate import interpolate_defects
 
     stack = burst.stack
     sensor = stack.sensor
     frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
     linear = ops.to_linear(frames, sensor, burst.device)
-    noise_of = _Noise(sensor, config.model)
+    noise_of = _NoiseSource(sensor, config.model)
     found = noise_of.measure(linear)
     valid, never = _measured(burst)
     counts, good = defects_ops.NONE, None
     if config.hot_pixels:
         defects = defects_ops.find_defects(linear, found.model, sensor, never)
         if defects.mask.any():
-            # The noise is better known without them, and where it is another, so are they.
+            # Without defects the noise is known better; if it differs, so may the defects.
             before, found = found, noise_of.measure(linear, ~defects.mask, found.maps)
-            if _differ(found.model, before.model):
+            if _noise_differs(found.model, before.model):
                 defects = defects_ops.find_defects(linear, found.model, sensor, never)
                 found = noise_of.measure(linear, ~defects.mask, found.maps)
         good = ~defects.mask if defects.mask.any() else None
@@ -72,14 +72,14 @@ def run(burst: Burst, config: Config) -> Burst:
     warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
     if good is not None:
-        linear = mend(linear, ~good)
-        # What is mended stands for a narrow gap; a wide one is not measured.
+        linear = interpolate_defects(linear, ~good)
+        # Narrow gaps are interpolated; wide ones count as not measured.
         if defects.gaps.any():
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
             valid = valid.expand(linear.shape)
     if burst.gain is not None and differ(burst.gain):
         so_far = replace(burst, linear=linear, valid=valid)
-        linear, valid, model = _evened(so_far, burst.gain, good)
+        linear, valid, model = _without_gain(so_far, burst.gain, good)
     row_noise = 0.0
     if config.row_noise and len(linear) > 1:
         offsets = _row_offsets(linear, model, valid, burst.kept)
@@ -102,8 +102,8 @@ def run(burst: Burst, config: Config) -> Burst:
 
 
 def _measured(burst: Burst) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Return which values [m, h, w] of the burst count, and which pixels [h, w] no frame measured:
-    those are defects, of which narrow ones are mended; None for all, and for none."""
+    """Return which values [m, h, w] of the burst count (None for all), and which pixels [h, w] no
+    frame measured (None for none). The latter are defects, which are interpolated where narrow."""
     import torch
 
     measured = burst.stack.measured
@@ -115,33 +115,34 @@ def _measured(burst: Burst) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     return valid if burst.valid is None else valid & burst.valid, never
 
 
-def _differ(one: NoiseModel, other: NoiseModel) -> bool:
-    """Tell whether two models differ by more than what they are known to."""
-    return any(abs(one.std(x) - other.std(x)) > ALIKE * other.std(x) for x in (0.0, MID_GREY))
+def _noise_differs(one: NoiseModel, other: NoiseModel) -> bool:
+    """Return whether two noise models differ by more than their uncertainty."""
+    return any(abs(one.std(x) - other.std(x)) > SAME_NOISE * other.std(x) for x in (0.0, MID_GREY))
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """What the good pixels [h, w] of frames [n, h, w] tell of noise: fine grain of all windows and
-    of the good ones, curve, model."""
+class _NoiseMeasurement:
+    """The noise measured on the `good` pixels [h, w] of frames [n, h, w]: residuals of all windows
+    and of the good ones, curve, model."""
 
     linear: torch.Tensor
     good: torch.Tensor | None
     maps: tuple[np.ndarray, np.ndarray]
-    grain: tuple[np.ndarray, np.ndarray]
+    residual: tuple[np.ndarray, np.ndarray]
     curve: tuple[np.ndarray, np.ndarray]
     model: NoiseModel
 
 
 @dataclass(frozen=True)
-class _Noise:
-    """How the noise of a sensor is found: from the frames, with what is told of it, or as told."""
+class _NoiseSource:
+    """How the noise of a sensor is found: from the frames and, if stated, the sensor's own noise
+    model (`choice` "measured"), or from the latter alone ("sensor")."""
 
     sensor: Sensor
-    word: Literal["measured", "sensor"]
+    choice: Literal["measured", "sensor"]
 
     def __post_init__(self) -> None:
-        if self.word == "sensor" and self.sensor.noise is None:
+        if self.choice == "sensor" and self.sensor.noise is None:
             raise StackError(
                 "noise.model = sensor: expected the noise of the sensor, found none."
                 " Put noise = { shot = ..., read = ... } into a sidecar, or pass a DNG with a"
@@ -151,7 +152,7 @@ class _Noise:
     @property
     def source(self) -> str:
         """Where the model comes from, in words."""
-        if self.word == "sensor":
+        if self.choice == "sensor":
             return "sensor"
         return "frames" if self.sensor.noise is None else "frames and sensor"
 
@@ -160,33 +161,33 @@ class _Noise:
         linear: torch.Tensor,
         good: torch.Tensor | None = None,
         maps: tuple[np.ndarray, np.ndarray] | None = None,
-    ) -> _Measured:
-        """Measure the noise of the good pixels [h, w] of frames [n, h, w], whose fine grain is
-        known by its `maps` where they were measured before."""
+    ) -> _NoiseMeasurement:
+        """Measure the noise of the good pixels [h, w] of frames [n, h, w]; `maps` are the residuals
+        of `residual_maps`, where they are known already."""
         from burst.ops import noise as ops
 
-        maps = maps or ops.grain_maps(linear)
-        grain, told = ops.good_grain(*maps, good), self.sensor.noise
-        curve, step = ops.curve_of(*grain, len(linear)), ops.one_dn(self.sensor)
-        if told is not None and self.word == "sensor":
-            model = NoiseModel(told.shot, max(told.read, step**2 / ops.ROUNDING))
+        maps = maps or ops.residual_maps(linear)
+        residual, stated = ops.in_good_windows(*maps, good), self.sensor.noise
+        curve, step = ops.curve_of_windows(*residual, len(linear)), ops.one_dn(self.sensor)
+        if stated is not None and self.choice == "sensor":
+            model = NoiseModel(stated.shot, max(stated.read, step**2 / ops.ROUNDING))
         else:
-            prior = None if told is None else ops.Prior(told, len(linear))
+            prior = None if stated is None else ops.Prior(stated, len(linear))
             model = ops.fit_noise(*curve, ops.lowest_linear(self.sensor), step, prior)
-        return _Measured(linear, good, maps, grain, curve, model)
+        return _NoiseMeasurement(linear, good, maps, residual, curve, model)
 
-    def warnings(self, found: _Measured) -> Iterator[str]:
-        """Yield a sentence if what is told differs from the frames by more than a factor of two."""
+    def warnings(self, found: _NoiseMeasurement) -> Iterator[str]:
+        """Yield a sentence if stated and measured variance differ by more than a factor of two."""
         from burst.ops import noise as ops
 
-        told = self.sensor.noise
-        if told is None:
+        stated = self.sensor.noise
+        if stated is None:
             return
         step = ops.one_dn(self.sensor)
         alone = ops.fit_noise(*found.curve, ops.lowest_linear(self.sensor), step)
         level = float(sorted(found.curve[0])[len(found.curve[0]) // 2])
-        ratio = (told.std(level) / max(alone.std(level), 1e-12)) ** 2
-        if not 1 / MOST_APART < ratio < MOST_APART:
+        ratio = (stated.std(level) / max(alone.std(level), 1e-12)) ** 2
+        if not 1 / MOST_RATIO < ratio < MOST_RATIO:
             yield (
                 f"The variance of the noise is told as {ratio:.2g} times what the frames show at"
                 f" level {level:.2g}; the {self.source} decided. Correct it in the sidecar, or pass"
@@ -194,8 +195,9 @@ class _Noise:
             )
 
 
-def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
-    """Yield what the frames say against the levels of the sensor, with the values to pass."""
+def _level_warnings(found: _NoiseMeasurement, sensor: Sensor) -> Iterator[str]:
+    """Yield a warning for each level of the sensor that the frames contradict, with the value to
+    pass."""
     from burst.ops.noise import one_dn
     from burst.ops.sensor import black as ops
 
@@ -208,7 +210,7 @@ def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
             f"Nothing tells the black level; the noise of the frames leads to {black:.0f} DN, which"
             " is used. Pass --black-level if you know better."
         )
-    raised = ops.lower_black(linear, found.grain, step, good)
+    raised = ops.lower_black(linear, found.residual, step, good)
     if raised is not None:
         right = f"{black + raised / step:.0f}"
         yield (
@@ -231,17 +233,17 @@ def _level_warnings(found: _Measured, sensor: Sensor) -> Iterator[str]:
         )
 
 
-def _evened(
+def _without_gain(
     burst: Burst, gain: torch.Tensor, good: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None, NoiseModel]:
-    """Return frames freed of their gain [m], which of their values are good, and their noise, from
-    pixels that are `good` [h, w]."""
+    """Return frames divided by their gain [m], which of their values are valid, and their noise,
+    measured on `good` pixels [h, w]."""
     from burst.ops import noise as ops
     from burst.ops.frames import gains
 
     sensor = burst.stack.sensor
     linear, valid = gains.divide_by_gain(given(burst.linear), burst.valid, gain)
-    # Where a frame is saturated it has no noise: the shortest exposures tell of bright places.
+    # Saturated values have no noise: bright places are measured in the shortest exposures.
     dark = gain.to(linear) <= gain.median().to(linear)
     curve = ops.noise_curve(linear[dark], good)
     mean = ops.fit_noise(*curve, ops.lowest_linear(sensor), ops.one_dn(sensor))
@@ -265,7 +267,7 @@ def _row_offsets(
     offsets = row_offsets(linear, model)
     if not bool(offsets.any()):
         return offsets
-    # Where the camera moved, rows differ because they show something else.
+    # Where the camera moved, rows of different frames show different parts of the scene.
     key = len(linear) // 2
     found = find_motion(linear, key, global_shifts(linear, key, valid), valid, kept)
     if not (found.drifts or camera_moved(found, (linear.shape[1], linear.shape[2]))):

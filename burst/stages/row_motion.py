@@ -1,7 +1,7 @@
-"""Tell how the camera moved while each row was read from how the air moved the rows.
+"""Separate the camera's motion during the readout of each row from the air's displacement.
 
-Dense registration has already found the sum of the two, which is all that resampling needs. Apart
-they say how strong the air is and how far the camera moved during an exposure.
+Dense registration has found the sum of the two, which is all that resampling needs. Separately they
+give the strength of the air and the camera's motion during an exposure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Config:
 
 
 def run(burst: Burst, config: Config) -> Burst:
-    """Return the burst with row motion, and the flow without it: composed they warp the frames."""
+    """Return the burst with row motion, and with the flow without it; `compose` adds them again."""
     from burst.ops.alignment.rows import separate
     from burst.ops.alignment.turns import air_displacement
     from burst.ops.blur.strength import common_variance, measure_strength
@@ -35,7 +35,7 @@ def run(burst: Burst, config: Config) -> Burst:
     flow, merged = given(burst.flow), given(burst.merged)
     air = air_displacement(flow, burst.motion)
     strength = measure_strength(flow, merged, 1.0, burst.motion)
-    # Variance in pixels does not depend on the sampling that the strength was read with.
+    # The variance in pixels does not depend on the sampling, which is 1 on both sides.
     size = (merged.shape[0], merged.shape[1])
     row_motion = separate(air, common_variance(strength, size, sampling=1.0))
     within = row_motion - row_motion.mean(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Leave out frames that do not belong, and measure how bright each was recorded."""
+"""Leave out frames that do not show the scene, and measure the brightness of each frame."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 NEEDS = ("stack",)
 GIVES = ("kept", "gain", "left_out")
 MAY_GIVE = ("valid",)  # None where all values are good
-# The four planes of a colour mosaic show the same moments: what one gives counts for all.
+# The four planes of a colour mosaic show the same moments: the result of one holds for all.
 SHARED = True
 
-FEW = 0.5  # of the frames; a person should know when fewer are left
+FEW_LEFT = 0.5  # share of the frames; when fewer are left a warning is given
 
 
 @checked
@@ -42,7 +42,7 @@ class Config:
 
 
 def run(burst: Burst, config: Config) -> Burst:
-    """Return the burst with the frames that take part, their gains and their good values."""
+    """Return the burst with the used frames, their gains and their valid values."""
     import torch
 
     from burst.ops.frames.screen import screen
@@ -62,7 +62,7 @@ def run(burst: Burst, config: Config) -> Burst:
         reasons={str(i): reason for i, reason in verdict.reasons.items()},
         parts={str(i): share for i, share in verdict.parts.items()},
     )
-    report = _told(report, verdict, stack.count)
+    report = _with_warnings(report, verdict, stack.count)
     return replace(
         burst,
         kept=verdict.kept,
@@ -73,14 +73,14 @@ def run(burst: Burst, config: Config) -> Burst:
     )
 
 
-def _told(report: Report, verdict: ScreeningResult, count: int) -> Report:
-    """Return the report with what a person should know of the frames."""
+def _with_warnings(report: Report, verdict: ScreeningResult, count: int) -> Report:
+    """Return the report with warnings about the frames."""
     if verdict.divided:
         report = report.warn(
             "The frames fall into groups that do not agree with one another, and no group is much"
             " larger than the others: all are used. Restore each scene by itself."
         )
-    if len(verdict.kept) < FEW * count:
+    if len(verdict.kept) < FEW_LEFT * count:
         report = report.warn(
             f"Only {len(verdict.kept)} of {count} frames take part; the report says why. Set"
             " screen.strictness lower, or screen.frames=false to use all."

@@ -1,4 +1,4 @@
-"""Weigh frames by sharpness that noise cannot fake, and drop the ones that spoil the merge."""
+"""Weight frames by their sharpness, free of noise, and drop those that degrade the merged image."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ GIVES = ("weights", "tile_sharpness", "selection")
 MAY_GIVE = ("kept", "linear", "gain", "valid", "left_out")  # where frames are left out
 T = TypeVar("T")
 
-# A frame that is half as sharp as those about it spoils more than it brings, unless the air blurs
-# many as much; of few frames none is known to be unusual.
+# A frame half as sharp as its neighbours in time costs more than it adds, unless the air blurs many
+# as much. With fewer than 8 frames an outlier cannot be recognised.
 BLURRED, FEWEST = 0.5, 8
-# What is usual is less well known from fewer frames: of 40 frames whose sharpness is spread as a
-# Gaussian, in any width, this leaves out one in 10,000 at most.
-DOUBT = 24  # frames
+# Frames. The median is less certain for fewer frames; with this margin, of 40 frames with Gaussian
+# sharpness of any width one in 10,000 at most is left out.
+FEW_FRAMES_MARGIN = 24
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 
 
 @checked
 @dataclass(frozen=True)
 class Config:
-    """How many frames are kept and how much a sharp frame counts for."""
+    """How many frames are kept and how much more a sharp frame counts."""
 
     keep: Annotated[float, setting("share of the frames, the sharpest", gt=0, le=1)] = 1.0
     emphasis: Annotated[float, setting("weight is sharpness to this power", ge=0)] = 1.0
@@ -49,7 +49,7 @@ def run(burst: Burst, config: Config) -> Burst:
 
     linear, ratios = given(burst.linear), _noise(burst)
     tiles = tile_sharpness(linear, given(burst.noise), config.tile, ratios)
-    tiles = tiles / _light(burst)[:, None, None].square()
+    tiles = tiles / _relative_brightness(burst)[:, None, None].square()
     sharpness = tiles.mean((1, 2))
     sharpness = sharpness / sharpness.mean().clamp(min=1e-20)
     reasons = _reasons(sharpness, config)
@@ -60,18 +60,18 @@ def run(burst: Burst, config: Config) -> Burst:
     weights = weights / weights[weights > 0].mean()
     found = Selection(tuple(_of_stack(sharpness, burst, None)))
     why = {**(burst.left_out or {}), **_numbered(reasons, burst)}
-    report = burst.report.note(**_noted(burst, found, weights, reasons, why))
+    report = burst.report.note(**_report_values(burst, found, weights, reasons, why))
     burst = replace(burst, selection=found, report=report)
     if reasons:
         burst = replace(burst, left_out=why)
         left = [i for i in range(len(weights)) if i not in reasons]
-        burst, weights, tiles = _without(burst, left), weights[left], tiles[left]
+        burst, weights, tiles = _keep_only(burst, left), weights[left], tiles[left]
     relative = tiles / tiles.mean(0, keepdim=True).clamp(min=1e-20)
     return replace(burst, weights=weights, tile_sharpness=relative)
 
 
-def _without(burst: Burst, left: list[int]) -> Burst:
-    """Return the burst with the frames `left` alone: the others take part in nothing."""
+def _keep_only(burst: Burst, left: list[int]) -> Burst:
+    """Return the burst with only the frames whose places are in `left`."""
     import torch
 
     linear, gain, valid = given(burst.linear), burst.gain, burst.valid
@@ -85,8 +85,9 @@ def _without(burst: Burst, left: list[int]) -> Burst:
     )
 
 
-def _light(burst: Burst) -> torch.Tensor:
-    """Return by how much brighter than others each frame [m] is, where nobody has taken it out."""
+def _relative_brightness(burst: Burst) -> torch.Tensor:
+    """Return the brightness of each frame [m] over the median; 1 where gains were removed
+    before."""
     import torch
 
     linear = given(burst.linear)
@@ -97,7 +98,7 @@ def _light(burst: Burst) -> torch.Tensor:
 
 
 def _noise(burst: Burst) -> torch.Tensor | None:
-    """Return how many times the variance of the burst's noise each frame has [m]; None for 1."""
+    """Return the noise variance of each frame [m] over that of the burst; None if all are equal."""
     from burst.ops.frames.gains import differ, frame_variances, noise_ratios
 
     if not differ(burst.gain):
@@ -105,47 +106,48 @@ def _noise(burst: Burst) -> torch.Tensor | None:
     return noise_ratios(frame_variances(given(burst.linear), burst.valid))
 
 
-def _numbers(burst: Burst) -> list[int]:
-    """Return the stack's numbers of the frames that take part [m]."""
+def _stack_numbers(burst: Burst) -> list[int]:
+    """Return the numbers in the stack of the used frames [m]."""
     return list(range(burst.stack.count)) if burst.kept is None else burst.kept.tolist()
 
 
 def _of_stack(values: torch.Tensor, burst: Burst, missing: T) -> list[float | T]:
-    """Return values [m] of the frames that take part for every frame of the stack."""
-    known = dict(zip(_numbers(burst), values.tolist(), strict=True))
+    """Return values [m] of the used frames as a list over all frames, `missing` for the others."""
+    known = dict(zip(_stack_numbers(burst), values.tolist(), strict=True))
     return [known.get(frame, missing) for frame in range(burst.stack.count)]
 
 
 def _numbered(reasons: Mapping[int, str], burst: Burst) -> dict[int, str]:
-    """Return reasons by the numbers of the frames in the stack."""
-    return {frame: reasons[i] for i, frame in enumerate(_numbers(burst)) if i in reasons}
+    """Return reasons with the frames' numbers in the stack as keys."""
+    return {frame: reasons[i] for i, frame in enumerate(_stack_numbers(burst)) if i in reasons}
 
 
-def _noted(
+def _report_values(
     burst: Burst,
     found: Selection,
     weights: torch.Tensor,
     reasons: Mapping[int, str],
     left_out: Mapping[int, str],
 ) -> dict[str, Any]:
-    """Return what the report says of every frame of the stack, those left out before included."""
+    """Return the values for the report, over all frames of the stack."""
     return {
         "sharpness": list(found.sharpness),
         "weights": _of_stack(weights, burst, 0.0),
-        "kept": [frame for i, frame in enumerate(_numbers(burst)) if i not in reasons],
+        "kept": [frame for i, frame in enumerate(_stack_numbers(burst)) if i not in reasons],
         "reasons": {str(frame): left_out[frame] for frame in sorted(left_out)},
     }
 
 
 def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
-    """Return why each dropped frame [m] is dropped; at least two frames stay."""
+    """Return the reason for each dropped frame, by its place among the used ones; at least two
+    frames stay."""
     reasons = {}
-    relative = sharpness / _usual(sharpness)
-    # Not the logarithm: of a scene of little detail noise leaves some frames no sharpness at all.
+    relative = sharpness / _local_median(sharpness)
+    # Not the logarithm: in a scene of little detail the measured sharpness may be 0.
     blur, share = _deviation(relative).tolist(), relative.tolist()
     found = sharpness.tolist()
     judged = len(found) >= FEWEST
-    outlier = config.outlier * (1 + DOUBT / len(found))
+    outlier = config.outlier * (1 + FEW_FRAMES_MARGIN / len(found))
     order = sharpness.argsort(descending=True).tolist()
     least = max(2, round(config.keep * len(order)))
     for place, i in enumerate(order):
@@ -156,9 +158,9 @@ def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
     return reasons
 
 
-def _usual(sharpness: torch.Tensor) -> torch.Tensor:
-    """Return the usual sharpness [m] about each frame: what a drifting camera sees changes, and so
-    does the air."""
+def _local_median(sharpness: torch.Tensor) -> torch.Tensor:
+    """Return the running median of the sharpness [m] over time: the view of a drifting camera
+    changes, and so does the air."""
     from torch.nn import functional
 
     half = min(max(FEWEST // 2, len(sharpness) // 8), len(sharpness) - 1)
@@ -167,9 +169,10 @@ def _usual(sharpness: torch.Tensor) -> torch.Tensor:
 
 
 def _deviation(values: torch.Tensor) -> torch.Tensor:
-    """Return how far values [n] lie from their median, in robust standard deviations.
+    """Return the distances of values [n] from their median in robust standard deviations.
 
-    A floor of one percent keeps a stack that is all alike from being torn apart.
+    A deviation of at least one percent of the median is assumed, so that in a stack of nearly equal
+    frames none is an outlier.
     """
     middle = values.median()
     spread = (values - middle).abs().median() * DEVIATION_OF_MAD

@@ -1,4 +1,4 @@
-"""Make images of single instants, as a global shutter takes them, from frames that rolled."""
+"""Make images of single instants, as a global shutter takes them, from rolling-shutter frames."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ NEEDS = ("stack",)
 GIVES = ("image", "views", "unrolled")
 COLOUR = True  # takes `stack.colour` where the frames were in colour
 
-AUTO, ROLLING, PAIRED = "auto", "rolling", "dual_reversed"
+AUTO, ROLLING, DUAL_REVERSED = "auto", "rolling", "dual_reversed"
 MIDDLE = -1  # of the frames
-WIDEST_RANGE = 0.2  # of readout ratios that fit alike; wider ones tell nothing
-LEAST_TRUSTED = 0.5  # share of the pixels
+# Chosen by hand.
+WIDEST_RANGE = (
+    0.2  # of readout ratios that fit equally well, above which the motion does not decide
+)
+LEAST_TRUSTED = 0.5  # share of the pixels with trusted motion, below which a warning is given
 BYTES_OF_IMAGE = 50, 20  # a pixel, and each of its colours, of an image with its views
 
 Share = Annotated[float, Field(ge=-1, le=2)]
@@ -85,7 +88,7 @@ class Config:
 
 
 def memory(stack: Stack, config: Config) -> int:
-    """Return how many bytes the images and views of all instants take, about."""
+    """Return the approximate size in bytes of the images and views of all instants."""
     images = stack.count * config.video or len(config.instants)
     colours = 1 if stack.colour is None else 3
     each = BYTES_OF_IMAGE[0] + BYTES_OF_IMAGE[1] * colours
@@ -99,7 +102,7 @@ def run(burst: Burst, config: Config) -> Burst:
 
     from burst.ops.rolling.views import views_of
 
-    # On the host: dense inverse search is OpenCV's, and the rest takes no longer than copying.
+    # On the host: OpenCV's dense inverse search runs there, and the rest is as fast as copying.
     _check(burst.stack, config)
     sensor = replace(burst.stack.sensor, shutter=Shutter(config.shutter))
     stack = replace(burst.stack, sensor=sensor)
@@ -121,8 +124,8 @@ def run(burst: Burst, config: Config) -> Burst:
 def _unroll(
     stack: Stack, given: list[int], config: Config, report: Report
 ) -> tuple[list[InstantImage], Stack, Unrolled, Report]:
-    """Return the instants, the stack of the frames that show them, how they were made of them, and
-    the report."""
+    """Return the images of the instants, the stack of the frames used for them, the record of how
+    they were made, and the report."""
     import torch
 
     from burst.ops.flow import to_bytes
@@ -138,7 +141,7 @@ def _unroll(
     from burst.ops.rolling.used_frames import clocks, with_used_frames
 
     grey = to_bytes(luminance(stack))
-    paired = config.shutter == PAIRED
+    paired = config.shutter == DUAL_REVERSED
     used = _used_frames(stack, grey, given) if config.shutter == ROLLING else None
     matches = used.matches if used else _match(grey, paired)
     frame = stack.count // 2 if config.frame == MIDDLE else config.frame
@@ -185,7 +188,7 @@ def _unroll(
 
 
 def _used_frames(stack: Stack, grey: np.ndarray, given: list[int]) -> UsedFrames:
-    """Return which of the frames given are used, and when they were taken."""
+    """Return which of the given frames are used, and their times."""
     from burst.ops.rolling.used_frames import find_used_frames
     from burst.ops.shutter import frame_starts
 
@@ -196,7 +199,7 @@ def _used_frames(stack: Stack, grey: np.ndarray, given: list[int]) -> UsedFrames
 
 
 def _check(stack: Stack, config: Config) -> None:
-    """Raise StackError for a stack that is not of this shutter, or has no such frame."""
+    """Raise StackError for a stack with another shutter, or without the frame asked for."""
     from burst.ops.shutter import check_shutter
 
     check_shutter(stack, config.shutter)
@@ -206,7 +209,7 @@ def _check(stack: Stack, config: Config) -> None:
             f"{where}: expected unroll.frame to be one of 0..{stack.count - 1}, found"
             f" {config.frame}."
         )
-    if config.shutter == PAIRED and config.video:
+    if config.shutter == DUAL_REVERSED and config.video:
         raise StackError(
             f"{where}: expected unroll.instants for a dual reversed pair, found unroll.video ="
             f" {config.video}. Pass --set unroll.instants=[0,0.5,1]."
@@ -230,11 +233,11 @@ def _readout_ratio(
     matches: Mapping[tuple[int, int], Match],
     report: Report,
 ) -> tuple[float, tuple[float, float] | None, Report]:
-    """Return the readout in frame times, where it is estimated the range that fits as well, and the
-    report, which says where it came from; StackError where nothing tells."""
+    """Return the readout ratio (frame times), the range of ratios that fit as well if it was
+    estimated, and the report with its source; StackError where it cannot be found."""
     where = stack.source or stack.name
-    if config.shutter == PAIRED:
-        # All that happens, happens within the readout: it is the unit of time.
+    if config.shutter == DUAL_REVERSED:
+        # Both frames of a pair are read at the same time: the readout is the unit of time.
         return 1.0, None, report
     if isinstance(config.readout_ratio, float):
         known = config.readout_ratio
@@ -293,7 +296,8 @@ def _measure(stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], M
 def _instants(
     times: Clock, frame: int, ends: tuple[int, int], height: int, config: Config
 ) -> list[float]:
-    """Return the times of the images, in frame times: of a frame, or between two of the frames."""
+    """Return the times of the images, in frame times: within one frame, or for a video between the
+    frames `ends`."""
     if config.video:
         first, last = (times.instant(k, 0.5, height) for k in ends)
         images = round((last - first) * config.video)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic, sites, split_planes
+from burst.ops.bayer import cfa_sites, demosaic, mosaic_to_planes, planes_to_mosaic, split_planes
 from burst.records import BAYER_PATTERNS, Sensor, Stack, StackError
 
 
@@ -30,7 +30,7 @@ def test_planes_are_red_green_green_blue(cfa: str) -> None:
 
 @pytest.mark.parametrize("cfa", BAYER_PATTERNS)
 def test_the_first_green_shares_its_rows_with_red(cfa: str) -> None:
-    red, green_1, green_2, blue = sites(cfa)
+    red, green_1, green_2, blue = cfa_sites(cfa)
     assert (red[0], blue[0]) == (green_1[0], green_2[0])
 
 

@@ -7,12 +7,12 @@ from simulated import LEVELS, linear_of, stack_of
 
 from burst.ops.noise import (
     clipped_moments,
-    fine_grain,
     fit_noise,
     hot_pixels,
     lowest_linear,
     neighbours,
     noise_curve,
+    noise_residual,
     to_dn,
     to_linear,
     undo_clipping,
@@ -51,17 +51,17 @@ def test_dn_become_linear_with_black_0_and_white_1():
     assert linear.dtype == torch.float32
 
 
-def test_fine_grain_has_the_variance_of_the_noise():
-    grain = fine_grain(0.1 * normal(4, 100, 100))
-    assert grain.shape == (4, 98, 98)
-    assert float(grain.var()) == pytest.approx(0.01, rel=0.05)
+def test_noise_residual_has_the_variance_of_the_noise():
+    residual = noise_residual(0.1 * normal(4, 100, 100))
+    assert residual.shape == (4, 98, 98)
+    assert float(residual.var()) == pytest.approx(0.01, rel=0.05)
 
 
-def test_fine_grain_is_blind_to_planes_and_row_offsets():
+def test_noise_residual_is_blind_to_planes_and_row_offsets():
     y, x = torch.meshgrid(torch.arange(9.0), torch.arange(9.0), indexing="ij")
     rows = normal(9, 1)
-    grain = fine_grain((0.3 * x + 0.1 * y + rows)[None])
-    torch.testing.assert_close(grain, torch.zeros_like(grain), atol=1e-5, rtol=0)
+    residual = noise_residual((0.3 * x + 0.1 * y + rows)[None])
+    torch.testing.assert_close(residual, torch.zeros_like(residual), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -14,8 +14,8 @@ from burst.ops.alignment.trend import trend
 from burst.ops.alignment.turns import air_displacement
 
 # The variance of the shifts of whole frames is COMMON times that within frames, where the shorter
-# side is 128 px, and falls with the side to the power FALL. Fitted to simulated air and vibration of
-# all levels, 128 to 384 px.
+# side is 128 px, and falls with the side to the power FALL. Fitted to simulated air and vibration
+# of all levels, 128 to 384 px.
 COMMON, FALL = 3.1, 0.8
 # Up to MOST times that variance, or SHAKE px^2, counts as air and the small shaking of training.
 MOST, SHAKE = 2.5, 1.0

@@ -42,8 +42,8 @@ class Grid:
 def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
     """Average frames [n, h, w] over overlapping squares, a factor apart and twice as wide.
 
-    The overlap prevents aliasing of fine stripes, which would seem to move wrongly. Rows and columns
-    that do not fill a bin are cut off.
+    The overlap prevents aliasing of fine stripes, which would seem to move wrongly. Rows and
+    columns that do not fill a bin are cut off.
     """
     if factor == 1:
         return frames

@@ -63,8 +63,8 @@ class Poses:
     overlap: torch.Tensor
 
     def significance(self) -> torch.Tensor:
-        """Return correlation times the root of the number of pixels [n]: at a wrong place its rms is
-        1 for white noise and more for scenes. 0 where the overlap is too small."""
+        """Return correlation times the root of the number of pixels [n]: at a wrong place its rms
+        is 1 for white noise and more for scenes. 0 where the overlap is too small."""
         return self.agreement * self.overlap.sqrt()
 
     def select(self, numbers: torch.Tensor) -> Poses:

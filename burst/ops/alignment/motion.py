@@ -33,7 +33,7 @@ def flow_of(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def add_motion(air: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
-    """Return the flow [n, 2, h, w] of the air's displacement [n, 2, h, w] and a motion [n, 2, 3]."""
+    """Return the flow [n, 2, h, w] of the air's displacement [n, 2, h, w], then the motion."""
     if motion is None:
         return air
     turned = einsum(motion[:, :, :2], air, "n i j, n j h w -> n i h w")
@@ -110,7 +110,8 @@ def shown_part(
     motion: torch.Tensor, size: tuple[int, int], share: float
 ) -> tuple[int, int, int, int]:
     """Return left, top, width and height (px) of the largest rectangle of the reference grid that
-    at least a `share` of the frames of size (h, w) show; width and height are 0 if there is none."""
+    at least a `share` of the frames of size (h, w) show; width and height are 0 if there is
+    none."""
     height, width = size
     margin = reach(motion, size)
     step = max(1, min(size) // POINTS)
@@ -138,8 +139,8 @@ def turn_and_scale(motion: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def moved_tiles(
     tiles: torch.Tensor, motion: torch.Tensor, size: tuple[int, int], grid: tuple[int, int]
 ) -> torch.Tensor:
-    """Resample tiles [n, ty, tx] of frames of size (h, w) to tiles [n, ty', tx'] of a reference grid
-    of size (h', w'); outside a frame the value of its border counts."""
+    """Resample tiles [n, ty, tx] of frames of size (h, w) to tiles [n, ty', tx'] of a reference
+    grid of size (h', w'); outside a frame the value of its border counts."""
     across, down = size[1] / tiles.shape[-1], size[0] / tiles.shape[-2]
     x, y = (
         (torch.arange(max(1, round(length / side))).to(motion) + 0.5) * length

@@ -1,5 +1,5 @@
-"""Place small frames on the mean of the others, so that a long drift is followed without errors that
-add up.
+"""Place small frames on the mean of the others, so that a long drift is followed without errors
+that add up.
 
 Frames that do not fit where they start are searched for at all shifts and a range of turns. Frames
 that show too little of the first reference are placed on the mean of those already placed.
@@ -32,8 +32,8 @@ SEARCHED_AT_ONCE = 8  # frames, those that fit worst first
 BETTER = 1.1  # a search replaces a pose whose significance it exceeds so many times
 WEAK = 0.75  # of the median agreement
 # An agreement is doubtful below DOUBTFUL of the upper quartile, or where its difference from 1 is
-# more than MISSING[0] times the quartile's, plus MISSING[1]: round and repeated things fit nearly as
-# well at wrong places. A correct pose that is called doubtful costs time alone.
+# more than MISSING[0] times the quartile's, plus MISSING[1]: round and repeated things fit nearly
+# as well at wrong places. A correct pose that is called doubtful costs time alone.
 DOUBTFUL, MISSING = 0.95, (2.5, 0.005)
 
 
@@ -57,8 +57,8 @@ def place_rest(
 ) -> tuple[Poses, torch.Tensor]:
     """Place the frames that are not `placed` [n] on the mean of those that are, until none fits.
 
-    `chance` is the rms significance at wrong places. Frames that fit as well as those already placed
-    come first. Return the poses and which frames are placed.
+    `chance` is the rms significance at wrong places. Frames that fit as well as those already
+    placed come first. Return the poses and which frames are placed.
     """
     everything = torch.arange(len(placed), device=placed.device)
     known = poses.agreement[placed]

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import torch
 from einops import rearrange
 from kornia.filters import gaussian_blur2d
-from torch.nn import functional
 
 from burst.ops.alignment.cells import (
     CELL,
@@ -66,8 +65,8 @@ def register(
 
     Return the cells, and the mean square misfit of the last round in units of the noise's variance.
     Without a `reference` [h, w] the mean of the frames as aligned so far is used, and the mean
-    displacement over the frames, which turbulence does not have, is subtracted. With a `grid`, cells
-    are displacements on that grid, and the camera's motion is applied after them.
+    displacement over the frames, which turbulence does not have, is subtracted. With a `grid`,
+    cells are displacements on that grid, and the camera's motion is applied after them.
     """
     misfit, done = math.nan, 0.0
     whole = _size(frames) if grid is None else grid.size
@@ -229,8 +228,8 @@ def pixel_weight(
 ) -> tuple[torch.Tensor, float]:
     """Return 1 / variance [h, w] of each pixel's misfit, and the mean misfit in units of the noise.
 
-    The variance is at least that of the noise. It is larger where blur changes or things move, which
-    therefore count less. Samples whose `counts` [n, h, w] is 0 do not count.
+    The variance is at least that of the noise. It is larger where blur changes or things move,
+    which therefore count less. Samples whose `counts` [n, h, w] is 0 do not count.
     """
     spread = torch.zeros_like(reference)
     for chunk in _chunks(warped):
@@ -269,9 +268,3 @@ def _chunks(frames: torch.Tensor) -> Iterator[slice]:
 
 def _size(frames: torch.Tensor) -> tuple[int, int]:
     return frames.shape[-2], frames.shape[-1]
-
-
-def resize_cells(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    if cells.shape[-2:] == grid:
-        return cells
-    return functional.interpolate(cells, size=grid, mode="bilinear", align_corners=False)

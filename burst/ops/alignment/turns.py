@@ -42,9 +42,9 @@ class _Linear:
 def air_displacement(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
     """Return a displacement [n, 2, h, w] with the statistics of the air's, of a flow.
 
-    Where frames turn or scale at random, the estimated motion of the camera contains the air's turns
-    and scales, or lacks some of the camera's. Then turns and scales are replaced by as large ones as
-    the shears imply, which the air causes and no camera does.
+    Where frames turn or scale at random, the estimated motion of the camera contains the air's
+    turns and scales, or lacks some of the camera's. Then turns and scales are replaced by as large
+    ones as the shears imply, which the air causes and no camera does.
     """
     air = without_motion(flow, motion)
     if motion is None or turns_are_of_air(flow, motion):

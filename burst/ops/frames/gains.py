@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from burst.ops.frames.agreement import Pairs, shifted
-from burst.ops.noise import fine_grain
+from burst.ops.noise import noise_residual
 from burst.records import NoiseModel
 
 TILE = 8  # px of a view; brightness is compared tile by tile
@@ -125,7 +125,7 @@ def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.T
         everywhere = shown if float(shown.float().mean()) > LEAST_SHOWN else None
     found = []
     for frame in linear:
-        grain = functional.avg_pool2d(fine_grain(frame[None]).square(), GRAIN)[0]
+        grain = functional.avg_pool2d(noise_residual(frame[None]).square(), GRAIN)[0]
         if everywhere is not None:
             grain = grain[everywhere[: grain.shape[0], : grain.shape[1]]]
         found.append(grain.flatten().quantile(CALM))

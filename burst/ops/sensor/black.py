@@ -1,8 +1,8 @@
-"""Whether the black and the white level that a file tells are those that its frames show.
+"""Check the black and white level that a file states against its frames.
 
-Photon transfer: the variance of light's noise grows in proportion to the light, so that the line of
-variance over level leads to black, where read noise alone is left. It is the only evidence of a
-black that is too low: a scene in haze has no dark pixel, and its line leads to the true black.
+Photon transfer: the variance of shot noise is proportional to the light, so the line of variance
+over level reaches black where only read noise is left. It is the only evidence of a stated black
+that is too low: a scene in haze has no dark pixel, but its line leads to the true black.
 """
 
 from __future__ import annotations
@@ -15,39 +15,40 @@ import torch
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
-from burst.ops.noise import ROUNDING, binned, fine_grain
+from burst.ops.noise import ROUNDING, noise_residual, variance_by_level
 from burst.records import NoiseModel
 
 LINE_BINS = 32
 FEWEST_BINS = 6
-SCATTER = 0.12  # of the variances about the line; with more, detail of the scene is in them
+SCATTER = 0.12  # relative, of the variances about the line; more comes from detail of the scene
 CALM, CALM_MEAN = 0.9, 0.5957  # share of squares that count; mean of chi-square below that quantile
-SCATTER_OF_FRAMES = 0.25  # one pair of frames tells less than a bin of all
-SURE = 4.5  # deviations of the line's value at the told black
-LEAST_SHIFT = 0.01  # of the range from black to white; less is worth no word
-DARKEST = 1e-3  # share of pixels that may be darker than what counts as the darkest
-CHANGE = 0.02  # of the light, from frame to frame, that makes a line
-ROOM = 3  # DN below an end of the range, which hold few values
-PILED = 1e-3  # share of values at one DN that are saturated
+# The thresholds below were chosen by hand.
+SCATTER_OF_FRAMES = 0.25  # one pair of frames has more scatter than a bin of all
+SURE = 4.5  # standard deviations of the line's value at the stated black
+LEAST_SHIFT = 0.01  # of the range from black to white; smaller errors are not reported
+DARKEST = 1e-3  # quantile of the pixels that counts as the darkest
+CHANGE = 0.02  # relative change of the light from frame to frame that is enough for a line
+ROOM = 3  # DN below saturation, which hold few values
+PILED = 1e-3  # share of values at one DN that counts as saturation
 
 
 def lower_black(
     linear: torch.Tensor,
-    grain: tuple[np.ndarray, np.ndarray],
+    residual: tuple[np.ndarray, np.ndarray],
     step: float,
     good: torch.Tensor | None = None,
 ) -> float | None:
-    """Return the linear level to which noise says that black has to be raised; None if nothing.
+    """Return the linear level to which the noise requires black to be raised; None if it does not.
 
-    The line of the pixels of frames [n, h, w], whose `grain` is that of `grain_of_pixels`, or that
-    of frames between which the light changed, reaches the variance of rounding at or below the true
-    black. Pixels that are not `good` [h, w] do not count.
+    The line of variance over level, over the pixels of frames [n, h, w] (`residual`, as
+    `residuals_of_windows` gives it) or over frames between which the light changed, reaches the
+    variance of rounding at or below the true black. Pixels that are not `good` [h, w] do not count.
     """
-    darkest = float(np.quantile(grain[0], DARKEST))
+    darkest = float(np.quantile(residual[0], DARKEST))
     if darkest < LEAST_SHIFT:
         return None
     crossings = (
-        _crossing(_line_of_levels(*grain, len(linear)), step, SCATTER),
+        _crossing(_line_of_levels(*residual, len(linear)), step, SCATTER),
         _crossing(_line_of_frames(linear, step, good), step, SCATTER_OF_FRAMES),
     )
     black = min(max(crossings), darkest)
@@ -57,21 +58,21 @@ def lower_black(
 def _line_of_levels(
     level: np.ndarray, variance: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return levels and variances of even steps of brightness, as far as noise is not clipped."""
+    """Return levels and variances [k] in equal steps of brightness, below clipping; None if few."""
     usable = level < 0.9
     if np.count_nonzero(usable) < 2 * FEWEST_BINS:
         return None
     level, variance = level[usable], variance[usable]
     first, last = np.quantile(level, (DARKEST, 1 - DARKEST)).tolist()
     edges = np.linspace(first, last, LINE_BINS + 1)
-    return binned(level, variance, edges, count)
+    return variance_by_level(level, variance, edges, count)
 
 
 def _line_of_frames(
     linear: torch.Tensor, step: float, good: torch.Tensor | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return level and variance of the darker half of each pair of successive frames, in whose
-    difference what stands still is gone; None if their light hardly changes."""
+    """Return level and variance [n - 1] of the darker half of each pair of successive frames, whose
+    difference contains no static scene; None if their light hardly changes."""
     light = linear.mean((1, 2))
     if float(light.max() - light.min()) < max(step, CHANGE * float(light.mean())):
         return None
@@ -84,8 +85,8 @@ def _line_of_frames(
     levels, variances = [], []
     for one, other in pairwise(linear):
         both = functional.avg_pool2d((one + other)[None] / 2, 3, 1)[0]
-        grain = fine_grain((one - other)[None] / 2**0.5)[0].square()[dark]
-        calm = grain[grain <= grain.kthvalue(max(1, int(CALM * len(grain)))).values]
+        residual = noise_residual((one - other)[None] / 2**0.5)[0].square()[dark]
+        calm = residual[residual <= residual.kthvalue(max(1, int(CALM * len(residual)))).values]
         levels.append(float(both[dark].mean()))
         variances.append(float(calm.mean()) / CALM_MEAN)
     return np.array(levels), np.array(variances)
@@ -94,8 +95,8 @@ def _line_of_frames(
 def _crossing(
     points: tuple[np.ndarray, np.ndarray] | None, step: float, most_scatter: float
 ) -> float:
-    """Return where the line through points (levels, variances) [k] reaches the variance of
-    rounding; 0 where it does so at black or below, or where there is no sure line."""
+    """Return the level at which the line through points (levels, variances) [k] reaches the
+    variance of rounding; 0 if that is at black or below, or if the line is uncertain."""
     if points is None:
         return 0.0
     levels, variances = points
@@ -109,8 +110,9 @@ def _crossing(
 def higher_black(
     linear: torch.Tensor, good: torch.Tensor | None, noise: NoiseModel
 ) -> float | None:
-    """Return the linear level, below 0, to which the darkest of frames [n, h, w] says that black
-    has to be lowered; None if nothing: there is no negative light. `good` [h, w] pixels count."""
+    """Return the linear level, below 0, to which black has to be lowered, because the darkest
+    places of frames [n, h, w] are below it and light is never negative; None if it is right. Only
+    `good` [h, w] pixels count."""
     level = _levels(linear, good)
     if not len(level):
         return None
@@ -122,9 +124,10 @@ def higher_black(
 def saturated_at(
     linear: torch.Tensor, good: torch.Tensor | None, noise: NoiseModel, step: float
 ) -> float | None:
-    """Return the level at which values of frames [n, h, w] pile up below white; None if nowhere.
+    """Return the linear level below white at which values of frames [n, h, w] saturate; None if
+    they do not.
 
-    Noise spreads the brightest light over several DN, and only an end of the range gathers it.
+    Noise spreads the brightest light over several DN; only saturation gathers it at one.
     """
     highest = linear.amax(0)
     top = float((highest if good is None else highest[good]).max())
@@ -158,7 +161,8 @@ def _line(levels: np.ndarray, variances: np.ndarray) -> tuple[float, float, floa
         answer, *_ = np.linalg.lstsq(scaled, variances * weight, rcond=None)
         miss = (variances - columns @ answer) / variances
         typical = max(1.48 * float(np.median(np.abs(miss))), 0.01)
-        # Half the pull beyond two deviations (Huber): a bin with detail must not lead the line.
+        # Huber weights beyond two deviations: a bin with detail of the scene must not bend the
+        # line.
         weight = np.minimum(1, 2 * typical / np.maximum(np.abs(miss), 1e-12)) ** 0.5 / variances
     covariance = np.linalg.inv(scaled.T @ scaled) * typical**2
     return float(answer[0]), float(answer[1]), float(covariance[1, 1] ** 0.5), typical

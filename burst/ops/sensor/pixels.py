@@ -1,4 +1,4 @@
-"""What is known of each pixel of a stack over time, and what noise lets one expect of it."""
+"""Mean and variance over time of each pixel of a stack, and the variance that noise explains."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from burst.ops.noise import BINS, CURVE_POINTS, clipped_moments, lowest_linear, 
 from burst.ops.sensor.spots import SIGNIFICANT
 from burst.records import NoiseModel, Sensor
 
-LEAST_MOTION = 0.3  # px rms
-NEVER = 1e-4  # DN^2; one step of one DN in 10^4 frames: less is the rounding of means
+LEAST_MOTION = 0.3  # px rms; spreads a line of one pixel by more than LEAK (see `spots`)
+LEAST_VARIANCE = 1e-4  # DN^2; one step of one DN in 10^4 frames; less is rounding of means
 
 
 @dataclass(frozen=True)
 class PixelMaps:
-    """What is known of each pixel [h, w]: mean and variance over time, the variance that noise
-    explains, and whether clipping takes nothing of the noise there; of `count` frames, whose DN is
-    `step`."""
+    """Statistics of each pixel [h, w] over `count` frames; `step` is one DN in linear units.
+
+    mean, variance  over time
+    expected        the variance that noise explains
+    unclipped       whether the noise reaches neither end of the range
+    """
 
     mean: torch.Tensor
     variance: torch.Tensor
     expected: torch.Tensor
-    free: torch.Tensor
+    unclipped: torch.Tensor
     count: int
     step: float
 
@@ -34,9 +37,9 @@ class PixelMaps:
         """The standard deviation of the mean [h, w]."""
         return (self.expected / self.count).sqrt()
 
-    def turned(self) -> PixelMaps:
-        """Return the maps with rows for columns."""
-        maps = (self.mean.T, self.variance.T, self.expected.T, self.free.T)
+    def transposed(self) -> PixelMaps:
+        """Return the maps with rows and columns exchanged."""
+        maps = (self.mean.T, self.variance.T, self.expected.T, self.unclipped.T)
         return PixelMaps(*maps, self.count, self.step)
 
 
@@ -48,21 +51,21 @@ def measure_pixels(linear: torch.Tensor, noise: NoiseModel, sensor: Sensor) -> P
     for chunk in linear.split(frames_at_once(linear)):
         total += (chunk - mean).square().sum(0)
     found = total / max(len(linear) - 1, 1)
-    # No light is below 0: what lies lower is expected to vary as darkness does.
+    # Light is never below 0: lower values are expected to vary as black does.
     curve = clipped_moments(np.linspace(0, 1.2, CURVE_POINTS), noise, lowest)
     expected = _interpolated(mean, *curve)
     return PixelMaps(
         mean=mean,
         variance=found,
-        expected=_no_more(expected, found, mean, step),
-        free=_unclipped(mean, noise, lowest),
+        expected=_lowered_to_measured(expected, found, mean, step),
+        unclipped=_unclipped(mean, noise, lowest),
         count=len(linear),
         step=step,
     )
 
 
 def _interpolated(x: torch.Tensor, at: np.ndarray, values: np.ndarray) -> torch.Tensor:
-    """Return values [k] known at ascending places [k], in between at x [h, w]."""
+    """Interpolate `values` [k], known at ascending places `at` [k], linearly at x [h, w]."""
     places = torch.from_numpy(at).to(x)
     known = torch.from_numpy(values).to(x)
     right = torch.searchsorted(places, x.contiguous()).clamp(1, len(at) - 1)
@@ -71,33 +74,35 @@ def _interpolated(x: torch.Tensor, at: np.ndarray, values: np.ndarray) -> torch.
     return torch.lerp(known[right - 1], known[right], share)
 
 
-def _no_more(
+def _lowered_to_measured(
     expected: torch.Tensor, found: torch.Tensor, mean: torch.Tensor, step: float
 ) -> torch.Tensor:
-    """Lower the expected variance [h, w] to what was found, where all of one brightness has less.
+    """Lower the expected variance [h, w] to the measured one, where all pixels of one brightness
+    have less.
 
-    Light that stands still varies by its noise alone, while the fit took fine detail for noise.
+    The fit may have taken fine detail for noise; in a scene at rest the variance over time is that
+    of the noise alone.
     """
     order = mean.flatten().argsort()
     lowered = expected.flatten()[order]
     varied = found.flatten()[order]
     bins = max(1, min(BINS, mean.numel() // 200))
     for few, many in zip(varied.tensor_split(bins), lowered.tensor_split(bins), strict=True):
-        alive = few > NEVER * step**2
+        alive = few > LEAST_VARIANCE * step**2
         if alive.any():
             many *= (few[alive].median() / many[alive].median().clamp(min=1e-16)).clamp(max=1)
     return torch.empty_like(lowered).scatter_(0, order, lowered).reshape(mean.shape)
 
 
 def _unclipped(mean: torch.Tensor, noise: NoiseModel, lowest: float) -> torch.Tensor:
-    """Tell where [h, w] noise would show: not near white, nor near DN 0 if that is black."""
+    """Return where [h, w] noise is not clipped: not near white, nor near DN 0 if that is black."""
     bright = mean + 4 * noise.variance(mean).sqrt() < 1
     dark = noise.std(0)
     return bright if lowest < -dark / 2 else bright & (mean > lowest + 4 * dark)
 
 
 def scene_moves(maps: PixelMaps) -> bool:
-    """Tell whether the scene moves by LEAST_MOTION or more, as its steepest places show."""
+    """Return whether the scene moves by LEAST_MOTION or more, measured at its steepest places."""
     down, across = torch.gradient(maps.mean)
     steep = (down.square() + across.square() - maps.sigma.square()).flatten()
     most = steep >= steep.kthvalue(max(1, int(0.95 * steep.numel()))).values

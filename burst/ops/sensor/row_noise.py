@@ -1,4 +1,4 @@
-"""Row noise: the offset with which a sensor reads each row, told apart from what the scene does."""
+"""Row noise: the offset with which a sensor reads each row, separated from changes of the scene."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from burst.ops.chunks import frames_at_once
 from burst.ops.warp import pixel_grid, warp
 from burst.records import NoiseModel
 
-SMOOTH_ROWS = 6.0
-LEAST_ROW_NOISE = 0.5  # of the variance with which it can be measured; less is not worth touching
-QUANTILE = 0.25
-SHOWN = 0.25  # of the frames; a mean of fewer is too much the frame that is held against it
+# Chosen by hand.
+SMOOTH_ROWS = 6.0  # rows; sigma of the trend along a frame that is not row noise
+LEAST_ROW_NOISE = 0.5  # of the variance of its measurement; smaller row noise is left as it is
+QUANTILE = 0.25  # of the rows, the calmest, whose variance is that of row noise alone
+SHOWN = 0.25  # share of the frames; a mean of fewer is too similar to the frame compared with it
 WHOLE = 0.99  # of the weight of the four pixels around a sample
 
 
 def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     """Estimate the offset [n, h] that each row of frames [n, h, w] was read with.
 
-    The median difference to the mean frame over the half of a row where nothing changes from row
-    to row, less its smooth part. What the scene's motion leaves in it sits in the rows that have
-    edges, true row noise in all rows alike: the calmest quarter of the rows tells its variance, and
-    every row is shrunk by the share of that in its own variance.
+    It is the median difference from the mean frame over the half of a row with the least vertical
+    gradient, without its smooth trend along the rows. Motion of the scene adds to rows with edges,
+    row noise to all rows alike: the calmest quarter of the rows gives its variance, and every row
+    is shrunk by the ratio of that to its own variance.
     """
     reference = linear.mean(0)
     steepness = np.abs(ndimage.sobel(_blurred(reference), axis=0))
@@ -37,7 +38,7 @@ def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
             for chunk in linear.split(frames_at_once(linear))
         ]
     )
-    offset = _rough(difference)
+    offset = _without_trend(difference)
     level = float(reference.mean().clamp(0, 1))
     return _shrunk(offset, offset.var(dim=0), noise, level, half)
 
@@ -45,24 +46,24 @@ def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
 def row_offsets_in_motion(
     linear: torch.Tensor, noise: NoiseModel, motion: torch.Tensor, valid: torch.Tensor | None
 ) -> torch.Tensor:
-    """Do as `row_offsets` for frames that a camera took in motion [n, 2, 3].
+    """Estimate row offsets [n, h] as `row_offsets` does, for a camera with a motion [n, 2, 3].
 
-    Each is held against the mean of all as they lie, seen from where it stands. A row of which less
-    than half is known so has no offset.
+    Each frame is compared with the mean of all aligned frames, resampled to its place. A row of
+    which that mean shows less than half gets no offset.
     """
     size = (linear.shape[1], linear.shape[2])
     half = size[1] // 2
-    wide = _Wide(linear, motion, valid)
+    wide = _WideMean(linear, motion, valid)
     difference, known = linear.new_zeros(linear.shape[:2]), linear.new_zeros(linear.shape[:2])
     for i, frame in enumerate(linear):
-        reference, shown = wide.seen_from(i)
+        reference, shown = wide.reference_for(i)
         if valid is not None:
             shown = shown & valid[i]
         steepness = torch.gradient(smooth(reference[None, None], 1.0)[0, 0], dim=0)[0].abs()
         calm = torch.where(shown, steepness, torch.inf).argsort(dim=1)[:, :half]
         difference[i] = (frame - reference).gather(1, calm).median(dim=1).values
         known[i] = (shown.sum(1) >= half).to(known)
-    offset = _rough(difference * known) * known
+    offset = _without_trend(difference * known) * known
     count = known.sum(0)
     mean = offset.sum(0) / count.clamp(min=1)
     found = ((offset - mean) * known).square().sum(0) / (count - 1).clamp(min=1)
@@ -70,9 +71,9 @@ def row_offsets_in_motion(
     return _shrunk(offset, found, noise, float(linear.mean().clamp(0, 1)), half)
 
 
-class _Wide:
-    """The mean [H, W] of frames [n, h, w] as they lie, on a grid with room for all, and how many of
-    them show it."""
+class _WideMean:
+    """The mean [H, W] of frames [n, h, w] aligned by their motion, on a grid with room for all, and
+    how many of them show each pixel."""
 
     def __init__(
         self, linear: torch.Tensor, motion: torch.Tensor, valid: torch.Tensor | None
@@ -92,22 +93,23 @@ class _Wide:
         self.mean = total / self.light.clamp(min=1)
         self.enough = (self.light >= max(2.0, SHOWN * len(linear))).to(linear)
 
-    def seen_from(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what one of the frames should show [h, w], and where enough frames say so."""
+    def reference_for(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean resampled to one of the frames [h, w], and where enough frames show
+        it."""
         flow = flow_of(inverse(self.motion[number : number + 1]), self.size)
         shown = warp(self.enough[None], flow, mode="bilinear")[0] > WHOLE
         return warp(self.mean[None], flow)[0], shown
 
 
 def _inside(flow: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return where [h', w'] a flow [1, 2, h', w'] leads into a frame of size (h, w)."""
+    """Return where [h', w'] a flow [1, 2, h', w'] leads to a place inside a frame (h, w)."""
     x, y = pixel_grid(flow)
     x, y = x + flow[0, 0], y + flow[0, 1]
     return (x >= 0) & (x <= size[1] - 1) & (y >= 0) & (y <= size[0] - 1)
 
 
-def _rough(lines: torch.Tensor) -> torch.Tensor:
-    """Return lines [n, h] without what is smooth along them."""
+def _without_trend(lines: torch.Tensor) -> torch.Tensor:
+    """Return lines [n, h] without their smooth trend."""
     smooth_part = ndimage.gaussian_filter1d(
         lines.cpu().numpy(), SMOOTH_ROWS, axis=1, mode="nearest"
     )
@@ -117,8 +119,10 @@ def _rough(lines: torch.Tensor) -> torch.Tensor:
 def _shrunk(
     offset: torch.Tensor, found: torch.Tensor, noise: NoiseModel, level: float, pixels: int
 ) -> torch.Tensor:
-    """Return offsets [n, h], of variance `found` [h] over the frames, as far as they are of the
-    sensor; each is a median over so many pixels of this level."""
+    """Shrink offsets [n, h], whose variance over the frames is `found` [h], to the sensor's share.
+
+    Each offset is a median over `pixels` pixels of brightness `level`.
+    """
     expected = torch.pi / 2 * noise.std(level) ** 2 / pixels
     row_variance = float(found.quantile(QUANTILE)) - expected
     if row_variance < LEAST_ROW_NOISE * expected:

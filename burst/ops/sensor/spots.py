@@ -1,4 +1,4 @@
-"""Small spots of an image that stand above their surroundings, and whether they end sharply."""
+"""Small spots that are brighter than their surroundings, and whether their edges are sharp."""
 
 from __future__ import annotations
 
@@ -11,23 +11,30 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-SIGNIFICANT = 6.0  # deviations; one pixel of 5e8 by chance
+SIGNIFICANT = 6.0  # standard deviations; one pixel of 5e8 by chance
 # A point of 1 px full width at half maximum, centred on its pixel, leaves 15 % of its peak in the
 # pixels beside it, and a line that jitters by 0.3 px rms 9 %; crosstalk of pixels is below 3 %.
 LEAK = 0.06
-BLOCK = 3  # px, of rectangles that are looked for on slopes of the scene
+BLOCK = 3  # px, largest side of rectangles that are searched for on slopes of the scene
 LARGEST = 5  # px, of a spot along both axes
-PLAIN = 8.0  # how many times higher than the texture about it a spot stands that is plainly seen
+PROMINENT = 8.0  # times the texture around it; the height of a spot that is no texture
 
 BOX = np.ones((3, 3), bool)
 _CROSS = ndimage.generate_binary_structure(2, 1)
 
 
 @dataclass(frozen=True)
-class Rising:
-    """Spots that rise above their surroundings: labels [h, w], and of each label from 1 on: by how
-    much its weakest pixel does, and does so over what touches it, whose values `reach` so far; the
-    mean and the largest rise of the pixels beside it; noise and texture about it."""
+class Spots:
+    """Spots above their surroundings: labels [h, w], from 1 on, and for each label [k]:
+
+    height   of its weakest pixel above the surroundings
+    above    of its weakest pixel above the brightest pixel that touches it
+    reach    range of the values that touch it
+    leak     mean height of the pixels beside it
+    largest  largest height of the pixels beside it
+    noise    standard deviation there
+    texture  interquartile range of the surroundings
+    """
 
     labels: np.ndarray
     height: np.ndarray
@@ -39,32 +46,35 @@ class Rising:
     texture: np.ndarray
     device: torch.device
 
-    def sharp(self) -> np.ndarray:
-        """Tell of each spot whether it ends with its pixels, as far as its surroundings tell."""
+    def is_sharp(self) -> np.ndarray:
+        """Return for each spot [k] whether its edges may be one pixel sharp, in view of noise and
+        texture."""
         doubt = (self.texture + self.noise) / 2
         ends = self.leak < LEAK * self.height + doubt
         ends &= self.largest < 2 * LEAK * self.height + 2 * self.texture + 3 * self.noise
         return np.asarray(ends & (self.above > 0.5 * self.reach + SIGNIFICANT * self.noise))
 
-    def sharpest(self) -> np.ndarray:
-        """Tell of each spot whether it surely ends with its pixels, whatever is around it."""
+    def is_surely_sharp(self) -> np.ndarray:
+        """Return for each spot [k] whether its edges are one pixel sharp in spite of noise and
+        texture."""
         doubt = (self.texture + self.noise) / 2
-        ends = (self.leak + doubt < LEAK * self.height) & (self.height > PLAIN * self.texture)
-        return np.asarray(ends & self.sharp())
+        ends = (self.leak + doubt < LEAK * self.height) & (self.height > PROMINENT * self.texture)
+        return np.asarray(ends & self.is_sharp())
 
-    def where(self, chosen: np.ndarray) -> torch.Tensor:
+    def mask_of(self, chosen: np.ndarray) -> torch.Tensor:
         """Return the pixels [h, w] of the chosen spots."""
         pixels = np.concatenate([[False], chosen])[self.labels]
         return torch.from_numpy(pixels).to(self.device)
 
     @property
-    def any(self) -> torch.Tensor:
+    def mask(self) -> torch.Tensor:
         """The pixels [h, w] of all spots."""
         return torch.from_numpy(self.labels > 0).to(self.device)
 
 
 def surroundings(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return median and interquartile range [h, w] of 16 pixels on the square at 4 px from each."""
+    """Return median and interquartile range [h, w] of 16 pixels on a square at 4 px from each
+    pixel."""
     reach = LARGEST - 1
     padded = functional.pad(values[None], (reach,) * 4, mode="reflect")[0]
     height, width = values.shape
@@ -81,7 +91,7 @@ def surroundings(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _comparisons(count: int) -> Iterator[tuple[int, int]]:
-    """Yield which pairs to put in order, one after another, to sort (Batcher's odd-even merge)."""
+    """Yield the compared pairs of a sorting network, in order (Batcher's odd-even merge sort)."""
     part = 1
     while part < count:
         gap = part
@@ -94,24 +104,27 @@ def _comparisons(count: int) -> Iterator[tuple[int, int]]:
         part *= 2
 
 
-def find_rising(
+def find_spots(
     values: torch.Tensor,
     sigma: torch.Tensor,
     base: torch.Tensor,
     spread: torch.Tensor,
     blocks: torch.Tensor | None = None,
-) -> Rising:
-    """Find small spots of values [h, w] with noise sigma above the level `base` of surroundings
-    that `spread`, and measure them; `blocks` [h, w] are spots that were found otherwise."""
+) -> Spots:
+    """Find and measure small spots of values [h, w] whose noise is `sigma` [h, w].
+
+    `base` and `spread` [h, w] are median and interquartile range of the surroundings; `blocks`
+    [h, w] are spots that are known already.
+    """
     islands, _ = ndimage.label((values - base > SIGNIFICANT * sigma + spread).cpu().numpy(), BOX)
-    small = no_larger(islands)[islands]
+    small = fits_cluster(islands)[islands]
     if blocks is not None:
         known = blocks.cpu().numpy()
         small = known | (small & ~ndimage.binary_dilation(known, BOX))
     labels, count = ndimage.label(small, BOX)
     if not count:
         none = np.zeros(0, np.float32)
-        return Rising(labels, none, none, none, none, none, none, none, values.device)
+        return Spots(labels, none, none, none, none, none, none, none, values.device)
     touching = ndimage.grey_dilation(labels, footprint=BOX) * (labels == 0)
     beside = ndimage.grey_dilation(labels, footprint=_CROSS) * (labels == 0)
     return _measured(values, (values - base, sigma, spread), (labels, touching, beside), count)
@@ -122,13 +135,13 @@ def _measured(
     others: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     labels: tuple[np.ndarray, np.ndarray, np.ndarray],
     count: int,
-) -> Rising:
+) -> Spots:
     level, rise, noise, texture = (each.cpu().numpy() for each in (values, *others))
     inside, touching, beside = labels
 
     def largest(image: np.ndarray, where: np.ndarray) -> np.ndarray:
         chosen = where > 0
-        # A spot whose surroundings are all taken up by others has none: nothing is above it.
+        # A spot whose surroundings all belong to other spots has none: nothing is above it.
         result = np.full(count + 1, -np.inf, np.float32)
         np.maximum.at(result, where[chosen], image[chosen])
         return result[1:]
@@ -136,9 +149,9 @@ def _measured(
     chosen = beside > 0
     total = np.bincount(beside[chosen], rise[chosen], count + 1)[1:]
     highest = largest(level, touching)
-    return Rising(
+    return Spots(
         inside,
-        # The weakest pixel: a star's wings fade into the noise, and a defect ends at its height.
+        # The weakest pixel: the wings of a star fade into the noise, a defect ends abruptly.
         height=-largest(-rise, inside),
         above=-largest(-level, inside) - highest,
         reach=highest + largest(-level, touching),
@@ -150,10 +163,11 @@ def _measured(
     )
 
 
-def blocks(values: torch.Tensor, sigma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find rectangles [h, w] of few pixels that stand above, or below, all that touches them.
+def find_blocks(values: torch.Tensor, sigma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find small rectangles whose pixels are all brighter, or all darker, than the pixels that
+    touch them; return two masks [h, w].
 
-    A cluster on a slope of the scene is no island above its surroundings, but still ends sharply.
+    A cluster on a slope of the scene does not exceed its surroundings, but still has sharp edges.
     """
     above, below = (torch.zeros_like(values, dtype=torch.bool) for _ in range(2))
     for rows, columns in np.ndindex(BLOCK, BLOCK):
@@ -168,11 +182,11 @@ def _mark_blocks(
     shape: tuple[int, int],
     found: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
-    """Mark rectangles of one shape in `found` [h, w]; those at the border are left to others."""
+    """Mark rectangles of one shape in the two masks `found` [h, w]; none at the border."""
     (tall, wide), margin = shape, SIGNIFICANT * sigma[1 : -shape[0], 1 : -shape[1]]
     both = torch.stack([values, -values])
     inner, level, upright = (_largest(both, size) for size in (shape, (1, wide + 2), (tall, 1)))
-    # Of both signs at once: the largest value of -x is less its smallest.
+    # Both signs at once: the largest value of -x is minus the smallest of x.
     sides = torch.stack(
         [
             level[:, : -tall - 1],
@@ -200,8 +214,9 @@ def _largest(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return images
 
 
-def no_larger(labels: np.ndarray, thin: bool = False) -> np.ndarray:
-    """Tell of each label, 0 first, whether it fits into a cluster; `thin` lets lines be long."""
+def fits_cluster(labels: np.ndarray, thin: bool = False) -> np.ndarray:
+    """Return for each label, 0 included, whether it is as small as a cluster; with `thin`, lines of
+    up to 2 px in width may be long."""
     small = [False]
     for box in ndimage.find_objects(labels):
         sides = sorted(side.stop - side.start for side in box)

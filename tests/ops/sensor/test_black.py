@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from burst.ops.noise import fit_noise, grain_of_pixels, noise_curve, to_linear
+from burst.ops.noise import fit_noise, noise_curve, residuals_of_windows, to_linear
 from burst.ops.sensor.black import higher_black, lower_black, saturated_at
 from burst.records import Sensor
 
@@ -22,7 +22,7 @@ def recorded(light: np.ndarray, gain: float = 1.0, frames: int = 24) -> torch.Te
 
 def raised(linear: torch.Tensor) -> float | None:
     """Return the black level that frames lead to, DN; None if they do not."""
-    black = lower_black(linear, grain_of_pixels(linear), STEP)
+    black = lower_black(linear, residuals_of_windows(linear), STEP)
     return None if black is None else black / STEP
 
 

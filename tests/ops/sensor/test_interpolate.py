@@ -2,7 +2,7 @@
 
 import torch
 
-from burst.ops.sensor.mend import mend
+from burst.ops.sensor.interpolate import interpolate_defects
 
 
 def ramp(frames: int = 2) -> torch.Tensor:
@@ -16,7 +16,7 @@ def test_a_mended_pixel_is_the_median_of_its_neighbours():
     defect[50, 60] = defect[0, 0] = True
     broken = linear.clone()
     broken[:, defect] = 1.0
-    mended = mend(broken, defect)
+    mended = interpolate_defects(broken, defect)
     assert float((mended - linear).abs().max()) < 0.01
     assert float(broken[0, 50, 60]) == 1
     assert torch.equal(mended[:, ~defect], linear[:, ~defect])
@@ -24,7 +24,7 @@ def test_a_mended_pixel_is_the_median_of_its_neighbours():
 
 def test_without_defects_the_frames_stay():
     linear = ramp()
-    assert mend(linear, torch.zeros(96, 128, dtype=torch.bool)) is linear
+    assert interpolate_defects(linear, torch.zeros(96, 128, dtype=torch.bool)) is linear
 
 
 def test_a_cluster_is_bridged_by_a_slope():
@@ -33,7 +33,7 @@ def test_a_cluster_is_bridged_by_a_slope():
     defect[40:43, 60:64] = True
     broken = linear.clone()
     broken[:, defect] = 0.0
-    assert float((mend(broken, defect) - linear).abs().max()) < 0.003
+    assert float((interpolate_defects(broken, defect) - linear).abs().max()) < 0.003
 
 
 def test_rows_and_columns_are_bridged_and_the_border_is_continued():
@@ -43,4 +43,4 @@ def test_rows_and_columns_are_bridged_and_the_border_is_continued():
     defect[:, 70:73] = True
     broken = linear.clone()
     broken[:, defect] = -1.0
-    assert float((mend(broken, defect) - linear).abs().max()) < 0.02
+    assert float((interpolate_defects(broken, defect) - linear).abs().max()) < 0.02

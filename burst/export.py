@@ -101,7 +101,7 @@ def use_of(card: Card) -> str:
         other.name
         for other in choosable().values()
         if other.name != card.name
-        and other.level.meets(card.level)
+        and other.level.overlaps(card.level)
         and other.level.width > card.level.width
     ]
     before = f", before {', '.join(after)}" if after else ""

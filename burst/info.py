@@ -74,8 +74,8 @@ def _facts() -> dict[str, Any]:
         "processors": cpu_count(),
         "free memory": _gigabytes(available_memory()),
         "pipelines": _pipelines(),
-        "checkpoints": {str(path): file_digest(path) for path in checkpoint.found()},
-        "looked for checkpoints in": [str(folder) for folder in checkpoint.places()],
+        "checkpoints": {str(path): file_digest(path) for path in checkpoint.all_checkpoints()},
+        "looked for checkpoints in": [str(folder) for folder in checkpoint.checkpoint_folders()],
     }
 
 

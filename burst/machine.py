@@ -40,7 +40,7 @@ def resolve_device(name: str) -> str:
 
 def devices_of(name: str) -> tuple[str, str | None]:
     """Return the device of a name as `resolve_device`, and the one that goes on where its memory is
-    too small: "auto" has the CPU to spare, who names a device means it."""
+    too small: with "auto" the CPU is the fallback, with a named device nothing is."""
     device = _resolve(name)
     return device, "cpu" if name == "auto" and device != "cpu" else None
 

@@ -19,7 +19,7 @@ from burst.jobs.batch import RECORD
 from burst.records import MID_GREY, StackError
 
 if TYPE_CHECKING:
-    from burst.report.overview import Row
+    from burst.report.overview import StackRow
 
 LOG = logging.getLogger("burst")
 
@@ -43,10 +43,10 @@ def execute(args: argparse.Namespace) -> int:
     results = sorted((path.parent for path in folder.glob("*/report.json")), key=natural_key)
     if not results and not failures:
         raise StackError(f"{folder}: expected results of `burst run`, found none. Pass its --out.")
-    from burst.report.overview import Row, render_overview
+    from burst.report.overview import StackRow, render_overview
 
     rows = [_row(result) for result in results if result.name not in failures]
-    rows += [Row(name, failure=message) for name, message in failures.items()]
+    rows += [StackRow(name, failure=message) for name, message in failures.items()]
     page = folder / PAGE
     write_text(page, render_overview(folder.resolve().name, __version__, rows))
     LOG.info("%s: %d stacks, %d failed", page, len(rows), len(failures))
@@ -89,17 +89,17 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _row(folder: Path) -> Row:
+def _row(folder: Path) -> StackRow:
     """Return the row of one result folder."""
-    from burst.report.overview import Row
+    from burst.report.overview import StackRow
 
     summary = _read_json(folder / "report.json")
     if "measured" not in summary:
-        return Row(
+        return StackRow(
             folder.name, failure=f"{folder / 'report.json'}: expected a report. Run it again."
         )
     level = summary["measured"]["level"] or {"noise": None, "displacement": None}
-    return Row(
+    return StackRow(
         name=folder.name,
         report=f"{folder.name}/report.html",
         pictures=_pictures(folder),

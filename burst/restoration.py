@@ -28,105 +28,105 @@ LOG = logging.getLogger("burst")
 
 COMMON = 0.05  # share of the usual time of the stages that the planes of a mosaic have in common
 
-Watch = Callable[[str, str, float], None]  # stack, stage, seconds
+OnStage = Callable[[str, str, float], None]  # stack, stage, seconds
 
 
 @dataclass(frozen=True)
-class Terms:
-    """On what a stack is restored: `memory` is the limit in bytes (None: unknown), and `spare` the
-    device that goes on where the first one runs out of memory."""
+class Execution:
+    """Where and how a stack is restored: `memory` is the limit in bytes (None: unknown), `fallback`
+    the device that takes over where the first one runs out of memory."""
 
     device: str = "cpu"
-    spare: str | None = None
+    fallback: str | None = None
     threads: int = 1
     seed: int = 0
     memory: int | None = None
 
 
-class Kept(Protocol):
-    """What is kept of the stages of one run."""
+class StageStore(Protocol):
+    """Where the results of the stages of one run are kept."""
 
     def restart(self, pipeline: Pipeline, stack: Stack, device: str) -> tuple[Burst, int]:
-        """Return the burst after the stages that need not run again, and how many those are."""
+        """Return the burst after the stages whose kept results are valid, and their number."""
         ...
 
     def save(self, step: Step, before: Burst, after: Burst) -> object:
-        """Keep what one step changed."""
+        """Keep the fields that one step changed."""
         ...
 
 
-# The name of a colour plane ("" for none), the pipeline that is run on it, the plane.
-Keeping = Callable[[str, Pipeline, Stack], Kept]
+# Arguments: name of a colour plane ("" for none), the pipeline that is run on it, the plane.
+StoreFactory = Callable[[str, Pipeline, Stack], StageStore]
 
 
-def describe(pipeline: Pipeline, stack: Stack, terms: Terms) -> Provenance:
-    """Return what makes the image of a stack, before it is made.
+def describe(pipeline: Pipeline, stack: Stack, execution: Execution) -> Provenance:
+    """Return the provenance of the image that will be made of a stack.
 
-    CheckpointError where a stage wants a file that is missing.
+    CheckpointError where a stage needs a file that is missing.
     """
     return Provenance(
         version=__version__,
-        # The name alone: however the path is spelled, the same stack gives the same bytes.
+        # The name alone, so that the same stack in another folder gives the same bytes.
         source=Path(stack.source).resolve().name if stack.source else stack.name,
         pipeline=pipeline.to_toml(),
-        seed=terms.seed,
-        threads=terms.threads,
-        device=terms.device,
-        fingerprint=list(step_keys(pipeline, stack, terms.seed).values())[-1],
+        seed=execution.seed,
+        threads=execution.threads,
+        device=execution.device,
+        fingerprint=list(step_keys(pipeline, stack, execution.seed).values())[-1],
     )
 
 
-def check_room(stack: Stack, pipeline: Pipeline, terms: Terms) -> None:
+def check_room(stack: Stack, pipeline: Pipeline, execution: Execution) -> None:
     """Raise StackError where restoring a stack takes more memory than there is."""
-    check_memory(stack, made_by(pipeline, stack), terms.memory)
+    check_memory(stack, made_by(pipeline, stack), execution.memory)
 
 
 def made_by(pipeline: Pipeline, stack: Stack) -> int:
-    """Return the bytes that results may take beside the stack."""
+    """Return the bytes that results may take in addition to the stack."""
     return sum(step.memory(stack) for step in pipeline.steps)
 
 
 def restore_stack(
     stack: Stack,
     pipeline: Pipeline,
-    terms: Terms,
+    execution: Execution,
     provenance: Provenance,
-    watch: Watch,
-    keeping: Keeping | None = None,
+    on_stage: OnStage,
+    open_store: StoreFactory | None = None,
 ) -> Result:
-    """Restore a stack; `watch` is told of every stage that is done, in each plane.
+    """Restore a stack; `on_stage` is called after every stage, in each plane.
 
-    The four planes of a colour mosaic are restored one by one and put together. StackError where
-    a GPU has too little memory and no other device goes on.
+    The four planes of a colour mosaic are restored one by one and joined. StackError where a GPU
+    has too little memory and there is no fallback.
     """
-    set_up(terms.threads)
+    set_up(execution.threads)
     try:
-        burst, pixels = _Run(pipeline, terms, watch, keeping).image(stack)
+        burst, pixels = _Run(pipeline, execution, on_stage, open_store).image(stack)
     except RuntimeError as error:
         if not is_out_of_gpu_memory(error):
             raise
         need = gpu_need(stack)
-        if terms.spare is None:
+        if execution.fallback is None:
             raise StackError(
                 f"{need} Pass --device cpu, crop the frames, take fewer of them, or lower --jobs."
             ) from error
-        LOG.warning("%s The %s goes on, which takes longer.", need, terms.spare.upper())
+        LOG.warning("%s The %s goes on, which takes longer.", need, execution.fallback.upper())
     else:
         return Result(stack, burst, pixels, _with_network(provenance, burst), pipeline.own_files())
-    # Outside of the handler, which holds on to the memory of what has failed.
-    there = replace(terms, device=terms.spare, spare=None)
-    moved = replace(provenance, device=terms.spare)
-    return restore_stack(stack, pipeline, there, moved, watch, keeping)
+    # Outside of the handler, which would keep the memory of the failed run.
+    there = replace(execution, device=execution.fallback, fallback=None)
+    moved = replace(provenance, device=execution.fallback)
+    return restore_stack(stack, pipeline, there, moved, on_stage, open_store)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One run of a pipeline: what is kept of it, and who is told."""
+    """One run of a pipeline, its callback and where its stages are kept."""
 
     pipeline: Pipeline
-    terms: Terms
-    watch: Watch
-    keeping: Keeping | None = field(default=None)
+    execution: Execution
+    on_stage: OnStage
+    open_store: StoreFactory | None = field(default=None)
 
     def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None]:
         """Return the last burst and the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
@@ -142,18 +142,18 @@ class _Run:
         planes = dict(zip(PLANE_NAMES, split_planes(stack), strict=True))
         common = replace(self.pipeline, steps=self._common_steps())
         with part("all planes", end=COMMON):
-            judged = self._burst(planes["G1"], "G1", pipeline=common)
+            screened = self._burst(planes["G1"], "G1", pipeline=common)
         with _plane(1):
-            shown = self._burst(planes["G1"], "G1", judged)
-        judged = replace(judged, motion=motion_for_others(shown))
+            shown = self._burst(planes["G1"], "G1", screened)
+        screened = replace(screened, motion=motion_for_other_planes(shown))
         images = {"G1": shown.image}
         for number, name in enumerate((name for name in planes if name != "G1"), start=2):
             with _plane(number):
-                images[name] = self._burst(planes[name], name, judged).image
+                images[name] = self._burst(planes[name], name, screened).image
         return shown, _join([images[name] for name in planes], stack.sensor.cfa)
 
     def _common_steps(self) -> tuple[Step, ...]:
-        """Return the first steps that judge the frames of all planes alike: `SHARED = True`."""
+        """Return the first steps whose result holds for all planes: those with `SHARED = True`."""
         return tuple(
             takewhile(lambda step: getattr(step.stage, "SHARED", False), self.pipeline.steps)
         )
@@ -162,49 +162,50 @@ class _Run:
         self,
         stack: Stack,
         plane: str = "",
-        judged: Burst | None = None,
+        screened: Burst | None = None,
         pipeline: Pipeline | None = None,
     ) -> Burst:
         """Run a pipeline on a stack, or on a plane whose common steps and motion are those of
-        `judged`."""
+        `screened`."""
         pipeline = pipeline or self.pipeline
-        kept = self.keeping(plane, pipeline, stack) if self.keeping else None
-        burst, done = Burst(stack, self.terms.device), 0
+        kept = self.open_store(plane, pipeline, stack) if self.open_store else None
+        burst, done = Burst(stack, self.execution.device), 0
         if kept:
-            burst, done = kept.restart(pipeline, stack, self.terms.device)
+            burst, done = kept.restart(pipeline, stack, self.execution.device)
         before = burst
 
         def finish(step: Step, after: Burst) -> None:
             nonlocal before
             where = ", ".join((stack.name, *names_of_part()))
-            self.watch(where, step.name, after.report.entries[-1].seconds)
+            self.on_stage(where, step.name, after.report.entries[-1].seconds)
             if kept:
                 kept.save(step, before, after)
             before = after
-            seed_all(self.terms.seed)
+            seed_all(self.execution.seed)
 
-        if judged is not None and done < len(judged.report.entries):
-            burst, done = replace(judged, stack=stack), len(judged.report.entries)
-            for step in () if stack is judged.stack else pipeline.steps[:done]:
+        if screened is not None and done < len(screened.report.entries):
+            burst, done = replace(screened, stack=stack), len(screened.report.entries)
+            for step in () if stack is screened.stack else pipeline.steps[:done]:
                 finish(step, burst)
-        if judged is not None and burst.alignment is None:
-            burst = replace(burst, motion=judged.motion)
+        if screened is not None and burst.alignment is None:
+            burst = replace(burst, motion=screened.motion)
         before = burst
         rest = replace(pipeline, steps=pipeline.steps[done:])
         # Every stage starts from the same seed, so that resuming gives the same bytes.
-        seed_all(self.terms.seed)
+        seed_all(self.execution.seed)
         return rest.run(burst, finish)
 
 
 def _plane(number: int) -> AbstractContextManager[None]:
-    """Count a plane of a colour mosaic, 1 to 4, as a part of the work."""
+    """Report progress as that of one plane of a colour mosaic, 1 to 4."""
     begin, end = (COMMON + (1 - COMMON) * n / 4 for n in (number - 1, number))
     return part(f"plane {number} of 4", begin, end)
 
 
-def motion_for_others(plane: Burst) -> torch.Tensor | None:
-    """Return the motion [n, 2, 3] about the mean of the frames that one colour plane found, so that
-    all planes show the same part of the scene; no motion at all where there was none."""
+def motion_for_other_planes(plane: Burst) -> torch.Tensor | None:
+    """Return the motion [n, 2, 3] about the mean frame that was found in one colour plane, with
+    which all planes show the same part of the scene; a motion of rest if the camera did not
+    move."""
     import torch
 
     from burst.ops.alignment.motion import shifted_grid
@@ -241,7 +242,7 @@ def _join(images: Sequence[torch.Tensor | None], cfa: str) -> np.ndarray | None:
 
 
 def _with_network(provenance: Provenance, burst: Burst) -> Provenance:
-    """Name the checkpoint that a stage has used; which one fits is known only after the run."""
+    """Add the checkpoint that a stage has used; with "auto" it is known only after the run."""
     found = burst.correction
     if found is None:
         return provenance

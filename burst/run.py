@@ -19,7 +19,7 @@ from burst.files.find import find_stacks
 from burst.files.folder import stem_of
 from burst.files.write import WriteError, write_text
 from burst.jobs.bar import Show, bar_of
-from burst.jobs.batch import RECORD, Outcome, run_all, table, tell
+from burst.jobs.batch import RECORD, Outcome, log_outcome, run_all, table
 from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
 from burst.jobs.restore import Job
@@ -67,7 +67,7 @@ def execute(args: argparse.Namespace) -> int:
     with bar_of(len(jobs), args.quiet) as show:
         for outcome in _restore_all(jobs, args, show):
             outcomes.append(outcome)
-            tell(outcome)
+            log_outcome(outcome)
     places = {job.folder: i for i, job in enumerate(jobs)}
     outcomes.sort(key=lambda outcome: places[outcome.job.folder])
     code = _exit_code(outcomes)
@@ -119,7 +119,7 @@ def _make_jobs(args: argparse.Namespace) -> list[Job]:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     # What a worker of a cluster has is for it to say.
-    device, spare = (args.device, None) if args.scheduler else devices_of(args.device)
+    device, fallback = (args.device, None) if args.scheduler else devices_of(args.device)
     return [
         Job(
             path=path,
@@ -129,7 +129,7 @@ def _make_jobs(args: argparse.Namespace) -> list[Job]:
             until=args.until,
             reading=reading_of(args),
             device=device,
-            spare=spare,
+            fallback=fallback,
             threads=_threads_of_each(args, len(paths)),
             seed=args.seed,
             keep_stages=args.keep_stages or args.until is not None,

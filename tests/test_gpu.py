@@ -164,7 +164,7 @@ def full_gpu(monkeypatch):
 
 def test_the_cpu_goes_on_where_a_gpu_is_full(tmp_path, full_gpu, caplog):
     np.save(tmp_path / "a.npy", stack_of("medium", 96, 12).stack.frames)
-    job = Job(tmp_path / "a.npy", tmp_path / "out", "classical", device="cuda", spare="cpu")
+    job = Job(tmp_path / "a.npy", tmp_path / "out", "classical", device="cuda", fallback="cpu")
     with pretend():
         restore_job(job, lambda *_: None)
     assert "found one of 16.0 GB that ran out of it. The CPU goes on" in caplog.text

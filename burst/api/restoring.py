@@ -20,7 +20,7 @@ from burst.machine import as_before, available_memory, devices_of
 from burst.pipeline import Pipeline, load
 from burst.progress import heard_by
 from burst.records import Sensor, Stack, StackError
-from burst.restoration import Terms, check_room, describe, restore_stack
+from burst.restoration import Execution, check_room, describe, restore_stack
 from burst.result import Result
 
 
@@ -106,15 +106,17 @@ def restore(
         wanted = wanted.until(until) if until else wanted
         stack = _as_stack(stack, sensor, wanted)
         check_device(device)
-        first, spare = devices_of(device)
-        terms = Terms(first, spare, threads or threads_of_torch(), seed, available_memory())
-        check_room(stack, wanted, terms)
+        first, fallback = devices_of(device)
+        execution = Execution(
+            first, fallback, threads or threads_of_torch(), seed, available_memory()
+        )
+        check_room(stack, wanted, execution)
         with ExitStack() as around:
             around.enter_context(as_before())
             show = around.enter_context(bar_of(1, not progress))
             around.enter_context(heard_by(partial(show, Path(stack.name)) if show else None))
-            made = describe(wanted, stack, terms)
-            return restore_stack(stack, wanted, terms, made, lambda *done: None)
+            made = describe(wanted, stack, execution)
+            return restore_stack(stack, wanted, execution, made, lambda *done: None)
 
 
 def load_pipeline(pipeline: str | Path | Pipeline = "turbulence", **settings: Any) -> Pipeline:

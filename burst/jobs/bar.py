@@ -1,4 +1,4 @@
-"""The bar over all stacks of a run: what runs, how much is done, how long it will take."""
+"""The progress bar over all stacks of a run: the running stage, the share done, the time left."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Bar:
     running: dict[Path, str] = field(default_factory=dict)
 
     def __call__(self, stack: Path, names: tuple[str, ...], share: float) -> None:
-        """Show how far a stack is; it never goes back, and one that is done runs no more."""
+        """Show the progress of a stack; it never decreases."""
         self.shares[stack] = max(share, self.shares.get(stack, 0.0))
         self.running[stack] = f"{_short(stack.name)}: {', '.join(reversed(names)) or 'starting'}"
         if share >= 1:
@@ -49,9 +49,9 @@ class Bar:
 
 @contextmanager
 def bar_of(total: int, quiet: bool) -> Iterator[Show | None]:
-    """Draw a bar for so many stacks as long as the context lasts; None where nobody would see it.
+    """Draw a bar for `total` stacks while the context lasts; yield None if it would not be seen.
 
-    What is logged meanwhile stands above the bar.
+    Log lines appear above the bar.
     """
     if quiet or not sys.stderr.isatty():
         yield None
@@ -72,7 +72,7 @@ def bar_of(total: int, quiet: bool) -> Iterator[Show | None]:
             )
         )
         stack.enter_context(logging_redirect_tqdm([LOG]))
-        # The clock goes on while a stage that cannot say how far it is runs.
+        # Keeps the clock running during stages that report no progress.
         clock = threading.Thread(target=_tick, args=(bar, ended), daemon=True)
         clock.start()
         stack.callback(clock.join)

@@ -19,23 +19,23 @@ from pathlib import Path
 
 from burst.command import Exit, explain, interrupt, start_logging
 from burst.jobs.bar import Show
-from burst.jobs.restore import STAGES, Job, Written, restore
+from burst.jobs.restore import STAGES, Job, JobResult, restore
 from burst.machine import end_with_parent
 from burst.progress import heard_by
-from burst.restoration import Watch
+from burst.restoration import OnStage
 
 LOG = logging.getLogger("burst")
-RECORD = "batch.json"  # in the folder of all results: how each stack of a batch fared
+RECORD = "batch.json"  # in the folder of all results: the outcome of each stack of a batch
 SECONDS_TO_CLEAN_UP = 10
-NEWS_EVERY = 0.3  # seconds
+MESSAGE_EVERY = 0.3  # seconds
 
-# What `files.write` and `report.write` call a result until it is whole; the number is the process.
+# Temporary names that `files.write` and `report.write` give to results; the number is the process.
 LEFTOVER = re.compile(r"\.(restored(-\d+)?|pipeline|report|report\.json|report\.html)\.\d+(\.\w+)?")
 
 
 @dataclass(frozen=True)
-class News:
-    """What a worker process says of the stack in its hands: the part that runs, the share done."""
+class ProgressMessage:
+    """What a worker process sends about its stack: the part that runs, and the share done."""
 
     names: tuple[str, ...]
     share: float
@@ -43,13 +43,13 @@ class News:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one stack fared; `result` is None where it failed, and `message` says why."""
+    """The outcome of one job; `result` is None where it failed, and `message` says why."""
 
     job: Job
     exit: Exit
     seconds: float
     message: str = ""
-    result: Written | None = None
+    result: JobResult | None = None
 
     @property
     def status(self) -> str:
@@ -64,7 +64,7 @@ def run_all(
 ) -> Iterator[Outcome]:
     """Yield the outcome of every job as it ends; more than one worker means processes.
 
-    `show` is told how far each stack is; without it each stage that is done is a line of the log.
+    `show` is called with the progress of each stack; without it each finished stage is logged.
     """
     alone = (_shown(job, show) for job in jobs)
     for outcome in alone if workers == 1 else _in_processes(jobs, workers, quiet, show):
@@ -77,15 +77,15 @@ def _shown(job: Job, show: Show | None) -> Outcome:
     if show is None:
         return attempt(job, log_stage)
     with heard_by(partial(show, job.path)):
-        return attempt(job, no_line)
+        return attempt(job, log_nothing)
 
 
-def attempt(job: Job, watch: Watch) -> Outcome:
+def attempt(job: Job, on_stage: OnStage) -> Outcome:
     """Restore one stack; an error becomes an outcome."""
     started = time.perf_counter()
     try:
         _remove_leftovers(job.folder)
-        result = restore(job, watch)
+        result = restore(job, on_stage)
     except Exception as error:
         failure = explain(error, job.folder)
         return Outcome(job, failure.exit, time.perf_counter() - started, failure.message)
@@ -93,16 +93,16 @@ def attempt(job: Job, watch: Watch) -> Outcome:
 
 
 def log_stage(stack: str, stage: str, seconds: float) -> None:
-    """Tell of a stage that is done in a line of the log."""
+    """Log a finished stage."""
     LOG.info("%s: %s, %.1f s", stack, stage, seconds)
 
 
-def no_line(stack: str, stage: str, seconds: float) -> None:
-    """Say nothing of a stage that is done: a bar shows it."""
+def log_nothing(stack: str, stage: str, seconds: float) -> None:
+    """Do not log a finished stage: a bar shows it."""
 
 
-def tell(outcome: Outcome) -> None:
-    """Tell of a stack that has ended in the log: its warnings and how it fared."""
+def log_outcome(outcome: Outcome) -> None:
+    """Log the warnings and the outcome of a stack."""
     if outcome.result is None:
         LOG.error(outcome.message)
         return
@@ -112,10 +112,8 @@ def tell(outcome: Outcome) -> None:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return one line per stack: what became of it, how long it took, where it came from.
-
-    Those that failed come last, where they are seen.
-    """
+    """Return one line per stack: status, time and path; failed ones come last, where they are
+    seen."""
     lines = [
         f"{o.status:8} {o.seconds:7.1f} s  {o.job.path}" + (f"  {o.message}" if o.message else "")
         for o in sorted(outcomes, key=lambda o: (o.result is None, o.status))
@@ -125,34 +123,34 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 class _Worker:
-    """A process that restores one stack after another, as it is told over a pipe.
+    """A process that receives jobs over a pipe and does one after another.
 
-    It loads the libraries once. One that is killed takes the stack in its hands with it.
+    It loads the libraries once. If it is killed, only its present job fails.
     """
 
     def __init__(self, quiet: bool, shown: bool, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, far_end = context.Pipe()
         self.process = context.Process(target=_work, args=(far_end, quiet, shown), daemon=True)
-        # Ctrl-C reaches the whole group; the parent alone answers it, and ends its workers.
+        # Ctrl-C reaches the whole process group; only the parent handles it and ends its workers.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             with _environment(OMP_NUM_THREADS=str(threads)):
                 self.process.start()
         finally:
             signal.signal(signal.SIGINT, previous)
-        # With our copy of its end closed, a worker that dies ends the connection.
+        # With the parent's copy of its end closed, the connection ends when the worker dies.
         far_end.close()
 
-    def give(self, job: Job) -> None:
-        """Hand over the next stack."""
+    def send(self, job: Job) -> None:
+        """Send the next job to the process."""
         self.job, self.started = job, time.perf_counter()
-        # A worker that is already dead is found out by `take`.
+        # `receive` finds out if the worker is already dead.
         with suppress(OSError):
             self.connection.send(job)
 
-    def take(self) -> Outcome | News:
-        """Return what the process sent; one that was killed sent nothing."""
+    def receive(self) -> Outcome | ProgressMessage:
+        """Return what the process sent, or a failed outcome if it was killed."""
         try:
             received = self.connection.recv()
         except (EOFError, OSError):
@@ -163,11 +161,11 @@ class _Worker:
                 " If memory ran out, lower --jobs."
             )
             return Outcome(self.job, Exit.PROCESSING_FAILED, seconds, message)
-        assert isinstance(received, Outcome | News)
+        assert isinstance(received, Outcome | ProgressMessage)
         return received
 
     def end(self) -> None:
-        """End the process, with time to remove what it has half written."""
+        """End the process, with time to remove incomplete files."""
         self.process.terminate()
         self.process.join(SECONDS_TO_CLEAN_UP)
         if self.process.is_alive():
@@ -179,31 +177,31 @@ def _in_processes(
     jobs: Sequence[Job], workers: int, quiet: bool, show: Show | None
 ) -> Iterator[Outcome]:
     waiting = deque(jobs)
-    crew: dict[Connection, _Worker] = {}
+    pool: dict[Connection, _Worker] = {}
     try:
-        while waiting or crew:
-            while waiting and len(crew) < workers:
+        while waiting or pool:
+            while waiting and len(pool) < workers:
                 worker = _Worker(quiet, show is not None, jobs[0].threads)
-                crew[worker.connection] = worker
-                worker.give(waiting.popleft())
-            for ready in wait(list(crew)):
+                pool[worker.connection] = worker
+                worker.send(waiting.popleft())
+            for ready in wait(list(pool)):
                 assert isinstance(ready, Connection)
-                worker = crew[ready]
-                outcome = worker.take()
-                if isinstance(outcome, News):
+                worker = pool[ready]
+                outcome = worker.receive()
+                if isinstance(outcome, ProgressMessage):
                     if show:
                         show(worker.job.path, outcome.names, outcome.share)
                     continue
-                del crew[ready]
+                del pool[ready]
                 if waiting and worker.process.is_alive():
-                    crew[ready] = worker
-                    worker.give(waiting.popleft())
+                    pool[ready] = worker
+                    worker.send(waiting.popleft())
                 else:
-                    # It reads the end of its work.
+                    # The worker reads the end of the connection and exits.
                     ready.close()
                 yield outcome
     finally:
-        for worker in crew.values():
+        for worker in pool.values():
             worker.end()
 
 
@@ -223,28 +221,29 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 def _work(connection: Connection, quiet: bool, shown: bool) -> None:
-    """Be a worker process until there is no more work; a bar of the parent leaves no lines."""
+    """Run a worker process until the connection ends; with a bar in the parent it logs no
+    stages."""
     start_logging(quiet or shown)
     hear = _Messenger(connection) if shown else None
     signal.signal(signal.SIGTERM, interrupt)
-    # A batch that was killed could else be repeated while its workers still write.
+    # Otherwise a killed batch could be repeated while its workers still write.
     end_with_parent(SECONDS_TO_CLEAN_UP)
     try:
         while True:
             with heard_by(hear):
-                connection.send(attempt(connection.recv(), no_line if shown else log_stage))
+                connection.send(attempt(connection.recv(), log_nothing if shown else log_stage))
     except (EOFError, OSError):
         # The parent has no more work, or is gone.
         return
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
     finally:
-        # The work is done or given up; the rest of the exit is not to be disturbed.
+        # The work is finished or aborted; nothing may interrupt the rest of the exit.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class _Messenger:
-    """Sends the parent how far a stack is: every new part, and a part's progress now and then."""
+    """Sends progress to the parent: every new part at once, progress within it at intervals."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection, self.sent = connection, 0.0
@@ -252,13 +251,13 @@ class _Messenger:
 
     def __call__(self, names: tuple[str, ...], share: float) -> None:
         now = time.monotonic()
-        if names != self.names or now > self.sent + NEWS_EVERY:
+        if names != self.names or now > self.sent + MESSAGE_EVERY:
             self.names, self.sent = names, now
-            self.connection.send(News(names, share))
+            self.connection.send(ProgressMessage(names, share))
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the hidden files that a killed process had half written."""
+    """Remove the incomplete hidden files of a killed process."""
     results = (path for path in folder.glob(".*") if LEFTOVER.fullmatch(path.name))
     for path in (*results, *(folder / STAGES).rglob(".*.npz")):
         path.unlink(missing_ok=True)

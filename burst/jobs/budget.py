@@ -1,4 +1,4 @@
-"""Share memory among stacks that are restored at the same time, before any of them is begun."""
+"""Divide memory among stacks that are restored at the same time, before any is started."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from burst.records import StackError
 
 LOG = logging.getLogger("burst")
 
-# What a process takes besides: libraries, and the gaps that many stacks leave between them.
+# Per process, measured: libraries, and memory fragmentation after many stacks.
 BYTES_PER_PROCESS = 600_000_000
 
 
 def share_memory(jobs: Sequence[Job], workers: int, free: int | None) -> list[Job]:
     """Return the jobs with their limits, `workers` processes at a time in `free` bytes of memory.
 
-    Where the shape of a stack is known from its header, the largest stacks must fit together; any
-    other stack gets an equal share. One that is too large even alone is left to be refused by
-    itself. ConfigError names the number of processes that fit; None for `free` means unknown.
+    Stacks whose shape is known from their header must fit together, the largest ones at once; any
+    other stack gets an equal share. A stack too large even alone fails later, by itself.
+    ConfigError names the number of processes that fit; None for `free` means unknown.
     """
     if free is None or workers == 1:
         return [replace(job, memory=free) for job in jobs]
     needs = [bytes_needed(job) for job in jobs]
-    # A stack that never fits is refused when its turn comes: it takes no memory.
+    # A stack that never fits is rejected when it is started, and takes no memory.
     counted = [need for need in needs if need is None or need <= free]
     taken = _together(counted, workers, free)
     if taken > free:
@@ -53,25 +53,26 @@ def share_memory(jobs: Sequence[Job], workers: int, free: int | None) -> list[Jo
 
 
 def bytes_needed(job: Job) -> int | None:
-    """Return the peak memory of the process that restores a stack; None if its header is silent."""
+    """Return the peak memory in bytes of the process that restores a stack; None if its header does
+    not give the shape."""
     pixels = _pixels(job.path)
     return None if pixels is None else BYTES_PER_PROCESS + pixels * BYTES_PER_PIXEL
 
 
 def _pixels(path: Path) -> int | None:
-    """Return the pixels of a stack that can be mapped, none for a broken one; else None."""
+    """Return the number of pixels of a npy or SER stack, 0 for a broken one; None for others."""
     try:
         if path.suffix.lower() == ".npy":
             return count_values(path)
         if path.suffix.lower() == ".ser":
             return count_pixels(path)
     except StackError:
-        # It is told of when its turn comes.
+        # The error is reported when the stack is read.
         return 0
     return None
 
 
 def _together(needs: Sequence[int | None], workers: int, free: int) -> int:
-    """Return the bytes of the largest stacks that may meet; an unknown one may take its share."""
+    """Return the bytes of the `workers` largest stacks together; an unknown one takes its share."""
     known = [free // workers if need is None else need for need in needs]
     return sum(sorted(known)[-workers:])

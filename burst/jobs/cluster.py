@@ -1,4 +1,4 @@
-"""Hand stacks to the workers of a running Dask cluster, which see the same disk as we do."""
+"""Send jobs to the workers of a running Dask cluster, which share a disk with this process."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _ONE_AT_A_TIME = threading.Lock()
 def run_on_cluster(
     jobs: Sequence[Job], address: str, show: Show | None = None
 ) -> Iterator[Outcome]:
-    """Yield the outcome of every job as it ends on some worker; one that is lost is done again.
-    `show` is told of each that has ended.
+    """Yield the outcome of every job as it ends; a job whose worker is lost is done again. `show`
+    is called for each that has ended.
 
     ConfigError if the extra `cluster` is missing or no scheduler answers at `address`.
     """
@@ -40,11 +40,11 @@ def run_on_cluster(
         from distributed import as_completed
 
         _look_at_workers(client)
-        there = [_anywhere(job) for job in jobs]
+        there = [_with_absolute_paths(job) for job in jobs]
         futures = client.map(restore_there, there, code=code_digest(), pure=False)
         waiting = {future.key: job for future, job in zip(futures, jobs, strict=True)}
         ended = as_completed(futures, loop=client.loop)
-        # What has been told of need not be kept by the cluster.
+        # Lets the cluster free finished results.
         del futures
         for future in ended:
             job = waiting.pop(future.key)
@@ -54,7 +54,7 @@ def run_on_cluster(
 
 
 def restore_there(job: Job, code: str) -> Outcome:
-    """Restore one stack on a worker, one at a time in a process; `code` is the digest of ours."""
+    """Do a job on a worker, one at a time in a process; `code` is the code digest of the sender."""
     if code_digest() != code:
         message = (
             f"{job.path}: expected the same burst on every worker, found another on"
@@ -62,8 +62,8 @@ def restore_there(job: Job, code: str) -> Outcome:
         )
         return Outcome(job, Exit.SETTINGS, 0.0, message)
     with _ONE_AT_A_TIME:
-        device, spare = devices_of(job.device)
-        here = replace(job, device=device, spare=spare, memory=available_memory())
+        device, fallback = devices_of(job.device)
+        here = replace(job, device=device, fallback=fallback, memory=available_memory())
         return attempt(here, log_stage)
 
 
@@ -76,7 +76,7 @@ def _connect(address: str) -> Client:
             f" Install it: {install('cluster')}."
         ) from error
     for name in ("distributed", "distributed.client"):
-        # Their tracebacks of a lost connection would bury what we say of it.
+        # Their tracebacks of a lost connection would hide our message.
         logging.getLogger(name).handlers[:] = [logging.NullHandler()]
     try:
         return Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
@@ -88,7 +88,7 @@ def _connect(address: str) -> Client:
 
 
 def _look_at_workers(client: Client) -> None:
-    """Tell how many workers there are, and of threads that would only wait for each other."""
+    """Log the number of workers, and warn of threads that would only wait for each other."""
     threads = client.nthreads()
     LOG.info("%d workers on the cluster; others may join at any time", len(threads))
     if any(count > 1 for count in threads.values()):
@@ -98,8 +98,8 @@ def _look_at_workers(client: Client) -> None:
         )
 
 
-def _anywhere(job: Job) -> Job:
-    """Return a job whose paths hold in any working directory."""
+def _with_absolute_paths(job: Job) -> Job:
+    """Return a job whose paths are valid in any working directory."""
     pipeline = find_pipeline(job.pipeline).absolute()
     return replace(
         job, path=job.path.absolute(), folder=job.folder.absolute(), pipeline=str(pipeline)
@@ -107,19 +107,19 @@ def _anywhere(job: Job) -> Job:
 
 
 def _outcome(future: Future[Outcome], job: Job) -> Outcome:
-    """Return what a worker made of a job, or why none finished it."""
+    """Return the outcome of a job, or a failed one with the reason why no worker finished it."""
     if future.status == "finished":
         outcome = future.result()
         future.release()
         return replace(outcome, job=job)
     error = future.exception() if future.status == "error" else None
     if error is None:
-        return _lost(job, "the scheduler was lost. Start it again, and repeat with --resume.")
+        return _failed(job, "the scheduler was lost. Start it again, and repeat with --resume.")
     if type(error).__name__ == "KilledWorker":
-        return _lost(job, "all workers that took it were killed. If memory ran out, give more.")
+        return _failed(job, "all workers that took it were killed. If memory ran out, give more.")
     failure = explain(error)
     return Outcome(job, failure.exit, 0.0, failure.message)
 
 
-def _lost(job: Job, reason: str) -> Outcome:
+def _failed(job: Job, reason: str) -> Outcome:
     return Outcome(job, Exit.PROCESSING_FAILED, 0.0, f"{job.path}: {reason}")

@@ -1,4 +1,4 @@
-"""Look before the work whether the disk has room for what will be written."""
+"""Check before a run whether the disk has room for its results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BYTES_PER_PIXEL, BYTES_PER_PIXEL_KEPT, BYTES_OF_REPORT = 8, 22, 4_000_000
 def check_disk(folder: Path, stack: Stack, made: int, keep_stages: bool) -> None:
     """Raise WriteError where the disk of a result's folder has too little room for it.
 
-    `made` are the bytes of images of many instants. A disk that does not tell is not asked.
+    `made` is the size in bytes of images of many instants. Disks of unknown free space pass.
     """
     pixels, colours = stack.height * stack.width, 3
     need = BYTES_OF_REPORT + colours * pixels * BYTES_PER_PIXEL + made
@@ -27,7 +27,7 @@ def check_disk(folder: Path, stack: Stack, made: int, keep_stages: bool) -> None
     try:
         free = shutil.disk_usage(place).free
     except OSError:
-        # Some network drives do not tell; what they refuse is told when it is written.
+        # Some network drives do not report it; an error then comes when results are written.
         return
     if free < need:
         advice = "Leave out --keep-stages, make room" if keep_stages else "Make room"

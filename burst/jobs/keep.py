@@ -1,4 +1,4 @@
-"""Keep what each stage gave, and start again from what is still valid.
+"""Keep the results of each stage, and resume after the last one that is still valid.
 
 A kept stage is `stages/<name>.npz`: every field of the burst that the stage changed (see
 `burst.jobs.pack`), its entry in the report, and a key that covers the measurement, the code, the
@@ -26,14 +26,14 @@ META = "meta"
 
 
 @dataclass(frozen=True)
-class Keeper:
-    """Where the stages of one stack are kept, and the key of each."""
+class StageFiles:
+    """The folder in which the stages of one stack are kept, and the key of each stage."""
 
     folder: Path
     keys: Mapping[str, str]
 
     def save(self, step: Step, before: Burst, after: Burst) -> Path:
-        """Write atomically what one step changed; returns the file."""
+        """Write the fields that one step changed, atomically; return the file."""
         changed = {
             field.name: getattr(after, field.name)
             for field in fields(after)
@@ -49,8 +49,8 @@ class Keeper:
         return path
 
     def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
-        """Return an untouched burst after the kept steps that are still valid, and how many those
-        are."""
+        """Return a new burst as it is after the kept steps that are still valid, and their
+        number."""
         known: dict[str, Any] = {}
         entries: list[Entry] = []
         for step in pipeline.steps:
@@ -64,14 +64,14 @@ class Keeper:
     def _path(self, stage: str) -> Path:
         return self.folder / f"{stage}.npz"
 
-    def _load(self, stage: str, device: str) -> _Kept | None:
+    def _load(self, stage: str, device: str) -> _StoredStage | None:
         path = self._path(stage)
         if not path.is_file():
             return None
         try:
             kept = _read(path, device)
         except Exception as error:
-            # Whatever a damaged file raises, the remedy is the same: compute the stage again.
+            # A damaged file may raise anything; in every case the stage is computed again.
             LOG.warning("%s: expected a kept stage, found %s. It is computed again.", path, error)
             return None
         if kept.key != self.keys[stage]:
@@ -81,17 +81,17 @@ class Keeper:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _StoredStage:
     key: str
     entry: Entry
     fields: dict[str, Any]
 
 
-def _read(path: Path, device: str) -> _Kept:
+def _read(path: Path, device: str) -> _StoredStage:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         meta = json.loads(str(kept[META]))
         arrays = {name: kept[name] for name in kept.files if name != META}
     entry = meta["entry"]
     warnings: Sequence[str] = entry.pop("warnings")
     known: dict[str, Any] = unpack(meta["fields"], arrays, device)
-    return _Kept(meta["key"], Entry(**entry, warnings=tuple(warnings)), known)
+    return _StoredStage(meta["key"], Entry(**entry, warnings=tuple(warnings)), known)

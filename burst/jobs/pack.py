@@ -1,8 +1,7 @@
-"""Take records apart into plain JSON and arrays, and put them together again.
+"""Serialise records to plain JSON and arrays, and back.
 
-Tensors, arrays, frozen dataclasses, enums, tuples, lists and mappings, nested as they like, are
-kept as they are: nothing has to be registered. Tensors become arrays by name, in the order in which
-they are met.
+Tensors, arrays, frozen dataclasses, enums, tuples, lists and mappings may be nested in any way;
+nothing has to be registered. Tensors become named arrays, in the order in which they are found.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """Return a value as plain JSON, and the arrays that it names; TypeError says what cannot be
-    kept."""
+    """Return a value as plain JSON, and the arrays that it refers to by name; TypeError for a type
+    that cannot be kept."""
     arrays: dict[str, np.ndarray] = {}
     return _apart(value, "", arrays), arrays
 
 
 def unpack(packed: Any, arrays: Mapping[str, np.ndarray], device: str) -> Any:
-    """Invert `pack`, tensors on a device; ValueError where a class is not known any more."""
+    """Invert `pack`, with tensors on a device; ValueError where a class no longer exists."""
     import torch
 
     def together(packed: Any) -> Any:
@@ -85,7 +84,7 @@ def _apart(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _put(array: np.ndarray, name: str, arrays: dict[str, np.ndarray]) -> str:
-    """Put an array among the others; return its name, which is no other's."""
+    """Add an array to the others; return its name, made unique."""
     while name in arrays:
         name += "_"
     arrays[name] = array
@@ -101,7 +100,8 @@ def _name_of(record: type) -> str:
 
 
 def _class_of(name: str) -> type:
-    """Return a dataclass or an enum of a module that is in use: a file cannot import anything."""
+    """Return a dataclass or enum by name from modules already imported, so that a file cannot
+    import anything."""
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
     for part in path.split("."):

@@ -1,4 +1,4 @@
-"""Restore one stack of files: read it, restore it, write the folder of its result."""
+"""Restore one stack from a file or folder: read it, restore it, write the folder of its result."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from burst.config import ConfigError
 from burst.files.read import ReadOptions, read_stack
 from burst.fingerprint import step_keys
 from burst.jobs.disk import check_disk
-from burst.jobs.keep import Keeper
+from burst.jobs.keep import StageFiles
 from burst.pipeline import Pipeline, Step, load
 from burst.progress import part
 from burst.records import Burst, Provenance, Stack
-from burst.restoration import Keeping, Terms, Watch, check_room, describe, made_by, restore_stack
+from burst.restoration import (
+    Execution,
+    OnStage,
+    StoreFactory,
+    check_room,
+    describe,
+    made_by,
+    restore_stack,
+)
 from burst.result import (
     OUTPUTS,
     PICTURE,
@@ -36,8 +44,8 @@ READING, WRITING = 0.03, 0.93  # shares of the usual time, for the bar: reading 
 
 @dataclass(frozen=True)
 class Job:
-    """One stack to restore and all that was said about it; `memory` is the limit in bytes, and
-    `spare` the device that goes on where the first one runs out of memory."""
+    """One stack to restore with all options; `memory` is the limit in bytes, `fallback` the device
+    that takes over where the first one runs out of memory."""
 
     path: Path
     folder: Path
@@ -46,7 +54,7 @@ class Job:
     until: str | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     device: str = "cpu"
-    spare: str | None = None
+    fallback: str | None = None
     threads: int = 1
     seed: int = 0
     keep_stages: bool = False
@@ -59,58 +67,60 @@ class Job:
         return pipeline.until(self.until) if self.until else pipeline
 
     @property
-    def terms(self) -> Terms:
-        """On what the stack is restored."""
-        return Terms(self.device, self.spare, self.threads, self.seed, self.memory)
+    def execution(self) -> Execution:
+        """Where and how the stack is restored."""
+        return Execution(self.device, self.fallback, self.threads, self.seed, self.memory)
 
 
 @dataclass(frozen=True)
-class Written:
-    """What restoring a stack left: files, warnings, and whether it had been done before."""
+class JobResult:
+    """The result of a job: its files and warnings, and whether it was skipped as done before."""
 
     files: tuple[Path, ...]
     warnings: tuple[str, ...] = ()
     skipped: bool = False
 
 
-def restore(job: Job, watch: Watch) -> Written:
-    """Restore the stack of a job into its folder; `watch` is told of every stage that is done.
+def restore(job: Job, on_stage: OnStage) -> JobResult:
+    """Restore the stack of a job into its folder; `on_stage` is called after every stage.
 
-    StackError, ConfigError, CheckpointError or OSError say what is wrong with input or output.
+    StackError, ConfigError, CheckpointError or OSError where input or output are unusable.
     """
     pipeline = job.load_pipeline()
     with part("reading", end=READING):
         stack = read_stack(job.path, replace(job.reading, colour=pipeline.colour))
-        provenance = describe(pipeline, stack, job.terms)
+        provenance = describe(pipeline, stack, job.execution)
     earlier = earlier_report(job.folder)
     if (
         job.resume
         and earlier.get("fingerprint") == provenance.fingerprint
         and _complete(job.folder, earlier)
     ):
-        return Written(_files(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
+        return JobResult(_files(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
     _check_folder(job, provenance)
-    check_room(stack, pipeline, job.terms)
+    check_room(stack, pipeline, job.execution)
     check_disk(job.folder, stack, made_by(pipeline, stack), job.keep_stages)
     job.folder.mkdir(parents=True, exist_ok=True)
     with part("", READING, WRITING):
-        result = restore_stack(stack, pipeline, job.terms, provenance, watch, _keeping(job))
+        result = restore_stack(
+            stack, pipeline, job.execution, provenance, on_stage, _store_factory(job)
+        )
     with part("writing", WRITING):
         write(result, job.folder, _again(job, result.provenance))
         (job.folder / ERROR_LOG).unlink(missing_ok=True)
-    return Written(_files(job.folder), result.warnings)
+    return JobResult(_files(job.folder), result.warnings)
 
 
 @dataclass(frozen=True)
 class _Stages:
-    """The kept stages of one run: started from if `resume`, written if `keep`."""
+    """The kept stages of one run: read if `resume`, written if `keep`."""
 
-    keeper: Keeper
+    keeper: StageFiles
     resume: bool
     keep: bool
 
     def restart(self, pipeline: Pipeline, stack: Stack, device: str) -> tuple[Burst, int]:
-        """Return the burst after the stages that are kept, and how many those are."""
+        """Return the burst after the stages that are kept, and their number."""
         if not self.resume:
             return Burst(stack, device), 0
         burst, done = self.keeper.restart(pipeline, Burst(stack, device))
@@ -119,30 +129,31 @@ class _Stages:
         return burst, done
 
     def save(self, step: Step, before: Burst, after: Burst) -> None:
-        """Write what one step changed."""
+        """Write the fields that one step changed."""
         if self.keep:
             self.keeper.save(step, before, after)
 
 
-def _keeping(job: Job) -> Keeping | None:
+def _store_factory(job: Job) -> StoreFactory | None:
     if not (job.keep_stages or job.resume):
         return None
 
     def of(plane: str, pipeline: Pipeline, stack: Stack) -> _Stages:
-        keeper = Keeper(job.folder / STAGES / plane, step_keys(pipeline, stack, job.seed))
+        keeper = StageFiles(job.folder / STAGES / plane, step_keys(pipeline, stack, job.seed))
         return _Stages(keeper, job.resume, job.keep_stages)
 
     return of
 
 
 def _complete(folder: Path, earlier: dict[str, Any]) -> bool:
-    """Tell whether all is there: what every run writes, and what the report names."""
+    """Return whether a result folder has all files: the usual ones and those its report names."""
     names = {*(name for name in OUTPUTS if name != PICTURE), *earlier.get("outputs", ())}
     return all((folder / name).is_file() for name in names)
 
 
 def _check_folder(job: Job, provenance: Provenance) -> None:
-    """Refuse to write over the result of another stack; the same stack may be done again."""
+    """Raise ConfigError where the folder holds the result of another stack; the same stack may be
+    done again."""
     other = belongs_to_another(job.folder, str(job.path), provenance)
     if other:
         raise ConfigError(
@@ -152,7 +163,7 @@ def _check_folder(job: Job, provenance: Provenance) -> None:
 
 
 def _again(job: Job, provenance: Provenance) -> str:
-    """Return the command that gives the same bytes again."""
+    """Return the command that repeats the run, byte for byte."""
     options = [f"--seed {job.seed}", f"--threads {job.threads}", f"--device {provenance.device}"]
     levels = {"black": job.reading.black_level, "white": job.reading.white_level}
     options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from burst.network.card import Card
-from burst.network.checkpoint import CheckpointError, Loaded, doubt, load, name_of
+from burst.network.checkpoint import CheckpointError, Loaded, load, name_of, range_warning
 from burst.network.preparation import Kind
 from burst.records import Correction, Level, Report
 
@@ -95,7 +95,7 @@ def familiarity(card: Card, level: Level, scalars: Sequence[float]) -> tuple[flo
     """Return how far a network may be trusted with a stack, 0 to 1, and why where it is below 1:
     its level, and the scalars that the network is given, as far as it was trained on their like."""
     share = _fade(card.level.distance(level), *STRANGE_LEVEL)
-    reason = doubt(card, level) if share < 1 else None
+    reason = range_warning(card, level) if share < 1 else None
     for name, value in zip(card.preparation.scalars, scalars, strict=True):
         # Frames that do not move within a frame are in every network's training.
         off = value if name == "row_motion" else abs(value)

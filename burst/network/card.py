@@ -19,12 +19,13 @@ CORRECTS: dict[Kind, str] = {
     "dual_reversed": "images of single instants that geometry made of dual reversed pairs",
     "global_reset": "frames of a global reset, whose rows are exposed for different times",
 }
-LEAST_NOISE, LEAST_DISPLACEMENT = 1e-4, 0.05  # linear, px; less is all the same
+LEAST_NOISE, LEAST_DISPLACEMENT = 1e-4, 0.05  # linear, px; smaller values count as these
 
 
 @dataclass(frozen=True)
 class LevelRange:
-    """The stacks that a network was trained on: lowest and highest of both numbers of a `Level`."""
+    """The range of levels that a network was trained on: (low, high) of both values of a
+    `Level`."""
 
     noise: tuple[float, float]
     displacement: tuple[float, float]
@@ -36,11 +37,11 @@ class LevelRange:
 
     @property
     def width(self) -> float:
-        """How much the range holds: the product of both spans on logarithmic scales."""
+        """The product of both spans on logarithmic scales."""
         return math.prod(math.log(high / low) for low, high in self._bounds())
 
     def distance(self, level: Level) -> float:
-        """Return how far a stack lies outside, on logarithmic scales; 0 inside."""
+        """Return the distance of a level from the range, on logarithmic scales; 0 inside."""
         values = (max(level.noise, LEAST_NOISE), max(level.displacement, LEAST_DISPLACEMENT))
         return math.hypot(
             *(
@@ -49,8 +50,8 @@ class LevelRange:
             )
         )
 
-    def meets(self, other: LevelRange) -> bool:
-        """Tell whether some stack lies in both ranges."""
+    def overlaps(self, other: LevelRange) -> bool:
+        """Return whether the two ranges have a level in common."""
         return all(
             low <= high_of_other and low_of_other <= high
             for (low, high), (low_of_other, high_of_other) in zip(
@@ -65,7 +66,7 @@ class LevelRange:
 
 @dataclass(frozen=True)
 class Card:
-    """What a checkpoint says of itself.
+    """The description of a network, stored in its checkpoint.
 
     pipeline   TOML text of the stages whose results the network was trained on
     training   recipe, steps, seconds, device, seed, data and its licences, and what else matters
@@ -112,7 +113,7 @@ class Card:
 
 
 def card_text(card: Card) -> str:
-    """Return the card in Markdown, from nothing but its fields."""
+    """Return the card as Markdown."""
     (quiet, loud), (calm, wild) = card.level.noise, card.level.displacement
     planes, scalars = card.preparation.evidence, card.preparation.scalars
     made_for = {
@@ -164,7 +165,7 @@ def _line(cells: Sequence[Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Write a value on one line; numbers are shortened, what is nested is JSON."""
+    """Return a value as one line of text; numbers are shortened, nested values are JSON."""
     if isinstance(value, float):
         return f"{value:.4g}"
     text = value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""Find, read, write and choose checkpoints: weights that say themselves what they are."""
+"""Find, read, write and choose checkpoints: weights with a card that describes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDER = "checkpoints"
 VARIABLE = "BURST_CHECKPOINTS"
 SUFFIX = ".safetensors"
 FORMAT = "burst-checkpoint-1"
-# The pipelines that do the same without a network.
+# The pipelines for the same task without a network.
 WITHOUT: dict[Kind, str] = {
     "turbulence": "classical",
     "rolling": "rolling_geometry",
@@ -50,33 +50,33 @@ class Loaded:
 
 
 def find(name: str) -> Path:
-    """Return the file of a checkpoint given by path or name; CheckpointError lists the known."""
+    """Return the file of a checkpoint given by path or name; CheckpointError if there is none."""
     if name.endswith(SUFFIX) or "/" in name:
         if Path(name).is_file():
             return Path(name)
         raise CheckpointError(f"{name}: expected a checkpoint, found no file there.")
-    for folder in places():
+    for folder in checkpoint_folders():
         if (folder / f"{name}{SUFFIX}").is_file():
             return folder / f"{name}{SUFFIX}"
-    known = sorted({path.stem for path in found()})
+    known = sorted({path.stem for path in all_checkpoints()})
     raise CheckpointError(
         f"checkpoint {name}: expected one of {', '.join(known) or '(none found)'}, looked in"
-        f" {', '.join(str(p) for p in places())}.{did_you_mean(name, known)}"
+        f" {', '.join(str(p) for p in checkpoint_folders())}.{did_you_mean(name, known)}"
         f" Pass a path, or set ${VARIABLE}."
     )
 
 
-def found() -> list[Path]:
-    """Return all checkpoints in the order of the search; the first of a name hides the others."""
+def all_checkpoints() -> list[Path]:
+    """Return all checkpoints in the order of the search; of equal names only the first."""
     first: dict[str, Path] = {}
-    for folder in places():
+    for folder in checkpoint_folders():
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             first.setdefault(path.stem, path)
     return list(first.values())
 
 
-def places() -> list[Path]:
-    """Return the folders that are searched, first hit first."""
+def checkpoint_folders() -> list[Path]:
+    """Return the folders that are searched, in order."""
     return search_path(FOLDER, VARIABLE)
 
 
@@ -84,10 +84,11 @@ def candidates(name: str) -> list[Path]:
     """Return the files that a setting may mean: one by name or path, or for "auto" all found."""
     if name != AUTO:
         return [find(name)]
-    paths = found()
+    paths = all_checkpoints()
     if not paths:
         raise CheckpointError(
-            f"checkpoints: expected at least one, found none in {', '.join(map(str, places()))}."
+            "checkpoints: expected at least one, found none in"
+            f" {', '.join(map(str, checkpoint_folders()))}."
             f" Set ${VARIABLE}, or restore without a network by --pipeline classical."
         )
     return paths
@@ -96,20 +97,20 @@ def candidates(name: str) -> list[Path]:
 def choose(level: Level) -> Path:
     """Return the checkpoint with the narrowest range that holds a stack, else the nearest one.
 
-    Teachers are left out, networks for shutters, and what is used by name alone. `doubt` says
-    whether the stack lies outside.
+    Teachers are left out, networks for shutters, and what is used by name alone. `range_warning`
+    says whether the stack lies outside.
     """
     students = choosable()
     if not students:
         raise CheckpointError(
             f"checkpoints: expected one for turbulence that works without the truth, found"
-            f" {len(found())} others. Name one by --set fuse.checkpoint=NAME."
+            f" {len(all_checkpoints())} others. Name one by --set fuse.checkpoint=NAME."
         )
 
-    def fitness(path: Path) -> tuple[float, float]:
+    def distance_and_width(path: Path) -> tuple[float, float]:
         return students[path].level.distance(level), students[path].level.width
 
-    return min(students, key=fitness)
+    return min(students, key=distance_and_width)
 
 
 def choosable() -> dict[Path, Card]:
@@ -122,8 +123,8 @@ def choosable() -> dict[Path, Card]:
     }
 
 
-def doubt(card: Card, level: Level) -> str | None:
-    """Return a warning where a stack lies outside of what a checkpoint was trained on."""
+def range_warning(card: Card, level: Level) -> str | None:
+    """Return a warning where a level lies outside the range that a checkpoint was trained on."""
     if card.level.distance(level) == 0:
         return None
     (quiet, loud), (calm, wild) = card.level.noise, card.level.displacement
@@ -137,19 +138,19 @@ def doubt(card: Card, level: Level) -> str | None:
 
 def name_of(path: Path) -> str:
     """Return the name by which `find` finds a file, or else its path."""
-    return path.stem if path in found() else str(path)
+    return path.stem if path in all_checkpoints() else str(path)
 
 
 def digests(assignments: Sequence[str]) -> str:
-    """Return name and digest of every checkpoint, a line each, also of those that settings such as
-    "fuse.checkpoint=runs/a/network.safetensors" give by their paths."""
+    """Return one line with name and digest for every checkpoint, including those that settings such
+    as "fuse.checkpoint=runs/a/network.safetensors" give by path."""
     said = [Path(text.partition("=")[2]) for text in assignments]
     named = [path for path in said if path.suffix == SUFFIX and path.is_file()]
-    return "\n".join(f"{path.stem} {file_digest(path)}" for path in [*found(), *named])
+    return "\n".join(f"{path.stem} {file_digest(path)}" for path in [*all_checkpoints(), *named])
 
 
 def save(path: Path, state: Mapping[str, torch.Tensor], card: Card, half: bool = False) -> None:
-    """Write weights and card, and the card as text beside them; half halves the weights' bits.
+    """Write weights and card, and the card as text beside them; `half` stores 16-bit weights.
 
     The same weights and card give the same bytes.
     """
@@ -167,7 +168,8 @@ def save(path: Path, state: Mapping[str, torch.Tensor], card: Card, half: bool =
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> Loaded:
-    """Build the network of a checkpoint and fill it; CheckpointError unless all of it fits."""
+    """Build the network of a checkpoint and load its weights; CheckpointError where they do not
+    fit."""
     import torch
 
     from burst.models.restorer import Restorer
@@ -180,7 +182,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Loaded:
 
 
 def read_card(path: Path) -> Card:
-    """Read what a checkpoint says of itself; CheckpointError for what is wrong or missing."""
+    """Read the card of a checkpoint; CheckpointError where it is wrong or missing."""
     return _card(path, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
@@ -243,9 +245,9 @@ def _read_weights(
 
     with safe_open(path, framework="pt", device=str(device)) as file:
         names = set(file.keys())
-        _refuse(path, "the network to have", names - set(expected))
-        _refuse(path, "the file to hold", set(expected) - names)
-        # Copied, because the file's own memory lies anywhere, and sums round by how theirs lies.
+        _check_names(path, "the network to have", names - set(expected))
+        _check_names(path, "the file to hold", set(expected) - names)
+        # Copied, because the rounding of sums depends on memory alignment, which the file's varies.
         weights = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in expected}
     for name, tensor in weights.items():
         if tensor.shape != expected[name].shape:
@@ -258,7 +260,7 @@ def _read_weights(
     return weights
 
 
-def _refuse(path: Path, expected: str, names: set[str]) -> None:
+def _check_names(path: Path, expected: str, names: set[str]) -> None:
     if names:
         some = ", ".join(sorted(names)[:3])
         raise CheckpointError(
@@ -268,7 +270,7 @@ def _refuse(path: Path, expected: str, names: set[str]) -> None:
 
 
 def _in_order(serialised: bytes) -> bytes:
-    """Sort the header's own entries, which safetensors writes in any order."""
+    """Sort the metadata in the header, which safetensors writes in any order."""
     length = int.from_bytes(serialised[:8], "little")
     header = json.loads(serialised[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

@@ -1,8 +1,8 @@
-"""How a measurement enters a network and how its output becomes an image again; the only such code.
+"""The inputs of a network, made of a burst, and the image made of its output.
 
-Everything a network sees is encoded: brightness is divided by a measured `scale`, and a square root
-makes shot noise about equally large in the shadows and in the lights. The curve is odd and has no
-end, so that nothing is clipped and `restore` inverts it everywhere.
+All inputs are encoded: brightness is divided by a measured `scale`, and a square root makes shot
+noise about equal in shadows and highlights. The curve is odd and unbounded, so that nothing is
+clipped and `restore` inverts it everywhere.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from burst.records import Burst, given
 if TYPE_CHECKING:
     import torch
 
-STRENGTHS = {"soft": 3.0, "hard": 0.3}  # of the prior, in units of the restored image's
-ITERATIONS = 16  # half of them already show where the two differ
+# Chosen by hand.
+STRENGTHS = {"soft": 3.0, "hard": 0.3}  # regularisation in units of that of the restored image
+ITERATIONS = 16  # with 8 the two already differ in the same places
 
 TOE = 0.02  # of the scale: below it the curve is a line
 WHITE = 0.995  # this quantile of the merged image becomes 1
 LEAST_SCALE = 1e-3
 LARGEST_SPREAD = 0.5
-LEAST_LIGHT = 0.05  # of a group's frames, below which its mean is drawn to that of all
+LEAST_LIGHT = 0.05  # of a group's weight; with less valid weight its mean tends to that of all
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a network is given: planes [c, h, w], scalars [s]; `base` [h, w] is the classical
-    result, encoded, which it corrects; `scale` (linear) is what was encoded as 1."""
+    """The inputs of a network: planes [c, h, w], scalars [s], and `base` [h, w], the encoded
+    classical result that it corrects; `scale` is the linear value that is encoded as 1."""
 
     planes: torch.Tensor
     scalars: torch.Tensor
@@ -39,7 +40,7 @@ class Evidence:
 
 
 def prepare(burst: Burst, preparation: Preparation) -> Evidence:
-    """Return the evidence of a burst that the classical stages are done with."""
+    """Return the evidence of a burst after the classical stages."""
     import torch
 
     merged = given(burst.merged)
@@ -55,7 +56,7 @@ def prepare(burst: Burst, preparation: Preparation) -> Evidence:
 
 
 def restore(output: torch.Tensor, evidence: Evidence) -> torch.Tensor:
-    """Return the linear image [h, w] of an encoded one: `restore(evidence.base)` is the base."""
+    """Return the linear image [h, w] of an encoded one."""
     return decode(output, evidence.scale)
 
 
@@ -73,13 +74,13 @@ def decode(encoded: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def slope(linear: torch.Tensor, scale: float) -> torch.Tensor:
-    """Return the derivative of `encode`: small differences of linear values times it."""
+    """Return the derivative of `encode` at linear values of any shape."""
     return ((linear / scale).abs() + TOE).rsqrt() / (2 * _span() * scale)
 
 
 def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
-    """Return all SCALARS, standardised to the order of 1; where no stage told the motion of rows
-    apart from the air's, it is 0."""
+    """Return all SCALARS, standardised to the order of 1; the motion of rows is 0 where no stage
+    measured it."""
     from burst.ops.blur.psf import equivalent_sigma
 
     merging, noise = given(burst.merging), given(burst.noise)
@@ -119,7 +120,7 @@ def _row_motion(burst: Burst) -> float | None:
 
 
 class _Planes:
-    """The planes of one burst, made once, and only those that are asked for."""
+    """The planes of one burst; only those asked for are computed, once."""
 
     def __init__(self, burst: Burst, scale: float, names: tuple[str, ...]) -> None:
         self.burst, self.scale, self.merged = burst, scale, given(burst.merged)
@@ -160,10 +161,8 @@ class _Planes:
 
 
 def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """Return group means [h, w] and "spread", the std of frames beyond noise, all linear.
-
-    Every frame is resampled once.
-    """
+    """Return the means [h, w] of the wanted groups of frames, and "spread", the standard deviation
+    over the frames beyond noise, all linear. Every frame is resampled once."""
     import torch
 
     from burst.ops.chunks import frames_at_once

@@ -1,8 +1,8 @@
-"""How images of single instants enter a network, and become images again.
+"""The inputs of a network for images of single instants, and the image made of its output.
 
-Every colour of every instant is a measurement of its own: a network takes one channel. Planes are
-encoded as those of a stack are (`prepare`); display-encoded sources are made linear first, so that
-a network sees the same scene alike, however it was stored.
+Every colour of every instant is processed by itself: a network takes one channel. Planes are
+encoded as those of a stack (`prepare`); display-encoded sources are made linear first, so that the
+input does not depend on how the source was stored.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LARGEST_NOISE = 0.5
 
 
 def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence]:
-    """Yield the evidence of every colour of every instant of a burst, instants first: each when it
-    is asked for, because a video has many."""
+    """Yield the evidence of every colour of every instant of a burst, all colours of an instant in
+    turn; one at a time, because a video has many."""
     import torch
 
     image = given(burst.image)
@@ -43,8 +43,8 @@ def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence
 
 
 def restore_shutter(output: torch.Tensor, evidence: Evidence, sensor: Sensor) -> torch.Tensor:
-    """Return an encoded image [h, w] in the units of the stack; of the evidence's base it is what
-    geometry made, within the 0..1 of a display-encoded source."""
+    """Return an encoded image [h, w] in the units of the stack; of a display-encoded source within
+    0..1."""
     from burst.ops.color import linear_to_display
 
     linear = decode(output, evidence.scale)
@@ -57,7 +57,7 @@ def encode_shutter(image: torch.Tensor, evidence: Evidence, sensor: Sensor) -> t
 
 
 def level_of(burst: Burst) -> Level:
-    """Return how hard a burst is: the noise of a frame, and how far points move between frames."""
+    """Return the level of a burst: the noise of a frame, and the rms motion between frames."""
     return Level(given(burst.noise).std(MID_GREY), given(burst.unrolled).displacement_rms)
 
 
@@ -100,14 +100,15 @@ def _planes(
 
 
 def _of_view(values: torch.Tensor, instant: int, k: int, like: torch.Tensor) -> torch.Tensor:
-    """Return what is known of one frame [h, w]; a frame that is not there is trusted nowhere."""
+    """Return the values of view k at one instant [h, w]; 0 where there is no such view."""
     import torch
 
     return values[instant, k].to(like) if k < values.shape[1] else torch.zeros_like(like)
 
 
 def _blur(burst: Burst, base: torch.Tensor, instant: int) -> dict[str, torch.Tensor]:
-    """Return the ends of the blur of every point: the image displaced by half of it, both ways.
+    """Return the image displaced by half of its motion blur in both directions, the length of the
+    blur, and the exposure, each [h, w].
 
     Images, unlike vectors, may be turned and mirrored with all other planes.
     """

@@ -1,4 +1,4 @@
-"""Which planes and scalars a network takes, of all that are known for its kind of measurement."""
+"""Which planes and scalars a network takes, of all those of its kind of measurement."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ FARTHEST = 4.0  # standardised
 
 
 def evidence_of(kind: Kind) -> tuple[str, ...]:
-    """Return the planes that are known for a kind of measurement."""
+    """Return all planes of a kind of measurement."""
     return EVIDENCE if kind == "turbulence" else SHUTTER_EVIDENCE
 
 
 def scalars_of(kind: Kind) -> tuple[str, ...]:
-    """Return the scalars that are known for a kind of measurement."""
+    """Return all scalars of a kind of measurement."""
     return SCALARS if kind == "turbulence" else SHUTTER_SCALARS
 
 
@@ -82,7 +82,7 @@ class Preparation:
 
 
 def standardise(value: float | None, middle: float, spread: float) -> float:
-    """Return the logarithm of a value, brought to the order of 1; 0 for what was not measured."""
+    """Return the logarithm of a value, standardised to the order of 1; 0 if it was not measured."""
     if value is None or not math.isfinite(value):
         return 0.0
     standard = (math.log(max(value, LEAST)) - middle) / spread

@@ -16,7 +16,7 @@ JPEG_QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Film:
+class Filmstrip:
     """A strip of `count` pictures below one another, as a data URI; the size of one; words."""
 
     uri: str
@@ -26,7 +26,7 @@ class Film:
     caption: str
 
 
-def film_of(instants: Instants) -> Film | None:
+def film_of(instants: Instants) -> Filmstrip | None:
     """Return the images of instants as a film, evenly chosen where they are many; None of one."""
     images, burst = instants.images, instants.burst
     if len(images) < 2:
@@ -45,4 +45,4 @@ def film_of(instants: Instants) -> Film | None:
         f" {'readouts' if instants.paired else 'frame times'} after the first row, to and fro."
     )
     uri = data_uri(np.concatenate(pictures), ".jpg", JPEG_QUALITY)
-    return Film(uri, len(chosen), width, height, caption)
+    return Filmstrip(uri, len(chosen), width, height, caption)

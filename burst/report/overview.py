@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from burst.report.template import fill
+from burst.report.template import render_template
 
 TEMPLATE = "overview.html.j2"
 
 
 @dataclass(frozen=True)
-class Row:
+class StackRow:
     """One stack: its name, links relative to the page, and what is known; None where nothing is.
 
     `level` is the place and the name of a noise level; `noise` is a standard deviation at mid grey,
@@ -31,13 +31,15 @@ class Row:
     failure: str = ""
 
 
-def render_overview(title: str, version: str, rows: Sequence[Row]) -> str:
+def render_overview(title: str, version: str, rows: Sequence[StackRow]) -> str:
     """Return the page as text; failed stacks come first, as somebody has to look at them."""
     ordered = sorted(rows, key=lambda row: not row.failure)
-    return fill(TEMPLATE, title=title, version=version, facts=overview_facts(rows), rows=ordered)
+    return render_template(
+        TEMPLATE, title=title, version=version, facts=overview_facts(rows), rows=ordered
+    )
 
 
-def overview_facts(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def overview_facts(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
     """Return label and value of what stands above the table."""
     done = [row for row in rows if not row.failure]
     facts = [("Stacks", str(len(rows))), ("Restored", str(len(done)))]

@@ -9,7 +9,7 @@ from burst.records import Burst, Stack
 from burst.report.film import film_of
 from burst.report.pictures import ERROR_SHOWN, error_pictures, scene_pictures
 from burst.report.style import STYLE, to_svg
-from burst.report.template import fill
+from burst.report.template import render_template
 from burst.report.words import facts, origin_rows, sensor_rows, subject, table_rows
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def render(
 
     `summary` is what `report.json` holds; for `shown`, `instants` and `mosaic` see `write_report`.
     """
-    return fill(
+    return render_template(
         TEMPLATE,
         summary=summary,
         facts=facts(summary),

@@ -52,7 +52,7 @@ def scene_pictures(
     elif mosaic is not None and shown is not None:
         known = _colour_images(burst, shown, mosaic)
     else:
-        known = _known_images(burst, shown)
+        known = _images_by_step(burst, shown)
     black, white = display_points(known[-1][2])
     return [
         _picture(name, label, _shown(encode(image, black, white, burst.stack.sensor), burst))
@@ -105,11 +105,11 @@ def _shown(pixels: np.ndarray, burst: Burst) -> np.ndarray:
     return upright(pixels, burst.stack.sensor.orientation)
 
 
-def _known_images(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:
+def _images_by_step(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image of every step on the way that has been reached."""
     images = [("first", _frame_label(numbers_of(burst)[0], burst), _first_frame(burst))]
     if burst.linear is not None:
-        images.append(("mean", "Plain mean", _array(_in_place(burst.linear.mean(0), burst))))
+        images.append(("mean", "Plain mean", _array(_on_result_grid(burst.linear.mean(0), burst))))
     if burst.merged is not None:
         images.append(("merged", "Aligned mean", _array(burst.merged)))
     if shown is not None:
@@ -162,7 +162,7 @@ def _developed(frame: np.ndarray, burst: Burst, mosaic: Stack) -> np.ndarray:
     black = np.tile(blacks, (height // 2, width // 2))
     linear = (frame[:height, :width] - black) / (sensor.white_level - black)
     planes = mosaic_to_planes(torch.from_numpy(np.asarray(linear, np.float32)), sensor.cfa)
-    placed = torch.stack([_in_place(plane.to(burst.device), burst).cpu() for plane in planes])
+    placed = torch.stack([_on_result_grid(plane.to(burst.device), burst).cpu() for plane in planes])
     colour = demosaic(planes_to_mosaic(placed, sensor.cfa), sensor.cfa)
     return balanced(np.moveaxis(colour.numpy(), 0, -1), burst)
 
@@ -182,11 +182,11 @@ def _instant_images(instants: Instants, mosaic: Stack | None) -> list[tuple[str,
 
 def _first_frame(burst: Burst) -> np.ndarray:
     if burst.linear is not None:
-        return _array(_in_place(burst.linear[0], burst))
+        return _array(_on_result_grid(burst.linear[0], burst))
     return from_dn(burst.stack.frames[numbers_of(burst)[0]], burst.stack.sensor)
 
 
-def _in_place(image: torch.Tensor, burst: Burst) -> torch.Tensor:
+def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:
     """Return an image of the size of a frame [h, w] on the grid of the result, as the first frame
     lies there; where the camera did not move that is its own."""
     from burst.ops.alignment.motion import flow_of

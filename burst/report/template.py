@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 
-def fill(template: str, **values: Any) -> str:
+def render_template(template: str, **values: Any) -> str:
     """Return a page as text; StrictUndefined where the template asks for what is not given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Row = tuple[str, str]
+TableRow = tuple[str, str]
 
 TIMES = ("exposure_time", "row_time", "frame_time")
 SUPERSCRIPTS = str.maketrans(
@@ -14,7 +14,7 @@ SUPERSCRIPTS = str.maketrans(
 SHORT_LIST = 6  # longer lists are summed up: all their values stand in report.json
 
 
-def facts(summary: Mapping[str, Any]) -> list[Row]:
+def facts(summary: Mapping[str, Any]) -> list[TableRow]:
     """Return label and value of what a reader wants to know first, as far as it is known."""
     stack, numbers = summary["stack"], {s["stage"]: s["numbers"] for s in summary["stages"]}
     known: list[tuple[str, Any, Callable[[Any], str]]] = [
@@ -24,12 +24,16 @@ def facts(summary: Mapping[str, Any]) -> list[Row]:
         ("Defects of the sensor", _defects(numbers.get("noise", {})), str),
         ("Displacement", _displacement(summary), lambda x: f"{x:.2f} px rms"),
         ("Shutter", _unrolled(summary), lambda name: name.replace("_", " ")),
-        ("Turbulence D/r0", _at(numbers, "blur", "d_over_r0"), lambda x: f"{x:.2f}"),
-        ("PSF width (std)", _at(numbers, "blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
-        ("Effective frames", _at(numbers, "deconvolve", "effective_frames"), lambda x: f"{x:.0f}"),
+        ("Turbulence D/r0", _number_of(numbers, "blur", "d_over_r0"), lambda x: f"{x:.2f}"),
+        ("PSF width (std)", _number_of(numbers, "blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
+        (
+            "Effective frames",
+            _number_of(numbers, "deconvolve", "effective_frames"),
+            lambda x: f"{x:.0f}",
+        ),
         (
             "Readout",
-            _at(numbers, "unroll", "readout_ratio"),
+            _number_of(numbers, "unroll", "readout_ratio"),
             lambda x: "the whole frame time" if x == 1 else f"{x:.3g} of the frame time",
         ),
         ("PSNR", summary["truth"], _psnr),
@@ -55,7 +59,7 @@ def subject(summary: Mapping[str, Any]) -> str:
     )
 
 
-def origin_rows(summary: Mapping[str, Any]) -> list[Row]:
+def origin_rows(summary: Mapping[str, Any]) -> list[TableRow]:
     """Return what made the image: version, source, seed, threads, device, checkpoint."""
     rows = [
         ("Version", f"burst {summary['version']}"),
@@ -70,7 +74,7 @@ def origin_rows(summary: Mapping[str, Any]) -> list[Row]:
     return [*rows, ("Checkpoint SHA-256", digest)] if digest else rows
 
 
-def sensor_rows(summary: Mapping[str, Any]) -> list[Row]:
+def sensor_rows(summary: Mapping[str, Any]) -> list[TableRow]:
     """Return the fields of the sensor, times in units that suit them."""
     sensor = summary["stack"]["sensor"]
     rows = dict(table_rows(sensor))
@@ -99,9 +103,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 1e-9:.4g} ns"
 
 
-def table_rows(values: Mapping[str, Any]) -> list[Row]:
+def table_rows(values: Mapping[str, Any]) -> list[TableRow]:
     """Return name and text of every value; a table within a table becomes `outer.inner`."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for name, value in values.items():
         if isinstance(value, Mapping) and _is_repetitive(value):
             rows.append((name, _grouped_text(value)))
@@ -169,7 +173,7 @@ def _noise(summary: Mapping[str, Any]) -> float | None:
     if level:
         return level["noise"]  # type: ignore[no-any-return]
     numbers = {s["stage"]: s["numbers"] for s in summary["stages"]}
-    return _at(numbers, "noise", "mid_grey_std")
+    return _number_of(numbers, "noise", "mid_grey_std")
 
 
 def _defects(noise: Mapping[str, Any]) -> str | None:
@@ -193,7 +197,7 @@ def _displacement(summary: Mapping[str, Any]) -> float | None:
     return level["displacement"] if level else None
 
 
-def _at(numbers: Mapping[str, Mapping[str, Any]], stage: str, name: str) -> float | None:
+def _number_of(numbers: Mapping[str, Mapping[str, Any]], stage: str, name: str) -> float | None:
     """Return one number that a stage noted; None where it did not, or noted no number."""
     value = numbers.get(stage, {}).get(name)
     return float(value) if isinstance(value, int | float) else None

@@ -29,9 +29,9 @@ def write_report(
     """Write both files into `folder`, atomically, and return their paths.
 
     `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`.
-    `mosaic` is the stack of a colour mosaic, whose first green plane `burst` is of.
-    `instants` are the images of a rolling shutter's rows; `shown` is one of them.
-    Whatever the run did not fill in leaves a section out. OSError where nothing can be written.
+    `mosaic` is the stack of a colour mosaic, whose first green plane `burst` is of. `instants` are
+    the images of a rolling shutter's rows; `shown` is one of them. Whatever the run did not
+    render_template in leaves a section out. OSError where nothing can be written.
     """
     from burst.report.page import render
     from burst.report.summary import summarise

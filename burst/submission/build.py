@@ -10,7 +10,7 @@ from burst import __version__
 from burst.command import Exit
 from burst.config import ConfigError
 from burst.files.write import atomic_write, write_text
-from burst.jobs.batch import Outcome, table, tell
+from burst.jobs.batch import Outcome, log_outcome, table
 from burst.submission.archive import Content, write_zip
 from burst.submission.challenge import README
 from burst.submission.check import check
@@ -79,7 +79,7 @@ def _restore(
     outcomes = []
     results = submission.folder / RESTORED
     for source, outcome in restore_all(submission.plan, sources, results, quiet):
-        tell(outcome)
+        log_outcome(outcome)
         outcomes.append(outcome)
         if outcome.result is not None:
             content = encode_result(outcome.job.folder, submission.challenge)

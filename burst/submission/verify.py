@@ -14,7 +14,7 @@ from burst.config import read_pipeline
 from burst.files.check import explained
 from burst.files.digest import file_digest
 from burst.fingerprint import code_digest
-from burst.jobs.batch import tell
+from burst.jobs.batch import log_outcome
 from burst.submission.archive import sha256_of, unpack
 from burst.submission.challenge import Challenge, SubmissionError, read_challenge
 from burst.submission.encode import encode_result, from_bytes
@@ -116,7 +116,7 @@ def _restore_again(
     tolerance = tolerance_of(package.challenge) if other else 0
     same, largest, faults = 0, 0, []
     for source, outcome in restore_all(plan, sources, results, options.quiet, models):
-        tell(outcome)
+        log_outcome(outcome)
         if outcome.result is None:
             faults.append(f"{source.place}: {outcome.message}")
             continue

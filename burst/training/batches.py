@@ -16,7 +16,7 @@ from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.training.recipe import BORDER
 
 LEAST_ERROR = 1e-3  # encoded; a flat scene is not worth more
-LOOK_AGAIN = 15.0  # seconds after which new samples are looked for
+REFRESH_EVERY = 15.0  # seconds after which new samples are looked for
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Pool:
     device: str
     samples: dict[SampleKey, Any] = field(default_factory=dict)  # `Sample`, or `PairSample`
     errors: dict[SampleKey, torch.Tensor] = field(default_factory=dict)  # see `base_error`
-    looked: float = -LOOK_AGAIN
+    looked: float = -REFRESH_EVERY
 
     def __post_init__(self) -> None:
         planes, scalars = (of(self.preparation.kind) for of in (evidence_of, scalars_of))
@@ -76,7 +76,7 @@ class Pool:
     def refresh(self) -> None:
         """Take in the samples that have been made since the last look."""
         complete = len(self.samples) == len(self.keys)
-        if complete or time.monotonic() < self.looked + LOOK_AGAIN:
+        if complete or time.monotonic() < self.looked + REFRESH_EVERY:
             return
         for key in self.collection.present(self.keys):
             if key not in self.samples:

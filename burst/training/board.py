@@ -14,7 +14,7 @@ from burst.config import ConfigError
 Scores = Mapping[str, Mapping[str, float]]  # noise level -> image -> PSNR in dB
 
 
-class Board:
+class TensorBoardLog:
     """What `tensorboard --logdir` shows of one run."""
 
     def __init__(self, folder: Path, step: int) -> None:

@@ -12,16 +12,16 @@ from burst.models.restorer import PriorSource, Restorer
 from burst.ops.metrics import psnr
 from burst.training.batches import Pool
 from burst.training.losses import prior_of
-from burst.training.pairs import PairBatch, cycle_psnr, stills_of
+from burst.training.pairs import PairBatch, cycle_psnr, predict_instants
 from burst.training.recipe import BORDER
 
 BASE = "classical"  # the image that the network corrects
-PLAIN = "network"  # what it becomes without a prior
+WITHOUT_PRIOR = "network"  # what it becomes without a prior
 PARENT = "parent"  # what the network that training began with makes of it
 
 
 @dataclass(frozen=True)
-class Seen:
+class CheckedSample:
     """One sample through one source of priors: images [h, w] encoded, tokens [b, t, d] or None.
 
     Of a pair it is the image at the row in the middle; what was read stands for the truth.
@@ -38,7 +38,7 @@ class Seen:
 
 @torch.no_grad()
 def check(
-    model: Restorer, pool: Pool, keys: Sequence[SampleKey], show: Callable[[Seen], None]
+    model: Restorer, pool: Pool, keys: Sequence[SampleKey], show: Callable[[CheckedSample], None]
 ) -> dict[str, dict[str, float]]:
     """Return the mean PSNR (dB, encoded, border left out) of the classical image and of each
     source's, level by level; `show` is given the first sample of every level.
@@ -59,10 +59,11 @@ def check(
     }
 
 
-def beside(
+def with_parent_scores(
     scores: dict[str, dict[str, float]], parent: dict[str, dict[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """Return scores with the parent's best beside the classical image's, level by level."""
+    """Return scores with the parent's best with_parent_scores the classical image's, level by
+    level."""
     return {
         level: {
             BASE: images[BASE],
@@ -87,29 +88,38 @@ def mean_gain(scores: dict[str, dict[str, float]]) -> float:
     return sum(gains) / len(gains)
 
 
-def _restored(model: Restorer, pool: Pool, key: SampleKey) -> list[Seen]:
+def _restored(model: Restorer, pool: Pool, key: SampleKey) -> list[CheckedSample]:
     batch = pool.whole(key)
     sources: tuple[PriorSource | None, ...] = model.sources or (None,)
     if isinstance(batch, PairBatch):
         return _rendered(model, key, batch, sources)
     base, truth = batch.base[0, 0], batch.truth[0, 0]
-    found = [Seen(key, BASE, base, base, truth, None, _psnr(base, truth))]
+    found = [CheckedSample(key, BASE, base, base, truth, None, _psnr(base, truth))]
     for source in sources:
         tokens = prior_of(model, batch, source, None)
         output = base + model(batch.evidence, batch.scalars, tokens)[0, 0]
         figure = _psnr(output, truth)
-        found.append(Seen(key, source or PLAIN, base, output, truth, tokens, figure))
+        found.append(
+            CheckedSample(key, source or WITHOUT_PRIOR, base, output, truth, tokens, figure)
+        )
     return found
 
 
 def _rendered(
     model: Restorer, key: SampleKey, batch: PairBatch, sources: tuple[PriorSource | None, ...]
-) -> list[Seen]:
+) -> list[CheckedSample]:
     made = {BASE: (batch.base, batch.velocity)}
-    made.update({source or PLAIN: stills_of(model, batch, source, None) for source in sources})
+    made.update(
+        {
+            source or WITHOUT_PRIOR: predict_instants(model, batch, source, None)
+            for source in sources
+        }
+    )
     base, read = batch.base[0, 1], batch.frames[0, 0]
     return [
-        Seen(key, name, base, images[0, 1], read, None, cycle_psnr(images, velocity, batch))
+        CheckedSample(
+            key, name, base, images[0, 1], read, None, cycle_psnr(images, velocity, batch)
+        )
         for name, (images, velocity) in made.items()
     ]
 

@@ -51,13 +51,13 @@ class Eager:
         """Do as `Gradients` says."""
         for parameter in self.objective.parameters():
             parameter.grad = None
-        return self.passed(batch, source, noise)
+        return self.backward(batch, source, noise)
 
-    def passed(
+    def backward(
         self, batch: Any, source: str | None, noise: torch.Tensor | None, once: bool = True
     ) -> Parts:
-        """Add gradients to those that are there; what is not passed `once` casts its weights to 16
-        bits anew each time."""
+        """Add gradients to those that are there; what is not backward `once` casts its weights to
+        16 bits anew each time."""
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.half, cache_enabled=once):
             parts: Parts = self.objective(batch, source, noise)
         parts["total"].backward()
@@ -70,7 +70,7 @@ class Captured:
     def __init__(self, eager: Eager) -> None:
         self.eager = eager
         self.parameters = list(eager.objective.parameters())
-        self.recordings: dict[str | None, _Recording] = {}
+        self.recordings: dict[str | None, _CapturedGraph] = {}
         self.gradients: dict[nn.Parameter, torch.Tensor] = {}
 
     def __call__(self, batch: Any, source: str | None, noise: torch.Tensor | None) -> Parts:
@@ -78,14 +78,14 @@ class Captured:
         if source not in self.recordings:
             self.recordings[source] = self._record(batch, source, noise)
         recording = self.recordings[source]
-        recording.take(batch, noise)
+        recording.copy_in(batch, noise)
         for parameter in self.parameters:
             used = parameter in recording.used
             parameter.grad = self.gradients[parameter] if used else None
         recording.graph.replay()
         return dict(recording.parts)
 
-    def _record(self, batch: Any, source: str | None, noise: torch.Tensor | None) -> _Recording:
+    def _record(self, batch: Any, source: str | None, noise: torch.Tensor | None) -> _CapturedGraph:
         own = type(batch)(**{f.name: getattr(batch, f.name).clone() for f in fields(batch)})
         started = None if noise is None else noise.to(own.base.device, copy=True)
         stream = torch.cuda.Stream()
@@ -102,12 +102,12 @@ class Captured:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             torch._foreach_zero_([self.gradients[p] for p in used])
-            parts = self.eager.passed(own, source, started, once=False)
-        return _Recording(graph, own, started, frozenset(used), parts)
+            parts = self.eager.backward(own, source, started, once=False)
+        return _CapturedGraph(graph, own, started, frozenset(used), parts)
 
 
 @dataclass(frozen=True)
-class _Recording:
+class _CapturedGraph:
     """A graph, the tensors that it reads, the parameters that it gives gradients, what it says."""
 
     graph: torch.cuda.CUDAGraph
@@ -116,7 +116,7 @@ class _Recording:
     used: frozenset[nn.Parameter]
     parts: Mapping[str, torch.Tensor]
 
-    def take(self, batch: Any, noise: torch.Tensor | None) -> None:
+    def copy_in(self, batch: Any, noise: torch.Tensor | None) -> None:
         """Copy a batch and its noise to where the graph reads them."""
         for f in fields(batch):
             getattr(self.batch, f.name).copy_(getattr(batch, f.name))

@@ -35,7 +35,7 @@ def write_graph(path: Path, checkpoint: Loaded, size: int) -> float:
     generator = torch.Generator().manual_seed(0)
     evidence = torch.rand((1, spec.evidence, size, size), generator=generator)
     scalars = torch.randn((1, spec.scalars), generator=generator)
-    graph = _Whole(checkpoint.model, None if source == "none" else source).eval()
+    graph = _WithPrior(checkpoint.model, None if source == "none" else source).eval()
     with torch.no_grad():
         expected = graph(evidence, scalars)
     with atomic_write(path) as part:
@@ -46,7 +46,7 @@ def write_graph(path: Path, checkpoint: Loaded, size: int) -> float:
     return difference
 
 
-class _Whole(nn.Module):
+class _WithPrior(nn.Module):
     """Prior and restorer in one."""
 
     def __init__(self, model: Restorer, source: PriorSource | None) -> None:

@@ -16,7 +16,7 @@ TICKS = 10_000  # a budget of steps or of seconds is counted in so many parts
 
 
 @dataclass(frozen=True)
-class Average:
+class WeightAverage:
     """The running average of a network's weights, which is what gets checked and exported."""
 
     ema: Any
@@ -32,9 +32,9 @@ class Average:
         self.ema.update(model, step=step)
 
 
-def make_average(model: nn.Module, decay: float) -> Average:
+def make_average(model: nn.Module, decay: float) -> WeightAverage:
     """Return the average of a network, so far the network itself."""
-    return Average(_timm("utils").ModelEmaV3(model, decay=decay, use_warmup=True))
+    return WeightAverage(_timm("utils").ModelEmaV3(model, decay=decay, use_warmup=True))
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, warm_up: float) -> Any:

@@ -16,20 +16,20 @@ from burst.machine import repeating_gradients
 from burst.models.restorer import Restorer
 from burst.progress import advance, part
 from burst.training.batches import Pool, random_of
-from burst.training.board import Board
-from burst.training.checks import Seen, beside, check, mean_gain
+from burst.training.board import TensorBoardLog
+from burst.training.checks import CheckedSample, check, mean_gain, with_parent_scores
 from burst.training.gradients import Gradients, make_gradients
 from burst.training.helpers import TICKS, make_average, make_scheduler
-from burst.training.losses import Aims, Objective, as_numbers, choose_source, draw_noise
+from burst.training.losses import LossSettings, Objective, as_numbers, choose_source, draw_noise
 from burst.training.pairs import CycleObjective, PairPool
 from burst.training.ranks import Ranks
 from burst.training.recipe import Training
 from burst.training.run import Run, State
 from burst.training.workers import Workers, as_time
 
-FIRST = 4  # samples of each level with which training begins
-LOOK_EVERY = 20  # steps between two looks at the loss
-NEWS = 20.0  # seconds between two lines of progress
+FIRST_SAMPLES = 4  # samples of each level with which training begins
+LOSS_EVERY = 20  # steps between two looks at the loss
+LOG_EVERY = 20.0  # seconds between two lines of progress
 SAVE_EVERY = 60.0  # seconds
 LEAST_CONTRAST = 0.02  # std, encoded
 WORST = -3.0  # dB; a network that spoils the classical image by more has lost its way
@@ -46,21 +46,21 @@ class Trainer:
     """One run: a network, what it is trained on, and where it is kept."""
 
     model: Restorer
-    guide: Restorer | None
+    teacher: Restorer | None
     settings: Training
     pool: Pool
     held_out: Pool
     workers: Workers
     run: Run
     ranks: Ranks
-    tell: Callable[[str], None]
+    log: Callable[[str], None]
     step: int = 0
     seconds: float = 0.0
     scores: Scores = field(default_factory=dict)
-    board: Board | None = None  # the first process has one
+    board: TensorBoardLog | None = None  # the first process has one
     parent: Restorer | None = None  # that training began with, where it needs no truth
-    of_parent: Scores = field(default_factory=dict)
-    compared: bool = False  # the wait for samples with the time of training
+    parent_scores: Scores = field(default_factory=dict)
+    warned: bool = False  # the wait for samples with the time of training
 
     def __post_init__(self) -> None:
         s = self.settings
@@ -76,9 +76,9 @@ class Trainer:
         )
         self.scheduler = make_scheduler(self.optimizer, s.warm_up)
         kind = CycleObjective if isinstance(self.pool, PairPool) else Objective
-        objective = kind(self.model, self.guide, Aims(s.loss, s.prior))
+        objective = kind(self.model, self.teacher, LossSettings(s.loss, s.prior))
         self.gradients: Gradients = make_gradients(self.ranks.wrap(objective), self.ranks, s)
-        self.told = self.saved = time.monotonic()
+        self.logged = self.saved = time.monotonic()
 
     def train(self) -> Scores:
         """Train until the budget is spent and return the PSNR on the samples held out.
@@ -99,18 +99,18 @@ class Trainer:
         while (share := self._share()) < 1:
             parts = self._step(share)
             self.step += 1
-            self.seconds = self.ranks.agree(time.monotonic() - started)
+            self.seconds = self.ranks.broadcast(time.monotonic() - started)
             advance(min(1.0, self._share()))
             last = self._share() >= 1
             check = last or self.step % self.settings.check_every == 0
-            if check or self.step % LOOK_EVERY == 0:
-                self._look(parts)
+            if check or self.step % LOSS_EVERY == 0:
+                self._check_loss(parts)
             if check:
                 self._check()
                 self._save()
             elif self.ranks.first and time.monotonic() > self.saved + SAVE_EVERY:
                 self._save()
-        self.ranks.meet()
+        self.ranks.wait_for_all()
         return self.scores
 
     def state(self) -> State:
@@ -133,26 +133,26 @@ class Trainer:
 
     def _begin(self) -> None:
         if self.ranks.first:
-            self.board = Board(self.run.board, self.step)
-            first = [key for key in self.pool.keys if key.index < FIRST]
+            self.board = TensorBoardLog(self.run.board, self.step)
+            first = [key for key in self.pool.keys if key.index < FIRST_SAMPLES]
             self._wait(first)
             if self.settings.seconds:
-                self._compare_with_samples(self.settings.seconds - self.seconds)
-        self.ranks.meet()
+                self._warn_if_samples_are_slow(self.settings.seconds - self.seconds)
+        self.ranks.wait_for_all()
 
     def _wait(self, keys: Sequence[SampleKey]) -> None:
         """Wait for samples, while training stands where it is."""
         share = min(1.0, self._share())
         with part("waiting for samples", share, share):
-            self.workers.wait(keys, self.tell)
+            self.workers.wait(keys, self.log)
 
-    def _compare_with_samples(self, left: float) -> None:
+    def _warn_if_samples_are_slow(self, left: float) -> None:
         """Warn where samples take longer than the training that is `left`, in seconds."""
-        self.compared = True
+        self.warned = True
         keys = (*self.pool.keys, *self.held_out.keys)
         missing = self.workers.seconds_left(keys)
         if missing is not None and missing > left:
-            self.tell(
+            self.log(
                 f"samples are the wait: those that are missing take another {as_time(missing)}, and"
                 f" training {as_time(left)}, most of it on few samples. Make them beforehand by"
                 f" burst train --prepare-only {self.settings.samples}, with the same --images,"
@@ -178,7 +178,7 @@ class Trainer:
         self.average.update(self.model, self.step)
         return parts
 
-    def _look(self, parts: dict[str, torch.Tensor]) -> None:
+    def _check_loss(self, parts: dict[str, torch.Tensor]) -> None:
         numbers = as_numbers(parts)
         for name in ("total", "gradient"):
             if not math.isfinite(numbers[name]):
@@ -189,11 +189,11 @@ class Trainer:
                 )
         if self.board:
             self.board.losses(self.step, self.optimizer.param_groups[0]["lr"], numbers)
-            if time.monotonic() > self.told + NEWS:
-                self.told = time.monotonic()
-                self.tell(self._news(numbers["image"]))
-                if not self.compared:
-                    self._compare_with_samples(self._left())
+            if time.monotonic() > self.logged + LOG_EVERY:
+                self.logged = time.monotonic()
+                self.log(self._progress_line(numbers["image"]))
+                if not self.warned:
+                    self._warn_if_samples_are_slow(self._left())
 
     def _left(self) -> float:
         """Return the seconds of training that are left at this pace."""
@@ -201,7 +201,7 @@ class Trainer:
         share = min(1.0, self._share())
         return self.seconds / share * (1 - share)
 
-    def _news(self, loss: float) -> str:
+    def _progress_line(self, loss: float) -> str:
         share, left = min(1.0, self._share()), as_time(self._left())
         samples = f"{len(self.pool.samples)} of {len(self.pool.keys)} samples"
         pace = self.step / self.seconds
@@ -218,11 +218,11 @@ class Trainer:
             assert isinstance(model, Restorer)
             model.eval()
             scores = check(model, self.held_out, self.held_out.keys, self._show)
-            self.scores = beside(scores, self._parent_scores())
+            self.scores = with_parent_scores(scores, self._parent_scores())
             self.board.scores(self.step, self.scores)
-            self.tell(f"step {self.step}: " + in_words(self.scores))
-        self.ranks.meet()
-        gain = self.ranks.agree(mean_gain(self.scores) if self.board else 0.0)
+            self.log(f"step {self.step}: " + scores_text(self.scores))
+        self.ranks.wait_for_all()
+        gain = self.ranks.broadcast(mean_gain(self.scores) if self.board else 0.0)
         if not gain > WORST:
             raise TrainingError(
                 f"{self.run.folder}: expected an image no worse than the classical one, found it"
@@ -232,12 +232,14 @@ class Trainer:
 
     def _parent_scores(self) -> Scores:
         """Return what the network that training began with reaches on the same samples."""
-        if self.parent is not None and not self.of_parent:
+        if self.parent is not None and not self.parent_scores:
             self.parent.eval()
-            self.of_parent = check(self.parent, self.held_out, self.held_out.keys, lambda _: None)
-        return self.of_parent
+            self.parent_scores = check(
+                self.parent, self.held_out, self.held_out.keys, lambda _: None
+            )
+        return self.parent_scores
 
-    def _show(self, seen: Seen) -> None:
+    def _show(self, seen: CheckedSample) -> None:
         assert self.board
         name = f"{seen.key.noise_level}/{seen.source}: classical, network, truth"
         self.board.picture(self.step, name, [seen.base, seen.output, seen.truth])
@@ -256,7 +258,7 @@ class Trainer:
             self.run.save_network(self.state(), len(samples), [s.level for s in seen])
 
 
-def in_words(scores: Scores) -> str:
+def scores_text(scores: Scores) -> str:
     """Return the scores in one line."""
     return "; ".join(
         f"{level} " + ", ".join(f"{name} {psnr:.2f}" for name, psnr in images.items()) + " dB"

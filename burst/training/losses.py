@@ -21,7 +21,7 @@ PEAKED = 2.0  # root mean square of an image's errors over their mean absolute, 
 
 
 @dataclass(frozen=True)
-class Aims:
+class LossSettings:
     """How errors of the image count, and the weight of a student's prior against its teacher's."""
 
     loss: Loss
@@ -31,11 +31,11 @@ class Aims:
 class Objective(nn.Module):
     """A network with its loss, as one module: all gradients come from one forward pass."""
 
-    def __init__(self, model: Restorer, guide: Restorer | None, aims: Aims) -> None:
+    def __init__(self, model: Restorer, teacher: Restorer | None, settings: LossSettings) -> None:
         super().__init__()
-        self.model, self.aims = model, aims
-        # In a list, so that a guide is no part of what is trained.
-        self.guides = [guide] if guide else []
+        self.model, self.settings = model, settings
+        # In a list, so that a teacher is no part of what is trained.
+        self.teachers = [teacher] if teacher else []
 
     def forward(
         self, batch: Batch, source: PriorSource | None, noise: torch.Tensor | None
@@ -43,15 +43,15 @@ class Objective(nn.Module):
         """Return the loss, "total", and its parts; the prior's statistics come along."""
         tokens = prior_of(self.model, batch, source, noise)
         output = batch.base + self.model(batch.evidence, batch.scalars, tokens)
-        error_of = {"absolute": charbonnier, "squared": squared}[self.aims.loss]
+        error_of = {"absolute": charbonnier, "squared": squared}[self.settings.loss]
         parts = {"image": error_of(output, batch.truth, batch.error)}
         total = parts["image"]
         if tokens is not None:
             parts.update(prior_mean=tokens.mean(), prior_std=tokens.std())
-            for guide in self.guides:
-                wanted = _taught(guide, batch)
+            for teacher in self.teachers:
+                wanted = _teacher_tokens(teacher, batch)
                 parts["prior"] = (tokens - wanted).abs().mean()
-                total = total + self.aims.prior * parts["prior"]
+                total = total + self.settings.prior * parts["prior"]
         return {"total": total, **parts}
 
 
@@ -105,8 +105,8 @@ def squared(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> to
 
 
 @torch.no_grad()
-def _taught(guide: Restorer, batch: Batch) -> torch.Tensor:
-    tokens = guide.prior(batch.evidence, batch.scalars, "truth", batch.truth)
+def _teacher_tokens(teacher: Restorer, batch: Batch) -> torch.Tensor:
+    tokens = teacher.prior(batch.evidence, batch.scalars, "truth", batch.truth)
     assert tokens is not None
     return tokens
 

@@ -54,7 +54,7 @@ class Order:
         return tomli_w.dumps({**table, "parent": self.parent or ""})
 
 
-def carry_out(order: Order, tell: Callable[[str], None]) -> list[Path]:
+def carry_out(order: Order, log: Callable[[str], None]) -> list[Path]:
     """Train what is asked for and return the files of the networks.
 
     ConfigError, CheckpointError or TrainingError say what is wrong.
@@ -66,7 +66,7 @@ def carry_out(order: Order, tell: Callable[[str], None]) -> list[Path]:
     with joined(order.device) as ranks:
         for one, begin, end in zip(orders, [0.0, *ends], ends, strict=False):
             with part("training" if len(one.levels) > 1 else one.levels[0], begin, end):
-                networks.append(_train(one, ranks, tell))
+                networks.append(_train(one, ranks, log))
     return networks
 
 
@@ -82,12 +82,12 @@ def each_level(order: Order) -> list[Order]:
     ]
 
 
-def _train(order: Order, ranks: Ranks, tell: Callable[[str], None]) -> Path:
+def _train(order: Order, ranks: Ranks, log: Callable[[str], None]) -> Path:
     parent = load(network_of(order.parent), "cpu") if order.parent else None
     order = replace(order, recipe=_complete(order.recipe, parent))
     if ranks.first:
-        tell(f"{order.folder}: recipe {order.recipe.name}, {', '.join(order.levels)}")
-    trainer = _trainer(order, parent, ranks, tell)
+        log(f"{order.folder}: recipe {order.recipe.name}, {', '.join(order.levels)}")
+    trainer = _trainer(order, parent, ranks, log)
     try:
         trainer.train()
     finally:
@@ -107,14 +107,14 @@ def _complete(recipe: Recipe, parent: Loaded | None) -> Recipe:
 
 
 def _trainer(
-    order: Order, parent: Loaded | None, ranks: Ranks, tell: Callable[[str], None]
+    order: Order, parent: Loaded | None, ranks: Ranks, log: Callable[[str], None]
 ) -> Trainer:
     settings, network = order.recipe.training, order.recipe.network
     assert network is not None
     run = Run(order.folder, partial(make_card, order, ranks, parent.card if parent else None))
     if ranks.first:
         run.begin(order.settings(), order.resume)
-    ranks.meet()
+    ranks.wait_for_all()
     state = run.latest()
     keys = keys_of(order.levels, settings.samples, settings.held_out)
     workers = Workers(order.collection, keys)
@@ -132,15 +132,15 @@ def _trainer(
     )
     model = make_network(network, settings.seed, parent).to(ranks.device)
     taught = parent is not None and (of_pairs or parent.card.spec.teacher)
-    guide = parent.model.to(ranks.device) if parent and taught else None
-    if isinstance(pool, PairPool) and guide:
+    teacher = parent.model.to(ranks.device) if parent and taught else None
+    if isinstance(pool, PairPool) and teacher:
         pool.margin = MARGIN
-    trainer = Trainer(model, guide, settings, pool, held_out, workers, run, ranks, tell)
+    trainer = Trainer(model, teacher, settings, pool, held_out, workers, run, ranks, log)
     if parent and not parent.card.spec.teacher:
         trainer.parent = parent.model.to(ranks.device)
     if state:
         trainer.restore(state)
-        tell(f"{order.folder}: goes on after step {state.step}")
+        log(f"{order.folder}: goes on after step {state.step}")
     return trainer
 
 

@@ -19,13 +19,13 @@ from burst.data.samples.turbulence import SampleKey
 from burst.models.restorer import PriorSource, Restorer
 from burst.ops.rolling.rerender import MovingImage, rerender
 from burst.training.batches import LEAST_ERROR, Pool
-from burst.training.losses import EPSILON, Aims, charbonnier
+from burst.training.losses import EPSILON, LossSettings, charbonnier
 
 MARGIN = 32  # px that a teacher sees around what its student does
 LARGEST_CORRECTION = 8.0  # px a readout, of velocity for an output of 1
-SMOOTH = 1.0  # weight of the total variation of the velocity's correction
+SMOOTH_WEIGHT = 1.0  # weight of the total variation of the velocity's correction
 CALM = 0.1  # px; less variation hardly pulls, or it would drown what the images say
-TAUGHT = 1.0  # weight of the error against the teacher
+TEACHER_WEIGHT = 1.0  # weight of the error against the teacher
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class PairPool(Pool):
 class CycleObjective(nn.Module):
     """A network with the loss of what it makes of pairs against the pairs themselves."""
 
-    def __init__(self, model: Restorer, teacher: Restorer | None, _: Aims) -> None:
+    def __init__(self, model: Restorer, teacher: Restorer | None, _: LossSettings) -> None:
         super().__init__()
         self.model = model
         self.teachers = [teacher] if teacher else []
@@ -108,22 +108,22 @@ class CycleObjective(nn.Module):
             batch = batch.without(MARGIN)
         with torch.no_grad():
             unit = cycle_error(batch.base, batch.velocity, batch).clamp(min=LEAST_ERROR)
-        images, corrected = stills_of(self.model, batch, source, noise)
+        images, corrected = predict_instants(self.model, batch, source, noise)
         parts = {
             "image": (cycle_error(images, corrected, batch) / unit).mean(),
             "smooth": variation(corrected - batch.velocity),
         }
-        total = parts["image"] + SMOOTH * parts["smooth"]
+        total = parts["image"] + SMOOTH_WEIGHT * parts["smooth"]
         for teacher in self.teachers:
             with torch.no_grad():
-                wanted, _ = stills_of(teacher, whole, source, None)
+                wanted, _ = predict_instants(teacher, whole, source, None)
             inside = wanted[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
             parts["taught"] = charbonnier(images, inside, rearrange(unit, "b -> b 1 1 1"))
-            total = total + TAUGHT * parts["taught"]
+            total = total + TEACHER_WEIGHT * parts["taught"]
         return {"total": total, **parts}
 
 
-def stills_of(
+def predict_instants(
     model: Restorer, batch: PairBatch, source: PriorSource | None, noise: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return images [b, 3, h, w] and velocities [b, 3, 2, h, w] as a network makes them."""
@@ -138,7 +138,7 @@ def stills_of(
     return batch.base + output[:, :, 0], batch.velocity + LARGEST_CORRECTION * output[:, :, 1:]
 
 
-def rendered(
+def render_frames(
     images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch
 ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Return what was rendered, what was read, and where it counts, each [b, h, w]: both frames,
@@ -165,7 +165,7 @@ def cycle_psnr(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) -
     """Return the PSNR (dB, encoded) of what is rendered against what was read."""
     errors = [
         (((made - read) * there).square().sum() / there.sum().clamp(min=1))
-        for made, read, there in rendered(images, velocity, batch)
+        for made, read, there in render_frames(images, velocity, batch)
     ]
     return float(-10 * torch.stack(errors).mean().clamp(min=1e-10).log10())
 
@@ -175,7 +175,7 @@ def cycle_error(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) 
     of sqrt(error^2 + epsilon^2) - epsilon where both are known."""
     # In half precision what is rendered would be rounded more than it errs.
     with torch.autocast(images.device.type, enabled=False):
-        frames = rendered(images, velocity, batch)
+        frames = render_frames(images, velocity, batch)
     found = []
     for made, read, there in frames:
         error = (made - read).float()

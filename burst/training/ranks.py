@@ -36,7 +36,7 @@ class Ranks:
         # A batch takes its prior from one source and leaves the parameters of the other unused.
         return nn.parallel.DistributedDataParallel(objective, find_unused_parameters=True)
 
-    def agree(self, number: float) -> float:
+    def broadcast(self, number: float) -> float:
         """Return the number of the first process, in all processes."""
         if self.count == 1:
             return number
@@ -44,7 +44,7 @@ class Ranks:
         distributed.broadcast(shared, 0)
         return float(shared)
 
-    def meet(self) -> None:
+    def wait_for_all(self) -> None:
         """Wait until all processes are here."""
         if self.count > 1:
             distributed.barrier()

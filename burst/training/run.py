@@ -1,7 +1,8 @@
 """The folder of a run: its recipe, its latest state, the network so far, and its curves.
 
 `recipe.toml` holds all settings, `state.pt` what is needed to go on, `network.safetensors` the
-averaged weights as `burst run` takes them, with their card beside it, `board/` is for TensorBoard.
+averaged weights as `burst run` takes them, with their card with_parent_scores it, `board/` is for
+TensorBoard.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from burst.progress import advance
 
 NICENESS = 10
 POLL = 1.0  # seconds
-NEWS = 30.0  # seconds between two lines of progress
+LOG_EVERY = 30.0  # seconds between two lines of progress
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class SamplesError(RuntimeError):
@@ -56,7 +56,7 @@ class Workers:
             return None
         return missing * (time.monotonic() - self.started) / max(made, 1)
 
-    def wait(self, keys: Sequence[SampleKey], tell: Tell) -> None:
+    def wait(self, keys: Sequence[SampleKey], log: Log) -> None:
         """Wait until the samples of `keys` are there; SamplesError if nobody makes them."""
         begun, told = time.monotonic(), time.monotonic()
         known = len(self.collection.present(keys))
@@ -66,10 +66,10 @@ class Workers:
                 # The last one may have finished between the two looks.
                 if len(self.collection.present(keys)) == len(keys):
                     return
-                raise SamplesError(self._obituary(len(keys) - there))
-            if time.monotonic() > told + NEWS:
+                raise SamplesError(self._missing_message(len(keys) - there))
+            if time.monotonic() > told + LOG_EVERY:
                 told = time.monotonic()
-                tell(_progress(there, len(keys), there - known, told - begun))
+                log(_progress(there, len(keys), there - known, told - begun))
             time.sleep(POLL)
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class Workers:
         for process in self.processes:
             process.join()
 
-    def _obituary(self, missing: int) -> str:
+    def _missing_message(self, missing: int) -> str:
         if not self.processes:
             return (
                 f"{self.collection.folder}: expected {missing} more samples, and no process makes"

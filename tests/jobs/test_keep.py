@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from burst.jobs.keep import Keeper
+from burst.jobs.keep import StageFiles
 from burst.jobs.pack import pack, unpack
 from burst.pipeline import Pipeline, Step
 from burst.records import Burst, NoiseModel, Report, Sensor, Shutter, Stack
@@ -65,7 +65,7 @@ def burst():
 
 def test_record_of_ones_own_is_kept_without_being_registered(tmp_path, burst):
     steps = (Step("one", SimpleNamespace(), None), Step("two", SimpleNamespace(), None))
-    keeper = Keeper(tmp_path, {"one": "1", "two": "2"})
+    keeper = StageFiles(tmp_path, {"one": "1", "two": "2"})
     report = Report().begin("one", {}).note(found=1)
     first = replace(burst, image=torch.ones(8, 8), left_out={1: "dark"}, report=report)
     second = replace(first, toy=TOY, image=None, report=report.begin("two", {}).warn("few"))

@@ -18,15 +18,15 @@ from burst.network.card import LevelRange, card_text
 from burst.network.checkpoint import (
     FORMAT,
     CheckpointError,
+    all_checkpoints,
     candidates,
     choose,
     digests,
-    doubt,
     find,
-    found,
     inspect,
     load,
     name_of,
+    range_warning,
     read_card,
     save,
 )
@@ -59,8 +59,8 @@ def test_variable_comes_before_the_working_folder(folder, tmp_path):
     write(tmp_path / "checkpoints/medium.safetensors")
     mine = write(folder / "medium.safetensors")
     assert find("medium") == mine
-    assert mine in found()
-    assert len([path for path in found() if path.stem == "medium"]) == 1
+    assert mine in all_checkpoints()
+    assert len([path for path in all_checkpoints() if path.stem == "medium"]) == 1
 
 
 def test_missing_checkpoint_says_where_it_looked(folder):
@@ -273,8 +273,8 @@ def test_the_narrowest_range_that_holds_the_stack_is_chosen(three, level, name):
 
 def test_a_stack_outside_of_the_range_is_doubted():
     card = tiny_card(level=HARD)
-    assert doubt(card, Level(0.05, 2)) is None
-    assert doubt(card, Level(0.9, 2)) == (
+    assert range_warning(card, Level(0.05, 2)) is None
+    assert range_warning(card, Level(0.9, 2)) == (
         "This stack has noise 0.9 at mid grey and displacements of 2 px; 'tiny' was trained on 0.01"
         " to 0.1 and 1 to 4 px. The result may be worse than that of --pipeline classical."
     )

@@ -30,7 +30,8 @@ def test_row_motion_is_drawn_over_the_time_of_each_row(burst: Burst) -> None:
     drawing = draw_row_motion(burst)
     assert drawing is not None
     time = np.asarray(drawing.figure.axes[0].lines[0].get_xdata())
-    # 40 rows of 0.2 ms fill 0.4 of a frame of 20 ms; the exposure's middle is 0.5 ms late.
+    # 40 rows of 0.2 ms fill 0.4 of a frame of 20 ms; the exposure's middle is 0.5 ms
+    # late.
     np.testing.assert_allclose([np.nanmin(time), np.nanmax(time)], [0.025, 7 + 0.025 + 0.39])
     assert np.isnan(time).sum() == 8
 

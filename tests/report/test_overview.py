@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from browser import Page, needs_browser
 
-from burst.report.overview import Row, overview_facts, render_overview
+from burst.report.overview import StackRow, overview_facts, render_overview
 
 STACKS = 192
 
 
-def row_of(number: int) -> Row:
+def row_of(number: int) -> StackRow:
     """Return the row of a stack; every tenth has no truth."""
-    return Row(
+    return StackRow(
         name=f"stack{number}",
         report=f"stack{number}/report.html",
         pictures={"before": f"pictures/{number} a.jpg", "after": f"pictures/{number} b.jpg"},
@@ -29,13 +29,13 @@ def row_of(number: int) -> Row:
 
 
 def test_failed_stacks_come_first_with_their_reason() -> None:
-    rows = [row_of(1), Row("bad", failure="bad.npy: expected frames, found <nothing>.")]
+    rows = [row_of(1), StackRow("bad", failure="bad.npy: expected frames, found <nothing>.")]
     page = render_overview("night", "0.1.0", rows)
     assert page.index("bad.npy: expected frames, found &lt;nothing&gt;.") < page.index("stack1")
 
 
 def test_facts_count_what_there_is() -> None:
-    facts = dict(overview_facts([row_of(1), row_of(3), row_of(10), Row("bad", failure="x")]))
+    facts = dict(overview_facts([row_of(1), row_of(3), row_of(10), StackRow("bad", failure="x")]))
     assert facts == {
         "Stacks": "4",
         "Restored": "3",
@@ -47,7 +47,7 @@ def test_facts_count_what_there_is() -> None:
 
 
 def test_unknown_is_a_dash_and_links_are_quoted() -> None:
-    page = render_overview("night", "0.1.0", [Row("a b", report="a b/report.html")])
+    page = render_overview("night", "0.1.0", [StackRow("a b", report="a b/report.html")])
     assert page.count("\N{EN DASH}</td>") == 5
     assert 'href="a%20b/report.html#overview"' in page
 

@@ -8,7 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from burst.config import ConfigError
-from burst.training.board import Board
+from burst.training.board import TensorBoardLog
 from burst.training.order import carry_out
 
 
@@ -27,4 +27,4 @@ def test_run_shows_curves_pictures_and_priors(make_order):
 def test_missing_tensorboard_is_explained(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ConfigError, match=r"pip install 'burst-restoration\[train\]'"):
-        Board(tmp_path, 0)
+        TensorBoardLog(tmp_path, 0)

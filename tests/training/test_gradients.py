@@ -12,7 +12,7 @@ from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.training.batches import Batch
 from burst.training.gradients import Captured, Eager, make_gradients
-from burst.training.losses import Aims, Objective, draw_noise
+from burst.training.losses import LossSettings, Objective, draw_noise
 from burst.training.ranks import Ranks
 from burst.training.recipe import Training
 
@@ -25,7 +25,7 @@ def objective():
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    return Objective(model, None, Aims("absolute", 0.1))
+    return Objective(model, None, LossSettings("absolute", 0.1))
 
 
 def batch_of(seed):
@@ -36,25 +36,25 @@ def batch_of(seed):
 
 
 class Graph:
-    """Does again what was passed while it recorded."""
+    """Repeats the passes that were made while it recorded."""
 
     def replay(self):
         eager, given, told = self.work
         torch._foreach_zero_([p.grad for p in eager.objective.parameters() if p.grad is not None])
-        for name, value in self.passed(eager, *given).items():
+        for name, value in self.backward(eager, *given).items():
             told[name].data.copy_(value.detach())
 
 
 @pytest.fixture
 def recorder(monkeypatch):
     """Have CUDA's recorder do all again on the CPU."""
-    recording, passed = [], Eager.passed
+    recording, backward = [], Eager.backward
 
     def watched(self, *given, once=True):
-        parts = passed(self, *given, once)
+        parts = backward(self, *given, once)
         assert once != bool(recording)
         if recording:
-            recording[-1].work, recording[-1].passed = (self, given, parts), passed
+            recording[-1].work, recording[-1].backward = (self, given, parts), backward
         return parts
 
     @contextmanager
@@ -64,7 +64,7 @@ def recorder(monkeypatch):
         recording.pop()
 
     stream = SimpleNamespace(wait_stream=lambda _: None)
-    monkeypatch.setattr(Eager, "passed", watched)
+    monkeypatch.setattr(Eager, "backward", watched)
     for name, value in {
         "Stream": lambda: stream,
         "current_stream": lambda: stream,

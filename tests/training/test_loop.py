@@ -165,7 +165,7 @@ def test_broken_state_is_explained(make_order):
 def test_the_countdown_never_turns_negative(make_order, monkeypatch):
     said = []
     monkeypatch.setattr(loop, "NEWS", -1.0)
-    monkeypatch.setattr(loop, "LOOK_EVERY", 1)
+    monkeypatch.setattr(loop, "LOSS_EVERY", 1)
     # The last look comes when the budget is long spent.
     carry_out(make_order("plain", "training.seconds=0.2", "training.steps=1"), said.append)
     left = [line for line in said if line.endswith("left")]

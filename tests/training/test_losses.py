@@ -11,7 +11,7 @@ from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.training.batches import Batch, random_of
 from burst.training.losses import (
-    Aims,
+    LossSettings,
     Objective,
     charbonnier,
     choose_source,
@@ -22,7 +22,7 @@ from burst.training.losses import (
 
 SPEC = {"evidence": 2, "scalars": 3, "width": 8, "depths": (1, 1), "prior_width": 8,
         "head_width": 8}  # fmt: skip
-AIMS = Aims("absolute", prior=0.5)
+AIMS = LossSettings("absolute", prior=0.5)
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def network(**fields):
     return Restorer(RestorerSpec(**{**SPEC, **fields}))
 
 
-def loss(model, batch, source, guide=None):
-    return Objective(model, guide, AIMS)(
+def loss(model, batch, source, teacher=None):
+    return Objective(model, teacher, AIMS)(
         batch, source, draw_noise(model, 2, source, random_of(0, 0))
     )
 
@@ -75,7 +75,7 @@ def test_squared_errors_ask_for_the_mean_and_absolute_ones_for_the_median():
 @pytest.mark.parametrize("loss", ["absolute", "squared"])
 def test_gradients_follow_the_loss_that_is_chosen(batch, loss):
     model = network(prior="none")
-    parts = Objective(model, None, Aims(loss, 0.1))(batch, None, None)
+    parts = Objective(model, None, LossSettings(loss, 0.1))(batch, None, None)
     parts["total"].backward()
     of = {"absolute": charbonnier, "squared": squared}[loss]
     assert float(parts["image"].detach()) == pytest.approx(
@@ -85,8 +85,8 @@ def test_gradients_follow_the_loss_that_is_chosen(batch, loss):
 
 
 def test_total_is_the_weighted_sum(batch):
-    guide = network(prior="grid", teacher=True)
-    parts = loss(network(prior="grid"), batch, "encoder", guide)
+    teacher = network(prior="grid", teacher=True)
+    parts = loss(network(prior="grid"), batch, "encoder", teacher)
     expected = parts["image"] + 0.5 * parts["prior"]
     assert float(parts["total"].detach()) == pytest.approx(float(expected.detach()))
 
@@ -100,11 +100,11 @@ def test_first_image_is_the_classical_one(batch):
 
 @pytest.mark.parametrize("source", ["encoder", "diffusion"])
 def test_student_learns_its_teacher_s_prior(batch, source):
-    model, guide = network(), network(teacher=True)
-    loss(model, batch, source, guide)["prior"].backward()
+    model, teacher = network(), network(teacher=True)
+    loss(model, batch, source, teacher)["prior"].backward()
     moved = {name.partition(".")[0] for name, p in model.named_parameters() if p.grad is not None}
     assert moved == ({"encoder"} if source == "encoder" else {"encoder", "denoiser"})
-    assert all(p.grad is None for p in guide.parameters())
+    assert all(p.grad is None for p in teacher.parameters())
 
 
 def test_guide_is_not_trained():

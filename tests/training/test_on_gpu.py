@@ -50,9 +50,9 @@ def make_trainer(collection, make_order, monkeypatch):
             for parameter in model.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
         model = model.to(device)
-        guide = copy.deepcopy(model) if network.teacher else None
+        teacher = copy.deepcopy(model) if network.teacher else None
         ranks = Ranks(device=device)
-        return Trainer(model, guide, settings, *held_out, None, None, ranks, print)
+        return Trainer(model, teacher, settings, *held_out, None, None, ranks, print)
 
     return make
 

@@ -18,7 +18,7 @@ from burst.network.checkpoint import read_card
 from burst.network.preparation import Preparation
 from burst.records import Shutter
 from burst.training.batches import random_of
-from burst.training.losses import Aims
+from burst.training.losses import LossSettings
 from burst.training.order import Order, carry_out
 from burst.training.pairs import (
     MARGIN,
@@ -26,7 +26,7 @@ from burst.training.pairs import (
     PairBatch,
     PairPool,
     cycle_psnr,
-    stills_of,
+    predict_instants,
     variation,
 )
 from burst.training.recipe import load_recipe, with_pairs
@@ -95,7 +95,7 @@ def test_mirrored_columns_move_the_other_way(pool):
 
 def test_a_network_that_knows_nothing_yet_gives_what_geometry_made(pool):
     batch = pool.whole(KEY)
-    images, velocity = stills_of(network(), batch, "encoder", None)
+    images, velocity = predict_instants(network(), batch, "encoder", None)
     assert torch.equal(images, batch.base)
     assert torch.equal(velocity, batch.velocity)
 
@@ -110,7 +110,7 @@ def test_training_mends_what_geometry_got_wrong(pool):
     batch = pool.whole(KEY)
     spoiled = replace(batch, base=batch.base + 0.1, evidence=batch.evidence + 0.1)
     model = network()
-    objective = CycleObjective(model, None, Aims("absolute", 0.1))
+    objective = CycleObjective(model, None, LossSettings("absolute", 0.1))
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     for _ in range(25):
         parts = objective(spoiled.without(24), "encoder", None)
@@ -118,7 +118,7 @@ def test_training_mends_what_geometry_got_wrong(pool):
         parts["total"].backward()
         optimizer.step()
     with torch.no_grad():
-        images, velocity = stills_of(model, spoiled, "encoder", None)
+        images, velocity = predict_instants(model, spoiled, "encoder", None)
     before = cycle_psnr(spoiled.base, spoiled.velocity, spoiled)
     assert cycle_psnr(images, velocity, spoiled) > before + 3
 
@@ -131,7 +131,7 @@ def test_a_teacher_that_sees_more_around_teaches_what_it_saw(pool):
     with torch.no_grad():
         for parameter in teacher.backbone.head.parameters():
             parameter.add_(0.05)
-    parts = CycleObjective(student, teacher, Aims("absolute", 0.1))(batch, "encoder", None)
+    parts = CycleObjective(student, teacher, LossSettings("absolute", 0.1))(batch, "encoder", None)
     assert float(parts["taught"].detach()) > 0.01
     parts["total"].backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())

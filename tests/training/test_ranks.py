@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 def test_alone_without_torchrun():
     with joined("cpu") as ranks:
         assert (ranks.rank, ranks.count, ranks.first) == (0, 1, True)
-        assert ranks.agree(3.5) == 3.5
+        assert ranks.broadcast(3.5) == 3.5
 
 
 def test_two_processes_end_with_the_same_weights(collection, tmp_path):

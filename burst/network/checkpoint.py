@@ -95,7 +95,7 @@ def candidates(name: str) -> list[Path]:
 
 
 def choose(level: Level) -> Path:
-    """Return the checkpoint with the narrowest range that holds a stack, else the nearest one.
+    """Return the checkpoint with the narrowest range that contains a level, else the nearest one.
 
     Teachers are left out, networks for shutters, and what is used by name alone. `range_warning`
     says whether the stack lies outside.

@@ -1,4 +1,4 @@
-"""Draw a result at a glance: a frame, the image, the weights, the blur."""
+"""Draw a result as one figure: a frame, the image, the weights, the PSF."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ JPEG_QUALITY = 80
 
 @dataclass(frozen=True)
 class Filmstrip:
-    """A strip of `count` pictures below one another, as a data URI; the size of one; words."""
+    """A strip of `count` pictures below one another as a data URI, the size of one, a caption."""
 
     uri: str
     count: int
@@ -27,7 +27,7 @@ class Filmstrip:
 
 
 def film_of(instants: Instants) -> Filmstrip | None:
-    """Return the images of instants as a film, evenly chosen where they are many; None of one."""
+    """Return the images of instants as a filmstrip, evenly sampled if many; None for one image."""
     images, burst = instants.images, instants.burst
     if len(images) < 2:
         return None

@@ -13,16 +13,16 @@ REASONS_SHOWN = 4  # in a caption; all of them stand in the table of the stage
 
 
 def numbers_of(burst: Burst) -> np.ndarray:
-    """Return the stack's numbers [m] of the frames that the fields of a burst hold."""
+    """Return the numbers in the stack of the used frames [m]."""
     if burst.kept is None:
         return np.arange(burst.stack.count)
     return np.asarray(burst.kept.detach().cpu().numpy())
 
 
 def by_frame(burst: Burst, values: np.ndarray, missing: float = np.nan) -> np.ndarray:
-    """Return values [m, ...] by the number of the frame in the stack [n, ...].
+    """Return values of the used frames [m, ...] as values of all frames of the stack [n, ...].
 
-    `missing` stands for frames that were left out; values of all frames are left as they are.
+    Frames that were left out get `missing`; values that are of all frames are returned unchanged.
     """
     numbers = numbers_of(burst)
     if len(values) != len(numbers) or len(values) == burst.stack.count:
@@ -33,7 +33,8 @@ def by_frame(burst: Burst, values: np.ndarray, missing: float = np.nan) -> np.nd
 
 
 def kept_frames(burst: Burst) -> np.ndarray:
-    """Return which frames of the stack count [n] bool: by their weights, else by what is noted."""
+    """Return which frames of the stack are used [n] bool, by their weights or else by the
+    report."""
     if burst.weights is not None:
         weights = burst.weights.detach().cpu().double().numpy()
         return np.asarray(by_frame(burst, weights, 0.0) > 0)
@@ -42,7 +43,8 @@ def kept_frames(burst: Burst) -> np.ndarray:
 
 
 def left_out(burst: Burst) -> str:
-    """Say in a sentence each which frames were left out, and why; nothing where none was."""
+    """Return one sentence per reason with the frames that were left out; empty if there are
+    none."""
     found: dict[str, list[int]] = {}
     for stage in ("screen", "select"):
         for frame, reason in burst.report.numbers(stage).get("reasons", {}).items():
@@ -72,7 +74,7 @@ def draw_gain(burst: Burst) -> Drawing | None:
 
 
 def _kind(reason: str) -> str:
-    """Return what several frames have in common of a reason that names numbers."""
+    """Return a reason without its numbers, so that several frames share it."""
     if reason.startswith("the same as"):
         return "the same as an earlier one"
     if "less" in reason or "sharpness" in reason:

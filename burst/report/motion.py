@@ -1,4 +1,4 @@
-"""Plots of what moved: the whole frame, its rows, and the air in front of every pixel."""
+"""Plots of motion: of whole frames, of rows, and the air's displacement of every pixel."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def draw_path(burst: Burst) -> Drawing | None:
     axes.set(xlabel="time (frames)", ylabel="camera's path (px)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     words = (
-        "By what the ways of all points are bent alike, steady motion left out; the camera shakes"
-        f" by {table['strength']:.2f} px rms."
+        "From the acceleration that all points share, without steady motion; the camera shakes by"
+        f" {table['strength']:.2f} px rms."
     )
     return Drawing("path", "Path of the camera", words, words, figure)
 
@@ -143,7 +143,8 @@ def _row_times(burst: Burst) -> np.ndarray:
 
 
 def _kept_frames(burst: Burst) -> np.ndarray:
-    """Return the places, in the flow, of the frames that count [m]; all where none is weighed."""
+    """Return the places [m] in the flow of the frames with a weight above 0; all without
+    weights."""
     if burst.weights is None or not bool((burst.weights > 0).any()):
         return np.arange(len(numbers_of(burst)))
     return np.flatnonzero(burst.weights.detach().cpu().numpy() > 0)

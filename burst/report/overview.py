@@ -13,7 +13,7 @@ TEMPLATE = "overview.html.j2"
 
 @dataclass(frozen=True)
 class StackRow:
-    """One stack: its name, links relative to the page, and what is known; None where nothing is.
+    """One stack: its name, links relative to the page, and measured values; None if unknown.
 
     `level` is the place and the name of a noise level; `noise` is a standard deviation at mid grey,
     of white; `displacement` is px rms; `psnr` is dB; `failure` says why there is no image.
@@ -40,7 +40,7 @@ def render_overview(title: str, version: str, rows: Sequence[StackRow]) -> str:
 
 
 def overview_facts(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
-    """Return label and value of what stands above the table."""
+    """Return label and value of the facts above the table."""
     done = [row for row in rows if not row.failure]
     facts = [("Stacks", str(len(rows))), ("Restored", str(len(done)))]
     if len(done) < len(rows):

@@ -1,4 +1,4 @@
-"""Put the page together: facts, pictures, plots and tables go into `report.html.j2`."""
+"""Render the page: facts, pictures, plots and tables for `report.html.j2`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def render(
 
 
 def draw_plots(burst: Burst, instants: Instants | None = None) -> list[dict[str, str]]:
-    """Return name, title, caption and SVG of every plot that the burst knows enough for."""
+    """Return name, title, caption and SVG of every plot for which the burst has the data."""
     from matplotlib import rc_context
 
     from burst.report import curves, frames, motion, rows

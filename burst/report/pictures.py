@@ -40,12 +40,12 @@ def scene_pictures(
     instants: Instants | None = None,
     mosaic: Stack | None = None,
 ) -> list[Picture]:
-    """Return the scene as first frame, plain mean, aligned mean and result, as far as known; of
-    images of instants the frame or the pair closest to what is shown, the truth, and the result.
+    """Return the pictures that the page compares, as far as they exist: first frame, plain mean,
+    aligned mean and result; for images of instants the nearest frame or pair, truth and result.
 
     All are shown with the black and white points of the last one, so that they can be compared.
-    `shown` (h, w) or (h, w, 3), linear, takes the place of `burst.image`. Of a colour `mosaic` the
-    frame and the mean are in colour, too.
+    `shown` (h, w) or (h, w, 3), linear, replaces `burst.image`. With a colour `mosaic` the frame
+    and the mean are in colour, too.
     """
     if instants is not None:
         known = _instant_images(instants, mosaic)
@@ -61,8 +61,8 @@ def scene_pictures(
 
 
 def error_pictures(instants: Instants) -> list[Picture]:
-    """Return the errors of the frame and of the result, as displayed, grey where there are none;
-    nothing without truth."""
+    """Return pictures of the errors of frame and result, encoded for display, mid grey where there
+    is none; an empty list without truth."""
     number, sensor = instants.shown, instants.burst.stack.sensor
     truth = instants.truths.get(number)
     if truth is None:
@@ -106,7 +106,7 @@ def _shown(pixels: np.ndarray, burst: Burst) -> np.ndarray:
 
 
 def _images_by_step(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:
-    """Return name, label and linear image of every step on the way that has been reached."""
+    """Return name, label and linear image of every step that was run."""
     images = [("first", _frame_label(numbers_of(burst)[0], burst), _first_frame(burst))]
     if burst.linear is not None:
         images.append(("mean", "Plain mean", _array(_on_result_grid(burst.linear.mean(0), burst))))
@@ -187,8 +187,8 @@ def _first_frame(burst: Burst) -> np.ndarray:
 
 
 def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:
-    """Return an image of the size of a frame [h, w] on the grid of the result, as the first frame
-    lies there; where the camera did not move that is its own."""
+    """Resample an image [h, w] from the place of the first frame to the grid of the result; the
+    image itself where the camera did not move."""
     from burst.ops.alignment.motion import flow_of
     from burst.ops.warp import warp
 
@@ -199,7 +199,7 @@ def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:
 
 
 def balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:
-    """White-balance a colour picture; a grey one is left as it is."""
+    """Return a colour picture white-balanced, a grey one unchanged."""
     gains = np.asarray(burst.stack.sensor.white_balance, np.float32)
     return np.asarray(shown * gains if shown.ndim == 3 else shown, np.float32)
 

@@ -1,4 +1,4 @@
-"""Images of single instants out of rows that were read one after another, and their times."""
+"""Images of single instants made of rolling-shutter frames, and their times."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Instants:
-    """Images [t, h, w] or [t, h, w, 3], black 0 and white 1 as the sensor encodes them, and of
-    those whose truth is known the truth, by number."""
+    """Images [t, h, w] or [t, h, w, 3], black 0 and white 1 in the sensor's encoding, and the
+    truths that are known, by number of the image."""
 
     burst: Burst
     images: np.ndarray
@@ -26,12 +26,12 @@ class Instants:
 
     @property
     def shown(self) -> int:
-        """The number of the image that stands for all."""
+        """The number of the image that the page shows."""
         return len(self.images) // 2
 
     @property
     def times(self) -> list[float]:
-        """When the images are of, in frame times."""
+        """The instants of the images, in frame times."""
         return list(self.unrolled.instants)
 
     @property
@@ -56,7 +56,7 @@ class Instants:
 
     @property
     def unit(self) -> float:
-        """The seconds that the unit of time lasts; 0 where nobody says."""
+        """The unit of time in seconds; 0 if it is not known."""
         sensor, height = self.burst.stack.sensor, self.burst.stack.height
         return height * sensor.row_time if self.paired else self.unrolled.frame_time
 
@@ -70,8 +70,8 @@ class Instants:
         return nearest if away[nearest] < 0.5 / height else None
 
     def frame_of(self, number: int) -> int:
-        """Return the frame that was read closest to the time of an image, of those that take part;
-        of a pair the first."""
+        """Return the number of the used frame that was read closest to the time of an image; of a
+        pair the first."""
         kept, height = self.unrolled.kept, self.burst.stack.height
         middles = [self.clock.instant(k, 0.5, height) for k in kept]
         return kept[int(np.abs(np.array(middles) - self.times[number]).argmin())]

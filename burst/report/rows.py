@@ -1,4 +1,4 @@
-"""Plots of what a rolling shutter did to a scene: when rows were read, what moved, what is left."""
+"""Plots about a rolling shutter: when rows were read, the motion, and the remaining error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW_BOX = 9  # rows, over which errors are averaged
 
 
 def draw_rows(instants: Instants) -> list[Drawing]:
-    """Return all plots that the images of instants and their truths give."""
+    """Return all plots that can be drawn of the images of instants and their truths."""
     drawings = [_draw_paths(instants), _draw_motion(instants)]
     if instants.shown in instants.truths:
         drawings.append(_draw_row_errors(instants))
@@ -155,7 +155,7 @@ def _pictures(instants: Instants, images: list[np.ndarray]) -> list[np.ndarray]:
 def _flow(
     instants: Instants, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the flow [2, y, x] in px of a frame, holes filled, and where [y, x] it is trusted."""
+    """Return the flow [2, y, x] in px of the frame, filled, and where [y, x] it is trusted."""
     from burst.ops.flow import fill, match
 
     found = match(first, second)
@@ -164,7 +164,7 @@ def _flow(
 
 
 def _row_displacement(flow: np.ndarray, trusted: np.ndarray) -> np.ndarray:
-    """Return how far each row is displaced [y] px: the median over what is trusted of it."""
+    """Return the displacement [y] px of each row: the median over its trusted pixels."""
     known = np.where(trusted, flow, np.nan)
     enough = trusted.mean(1) > LEAST_ROW
     medians = np.full((2, len(enough)), np.nan)

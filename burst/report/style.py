@@ -1,4 +1,4 @@
-"""How every plot of the report looks, and how it becomes part of the page."""
+"""The style of all plots of the report, and their conversion to SVG for the page."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ STYLE: dict[RcKeyType, Any] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A plot with its words: a title, a caption that says what is seen, a text for who cannot."""
+    """A plot with a title, a caption, and a text for readers who cannot see it."""
 
     name: str
     title: str
@@ -103,7 +103,8 @@ def to_svg(drawing: Drawing) -> str:
 
 
 def series(numbers: Mapping[str, Any], *keys: str) -> list[np.ndarray] | None:
-    """Return lists of numbers as equally long arrays, NaN where unknown; None if one is missing."""
+    """Return the lists `keys` as arrays of one length, NaN where unknown; None if one is
+    missing."""
     found = [numbers.get(key) for key in keys]
     if not all(found):
         return None

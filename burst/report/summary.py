@@ -1,4 +1,4 @@
-"""What `report.json` holds: plain values that `schema.json` describes, and nothing but JSON."""
+"""The contents of `report.json`: plain JSON values, described by `schema.json`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Return the report of a run as plain JSON values; a number that is not finite is null.
 
-    Of a colour mosaic the stack is told whole, and which plane all other numbers are of.
+    For a colour mosaic, `stack` is the whole mosaic, and `plane` names the plane of all other
+    numbers.
     """
     summary = {
         "schema": SCHEMA_NAME,
@@ -44,7 +45,7 @@ def summarise(
 
 
 def plain(value: Any) -> Any:
-    """Return `value` with nothing in it but what JSON knows; NaN and infinity become None."""
+    """Return `value` as plain JSON types; NaN and infinity become None."""
     if isinstance(value, Enum):
         return plain(value.value)
     if isinstance(value, Mapping):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 
 def render_template(template: str, **values: Any) -> str:
-    """Return a page as text; StrictUndefined where the template asks for what is not given."""
+    """Return a page as text; an error where the template uses a value that is not given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -1,4 +1,4 @@
-"""Take small pictures of the scene, before and after, out of the page of a run."""
+"""Extract small pictures of the scene, before and after, from the page of a run."""
 
 from __future__ import annotations
 

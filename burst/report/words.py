@@ -1,4 +1,4 @@
-"""Numbers as a person reads them: the facts at the top of the page, and the rows of its tables."""
+"""Numbers as text for people: the facts at the top of the page, and the rows of its tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHORT_LIST = 6  # longer lists are summed up: all their values stand in report.j
 
 
 def facts(summary: Mapping[str, Any]) -> list[TableRow]:
-    """Return label and value of what a reader wants to know first, as far as it is known."""
+    """Return label and value of the main facts, as far as they are known."""
     stack, numbers = summary["stack"], {s["stage"]: s["numbers"] for s in summary["stages"]}
     known: list[tuple[str, Any, Callable[[Any], str]]] = [
         ("Frames", _frames(summary), str),
@@ -47,7 +47,8 @@ def facts(summary: Mapping[str, Any]) -> list[TableRow]:
 
 
 def subject(summary: Mapping[str, Any]) -> str:
-    """Say what the report is of, and how its frames are counted."""
+    """Return a sentence on which image or plane the report describes, and how frames are
+    counted."""
     stack = summary["stack"]
     counted = f"Frames are counted from 0 to {stack['frames'] - 1}, as in settings."
     if summary["plane"] is None:
@@ -94,7 +95,7 @@ def _unrolled(summary: Mapping[str, Any]) -> str | None:
 
 
 def _duration(seconds: float) -> str:
-    """Write seconds as a person does; 0 is what nobody has told."""
+    """Return seconds as text with a suitable unit; 0 means not known."""
     if seconds == 0:
         return "not told"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("\N{MICRO SIGN}s", 1e-6)):
@@ -139,13 +140,13 @@ def number_text(value: float, digits: int = 4) -> str:
 
 
 def _is_repetitive(table: Mapping[str, Any]) -> bool:
-    """Tell whether a table says few different things of many, as the reasons of frames do."""
+    """Return whether a table has few different texts for many names, as the reasons of frames."""
     texts = list(table.values())
     return all(isinstance(t, str) for t in texts) and len(set(texts)) <= len(texts) / 2
 
 
 def _grouped_text(table: Mapping[str, str]) -> str:
-    """Write a repetitive table as each text with the names that it is said of."""
+    """Return a repetitive table as each text followed by its names."""
     groups: dict[str, list[str]] = {}
     for name, text in table.items():
         groups.setdefault(text, []).append(name)
@@ -198,6 +199,6 @@ def _displacement(summary: Mapping[str, Any]) -> float | None:
 
 
 def _number_of(numbers: Mapping[str, Mapping[str, Any]], stage: str, name: str) -> float | None:
-    """Return one number that a stage noted; None where it did not, or noted no number."""
+    """Return one number of a stage's report; None if it is missing or no number."""
     value = numbers.get(stage, {}).get(name)
     return float(value) if isinstance(value, int | float) else None

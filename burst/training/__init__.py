@@ -1,1 +1,1 @@
-"""How networks learn: recipes, batches, losses, the loop."""
+"""Training of networks: recipes, batches, losses, the loop."""

@@ -15,8 +15,8 @@ from burst.data.samples.turbulence import Sample, SampleKey
 from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.training.recipe import BORDER
 
-LEAST_ERROR = 1e-3  # encoded; a flat scene is not worth more
-REFRESH_EVERY = 15.0  # seconds after which new samples are looked for
+LEAST_ERROR = 1e-3  # encoded; limits the weight of flat scenes
+REFRESH_EVERY = 15.0  # seconds between two searches for new samples
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Batch:
 
 @dataclass
 class Pool:
-    """The samples that are there of those that are wanted, on the device that trains."""
+    """The samples made so far, of those wanted, on the device that trains."""
 
     collection: Collection
     keys: Sequence[SampleKey]
@@ -55,7 +55,7 @@ class Pool:
         )
 
     def draw(self, count: int, side: int, generator: torch.Generator) -> Batch:
-        """Draw crops of `side` px, each in one of the eight ways to lay down a square."""
+        """Draw crops of `side` px, each turned and mirrored in one of eight ways."""
         self.refresh()
         known = [self.samples[key] for key in self.keys if key in self.samples]
         crops = [self._crop(known, side, generator) for _ in range(count)]
@@ -74,7 +74,7 @@ class Pool:
         )
 
     def refresh(self) -> None:
-        """Take in the samples that have been made since the last look."""
+        """Load the samples that have been made since the last refresh."""
         complete = len(self.samples) == len(self.keys)
         if complete or time.monotonic() < self.looked + REFRESH_EVERY:
             return
@@ -89,7 +89,8 @@ class Pool:
         which, row, column, turns, flip = torch.rand(5, generator=generator).tolist()
         sample = known[int(which * len(known))]
         h, w = sample.base.shape
-        # Instants are wanted up to the edge; stacks are cut where their frames do not overlap.
+        # Instants are trained up to the edge; the border of stacks, where frames do not overlap, is
+        # not.
         border = BORDER if self.preparation.kind == "turbulence" else 0
         top = border + int(row * (h - side - 2 * border + 1))
         left = border + int(column * (w - side - 2 * border + 1))
@@ -113,13 +114,14 @@ class Pool:
 
 
 def base_error(sample: Sample) -> torch.Tensor:
-    """Return the mean absolute error [1, 1, 1] of a classical result, its border left out."""
+    """Return the mean absolute error [1, 1, 1] of a classical result, without its border."""
     inside = (slice(BORDER, -BORDER),) * 2
     error = (sample.base - sample.truth)[inside].abs().mean()
     return error.clamp(min=LEAST_ERROR).reshape(1, 1, 1)
 
 
 def random_of(seed: int, step: int, rank: int = 0) -> torch.Generator:
-    """Return the random numbers of one step: a run that was cut goes on as if it were not."""
+    """Return the random generator of one step, so that a resumed run equals an uninterrupted
+    one."""
     digest = hashlib.sha256(f"{seed} {step} {rank}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7]))

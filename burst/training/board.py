@@ -25,7 +25,7 @@ class TensorBoardLog:
                 "training: expected the package tensorboard, found none."
                 f" Install what training needs by {install('train')}."
             ) from error
-        # What a run that was cut had written beyond its last state is written again.
+        # Entries after the last saved state of an interrupted run are replaced.
         self.writer: Any = SummaryWriter(str(folder.resolve()), purge_step=step)
 
     def losses(self, step: int, rate: float, parts: Mapping[str, float]) -> None:
@@ -51,5 +51,5 @@ class TensorBoardLog:
         self.writer.add_histogram(f"prior/{name}", tokens.float().cpu(), step)
 
     def close(self) -> None:
-        """Write what is still waiting."""
+        """Write all pending entries."""
         self.writer.close()

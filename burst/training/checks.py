@@ -1,4 +1,4 @@
-"""Look at what a network does to whole samples that it has not learnt from."""
+"""Evaluate a network on whole samples that it was not trained on."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from burst.training.losses import prior_of
 from burst.training.pairs import PairBatch, cycle_psnr, predict_instants
 from burst.training.recipe import BORDER
 
-BASE = "classical"  # the image that the network corrects
-WITHOUT_PRIOR = "network"  # what it becomes without a prior
-PARENT = "parent"  # what the network that training began with makes of it
+# Names of images in scores: the input of the network, its output without a prior, and the output of
+# the network that training started from.
+BASE, WITHOUT_PRIOR, PARENT = "classical", "network", "parent"
 
 
 @dataclass(frozen=True)
 class CheckedSample:
-    """One sample through one source of priors: images [h, w] encoded, tokens [b, t, d] or None.
+    """One sample restored with one source of priors: images [h, w] encoded, tokens [b, t, d] or
+    None.
 
-    Of a pair it is the image at the row in the middle; what was read stands for the truth.
+    Of a pair the images are those at the row in the middle, and `truth` is the recorded frame.
     """
 
     key: SampleKey
@@ -40,10 +41,10 @@ class CheckedSample:
 def check(
     model: Restorer, pool: Pool, keys: Sequence[SampleKey], show: Callable[[CheckedSample], None]
 ) -> dict[str, dict[str, float]]:
-    """Return the mean PSNR (dB, encoded, border left out) of the classical image and of each
-    source's, level by level; `show` is given the first sample of every level.
+    """Return, for each noise level, the mean PSNR (dB, encoded, without border) of the classical
+    image and of that with each source of priors; `show` gets the first sample of every level.
 
-    Pairs have no truth: what is rendered of them is held against what was read.
+    Pairs have no truth: the frames rendered from them are compared with the recorded ones.
     """
     figures: dict[str, dict[str, list[float]]] = {}
     for key in keys:
@@ -62,8 +63,7 @@ def check(
 def with_parent_scores(
     scores: dict[str, dict[str, float]], parent: dict[str, dict[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """Return scores with the parent's best with_parent_scores the classical image's, level by
-    level."""
+    """Return scores with those of the parent's best source added after the classical image's."""
     return {
         level: {
             BASE: images[BASE],
@@ -80,7 +80,8 @@ def _best_of(images: dict[str, float]) -> dict[str, float]:
 
 
 def mean_gain(scores: dict[str, dict[str, float]]) -> float:
-    """Return by how many dB the best source's image exceeds the classical one, over all levels."""
+    """Return the gain in dB of the best source's image over the classical one, averaged over
+    levels."""
     gains = [
         max(psnr for name, psnr in images.items() if name not in (BASE, PARENT)) - images[BASE]
         for images in scores.values()

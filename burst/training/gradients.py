@@ -1,7 +1,7 @@
-"""Forward and backward pass of a step: call by call, or as a graph that a GPU repeats by itself.
+"""Forward and backward pass of a step: call by call, or as a CUDA graph.
 
 A small network has a thousand small kernels. A GPU runs them in a third of the time that it takes
-to call them one by one, so they are recorded once (CUDA graphs) and replayed with new numbers.
+to launch them one by one, so they are captured once and replayed with new inputs.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from burst.training.losses import Objective
 from burst.training.ranks import Ranks
 from burst.training.recipe import Training
 
-WARM_UP = 3  # passes before the recording, in which libraries set themselves up
+WARM_UP = 3  # passes before the capture, in which libraries initialise
 
 Parts = dict[str, torch.Tensor]
 
 
 class Gradients(Protocol):
-    """What leaves the gradients of a batch in the parameters, and returns the parts of its loss."""
+    """A function that sets the parameters' gradients for a batch and returns the parts of the
+    loss."""
 
     def __call__(self, batch: Any, source: str | None, noise: torch.Tensor | None) -> Parts:
         """Take one batch, its source of priors, and the noise that these start from."""
@@ -31,11 +32,11 @@ class Gradients(Protocol):
 
 
 def make_gradients(objective: nn.Module, ranks: Ranks, settings: Training) -> Gradients:
-    """Return what makes the gradients of an objective: recordings on a GPU that trains alone."""
+    """Return the function for the gradients of an objective: captured graphs on a GPU."""
     if not ranks.on_gpu:
         return Eager(objective, settings.bfloat16)
     eager = Eager(objective, True, "cuda")
-    # What pairs are rendered by, and what several processes agree on, is not recorded.
+    # The rendering of pairs and the communication between processes are not captured.
     return Captured(eager) if isinstance(objective, Objective) else eager
 
 
@@ -56,8 +57,8 @@ class Eager:
     def backward(
         self, batch: Any, source: str | None, noise: torch.Tensor | None, once: bool = True
     ) -> Parts:
-        """Add gradients to those that are there; what is not backward `once` casts its weights to
-        16 bits anew each time."""
+        """Add gradients to the present ones; with `once` false, weights are cast to 16 bits anew in
+        each pass, as a captured graph needs."""
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.half, cache_enabled=once):
             parts: Parts = self.objective(batch, source, noise)
         parts["total"].backward()
@@ -65,7 +66,7 @@ class Eager:
 
 
 class Captured:
-    """As recordings, one for each source of priors; batches are all of one shape."""
+    """As captured graphs, one for each source of priors; all batches have one shape."""
 
     def __init__(self, eager: Eager) -> None:
         self.eager = eager
@@ -94,7 +95,7 @@ class Captured:
             for _ in range(WARM_UP):
                 self.eager(own, source, started)
         torch.cuda.current_stream().wait_stream(stream)
-        # Gradients stay where they are, so that all recordings add to the same ones.
+        # Gradients keep their memory, so that all graphs write to the same tensors.
         used = [p for p in self.parameters if p.grad is not None]
         for parameter in used:
             assert parameter.grad is not None
@@ -108,7 +109,7 @@ class Captured:
 
 @dataclass(frozen=True)
 class _CapturedGraph:
-    """A graph, the tensors that it reads, the parameters that it gives gradients, what it says."""
+    """A CUDA graph, the tensors it reads, the parameters it sets gradients of, and its loss."""
 
     graph: torch.cuda.CUDAGraph
     batch: Any
@@ -117,7 +118,7 @@ class _CapturedGraph:
     parts: Mapping[str, torch.Tensor]
 
     def copy_in(self, batch: Any, noise: torch.Tensor | None) -> None:
-        """Copy a batch and its noise to where the graph reads them."""
+        """Copy a batch and its noise into the tensors that the graph reads."""
         for f in fields(batch):
             getattr(self.batch, f.name).copy_(getattr(batch, f.name))
         if self.noise is not None:

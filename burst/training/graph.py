@@ -47,7 +47,7 @@ def write_graph(path: Path, checkpoint: Loaded, size: int) -> float:
 
 
 class _WithPrior(nn.Module):
-    """Prior and restorer in one."""
+    """Prior and restorer as one module."""
 
     def __init__(self, model: Restorer, source: PriorSource | None) -> None:
         super().__init__()
@@ -81,6 +81,6 @@ def _run(path: Path, evidence: torch.Tensor, scalars: torch.Tensor) -> torch.Ten
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     given = {"evidence": evidence.numpy(), "scalars": scalars.numpy()}
-    # A network without a prior has no use for the scalars, and its graph may not take them.
+    # A network without a prior does not use the scalars, and its graph may not have that input.
     taken = {entry.name: given[entry.name] for entry in session.get_inputs()}
     return torch.from_numpy(session.run(None, taken)[0])

@@ -12,12 +12,12 @@ from burst import install
 from burst.config import ConfigError
 from burst.training._torchvision import prepare_torchvision
 
-TICKS = 10_000  # a budget of steps or of seconds is counted in so many parts
+TICKS = 10_000  # parts of the budget, of steps or seconds, that the scheduler counts
 
 
 @dataclass(frozen=True)
 class WeightAverage:
-    """The running average of a network's weights, which is what gets checked and exported."""
+    """The running average of a network's weights, which is checked and exported."""
 
     ema: Any
 
@@ -28,12 +28,12 @@ class WeightAverage:
         return averaged
 
     def update(self, model: nn.Module, step: int) -> None:
-        """Take in the weights after a step; the first steps are forgotten sooner."""
+        """Add the weights after a step; the first steps are forgotten sooner."""
         self.ema.update(model, step=step)
 
 
 def make_average(model: nn.Module, decay: float) -> WeightAverage:
-    """Return the average of a network, so far the network itself."""
+    """Return a running average that begins with the network itself."""
     return WeightAverage(_timm("utils").ModelEmaV3(model, decay=decay, use_warmup=True))
 
 

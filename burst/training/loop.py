@@ -1,4 +1,4 @@
-"""The loop: draw a batch, take a step, and from time to time look, tell and save."""
+"""The training loop: draw a batch, take a step, and at intervals check, log and save."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from burst.training.recipe import Training
 from burst.training.run import Run, State
 from burst.training.workers import Workers, as_time
 
-FIRST_SAMPLES = 4  # samples of each level with which training begins
-LOSS_EVERY = 20  # steps between two looks at the loss
+FIRST_SAMPLES = 4  # samples of each level that have to be made before training begins
+LOSS_EVERY = 20  # steps between two checks of the loss
 LOG_EVERY = 20.0  # seconds between two lines of progress
 SAVE_EVERY = 60.0  # seconds
 LEAST_CONTRAST = 0.02  # std, encoded
-WORST = -3.0  # dB; a network that spoils the classical image by more has lost its way
+WORST = -3.0  # dB; training stops where the image is worse than the classical one by more
 
 Scores = dict[str, dict[str, float]]
 
 
 class TrainingError(RuntimeError):
-    """Training that cannot go on: why, and what to look at."""
+    """Training that cannot go on."""
 
 
 @dataclass
 class Trainer:
-    """One run: a network, what it is trained on, and where it is kept."""
+    """One run: a network, its samples, its workers and its folder."""
 
     model: Restorer
     teacher: Restorer | None
@@ -58,9 +58,9 @@ class Trainer:
     seconds: float = 0.0
     scores: Scores = field(default_factory=dict)
     board: TensorBoardLog | None = None  # the first process has one
-    parent: Restorer | None = None  # that training began with, where it needs no truth
+    parent: Restorer | None = None  # the network that training started from, unless a teacher
     parent_scores: Scores = field(default_factory=dict)
-    warned: bool = False  # the wait for samples with the time of training
+    compared: bool = False  # whether the times of samples and training were compared
 
     def __post_init__(self) -> None:
         s = self.settings
@@ -114,7 +114,7 @@ class Trainer:
         return self.scores
 
     def state(self) -> State:
-        """Return all that is needed to go on after this step."""
+        """Return all that is needed to continue after this step."""
         return State(
             self.step,
             self.seconds,
@@ -125,7 +125,7 @@ class Trainer:
         )
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self.step, self.seconds, self.scores = state.step, state.seconds, state.scores
         self.model.load_state_dict(state.model)
         self.average.model.load_state_dict(state.average)
@@ -141,14 +141,14 @@ class Trainer:
         self.ranks.wait_for_all()
 
     def _wait(self, keys: Sequence[SampleKey]) -> None:
-        """Wait for samples, while training stands where it is."""
+        """Wait for samples; the progress of training stays where it is."""
         share = min(1.0, self._share())
         with part("waiting for samples", share, share):
             self.workers.wait(keys, self.log)
 
     def _warn_if_samples_are_slow(self, left: float) -> None:
         """Warn where samples take longer than the training that is `left`, in seconds."""
-        self.warned = True
+        self.compared = True
         keys = (*self.pool.keys, *self.held_out.keys)
         missing = self.workers.seconds_left(keys)
         if missing is not None and missing > left:
@@ -192,12 +192,12 @@ class Trainer:
             if time.monotonic() > self.logged + LOG_EVERY:
                 self.logged = time.monotonic()
                 self.log(self._progress_line(numbers["image"]))
-                if not self.warned:
+                if not self.compared:
                     self._warn_if_samples_are_slow(self._left())
 
     def _left(self) -> float:
-        """Return the seconds of training that are left at this pace."""
-        # The last look at the samples held out may take longer than the budget.
+        """Return the remaining seconds of training at the present pace."""
+        # The last check of the samples held out may exceed the budget.
         share = min(1.0, self._share())
         return self.seconds / share * (1 - share)
 
@@ -211,7 +211,7 @@ class Trainer:
         )
 
     def _check(self) -> None:
-        """Look at the samples held out; the first process does, the others wait."""
+        """Score the samples held out in the first process, while the others wait."""
         if self.board:
             self._wait(self.held_out.keys)
             model = self.average.model
@@ -231,7 +231,7 @@ class Trainer:
             )
 
     def _parent_scores(self) -> Scores:
-        """Return what the network that training began with reaches on the same samples."""
+        """Return the scores of the network that training started from, on the same samples."""
         if self.parent is not None and not self.parent_scores:
             self.parent.eval()
             self.parent_scores = check(
@@ -253,7 +253,7 @@ class Trainer:
         self.saved = time.monotonic()
         if self.scores:
             samples = list(self.pool.samples.values())
-            # Where nothing is seen, no displacement is measured.
+            # In samples without contrast no displacement is measured.
             seen = [s for s in samples if float(s.base.std()) > LEAST_CONTRAST] or samples
             self.run.save_network(self.state(), len(samples), [s.level for s in seen])
 

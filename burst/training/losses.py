@@ -1,7 +1,7 @@
-"""What a network is to make small; images are encoded.
+"""Loss functions for training; images are encoded.
 
-Errors count in units of the classical result's, so that a photograph, of which little is wrong,
-counts as much as a page of text: what is asked for is a gain in dB, on every image.
+Errors are divided by that of the classical result, so that every image counts alike for the gain in
+dB, whether its error is small, as in photographs, or large, as on a page of text.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from burst.models.restorer import PriorSource, Restorer
 from burst.training.batches import Batch
 from burst.training.recipe import Loss
 
-EPSILON = 1e-3  # below this error the absolute loss is quadratic
-PEAKED = 2.0  # root mean square of an image's errors over their mean absolute, about
+EPSILON = 1e-3  # below this error the absolute loss is quadratic; chosen by hand
+PEAKED = 2.0  # typical ratio of rms error to mean absolute error of an image
 
 
 @dataclass(frozen=True)
 class LossSettings:
-    """How errors of the image count, and the weight of a student's prior against its teacher's."""
+    """Which loss the image has, and the weight of the difference between a student's prior and its
+    teacher's."""
 
     loss: Loss
     prior: float
@@ -34,7 +35,7 @@ class Objective(nn.Module):
     def __init__(self, model: Restorer, teacher: Restorer | None, settings: LossSettings) -> None:
         super().__init__()
         self.model, self.settings = model, settings
-        # In a list, so that a teacher is no part of what is trained.
+        # In a list, so that torch does not register the teacher for training.
         self.teachers = [teacher] if teacher else []
 
     def forward(
@@ -78,7 +79,7 @@ def draw_noise(
 def choose_source(
     sources: tuple[PriorSource, ...], generator: torch.Generator
 ) -> PriorSource | None:
-    """Draw where a batch's prior comes from, so that every source works afterwards."""
+    """Draw the source of a batch's prior, so that all sources are trained."""
     if not sources:
         return None
     return sources[int(torch.randint(len(sources), (), generator=generator))]
@@ -98,8 +99,8 @@ def charbonnier(
 def squared(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
     """Return the mean squared error, as `charbonnier`.
 
-    It asks for the mean of what may be true and not for the median, as PSNR does; the encoding is
-    close to a display's, in which PSNR is taken.
+    Its minimum is the mean of the possible truths, as for PSNR, rather than the median; the
+    encoding is close to that of displays, in which PSNR is measured.
     """
     return ((output - truth).float() / (PEAKED * unit)).square().mean()
 

@@ -1,4 +1,4 @@
-"""What a training command asks for, made into trainers and carried out."""
+"""Carry out a training command: make trainers from it and run them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ from burst.training.recipe import Recipe, of_one_level, with_parent
 from burst.training.run import NETWORK, Run, State, network_of
 from burst.training.workers import Workers
 
-# Of the samples' measured levels; a rare mismeasurement must not widen what a network vouches for.
+# Quantiles of the samples' levels that bound a network's range, so that rare wrong measurements do
+# not widen it.
 LOWEST, HIGHEST = 0.01, 0.99
 
 
 @dataclass(frozen=True)
 class Order:
-    """A run that is asked for; `images` are folders of scenes, `parent` a run or a checkpoint."""
+    """A requested run; `images` are folders of scenes, `parent` is a run or a checkpoint."""
 
     recipe: Recipe
     levels: tuple[str, ...]
@@ -55,9 +56,9 @@ class Order:
 
 
 def carry_out(order: Order, log: Callable[[str], None]) -> list[Path]:
-    """Train what is asked for and return the files of the networks.
+    """Train as requested and return the files of the networks.
 
-    ConfigError, CheckpointError or TrainingError say what is wrong.
+    ConfigError, CheckpointError or TrainingError where that is not possible.
     """
     orders = (order, *each_level(order))
     budgets = [one.recipe.training.seconds or one.recipe.training.steps for one in orders]
@@ -71,8 +72,8 @@ def carry_out(order: Order, log: Callable[[str], None]) -> list[Path]:
 
 
 def each_level(order: Order) -> list[Order]:
-    """Return the runs that follow a run on several noise levels: each level goes on by itself, in a
-    folder within the run's. There are none where the recipe gives them no share of its budget."""
+    """Return the runs after a run on several noise levels: one more run for each level, in a folder
+    within the first run's. There are none if the recipe gives them no share of its budget."""
     if len(order.levels) == 1 or not order.recipe.training.each:
         return []
     recipe, parent = of_one_level(order.recipe), str(order.folder)
@@ -196,7 +197,7 @@ def make_card(
             "frames": list(recipe.samples.frames),
             "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
             "device": _device_name(ranks.device),
-            # Without an order of its own, a sum of gradients on a GPU rounds anew in every run.
+            # Sums of gradients on a GPU have no fixed order and round differently in every run.
             "repeats to the bit": not ranks.on_gpu,
             **({"runs before": lineage(parent)} if parent else {}),
         },
@@ -227,7 +228,7 @@ def _rounded(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]
 def _by_score(
     spec: RestorerSpec, scores: dict[str, dict[str, float]]
 ) -> tuple[Literal["truth", "encoder", "diffusion", "none"], ...]:
-    """Return where a prior may come from, what restores best first."""
+    """Return the sources of priors, the one with the best score first."""
     if spec.prior == "none":
         return ("none",)
     if spec.teacher:

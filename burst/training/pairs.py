@@ -1,8 +1,9 @@
-"""Learn from dual reversed pairs alone: what is made of them must show what they have read.
+"""Train on dual reversed pairs without a truth: the frames rendered from the network's output must
+equal the recorded ones.
 
-The network gives an image and a correction of the velocity at the start of the readout, at the time
-of a row, and at its end. Both frames are rendered from them, whole and split at that row (Shang et
-al., ICCV 2023). In a second stage a frozen teacher that sees more around a crop teaches its border.
+The output is an image and a correction of the velocity at the start of the readout, at the time of
+a row, and at its end. Both frames are rendered from them, whole and split at that row (Shang et
+al., ICCV 2023). In a second stage a frozen teacher with a wider view teaches the border of crops.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from burst.ops.rolling.rerender import MovingImage, rerender
 from burst.training.batches import LEAST_ERROR, Pool
 from burst.training.losses import EPSILON, LossSettings, charbonnier
 
-MARGIN = 32  # px that a teacher sees around what its student does
+# Chosen by hand.
+MARGIN = 32  # px that a teacher sees around the crop of its student
 LARGEST_CORRECTION = 8.0  # px a readout, of velocity for an output of 1
 SMOOTH_WEIGHT = 1.0  # weight of the total variation of the velocity's correction
-CALM = 0.1  # px; less variation hardly pulls, or it would drown what the images say
+CALM = 0.1  # px; smaller variations are hardly penalised, so that the images decide
 TEACHER_WEIGHT = 1.0  # weight of the error against the teacher
 
 
@@ -43,14 +45,14 @@ class PairBatch:
     instants: torch.Tensor
 
     def without(self, margin: int) -> PairBatch:
-        """Return the batch with so much cut off at every side."""
+        """Return the batch with `margin` px cut off at every side."""
         inside = (..., slice(margin, -margin), slice(margin, -margin))
         maps = ("evidence", "base", "velocity", "frames", "times")
         return replace(self, **{name: getattr(self, name)[inside] for name in maps})
 
 
 class PairPool(Pool):
-    """Crops of pairs. Columns may be mirrored; rows have their times and are left as they are."""
+    """Crops of pairs. They are mirrored from left to right only, because rows have times."""
 
     margin: int = 0
 
@@ -92,7 +94,7 @@ class PairPool(Pool):
 
 
 class CycleObjective(nn.Module):
-    """A network with the loss of what it makes of pairs against the pairs themselves."""
+    """A network with the loss of frames rendered from its output against the recorded ones."""
 
     def __init__(self, model: Restorer, teacher: Restorer | None, _: LossSettings) -> None:
         super().__init__()
@@ -126,7 +128,7 @@ class CycleObjective(nn.Module):
 def predict_instants(
     model: Restorer, batch: PairBatch, source: PriorSource | None, noise: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return images [b, 3, h, w] and velocities [b, 3, 2, h, w] as a network makes them."""
+    """Return the images [b, 3, h, w] and velocities [b, 3, 2, h, w] that a network predicts."""
     evidence = rearrange(batch.evidence, "b t e h w -> (b t) e h w")
     scalars = repeat(batch.scalars, "b s -> (b t) s", t=batch.base.shape[1])
     tokens = None
@@ -141,8 +143,8 @@ def predict_instants(
 def render_frames(
     images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch
 ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Return what was rendered, what was read, and where it counts, each [b, h, w]: both frames,
-    whole and split at the row of the middle instant."""
+    """Render both frames, whole and split at the row of the middle instant; return for each the
+    rendered frame, the recorded one and the mask of known pixels, each [b, h, w]."""
     first, middle, last = (MovingImage(images[:, t], velocity[:, t]) for t in range(3))
     at = batch.instants[:, 1]
     one, found = torch.ones_like(at), []
@@ -162,7 +164,7 @@ def render_frames(
 
 @torch.no_grad()
 def cycle_psnr(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) -> float:
-    """Return the PSNR (dB, encoded) of what is rendered against what was read."""
+    """Return the PSNR (dB, encoded) of the rendered frames against the recorded ones."""
     errors = [
         (((made - read) * there).square().sum() / there.sum().clamp(min=1))
         for made, read, there in render_frames(images, velocity, batch)
@@ -171,9 +173,9 @@ def cycle_psnr(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) -
 
 
 def cycle_error(images: torch.Tensor, velocity: torch.Tensor, batch: PairBatch) -> torch.Tensor:
-    """Return for each pair [b] by how much what is rendered differs from what was read: the mean
-    of sqrt(error^2 + epsilon^2) - epsilon where both are known."""
-    # In half precision what is rendered would be rounded more than it errs.
+    """Return for each pair [b] the mean of sqrt(error^2 + epsilon^2) - epsilon of the rendered
+    frames against the recorded ones, over known pixels."""
+    # Rounding of half precision would exceed the error.
     with torch.autocast(images.device.type, enabled=False):
         frames = render_frames(images, velocity, batch)
     found = []
@@ -198,7 +200,7 @@ def _joined(parts: Sequence[PairBatch]) -> PairBatch:
 
 
 def _mirrored(one: PairBatch) -> PairBatch:
-    """Mirror the columns of one sample: what moves to the right then moves to the left."""
+    """Mirror one sample from left to right; horizontal velocities change their sign."""
     maps = ("evidence", "base", "velocity", "frames", "times")
     flipped = {name: getattr(one, name).flip(-1) for name in maps}
     sign = torch.tensor([-1.0, 1.0]).to(one.velocity)

@@ -13,7 +13,7 @@ from torch import distributed, nn
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of the processes this is, how many there are, and the device that is its own."""
+    """The number of this process, the number of processes, and this process's device."""
 
     rank: int = 0
     count: int = 1
@@ -21,7 +21,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes and tells."""
+        """Whether this process is the one that writes and logs."""
         return self.rank == 0
 
     @property
@@ -30,7 +30,7 @@ class Ranks:
         return self.device.startswith("cuda")
 
     def wrap(self, objective: nn.Module) -> nn.Module:
-        """Have gradients averaged over all processes."""
+        """Return the objective with gradients averaged over all processes."""
         if self.count == 1:
             return objective
         # A batch takes its prior from one source and leaves the parameters of the other unused.
@@ -45,7 +45,7 @@ class Ranks:
         return float(shared)
 
     def wait_for_all(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have called this."""
         if self.count > 1:
             distributed.barrier()
 

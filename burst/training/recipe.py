@@ -1,4 +1,4 @@
-"""A recipe says what is trained and how: network, preparation, samples, steps."""
+"""Recipes of training: network, preparation, samples, steps."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe with all its settings; without a network of its own it goes on with its parent's."""
+    """A recipe with all its settings; without a network of its own it trains its parent's."""
 
     name: str
     title: str
@@ -145,7 +145,7 @@ def choose_levels(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def of_one_level(recipe: Recipe) -> Recipe:
-    """Return the recipe by which a noise level goes on by itself with the network of several."""
+    """Return the recipe that trains the network of several noise levels further on one of them."""
     fine, whole = load_recipe(FINE), recipe.training
     training = replace(
         whole,
@@ -188,7 +188,7 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
 
 
 def _sample_settings(table: Mapping[str, Any], where: str) -> SampleSettings:
-    """Return how samples are made; their kind says which settings there are."""
+    """Return the settings of samples, whose fields depend on their kind."""
     from burst.data.samples.rolling import ShutterSampleSettings
     from burst.data.samples.turbulence import StackSampleSettings
 
@@ -198,7 +198,7 @@ def _sample_settings(table: Mapping[str, Any], where: str) -> SampleSettings:
 
 
 def _preparation(settings: SampleSettings, table: Mapping[str, Any], where: str) -> Preparation:
-    """Return which planes and scalars are taken, all of the samples' kind unless it is said."""
+    """Return the planes and scalars that are taken, by default all of the samples' kind."""
     from burst.network.preparation import Preparation, evidence_of, scalars_of
 
     kind = settings.kind

@@ -1,7 +1,7 @@
 """The folder of a run: its recipe, its latest state, the network so far, and its curves.
 
 `recipe.toml` holds all settings, `state.pt` what is needed to go on, `network.safetensors` the
-averaged weights as `burst run` takes them, with their card with_parent_scores it, `board/` is for
+averaged weights as `burst run` takes them, with their card beside it, `board/` is for
 TensorBoard.
 """
 
@@ -29,7 +29,7 @@ MAY_CHANGE = ("steps", "seconds", "check_every", "each")
 
 @dataclass(frozen=True)
 class State:
-    """All that is needed to go on after a step; random numbers follow from the step itself."""
+    """All that is needed to continue after a step; random numbers follow from the step."""
 
     step: int
     seconds: float
@@ -53,9 +53,9 @@ class Run:
         return self.folder / "board"
 
     def begin(self, settings: str, resume: bool) -> None:
-        """Take the folder for a run of these settings (TOML).
+        """Begin or resume a run with these settings (TOML) in the folder.
 
-        ConfigError where it holds a run already, or, to go on with, one of other settings.
+        ConfigError where the folder holds a run that is not to be resumed, or has other settings.
         """
         recipe = self.folder / "recipe.toml"
         if (self.folder / STATE).is_file():
@@ -75,7 +75,7 @@ class Run:
         try:
             return State(**torch.load(path, map_location="cpu", weights_only=True))
         except Exception as error:
-            # Whatever a damaged file raises, the remedy is the same.
+            # A damaged file may raise anything.
             raise ConfigError(
                 f"{path}: expected the state of a run, found {type(error).__name__}."
                 " Delete the folder and train anew, or go on from its network by --parent."

@@ -37,7 +37,7 @@ class Workers:
     started: float = 0.0
 
     def start(self, count: int) -> None:
-        """Start processes where samples are missing."""
+        """Start `count` processes if samples are missing."""
         self.there, self.started = len(self.collection.present(self.keys)), time.monotonic()
         if self.there == len(self.keys):
             return
@@ -57,13 +57,13 @@ class Workers:
         return missing * (time.monotonic() - self.started) / max(made, 1)
 
     def wait(self, keys: Sequence[SampleKey], log: Log) -> None:
-        """Wait until the samples of `keys` are there; SamplesError if nobody makes them."""
+        """Wait until the samples of `keys` exist; SamplesError if no process makes them."""
         begun, told = time.monotonic(), time.monotonic()
         known = len(self.collection.present(keys))
         while (there := len(self.collection.present(keys))) < len(keys):
             advance(there / len(keys))
             if not any(process.is_alive() for process in self.processes):
-                # The last one may have finished between the two looks.
+                # The last one may have finished between the two tests.
                 if len(self.collection.present(keys)) == len(keys):
                     return
                 raise SamplesError(self._missing_message(len(keys) - there))
@@ -73,7 +73,7 @@ class Workers:
             time.sleep(POLL)
 
     def stop(self) -> None:
-        """End the processes; what they had begun is made again another time."""
+        """End the processes; unfinished samples are made again in another run."""
         for process in self.processes:
             process.terminate()
         for process in self.processes:
@@ -93,7 +93,7 @@ class Workers:
 
 
 def _work(collection: Collection, keys: Sequence[SampleKey]) -> None:
-    # Ctrl-C is the parent's business, which ends its workers.
+    # The parent handles Ctrl-C and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(POLL)
     os.nice(NICENESS)

@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, how an error is told, logging, signals."""
+"""What all commands share: exit codes, error messages, logging, signals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from burst.records import StackError
 
 LOG = logging.getLogger("burst")
 
-# What the person can mend by another path, another disk or other rights.
+# Errors that another path, another disk or other rights resolve.
 PATH_ERRORS = (
     errno.EACCES,
     errno.EDQUOT,
@@ -55,7 +55,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as the person meets it: an exit code and one plain line."""
+    """An error as shown to the person: an exit code and one plain line."""
 
     exit: Exit
     message: str
@@ -102,7 +102,7 @@ def carry_out(execute: Execute, args: argparse.Namespace) -> int:
 
 
 def explain(error: Exception, log_folder: Path | None = None) -> Failure:
-    """Return what to say of an error, and the exit code.
+    """Return the message and the exit code of an error.
 
     The traceback of an error that nobody foresaw goes into a log file, in `log_folder` or among
     the temporary files, and the message names it.
@@ -154,7 +154,7 @@ def positive(text: str) -> int:
 
 
 def coloured(stream: TextIO) -> bool:
-    """Tell whether a stream shows colours and the person has nothing against them."""
+    """Return whether a stream is a terminal with colours that are not switched off."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

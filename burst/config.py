@@ -88,7 +88,7 @@ def _setting(name: str, hint: Any, default: Any) -> Setting:
 
 
 def _allowed(hint: Any, found: FieldInfo | None) -> str:
-    """Say in words what may stand for a setting."""
+    """Return the allowed values of a setting as text."""
     kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
@@ -330,7 +330,7 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 def _explained(
     where: str, mistake: ValidationError, error: type[ValueError], typed: Mapping[str, str]
 ) -> str:
-    """Say what is wrong with the first value that is: where, what was expected, what was found."""
+    """Return the message for the first wrong value: where, what was expected, what was found."""
     problems = mistake.errors()
     problem = problems[0]
     rule = problem.get("ctx", {}).get("error")

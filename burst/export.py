@@ -85,7 +85,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def use_of(card: Card) -> str:
-    """Say for which stacks a checkpoint is used from now on."""
+    """Return a sentence on the stacks for which a checkpoint is used from now on."""
     from burst.network.checkpoint import choosable
 
     stage = "fuse" if card.preparation.kind == "turbulence" else "correct"
@@ -113,7 +113,8 @@ def use_of(card: Card) -> str:
 
 
 def _is_by_name(args: argparse.Namespace) -> bool:
-    """Tell whether a checkpoint is never chosen: as asked, or as the one whose place it takes."""
+    """Return whether a checkpoint is used by name alone: as asked, or as the one that it
+    replaces."""
     from burst.network.checkpoint import read_card
 
     if args.by_name is not None:

@@ -1,4 +1,4 @@
-"""What stages find, beside the tensors of a `Burst`: a frozen record for each that others use.
+"""Results of stages besides the tensors of a `Burst`: one frozen record for each that others use.
 
 Axes as in `burst.records`: n frames of the stack, t instants, h rows, w columns, k frames.
 """
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 class NotGivenError(LookupError):
-    """Something is read that no stage has given."""
+    """A field is read that no stage has filled."""
 
 
 def given(value: T | None) -> T:
-    """Return a field of a `Burst` that is known to be there: it stands in the stage's NEEDS.
+    """Return a field of a `Burst` that is not None, because it is in the stage's NEEDS.
 
-    NotGivenError where it is not; `pipeline.run_step` says which stage reads it.
+    NotGivenError where it is None; `pipeline.run_step` adds which stage reads it.
     """
     if value is None:
         raise NotGivenError("expected a field that an earlier stage gives, found None.")
@@ -33,7 +33,7 @@ def given(value: T | None) -> T:
 @checked
 @dataclass(frozen=True)
 class Level:
-    """How hard a stack is: noise std at mid grey (linear), displacement rms (px per axis)."""
+    """The difficulty of a stack: noise std at mid grey (linear), displacement rms (px per axis)."""
 
     noise: float
     displacement: float
@@ -41,19 +41,19 @@ class Level:
 
 @dataclass(frozen=True)
 class Selection:
-    """How sharp each frame of the stack is [n], against the mean; None for a frame that was left
-    out before."""
+    """The sharpness of each frame of the stack [n] over the mean; None for a frame left out
+    before."""
 
     sharpness: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How well frames were aligned, and where the image lies.
+    """The quality of alignment, and the position of the image.
 
-    misfit  variance of what alignment leaves, in units of the noise
-    corner  (x, y) px, of the image's upper left corner in the mean frame; None where frames merely
-            shift a little and the image is on their own grid
+    misfit  variance of the differences that remain after alignment, in units of the noise
+    corner  (x, y) px of the image's upper left corner in the mean frame; None where the image is on
+            the frames' own grid
     """
 
     misfit: float
@@ -79,8 +79,8 @@ class Turbulence:
 
 @dataclass(frozen=True)
 class Merging:
-    """How good the merged image is: std of its noise (linear), and by how many equally weighted
-    frames it would have that noise."""
+    """The quality of the merged image: std of its noise (linear), and the number of equally
+    weighted frames with that noise."""
 
     noise_std: float
     effective_frames: float
@@ -88,11 +88,11 @@ class Merging:
 
 @dataclass(frozen=True)
 class Unrolled:
-    """How frames became images of instants. Times are in frame times, of a pair in readouts.
+    """How images of instants were made of frames. Times are in frame times, of a pair in readouts.
 
     shutter           of the frames
-    instants          [t] when the images are of
-    kept              numbers of the frames that show them
+    instants          [t] times of the images
+    kept              numbers of the frames used for them
     start, pace       [n] row y of frame k was read at start[k] + pace[k] * y
     frame_time        seconds from one frame to the next
     displacement_rms  px, by which points move from one frame to the next
@@ -115,14 +115,14 @@ class Unrolled:
 
 @dataclass(frozen=True)
 class Views:
-    """What each of k frames alone shows of t instants, the closest frame first; half precision.
+    """The images of t instants made of each of k frames alone, the closest frame first; 16 bit.
 
     images    [t, k, c, h, w], in the units of the image that was made of them
-    later     [t, k, h, w] how long after the instant a point was seen, in frame times
-    trust     [t, k, h, w] how surely it is the point that is seen, and nothing before it; 0..1
-    velocity  [t, 2, h, w] by how far the points move, px a frame time
-    exposure  [h] for how long a row was exposed, in frame times; 0 is not known
-    gain      [h] what a row gathered more of light than in `exposure_time`, and was divided by
+    later     [t, k, h, w] time from the instant to the recording of a point, in frame times
+    trust     [t, k, h, w] certainty that the point is visible and not occluded, 0..1
+    velocity  [t, 2, h, w] of the points, px per frame time
+    exposure  [h] of a row, in frame times; 0 if not known
+    gain      [h] light of a row over that of `exposure_time`, by which it was divided
 
     The frame time of a dual reversed pair is its readout.
     """

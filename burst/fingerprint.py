@@ -1,4 +1,4 @@
-"""Digests by which it is told whether a result was made of the same stack, settings and code."""
+"""Digests that identify the stack, settings and code of a result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def step_keys(pipeline: Pipeline, stack: Stack, seed: int) -> dict[str, str]:
 
 
 def stack_digest(stack: Stack) -> str:
-    """Return the SHA-256 of all that a stage sees of a stack: frames, sensor, scan and gaps."""
+    """Return the SHA-256 of a stack's frames, sensor, scan and gaps."""
     seen = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
     seen.update(stack.scan.tobytes())
     for frame in stack.frames:

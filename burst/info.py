@@ -144,7 +144,7 @@ def _as_rows(step: Step) -> list[dict[str, Any]]:
 
 
 def _default(row: Mapping[str, Any]) -> str:
-    """Say what the default is where the pipeline sets something else."""
+    """Return the default as text where the pipeline sets another value."""
     if row["value"] == row["default"]:
         return ""
     return "no default" if row["default"] is None else f"default {_toml(row['default'])}"

@@ -1,4 +1,4 @@
-"""What the machine gives: device, threads, memory; and how it is told to repeat itself exactly."""
+"""The machine: device, threads, memory, and settings for exactly repeatable results."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def resolve_device(name: str) -> str:
 
 
 def devices_of(name: str) -> tuple[str, str | None]:
-    """Return the device of a name as `resolve_device`, and the one that goes on where its memory is
-    too small: with "auto" the CPU is the fallback, with a named device nothing is."""
+    """Return the device of a name, as `resolve_device` does, and the fallback where its memory is
+    too small: the CPU with "auto", None with a named device."""
     device = _resolve(name)
     return device, "cpu" if name == "auto" and device != "cpu" else None
 
@@ -79,7 +79,7 @@ def cpu_count() -> int:
 
 
 def set_up(threads: int) -> None:
-    """Fix the threads, and have torch repeat itself exactly where it can."""
+    """Fix the number of threads, and make torch deterministic where it can be."""
     _keep_freed_memory()
     # cuBLAS reads this once, before its first use, and repeats itself only with it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -96,7 +96,7 @@ def set_up(threads: int) -> None:
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
-    """Give the process back its threads, its random numbers and its choice of convolutions."""
+    """Restore the process's threads, random numbers and choice of convolutions."""
     import cv2
     import torch
 
@@ -115,7 +115,7 @@ def as_before() -> Iterator[None]:
 
 @contextlib.contextmanager
 def repeating_gradients() -> Iterator[None]:
-    """Have torch sum gradients in a fixed order as long as the context lasts."""
+    """Make torch sum gradients in a fixed order within the context."""
     import torch
 
     before = torch.are_deterministic_algorithms_enabled()
@@ -129,7 +129,7 @@ def repeating_gradients() -> Iterator[None]:
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next array, instead of handing it back.
+    """Make the C library keep freed memory for the next array instead of returning it.
 
     Frames are megabytes each; to have the system map and clear new pages for every temporary
     array costs a fifth of a run.
@@ -141,7 +141,7 @@ def _keep_freed_memory() -> None:
 
 
 def seed_all(seed: int) -> None:
-    """Start torch's random numbers anew."""
+    """Seed torch's random numbers."""
     import torch
 
     torch.manual_seed(seed)
@@ -161,14 +161,14 @@ def check_memory(stack: Stack, made: int, limit: int | None) -> None:
 
 
 def is_out_of_gpu_memory(error: BaseException) -> bool:
-    """Tell whether an error is a GPU's that has no memory left."""
+    """Return whether an error says that a GPU has no memory left."""
     import torch
 
     return isinstance(error, torch.OutOfMemoryError)
 
 
 def gpu_need(stack: Stack) -> str:
-    """Say how much memory of a GPU restoring a stack takes, and what to do where there is less."""
+    """Return a sentence on the GPU memory that restoring a stack takes and on what was found."""
     import torch
 
     need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL_ON_GPU
@@ -181,7 +181,7 @@ def gpu_need(stack: Stack) -> str:
 
 
 def available_memory() -> int | None:
-    """Return the bytes of memory that can still be taken; None where the system does not tell."""
+    """Return the bytes of free memory; None where the system does not report them."""
     return min((n for n in (_system_memory(), _container_memory()) if n is not None), default=None)
 
 
@@ -196,7 +196,7 @@ def _system_memory() -> int | None:
 
 
 def _container_memory() -> int | None:
-    """Return the bytes that a container may still take, of which psutil knows nothing."""
+    """Return the bytes that the limit of a container leaves, which psutil does not know."""
     try:
         limit = (_CGROUP / "memory.max").read_text("ascii").strip()
         used = (_CGROUP / "memory.current").read_text("ascii")

@@ -1,7 +1,7 @@
-"""What a run writes of itself: a report, stage by stage, and what made an image.
+"""The report of a run, stage by stage, and the provenance of an image.
 
-Stages write the report, and `burst.report` draws it. Nothing that is computed depends on it: what
-one stage finds and another part needs is a field of `Burst`.
+Stages write the report, and `burst.report` draws it. No computation reads it: values of one stage
+that other parts need are fields of `Burst`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """What one stage did: its name, seconds, settings, the numbers it found and its warnings."""
+    """The report of one stage: name, seconds, settings, numbers and warnings."""
 
     stage: str
     seconds: float = 0.0
@@ -45,7 +45,7 @@ class Report:
         return self._with_last(seconds=seconds)
 
     def numbers(self, stage: str) -> Mapping[str, Any]:
-        """Return the numbers of a stage; nothing when it did not run."""
+        """Return the numbers of a stage; empty if it did not run."""
         return next((entry.numbers for entry in self.entries if entry.stage == stage), {})
 
     @property
@@ -63,9 +63,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made an image; written into it and into the report. `pipeline` is resolved TOML text.
+    """How an image was made; written into it and into the report. `pipeline` is resolved TOML text.
 
-    `fingerprint` changes with all that may change the image: measurement, settings, seed, code.
+    `fingerprint` changes with everything that may change the image: stack, settings, seed, code.
     """
 
     version: str

@@ -84,7 +84,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        # A single run leaves no record, and a broken report is told of in its row.
+        # A single run has no record; a broken report is mentioned in its row.
         return {}
     return content if isinstance(content, dict) else {}
 

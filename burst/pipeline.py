@@ -117,8 +117,8 @@ class Pipeline:
             known.update(each.stage.GIVES)
         return replace(self, steps=steps)
 
-    def run(self, burst: Burst, watch: Callable[[Step, Burst], None] | None = None) -> Burst:
-        """Run all steps, timing each; `watch` is told of every step that is done.
+    def run(self, burst: Burst, on_step: Callable[[Step, Burst], None] | None = None) -> Burst:
+        """Run all steps and time each; `on_step` is called after every step.
 
         StackError for a colour mosaic, whose planes `burst.restore` takes one by one.
         """
@@ -131,8 +131,8 @@ class Pipeline:
         for step, (begin, end) in zip(self.steps, self._shares(), strict=True):
             with part(step.name, begin, end):
                 burst = run_step(step, burst)
-            if watch:
-                watch(step, burst)
+            if on_step:
+                on_step(step, burst)
         return burst
 
     def _shares(self) -> list[tuple[float, float]]:
@@ -163,7 +163,7 @@ def load(
     """
     text = override(read_pipeline(find_pipeline(name)), assignments)
     text = merge(text, settings or {})
-    # All names first: a wrong one is told before any stage is imported.
+    # All names first, so that a wrong one is reported before any stage is imported.
     for stage_name in text.stages:
         check_exists(stage_name, text)
     steps = []

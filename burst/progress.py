@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 LOG = logging.getLogger("burst")
 
-NEWS = 10.0  # seconds between two lines; what is done sooner says nothing
+LOG_EVERY = 10.0  # seconds between two lines; what is done sooner says nothing
 
 Item = TypeVar("Item", covariant=True)
 Listener = Callable[[tuple[str, ...], float], None]  # names of the part that runs, share done
@@ -49,8 +49,8 @@ _RUNNING: ContextVar[_Part] = ContextVar("running", default=_Part(None))  # noqa
 
 
 @contextmanager
-def heard_by(listener: Listener | None) -> Iterator[None]:
-    """Tell `listener` how far the work is that is done in this context; it is all of the work."""
+def listening_to(listener: Listener | None) -> Iterator[None]:
+    """Call `listener` with the progress of the work in this context, from 0 to 1."""
     token = _RUNNING.set(_Part(listener))
     try:
         yield
@@ -60,7 +60,8 @@ def heard_by(listener: Listener | None) -> Iterator[None]:
 
 @contextmanager
 def part(name: str, begin: float = 0.0, end: float = 1.0) -> Iterator[None]:
-    """Do a part of the work that runs, from one share of it to another; an empty name adds none."""
+    """Run a part of the present work, which extends from share `begin` of it to share `end`; an
+    empty name adds no name."""
     whole = _RUNNING.get()
     names = (*whole.names, name) if name else whole.names
     token = _RUNNING.set(_Part(whole.listener, names, whole.at(begin), whole.at(end)))
@@ -72,35 +73,35 @@ def part(name: str, begin: float = 0.0, end: float = 1.0) -> Iterator[None]:
 
 
 def advance(share: float) -> None:
-    """Say that a share of the part that runs is done."""
+    """Report that a share of the running part is done."""
     running = _RUNNING.get()
     if running.listener:
         running.listener(running.names, running.at(share))
 
 
 def names_of_part() -> tuple[str, ...]:
-    """Return the names of the part that runs, from outside in."""
+    """Return the names of the running parts, the outermost first."""
     return _RUNNING.get().names
 
 
 def counted(items: Countable[Item], what: str) -> Iterator[Item]:
-    """Yield items, and say how many of them are done: to the listener, or, where there is none,
-    from time to time in the log, with the time left.
+    """Yield items and report how many are done: to the listener, or without one at intervals in the
+    log, with the time left.
 
     `what` names the work and its items, as in "unroll: images".
     """
     whole = _RUNNING.get()
-    started = told = time.monotonic()
+    started = logged = time.monotonic()
     try:
         for done, item in enumerate(items):
             now = time.monotonic()
             if whole.listener:
-                # What an item counts in turn is a part of the item.
+                # Progress reported within an item is a share of the item.
                 begin, end = whole.at(done / len(items)), whole.at((done + 1) / len(items))
                 _RUNNING.set(replace(whole, begin=begin, end=end))
                 advance(0.0)
-            elif done and now > told + NEWS:
-                told = now
+            elif done and now > logged + LOG_EVERY:
+                logged = now
                 left = (now - started) / done * (len(items) - done)
                 LOG.info("%s: %d of %d, %.0f s left", what, done, len(items), left)
             yield item

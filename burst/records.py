@@ -90,13 +90,12 @@ class Sensor:
     """What turns photons into DN: levels (DN), colour filters, noise, shutter, times (seconds).
 
     `black_level` is one number, or one for each site of the 2x2 colour pattern in reading order;
-    `black_assumed` says that nobody told it. `transfer` says how DN relate to light: "linear" for
-    raw, "srgb" for display-encoded sources, which are restored as they are and made linear when
+    `black_assumed` says that it was not stated. `transfer` says how DN relate to light: "linear"
+    for raw, "srgb" for display-encoded sources, which are restored as they are and made linear when
     written. `sampling` is the pixel pitch in units of lambda / (2 D) as seen through the lens: 1 is
     Nyquist, less is finer. `orientation` is that of EXIF, 1 to 8: frames stay as they were
-    recorded, and results are turned by it.
-    `frame_times` holds when each frame of the stack began, from the first on; None means evenly,
-    `frame_time` apart.
+    recorded, and results are turned by it. `frame_times` holds when each frame of the stack began,
+    from the first on; None means evenly, `frame_time` apart.
     """
 
     black_level: float | tuple[float, float, float, float] = 0.0
@@ -227,8 +226,8 @@ class Stack:
         object.__setattr__(self, "scan", scan)
 
     def _error(self, expected: str, found: object, advice: str = "") -> StackError:
-        told = f"{self.source or self.name}: expected {expected}, found {found}. {advice}"
-        return StackError(told.rstrip())
+        message = f"{self.source or self.name}: expected {expected}, found {found}. {advice}"
+        return StackError(message.rstrip())
 
     @property
     def count(self) -> int:

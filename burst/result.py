@@ -77,19 +77,19 @@ class Result:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know of the result, each with the stage that says it."""
+        """The warnings, each with the stage that gave it."""
         return self.burst.report.warnings
 
     @property
     def kept(self) -> np.ndarray:
-        """The numbers [m] of the frames that took part."""
+        """The numbers [m] of the used frames."""
         kept = _array(self.burst.kept)
         return np.arange(self.stack.count) if kept is None else kept
 
     @property
     def weights(self) -> np.ndarray | None:
-        """The weight [n] of every frame of the stack: 0 if it took no part, 1 on average over
-        those that did."""
+        """The weight [n] of every frame of the stack: 0 if it was not used, with a mean of 1 over
+        the used ones."""
         weights = _array(self.burst.weights)
         if weights is None:
             return None
@@ -99,12 +99,12 @@ class Result:
 
     @property
     def flow(self) -> np.ndarray | None:
-        """The displacement [m, 2, h, w], (dx, dy) in px, of every frame that took part."""
+        """The displacement [m, 2, h, w], (dx, dy) in px, of every used frame."""
         return _array(self.burst.flow)
 
     @property
     def psf(self) -> np.ndarray | None:
-        """The blur [m, k, k] that is left in every aligned frame that took part."""
+        """The PSF [m, k, k] of every used frame after alignment."""
         return _array(self.burst.psf)
 
     @property
@@ -194,7 +194,7 @@ def earlier_report(folder: Path) -> dict[str, Any]:
     try:
         report = json.loads((folder / JSON_NAME).read_text("utf-8"))
     except (OSError, ValueError):
-        # A report that cannot be read says nothing; the run writes a new one.
+        # An unreadable report is ignored; the run writes a new one.
         return {}
     return report if isinstance(report, dict) else {}
 
@@ -220,7 +220,7 @@ def _array(values: torch.Tensor | None) -> np.ndarray | None:
 
 
 def _again(provenance: Provenance) -> str:
-    """Return the Python that gives the same image again."""
+    """Return the Python code that gives the same image again."""
     return (
         f'burst.restore(stack, "{SETTINGS}", seed={provenance.seed},'
         f' threads={provenance.threads}, device="{provenance.device}")'
@@ -234,8 +234,8 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _instants(result: Result) -> Instants | None:
-    """Return the images of instants with the truths beside the stack; None where rows are not
-    told apart in time."""
+    """Return the images of instants with the truths beside the stack; None unless a stage unrolled
+    the rows."""
     burst, image = result.burst, result.pixels
     if image is None or burst.unrolled is None:
         return None
@@ -245,7 +245,7 @@ def _instants(result: Result) -> Instants | None:
     try:
         return replace(instants, truths=dict(_truths(Path(result.stack.source), instants)))
     except StackError as error:
-        # The truth is only looked at; the image does not need it.
+        # The truth is only shown; the image does not need it.
         LOG.warning("%s", error)
         return instants
 
@@ -253,9 +253,9 @@ def _instants(result: Result) -> Instants | None:
 def _truths(folder: Path, instants: Instants) -> Iterator[tuple[int, np.ndarray]]:
     """Yield number and truth of every image whose truth lies beside the stack."""
     size = frame_image(instants.burst, 0).shape
-    for told in truths_beside(folder):
-        number = instants.image_of(told.frame, told.share)
+    for truth_file in truths_beside(folder):
+        number = instants.image_of(truth_file.frame, truth_file.share)
         if number is not None:
-            truth = read_images_alike([told.path])[0]
+            truth = read_images_alike([truth_file.path])[0]
             if truth.shape == instants.images[number].shape == size:
                 yield number, from_dn(truth, instants.burst.stack.sensor)

@@ -16,7 +16,7 @@ from burst.command import Exit, main_of, positive
 from burst.config import ConfigError
 from burst.jobs.bar import bar_of
 from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
-from burst.progress import heard_by, part
+from burst.progress import listening_to, part
 
 if TYPE_CHECKING:
     from burst.training.recipe import Recipe
@@ -139,7 +139,7 @@ def _shown(args: argparse.Namespace, what: Path) -> Iterator[None]:
     first = os.environ.get("RANK", "0") == "0"
     with (
         bar_of(1, args.quiet or not first) as show,
-        heard_by(partial(show, what) if show else None),
+        listening_to(partial(show, what) if show else None),
     ):
         yield
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from burst import progress
-from burst.progress import advance, counted, heard_by, names_of_part, part
+from burst.progress import advance, counted, listening_to, names_of_part, part
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_short_work_says_nothing(clock, caplog):
 def heard(work):
     """Return what a listener hears of `work`: names from outside in, and the share in percent."""
     said = []
-    with heard_by(lambda names, share: said.append((names, round(100 * share)))):
+    with listening_to(lambda names, share: said.append((names, round(100 * share)))):
         work()
     return said
 

@@ -18,7 +18,7 @@ from burst.files.read import ReadOptions, read_stack, stack_of
 from burst.jobs.bar import bar_of
 from burst.machine import as_before, available_memory, devices_of
 from burst.pipeline import Pipeline, load
-from burst.progress import heard_by
+from burst.progress import listening_to
 from burst.records import Sensor, Stack, StackError
 from burst.restoration import Execution, check_room, describe, restore_stack
 from burst.result import Result
@@ -114,7 +114,7 @@ def restore(
         with ExitStack() as around:
             around.enter_context(as_before())
             show = around.enter_context(bar_of(1, not progress))
-            around.enter_context(heard_by(partial(show, Path(stack.name)) if show else None))
+            around.enter_context(listening_to(partial(show, Path(stack.name)) if show else None))
             made = describe(wanted, stack, execution)
             return restore_stack(stack, wanted, execution, made, lambda *done: None)
 
@@ -163,7 +163,8 @@ def _as_stack(
             "sensor: expected it with an array, found it with a Stack, which has its own. Pass"
             " dataclasses.replace(stack, sensor=...)."
         )
-    # A file was read in the order that was found or told; an array may be in any.
+    # The axes of a file were found or given when it was read; those of an array may be in any
+    # order.
     if not source.source and axis_of(source.frames) == "frames-last":
         raise StackError(
             f"{source.name}: expected frames (n, h, w), found {source.frames.shape}, which looks"

@@ -21,7 +21,7 @@ from burst.command import Exit, explain, interrupt, start_logging
 from burst.jobs.bar import Show
 from burst.jobs.restore import STAGES, Job, JobResult, restore
 from burst.machine import end_with_parent
-from burst.progress import heard_by
+from burst.progress import listening_to
 from burst.restoration import OnStage
 
 LOG = logging.getLogger("burst")
@@ -76,7 +76,7 @@ def run_all(
 def _shown(job: Job, show: Show | None) -> Outcome:
     if show is None:
         return attempt(job, log_stage)
-    with heard_by(partial(show, job.path)):
+    with listening_to(partial(show, job.path)):
         return attempt(job, log_nothing)
 
 
@@ -230,7 +230,7 @@ def _work(connection: Connection, quiet: bool, shown: bool) -> None:
     end_with_parent(SECONDS_TO_CLEAN_UP)
     try:
         while True:
-            with heard_by(hear):
+            with listening_to(hear):
                 connection.send(attempt(connection.recv(), log_nothing if shown else log_stage))
     except (EOFError, OSError):
         # The parent has no more work, or is gone.

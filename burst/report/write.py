@@ -30,8 +30,8 @@ def write_report(
 
     `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`.
     `mosaic` is the stack of a colour mosaic, whose first green plane `burst` is of. `instants` are
-    the images of a rolling shutter's rows; `shown` is one of them. Whatever the run did not
-    render_template in leaves a section out. OSError where nothing can be written.
+    the images of a rolling shutter's rows; `shown` is one of them. Sections without data are left
+    out. OSError where the files cannot be written.
     """
     from burst.report.page import render
     from burst.report.summary import summarise

@@ -67,6 +67,6 @@ def run(burst: Burst, config: Config) -> Burst:
     level = level_of(burst)
     rms = (square / len(corrected)) ** 0.5
     correction = corrected_by(path, loaded, source, rms)
-    report = noted(burst.report, loaded, correction, checkpoint.doubt(loaded.card, level))
+    report = noted(burst.report, loaded, correction, checkpoint.range_warning(loaded.card, level))
     image = torch.stack(corrected).reshape(image.shape)
     return replace(burst, image=image, level=level, correction=correction, report=report)

@@ -58,7 +58,7 @@ class Workers:
 
     def wait(self, keys: Sequence[SampleKey], log: Log) -> None:
         """Wait until the samples of `keys` exist; SamplesError if no process makes them."""
-        begun, told = time.monotonic(), time.monotonic()
+        begun, logged = time.monotonic(), time.monotonic()
         known = len(self.collection.present(keys))
         while (there := len(self.collection.present(keys))) < len(keys):
             advance(there / len(keys))
@@ -67,9 +67,9 @@ class Workers:
                 if len(self.collection.present(keys)) == len(keys):
                     return
                 raise SamplesError(self._missing_message(len(keys) - there))
-            if time.monotonic() > told + LOG_EVERY:
-                told = time.monotonic()
-                log(_progress(there, len(keys), there - known, told - begun))
+            if time.monotonic() > logged + LOG_EVERY:
+                logged = time.monotonic()
+                log(_progress(there, len(keys), there - known, logged - begun))
             time.sleep(POLL)
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ from burst.measure.scores import score
 from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import load
 from burst.records import Burst, NoiseModel
-from burst.restoration import motion_for_others
+from burst.restoration import motion_for_other_planes
 from burst.stages.align import POOR_MISFIT, Config, run
 
 INSIDE = (..., slice(8, -8), slice(8, -8))
@@ -171,9 +171,9 @@ def test_values_that_were_not_measured_change_nothing():
 def test_a_plane_is_told_how_the_camera_moved():
     moved, _ = restored(PATHS["drifts"])
     given = load("classical").until("select").run(Burst(moved.stack))
-    result = run(replace(given, motion=motion_for_others(moved)), Config())
+    result = run(replace(given, motion=motion_for_other_planes(moved)), Config())
     assert result.merged.shape == moved.merged.shape
     torch.testing.assert_close(result.motion, moved.motion, atol=1e-3, rtol=0)
-    still = run(replace(before("align"), motion=motion_for_others(after("align"))), Config())
+    still = run(replace(before("align"), motion=motion_for_other_planes(after("align"))), Config())
     assert still.motion is None
     assert torch.equal(still.flow, after("align").flow)

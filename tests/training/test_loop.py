@@ -12,7 +12,7 @@ from burst.config import ConfigError
 from burst.data.samples.collection import Collection
 from burst.data.samples.turbulence import SampleKey
 from burst.network.checkpoint import read_card
-from burst.progress import heard_by
+from burst.progress import listening_to
 from burst.records import Level
 from burst.training import loop
 from burst.training.batches import Pool, random_of
@@ -164,7 +164,7 @@ def test_broken_state_is_explained(make_order):
 
 def test_the_countdown_never_turns_negative(make_order, monkeypatch):
     said = []
-    monkeypatch.setattr(loop, "NEWS", -1.0)
+    monkeypatch.setattr(loop, "LOG_EVERY", -1.0)
     monkeypatch.setattr(loop, "LOSS_EVERY", 1)
     # The last look comes when the budget is long spent.
     carry_out(make_order("plain", "training.seconds=0.2", "training.steps=1"), said.append)
@@ -197,7 +197,7 @@ def test_a_short_budget_is_told_that_samples_are_the_wait(make_order, monkeypatc
 
 def test_a_listener_hears_training_move(make_order):
     shares = []
-    with heard_by(lambda names, share: shares.append(share)):
+    with listening_to(lambda names, share: shares.append(share)):
         carry_out(make_order("plain", "training.steps=4"), print)
     assert shares == sorted(shares)
     assert {0.25, 0.5, 0.75, 1.0} <= set(shares)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from burst.ops.blur.candidates import BANDS, FREQUENCY, Candidates
-from burst.ops.samples import mean_of, sample
+from burst.ops.samples import mean_of_samples, sample
 from burst.ops.warp import warp
 from burst.records import NoiseModel
 
@@ -91,7 +91,7 @@ def moments(
         valid = None if valid is None else valid[chosen]
     flow = _middle(displacement)
     values, counts = sample(frames, flow, valid)
-    mean = mean_of(values, counts)
+    mean = mean_of_samples(values, counts)
     rest = values - mean if counts is None else (values - mean) * counts
     window = _window(mean)
     rings, size = _rings(mean), mean.numel()

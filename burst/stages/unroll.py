@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from burst.ops.flow import Match
-    from burst.ops.rolling.readout import Readout
     from burst.ops.rolling.recording import Recording
     from burst.ops.rolling.synthesis import InstantImage
     from burst.ops.rolling.unroll import Clock
@@ -30,11 +29,7 @@ COLOUR = True  # takes `stack.colour` where the frames were in colour
 
 AUTO, ROLLING, DUAL_REVERSED = "auto", "rolling", "dual_reversed"
 MIDDLE = -1  # of the frames
-# Chosen by hand.
-WIDEST_RANGE = (
-    0.2  # of readout ratios that fit equally well, above which the motion does not decide
-)
-LEAST_TRUSTED = 0.5  # share of the pixels with trusted motion, below which a warning is given
+LEAST_TRUSTED = 0.5  # share of pixels with trusted motion; with less, a warning; chosen by hand
 BYTES_OF_IMAGE = 50, 20  # a pixel, and each of its colours, of an image with its views
 
 Share = Annotated[float, Field(ge=-1, le=2)]
@@ -235,6 +230,8 @@ def _readout_ratio(
 ) -> tuple[float, tuple[float, float] | None, Report]:
     """Return the readout ratio (frame times), the range of ratios that fit as well if it was
     estimated, and the report with its source; StackError where it cannot be found."""
+    from burst.ops.rolling.readout import measure_readout
+
     where = stack.source or stack.name
     if config.shutter == DUAL_REVERSED:
         # Both frames of a pair are read at the same time: the readout is the unit of time.
@@ -253,7 +250,7 @@ def _readout_ratio(
     if stated > 0:
         report = report.note(readout_ratio=stated, readout_from="row_time and frame_time")
         return stated, None, report
-    found = _measure(stack, grey, matches)
+    found = measure_readout(stack, grey, matches)
     report = report.note(
         readout_ratio=found.ratio,
         readout_from="the motion",
@@ -268,29 +265,6 @@ def _readout_ratio(
             f" {found.high:.2f}). Set unroll.readout_ratio if you know it."
         ),
     )
-
-
-def _measure(stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], Match]) -> Readout:
-    import numpy as np
-
-    from burst.ops.rolling.readout import MIN_PAIRS, readout_from_frames
-
-    where = stack.source or stack.name
-    remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."
-    if len(matches) < MIN_PAIRS:
-        raise StackError(
-            f"{where}: expected to be told how long the readout takes, or at least"
-            f" {MIN_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
-        )
-    times = stack.sensor.frame_times
-    start = None if times is None else np.array(times) / stack.sensor.frame_time
-    found = readout_from_frames(grey, matches, stack.scan[0] < 0, start)
-    if found.high - found.low > WIDEST_RANGE:
-        raise StackError(
-            f"{where}: expected motion that tells the readout ratio, found that"
-            f" {found.low:.2f} to {found.high:.2f} fit alike.{remedy}"
-        )
-    return found
 
 
 def _instants(

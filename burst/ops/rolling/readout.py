@@ -17,7 +17,10 @@ import torch
 from burst.ops.flow import Match
 from burst.ops.rolling.bands import BANDS, camera_motion
 from burst.ops.vertex import vertex
+from burst.records import Stack, StackError
 
+# Range of ratios that fit equally well, above which the motion does not decide; chosen by hand.
+WIDEST_RANGE = 0.2
 MIN_PAIRS = 5  # a curve through fewer fits any ratio
 ROUNDS = 8  # of reweighted least squares
 RATIOS = np.arange(0.05, 1.0001, 0.025)
@@ -60,6 +63,29 @@ def readout_from_frames(
         # Mirrored top to bottom, the scene is read downwards.
         moved = [bands[::-1] * np.array([1.0, -1.0]) for bands in moved]
     return readout_from_motion(moved, grey.shape[1], start)
+
+
+def measure_readout(
+    stack: Stack, grey: np.ndarray, matches: Mapping[tuple[int, int], Match]
+) -> Readout:
+    """Estimate the readout ratio of a stack from frames [n, h, w] uint8 and the motion between
+    them; StackError where there are too few, or where the motion does not determine it."""
+    where = stack.source or stack.name
+    remedy = " Say row_time and frame_time in a sidecar, or pass --set unroll.readout_ratio=0.8."
+    if len(matches) < MIN_PAIRS:
+        raise StackError(
+            f"{where}: expected to be told how long the readout takes, or at least"
+            f" {MIN_PAIRS + 1} frames to estimate it from, found {len(matches) + 1}.{remedy}"
+        )
+    times = stack.sensor.frame_times
+    start = None if times is None else np.array(times) / stack.sensor.frame_time
+    found = readout_from_frames(grey, matches, stack.scan[0] < 0, start)
+    if found.high - found.low > WIDEST_RANGE:
+        raise StackError(
+            f"{where}: expected motion that tells the readout ratio, found that"
+            f" {found.low:.2f} to {found.high:.2f} fit alike.{remedy}"
+        )
+    return found
 
 
 def readout_from_motion(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_stacks_at_the_same_time_share_the_line():
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_stage_is_shown_before_it_is_done(tmp_path, workers, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     (tmp_path / "sitecustomize.py").write_text(STARTUP)
     pipeline = str(write_pipeline(tmp_path))
     jobs = [Job(write_stack(tmp_path / f"{name}.npy"), tmp_path / name, pipeline) for name in "ab"]

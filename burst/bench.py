@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from burst.command import Exit, main_of, positive
-from burst.config import ConfigError
 from burst.machine import cpu_count, set_up
 from burst.measure.suite import Options, Suite, find_suite, suites
+from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
 

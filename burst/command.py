@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Never, TextIO
 
-from burst.config import ConfigError
 from burst.records import StackError
+from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
 

@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from burst.config import ConfigError, names_in, settings_of
+from burst.config import names_in
 from burst.options import DEFAULT_PIPELINE
 from burst.pipeline import load
+from burst.settings import ConfigError, settings_of
 
 Completer = Callable[..., list[str]]
 

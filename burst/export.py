@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from burst import install
 from burst.command import Exit, main_of, positive
-from burst.config import ConfigError
 from burst.network.checkpoint import FOLDER, SUFFIX, CheckpointError
+from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     import torch

@@ -19,8 +19,9 @@ from types import ModuleType
 from typing import Any, Protocol, cast
 
 import burst.stages
-from burst.config import ConfigError, PipelineText, did_you_mean
+from burst.config import PipelineText
 from burst.records import FIELDS, Burst
+from burst.settings import ConfigError, did_you_mean
 
 GROUP = "burst.stages"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from burst.config import checked
+from burst.settings import checked
 
 if TYPE_CHECKING:
     import torch

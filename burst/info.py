@@ -13,12 +13,13 @@ from typing import Any
 
 from burst import __version__
 from burst.command import Exit, main_of, positive
-from burst.config import ConfigError, find_pipeline, names_in, settings_of
+from burst.config import find_pipeline, names_in
 from burst.files.digest import file_digest
 from burst.machine import available_memory, cpu_count, library_version
 from burst.network import checkpoint
 from burst.network.card import card_text
 from burst.pipeline import Step, load
+from burst.settings import ConfigError, settings_of
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia", "rawpy")
 

@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from burst.config import ConfigError
 from burst.records import Stack, StackError
+from burst.settings import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

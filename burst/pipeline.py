@@ -10,19 +10,11 @@ from typing import Any
 
 import tomli_w
 
-from burst.config import (
-    ConfigError,
-    PipelineText,
-    build,
-    did_you_mean,
-    find_pipeline,
-    merge,
-    override,
-    read_pipeline,
-)
+from burst.config import PipelineText, find_pipeline, merge, override, read_pipeline
 from burst.find_stage import Stage, check_exists, find_stage, stages_that_give
 from burst.progress import part
 from burst.records import FIELDS, Burst, NotGivenError, Stack, StackError
+from burst.settings import ConfigError, build, did_you_mean
 
 # About the seconds of each stage for 100 frames of 271 x 271 px on one processor; a stage that is
 # not named counts as 1. Only the bar and its time left depend on them.

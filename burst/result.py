@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from burst.config import ConfigError
 from burst.files.layouts.listing import read_images_alike
 from burst.files.layouts.published import truths_beside
 from burst.files.write import finished, write_instants, write_results, write_text
 from burst.records import Burst, Level, NoiseModel, Provenance, Report, Stack, StackError
 from burst.report.rolling import Instants, frame_image, from_dn
 from burst.report.write import HTML_NAME, JSON_NAME, write_report
+from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from burst.command import Exit, main_of
-from burst.config import ConfigError
 from burst.files.find import find_stacks
 from burst.files.folder import stem_of
 from burst.files.write import WriteError, write_text
@@ -26,6 +25,7 @@ from burst.jobs.restore import Job
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
+from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
 BESIDE = "restored"  # the folder of results where none is named

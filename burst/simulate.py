@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
-from burst.config import ConfigError
 from burst.data.scenes import SCENES, read_scene
 from burst.files.folder import TRUTH_SUFFIX
 from burst.files.sidecar import sidecar_text
 from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
+from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     from burst.data.rolling import Scene

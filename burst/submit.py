@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from burst.command import Exit, main_of
-from burst.config import ConfigError
 from burst.machine import cpu_count, resolve_device
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
+from burst.settings import ConfigError
 from burst.submission.challenge import Challenge, find_challenge, read_challenge
 from burst.submission.restore import RestoreSettings, Submission
 from burst.submission.stacks import find_challenge_stacks

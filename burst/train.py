@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
-from burst.config import ConfigError
 from burst.jobs.bar import bar_of
 from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
 from burst.progress import listening_to, part
+from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     from burst.training.recipe import Recipe

@@ -9,16 +9,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from burst.config import (
-    ConfigError,
-    PipelineText,
-    build,
-    changed,
-    find_pipeline,
-    override,
-    read_pipeline,
-    search_path,
-)
+from burst.config import PipelineText, find_pipeline, override, read_pipeline, search_path
+from burst.settings import ConfigError, build, changed
 
 
 @dataclass(frozen=True)

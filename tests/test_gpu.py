@@ -12,7 +12,7 @@ from rolled import recording, reset_recording
 from simulated import camera_scene, stack_of
 from training_toys import SMALL
 
-from burst.config import ConfigError, search_path
+from burst.config import search_path
 from burst.data.levels import find_level
 from burst.data.samples.turbulence import SampleKey, make_sample
 from burst.data.turbulence import Truth, simulate
@@ -23,6 +23,7 @@ from burst.network.inputs import prepare, restore
 from burst.network.preparation import Preparation
 from burst.pipeline import load
 from burst.records import Burst, Shutter, StackError
+from burst.settings import ConfigError
 
 PIPELINES = {
     "turbulence": lambda: stack_of("medium", 96, 12).stack,

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from burst.__main__ import main
-from burst.config import ConfigError, find_pipeline
+from burst.config import find_pipeline
+from burst.settings import ConfigError
 
 
 def said(capsys, *words):

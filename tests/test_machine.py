@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from burst import machine
-from burst.config import ConfigError
 from burst.records import Sensor, Stack, StackError
+from burst.settings import ConfigError
 
 STACK = Stack(np.zeros((2, 100, 100), np.uint16), Sensor(), source="a.npy")
 NEED = STACK.frames.size * machine.BYTES_PER_PIXEL

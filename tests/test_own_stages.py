@@ -10,12 +10,12 @@ import pytest
 from toys import write_stack
 
 from burst.command import Exit
-from burst.config import ConfigError
 from burst.fingerprint import step_keys
 from burst.jobs.batch import attempt, log_nothing
 from burst.jobs.restore import Job
 from burst.pipeline import load
 from burst.records import Sensor, Stack
+from burst.settings import ConfigError
 from burst.submission.package import _own_stages
 from burst.submission.verify import _strange_code
 

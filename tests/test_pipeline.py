@@ -10,9 +10,9 @@ import pytest
 from toys import write_pipeline
 
 import burst.stages as burst_stages
-from burst.config import ConfigError
 from burst.pipeline import load, run_step
 from burst.records import Burst, NotGivenError, Sensor, Stack
+from burst.settings import ConfigError
 
 pytestmark = pytest.mark.usefixtures("toy_stages")
 

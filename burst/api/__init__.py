@@ -5,7 +5,6 @@ from __future__ import annotations
 from burst.api.restoring import load_pipeline, pipelines, read, restore
 from burst.api.simulating import plain_mean, score, simulate
 from burst.api.training import load_network, train
-from burst.config import ConfigError
 from burst.files.write import WriteError
 from burst.find_stage import Stage
 from burst.network.checkpoint import CheckpointError, Loaded
@@ -23,6 +22,7 @@ from burst.records import (
     StackError,
 )
 from burst.result import Result
+from burst.settings import ConfigError
 
 __all__ = [
     "Burst", "CheckpointError", "ConfigError", "Entry", "Level", "Loaded", "NoiseModel", "Pipeline",

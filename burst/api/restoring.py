@@ -131,7 +131,7 @@ def load_pipeline(pipeline: str | Path | Pipeline = "turbulence", **settings: An
     ['screen', 'noise', 'select']
     >>> burst.load_pipeline("classical", blurr={"size": 21})
     Traceback (most recent call last):
-    burst.config.ConfigError: ... Did you mean 'blur'?
+    burst.settings.ConfigError: ... Did you mean 'blur'?
     """
     if isinstance(pipeline, Pipeline):
         return pipeline.with_settings(settings)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from burst.api.words import check_device, in_words_of_python
-from burst.config import ConfigError
 from burst.records import Stack, StackError
 from burst.result import Result
+from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     import torch

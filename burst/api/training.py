@@ -50,7 +50,7 @@ def train(
     >>> import burst
     >>> burst.train("runs/mine", "studnet")
     Traceback (most recent call last):
-    burst.config.ConfigError: ... Did you mean 'student'?
+    burst.settings.ConfigError: ... Did you mean 'student'?
     """
     from burst.data.samples.collection import keys_of, open_collection
     from burst.machine import drawing_device, resolve_device, set_up

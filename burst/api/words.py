@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from burst.config import ConfigError, did_you_mean
 from burst.machine import DEVICES
 from burst.network.checkpoint import CheckpointError
 from burst.records import StackError
+from burst.settings import ConfigError, did_you_mean
 
 # Options of the command line in the messages that both share, and what they are called here.
 _OPTION = re.compile(

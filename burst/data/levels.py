@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from burst.config import ConfigError, build, did_you_mean, read_toml, search_path
+from burst.config import read_toml, search_path
+from burst.settings import ConfigError, build, did_you_mean
 
 Positive = Annotated[float, Field(ge=0)]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from burst.config import did_you_mean
 from burst.records import StackError
+from burst.settings import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from burst.config import checked
 from burst.files import check
 from burst.files.black import assume_black
 from burst.files.folder import (
@@ -31,6 +30,7 @@ from burst.files.npy import Axis, frames_first, read_npy, read_npz
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.values import assumed_sensor, to_dn
 from burst.records import Sensor, Stack, StackError
+from burst.settings import checked
 
 _log = logging.getLogger("burst")
 

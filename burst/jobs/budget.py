@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from burst.config import ConfigError
 from burst.files.npy import count_values
 from burst.files.ser import count_pixels
 from burst.jobs.restore import Job
 from burst.machine import BYTES_PER_PIXEL
 from burst.records import StackError
+from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
 

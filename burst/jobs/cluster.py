@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from burst import install
 from burst.command import Exit, explain
-from burst.config import ConfigError, find_pipeline
+from burst.config import find_pipeline
 from burst.fingerprint import code_digest
 from burst.jobs.bar import Show
 from burst.jobs.batch import Outcome, attempt, log_stage
 from burst.jobs.restore import Job
 from burst.machine import available_memory, devices_of
+from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from burst.config import ConfigError
 from burst.files.read import ReadOptions, read_stack
 from burst.fingerprint import step_keys
 from burst.jobs.disk import check_disk
@@ -34,6 +33,7 @@ from burst.result import (
     outputs,
     write,
 )
+from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
 

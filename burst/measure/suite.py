@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from burst.config import ConfigError
 from burst.measure.results import Record
 from burst.pipeline import Pipeline, load
+from burst.settings import ConfigError
 
 SMALLEST = 64  # px; smaller images have nothing left within the border of the scores
 

@@ -9,13 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from burst.config import ConfigError, build, did_you_mean, search_path
+from burst.config import search_path
 from burst.files.digest import file_digest
 from burst.files.write import atomic_write, write_text
 from burst.models.spec import RestorerSpec
 from burst.network.card import Card, LevelRange, card_text
-from burst.network.preparation import Kind, Preparation
+from burst.network.preparation import Preparation
 from burst.records import Level
+from burst.settings import ConfigError, build, did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -26,13 +27,6 @@ FOLDER = "checkpoints"
 VARIABLE = "BURST_CHECKPOINTS"
 SUFFIX = ".safetensors"
 FORMAT = "burst-checkpoint-1"
-# The pipelines for the same task without a network.
-WITHOUT: dict[Kind, str] = {
-    "turbulence": "classical",
-    "rolling": "rolling_geometry",
-    "dual_reversed": "dual_reversed_geometry",
-    "global_reset": "global_reset_geometry",
-}
 AUTO = "auto"  # instead of a name: the checkpoint that fits the stack
 
 
@@ -131,8 +125,7 @@ def range_warning(card: Card, level: Level) -> str | None:
     return (
         f"This stack has noise {level.noise:.2g} at mid grey and displacements of"
         f" {level.displacement:.2g} px; '{card.name}' was trained on {quiet:.2g} to {loud:.2g} and"
-        f" {calm:.2g} to {wild:.2g} px. The result may be worse than that of --pipeline"
-        f" {WITHOUT[card.preparation.kind]}."
+        f" {calm:.2g} to {wild:.2g} px."
     )
 
 

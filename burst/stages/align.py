@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from burst.config import checked, setting
 from burst.records import MID_GREY, Alignment, Level, given
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     import torch

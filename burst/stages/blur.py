@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from burst.config import checked, setting
 from burst.records import Turbulence, given
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     import torch

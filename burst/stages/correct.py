@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from burst.config import checked, setting
 from burst.progress import counted
 from burst.records import given
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     from burst.network.preparation import Kind
@@ -54,7 +54,8 @@ def run(burst: Burst, config: Config) -> Burst:
     image, views = given(burst.image), given(burst.views)
     path = checkpoint.find(config.checkpoint)
     loaded = load_once(path, image.device)
-    source = source_of(path, loaded, (given(burst.unrolled).shutter,), config.prior)
+    kind = given(burst.unrolled).shutter
+    source = source_of(path, loaded, (kind,), config.prior)
     # Where no frame shows the scene, the image is extrapolated and stays as it is.
     seen = views.trust.amax(1).to(image).repeat_interleave(views.images.shape[2], dim=0)
     corrected, square = [], 0.0
@@ -67,6 +68,9 @@ def run(burst: Burst, config: Config) -> Burst:
     level = level_of(burst)
     rms = (square / len(corrected)) ** 0.5
     correction = corrected_by(path, loaded, source, rms)
-    report = noted(burst.report, loaded, correction, checkpoint.range_warning(loaded.card, level))
+    warning = checkpoint.range_warning(loaded.card, level)
+    if warning:
+        warning += f" The result may be worse than that of --pipeline {kind}_geometry."
+    report = noted(burst.report, loaded, correction, warning)
     image = torch.stack(corrected).reshape(image.shape)
     return replace(burst, image=image, level=level, correction=correction, report=report)

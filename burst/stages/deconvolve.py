@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-from burst.config import checked, setting
 from burst.records import Merging, given
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     from burst.records import Burst

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
-from burst.config import checked, setting
 from burst.records import given
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     import torch

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from burst.config import checked, setting
 from burst.records import MID_GREY, NoiseModel, StackError, given
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     import numpy as np

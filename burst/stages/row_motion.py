@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from burst.config import checked
 from burst.records import given
+from burst.settings import checked
 
 if TYPE_CHECKING:
     from burst.records import Burst

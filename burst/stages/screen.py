@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-from burst.config import checked, setting
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     from burst.ops.frames.screen import ScreeningResult

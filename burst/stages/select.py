@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from burst.config import checked, setting
 from burst.records import Selection, given
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

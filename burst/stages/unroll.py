@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from burst.config import checked, setting
 from burst.progress import counted
 from burst.records import Shutter, StackError, Unrolled
+from burst.settings import checked, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

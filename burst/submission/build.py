@@ -8,9 +8,9 @@ from pathlib import Path
 
 from burst import __version__
 from burst.command import Exit
-from burst.config import ConfigError
 from burst.files.write import atomic_write, write_text
 from burst.jobs.batch import Outcome, log_outcome, table
+from burst.settings import ConfigError
 from burst.submission.archive import Content, write_zip
 from burst.submission.challenge import README
 from burst.submission.check import check

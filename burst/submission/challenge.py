@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from burst.config import ConfigError, build, did_you_mean, find_settings, read_toml
+from burst.config import find_settings, read_toml
 from burst.records import StackError
+from burst.settings import ConfigError, build, did_you_mean
 
 FOLDER = "submissions/challenges"
 README = "readme.txt"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from burst import install
-from burst.config import ConfigError
+from burst.settings import ConfigError
 
 Scores = Mapping[str, Mapping[str, float]]  # noise level -> image -> PSNR in dB
 

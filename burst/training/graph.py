@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from burst.config import ConfigError
 from burst.files.write import atomic_write
 from burst.models.restorer import PriorSource, Restorer
 from burst.network.checkpoint import Loaded
+from burst.settings import ConfigError
 
 CLOSE = 1e-5  # encoded; by which ONNX and torch may differ
 

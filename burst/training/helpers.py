@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from burst import install
-from burst.config import ConfigError
+from burst.settings import ConfigError
 from burst.training._torchvision import prepare_torchvision
 
 TICKS = 10_000  # parts of the budget, of steps or seconds, that the scheduler counts

@@ -13,7 +13,6 @@ import tomli_w
 import torch
 from torch import nn
 
-from burst.config import ConfigError
 from burst.data.samples.collection import Collection, keys_of
 from burst.data.samples.turbulence import stages_before_network
 from burst.models.restorer import Restorer, add_blocks
@@ -22,6 +21,7 @@ from burst.network.card import Card, LevelRange
 from burst.network.checkpoint import Loaded, load
 from burst.progress import part
 from burst.records import Level
+from burst.settings import ConfigError
 from burst.training.batches import Pool
 from burst.training.loop import Trainer
 from burst.training.pairs import MARGIN, PairPool

@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from burst.config import (
-    ConfigError,
-    PipelineText,
-    build,
-    did_you_mean,
-    find_settings,
-    merge,
-    override,
-    read_toml,
-)
+from burst.config import PipelineText, find_settings, merge, override, read_toml
 from burst.models.spec import RestorerSpec
+from burst.settings import ConfigError, build, did_you_mean
 
 if TYPE_CHECKING:
     from burst.data.samples.collection import SampleSettings

@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from burst.config import ConfigError
 from burst.files.write import atomic_write, write_text
 from burst.network.card import Card
 from burst.network.checkpoint import find, save
 from burst.records import Level
+from burst.settings import ConfigError
 
 NETWORK, STATE = "network.safetensors", "state.pt"
 

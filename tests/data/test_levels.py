@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import burst.config
-from burst.config import ConfigError
 from burst.data.levels import Conditions, find_level, read_levels
+from burst.settings import ConfigError
 
 NAMES = ["low", "medium", "high", "very-high"]
 QUANTITIES = [field.name for field in fields(Conditions)]

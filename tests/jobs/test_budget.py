@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from toys import write_stack
 
-from burst.config import ConfigError
 from burst.jobs.budget import BYTES_PER_PROCESS, bytes_needed, share_memory
 from burst.jobs.restore import Job
 from burst.machine import BYTES_PER_PIXEL
+from burst.settings import ConfigError
 
 
 def job_of(path, pixels=None):

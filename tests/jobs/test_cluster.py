@@ -12,10 +12,10 @@ import pytest
 from toys import IMAGES, command, environment, read_files, write_pipeline, write_stack
 
 from burst.__main__ import main
-from burst.config import ConfigError
 from burst.jobs.batch import attempt, log_stage
 from burst.jobs.cluster import restore_there, run_on_cluster
 from burst.jobs.restore import Job
+from burst.settings import ConfigError
 
 STACKS = 12
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from burst.config import ConfigError
 from burst.measure import suite
 from burst.measure.suite import Suite, find_suite, suites
+from burst.settings import ConfigError
 
 
 @pytest.mark.parametrize("name", suites())

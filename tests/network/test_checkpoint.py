@@ -276,7 +276,7 @@ def test_a_stack_outside_of_the_range_is_doubted():
     assert range_warning(card, Level(0.05, 2)) is None
     assert range_warning(card, Level(0.9, 2)) == (
         "This stack has noise 0.9 at mid grey and displacements of 2 px; 'tiny' was trained on 0.01"
-        " to 0.1 and 1 to 4 px. The result may be worse than that of --pipeline classical."
+        " to 0.1 and 1 to 4 px."
     )
 
 

@@ -10,9 +10,9 @@ import torch
 from simulated import after, before
 
 import burst.stages
-from burst.config import settings_of
 from burst.pipeline import load, run_step
 from burst.records import FIELDS, Burst
+from burst.settings import settings_of
 
 STEPS = {step.name: step for step in load("classical").steps}
 

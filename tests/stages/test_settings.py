@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields, replace
 import pytest
 
 import burst.stages
-from burst.config import ConfigError
+from burst.settings import ConfigError
 from burst.stages import correct, select, unroll
 
 NAMES = [module.name for module in pkgutil.iter_modules(burst.stages.__path__)]

@@ -7,10 +7,10 @@ import pytest
 import torch
 from rolled import FRAME_TIME, recording, reset_recording, truth
 
-from burst.config import ConfigError
 from burst.ops.metrics import psnr
 from burst.pipeline import load, run_step
 from burst.records import Burst, Sensor, Shutter, Stack, StackError
+from burst.settings import ConfigError
 
 INSIDE = (..., slice(16, -16), slice(24, -24))
 

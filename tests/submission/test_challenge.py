@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from burst.config import ConfigError
+from burst.settings import ConfigError
 from burst.submission.challenge import find_challenge, read_challenge
 
 SHIPPED = Path(__file__).parents[2] / "submissions/challenges"

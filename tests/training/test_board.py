@@ -7,7 +7,7 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from burst.config import ConfigError
+from burst.settings import ConfigError
 from burst.training.board import TensorBoardLog
 from burst.training.order import carry_out
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from burst.config import ConfigError
+from burst.settings import ConfigError
 from burst.training._torchvision import prepare_torchvision
 from burst.training.helpers import TICKS, make_average, make_scheduler
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from burst.config import ConfigError
 from burst.data.samples.collection import Collection
 from burst.data.samples.turbulence import SampleKey
 from burst.network.checkpoint import read_card
 from burst.progress import listening_to
 from burst.records import Level
+from burst.settings import ConfigError
 from burst.training import loop
 from burst.training.batches import Pool, random_of
 from burst.training.loop import Trainer, TrainingError

@@ -9,8 +9,8 @@ import torch
 from networks import tiny_card
 from safetensors.torch import load_file
 
-from burst.config import ConfigError
 from burst.network.checkpoint import CheckpointError, load, read_card
+from burst.settings import ConfigError
 from burst.training.loop import Trainer
 from burst.training.order import carry_out, lineage, make_network
 from burst.training.recipe import load_recipe, of_one_level

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from burst.config import ConfigError
 from burst.network.preparation import evidence_of, scalars_of
+from burst.settings import ConfigError
 from burst.training.recipe import choose_levels, load_recipe, with_parent
 
 SHIPPED = sorted(p.stem for p in (Path(__file__).parents[2] / "pipelines/training").glob("*.toml"))

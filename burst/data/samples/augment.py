@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from burst import install
-from burst.config import ConfigError
+from burst.settings import ConfigError
 
 REDUCTIONS = (1.0, 2.0)
 

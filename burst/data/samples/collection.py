@@ -38,7 +38,7 @@ SUFFIX = ".safetensors"
 # The source that determines a sample's values, besides the stages that are run.
 CODE = (
     "data/samples/augment.py", "data/samples/turbulence.py", "data/levels.py", "data/scenes.py",
-    "network/preparation.py", "network/inputs.py", "ops", "records.py", "findings.py",
+    "network/preparation.py", "network/inputs.py", "ops", "records.py", "sensor.py", "findings.py",
 )  # fmt: skip
 CODE_OF_STACKS = ("data/charts.py", "data/turbulence.py", "data/targets.py")
 CODE_OF_SHUTTERS = (

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from burst.config import ConfigError
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.peers.find import Peer, peers_if
 from burst.measure.results import Record
@@ -19,6 +18,7 @@ from burst.measure.trace import NETWORK, image_of
 from burst.measure.words import BoardRow, board_table, measure_boards
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack
+from burst.settings import ConfigError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from burst.config import ConfigError
 from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
@@ -16,6 +15,7 @@ from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import markdown, mean_of
 from burst.pipeline import load
 from burst.records import Shutter, StackError
+from burst.settings import ConfigError
 
 WINDOW = 4  # frames near a truth that the methods get
 

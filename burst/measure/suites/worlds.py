@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from burst.config import ConfigError
 from burst.files.read import ReadOptions, read_stack
 from burst.files.sidecar import find_sidecar
 from burst.measure.results import Record
@@ -31,6 +30,7 @@ from burst.measure.worlds_table import HARM, MERGED, TOLD, TOLD_CLASSICAL, harm,
 from burst.ops.color import display_to_linear
 from burst.pipeline import Pipeline, run_step
 from burst.records import Burst, Stack, StackError, given
+from burst.settings import ConfigError
 
 TRUTH = ".truth.npz"
 BLACK = 256.0  # DN, of arrays that say nothing of it

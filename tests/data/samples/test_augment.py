@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from burst.config import ConfigError
 from burst.data.samples.augment import draw_view
+from burst.settings import ConfigError
 
 RAMP = np.add.outer(np.arange(80.0), 100 * np.arange(96.0)).astype(np.float32)
 

@@ -39,9 +39,9 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless"
 
 # What figures depend on, and the files among it that only show them.
 DECISIVE = (
-    "records.py", "sensor.py", "findings.py", "pipeline.py", "data", "files", "ops", "stages", "models",
-    "network/apply.py", "network/preparation.py", "network/inputs.py", "network/inputs_rolling.py",
-    "measure",
+    "records.py", "sensor.py", "findings.py", "pipeline.py", "data", "files", "ops", "stages",
+    "models", "network/apply.py", "network/preparation.py", "network/inputs.py",
+    "network/inputs_rolling.py", "measure",
 )  # fmt: skip
 PRESENTATION = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
 

@@ -10,8 +10,14 @@ from burst.ops.blur.deconvolve import deconvolve
 from burst.ops.blur.psf import equivalent_sigma, short_exposure
 from burst.ops.metrics import psnr
 from burst.pipeline import load
-from burst.records import Burst
-from burst.stages.deconvolve import Config, run
+from burst.records import Burst, Turbulence
+from burst.stages.deconvolve import (
+    AGREED_MOST_OUTSIDE,
+    MOST_OUTSIDE,
+    Config,
+    _most_outside,
+    run,
+)
 
 
 @pytest.mark.parametrize(("level", "gain"), [("low", 3), ("medium", 3), ("high", 2)])
@@ -103,3 +109,14 @@ def unsoftened(burst: Burst) -> torch.Tensor:
     """Return the image [h, w] as it is with the PSF that was given."""
     merged = run(burst, Config(iterations=1)).merged
     return deconvolve(merged, burst.psf[0], 1e-6)
+
+
+def test_agreement_of_the_witnesses_allows_more_ringing():
+    agreed = Turbulence(1.4, 1.4, "motion", 0.152, 0.149)
+    assert _most_outside(agreed) == AGREED_MOST_OUTSIDE
+    for other in (
+        None,
+        replace(agreed, source="settings"),
+        replace(agreed, half_height_believed=0.12),
+    ):
+        assert _most_outside(other) == MOST_OUTSIDE

@@ -51,9 +51,9 @@ def run(burst: Burst, config: Config) -> Burst:
     bound = strongest_plausible(merged, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
     still = ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
-    verdict = None if config.d_over_r0 else _hear(burst, found.d_over_r0, still)
-    if verdict is not None and verdict.half is not None:
-        strength, still = verdict.d_over_r0, _psf_of(verdict, config)
+    estimate = None if config.d_over_r0 else _estimate(burst, found.d_over_r0, still)
+    if estimate is not None and estimate.half is not None:
+        strength, still = estimate.d_over_r0, _psf_of(estimate, config)
     psf = ops.smear(still, _motion(burst)).to(merged)
     report = burst.report.note(
         d_over_r0=strength,
@@ -69,22 +69,25 @@ def run(burst: Burst, config: Config) -> Burst:
             "measured": found.square.mean(1).tolist(),
             "model": found.model.mean(1).tolist(),
         },
-        **(_told(verdict, still) if verdict else {"source": "settings"}),
+        **(_numbers(estimate, still) if estimate else {"source": "settings"}),
     )
-    doubts = [] if verdict is None else _doubts(found, bound, verdict)
-    for warning in doubts:
+    for warning in [] if estimate is None else _warnings(found, bound, estimate):
         report = report.warn(warning)
     turbulence = Turbulence(strength, found.d_over_r0)
-    if verdict is not None:
-        turbulence = replace(turbulence, **_width(verdict, still))
+    if estimate is not None:
+        turbulence = replace(turbulence, **_width(estimate, still))
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the witnesses say: what is believed; the half height (cycles per pixel) of the blur to
-    undo, None where the motion's PSF stands; what the motion's loses in dB, as far as is believed;
-    and the mean transfer function [m] by each witness alone."""
+class BlurEstimate:
+    """The blur by all witnesses.
+
+    belief          probabilities of the candidates
+    half            half height (cycles per pixel) of the blur to undo; None: the motion's PSF
+    loss_of_motion  expected loss (dB) by the motion's PSF
+    alone           mean transfer function [m] by each witness alone
+    """
 
     belief: Belief
     half: float | None
@@ -93,12 +96,12 @@ class Verdict:
 
     @property
     def d_over_r0(self) -> float:
-        """The mean D/r0 that is believed."""
+        """The mean D/r0 over the candidates."""
         return float(self.belief.probability @ self.belief.blurs.d_over_r0)
 
 
-def _hear(burst: Burst, d_over_r0: float, still: torch.Tensor) -> Verdict:
-    """Return the verdict on the motion's D/r0, and on the PSF [k, k] that follows from it."""
+def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstimate:
+    """Return the estimate on the motion's D/r0, and on the PSF [k, k] that follows from it."""
     from burst.ops.blur import weigh, witnesses
     from burst.ops.blur.candidates import candidates
     from burst.ops.warp import compose
@@ -109,55 +112,57 @@ def _hear(burst: Burst, d_over_r0: float, still: torch.Tensor) -> Verdict:
     displacement = compose(flow, burst.row_motion)[used]
     valid = None if burst.valid is None else burst.valid[used]
     seen = witnesses.moments(linear[used], displacement, valid, noise)
-    told = min(burst.stack.sensor.sampling, COARSEST)
-    blurs = candidates(told)
-    heard = {
-        "motion": witnesses.of_motion(d_over_r0, told, blurs),
+    sampling = min(burst.stack.sensor.sampling, COARSEST)
+    blurs = candidates(sampling)
+    likelihoods = {
+        "motion": witnesses.of_motion(d_over_r0, sampling, blurs),
         "variation": witnesses.of_variation(seen, blurs),
         "spectrum": witnesses.of_spectrum(seen, blurs),
     }
-    said = {name: one for name, one in heard.items() if one is not None}
-    calm = witnesses.is_calm(d_over_r0, told, heard["variation"], blurs)
-    belief = weigh.weigh(blurs, told, list(said.values()), calm)
+    known = {name: one for name, one in likelihoods.items() if one is not None}
+    calm = witnesses.is_calm(d_over_r0, sampling, likelihoods["variation"], blurs)
+    belief = weigh.weigh(blurs, sampling, list(known.values()), calm)
     of_motion = weigh.half_of(still)
     half = weigh.choice(belief, of_motion)
-    alone = {name: weigh.weigh(blurs, told, [one], calm).transfer for name, one in said.items()}
-    return Verdict(belief, half, belief.loss(of_motion), alone)
+    alone = {
+        name: weigh.weigh(blurs, sampling, [one], calm).transfer for name, one in known.items()
+    }
+    return BlurEstimate(belief, half, belief.loss(of_motion), alone)
 
 
-def _psf_of(verdict: Verdict, config: Config) -> torch.Tensor:
-    """Return the PSF [k, k] of a verdict that replaces that of the motion."""
+def _psf_of(estimate: BlurEstimate, config: Config) -> torch.Tensor:
+    """Return the PSF [k, k] of an estimate that replaces that of the motion."""
     from burst.ops.blur.psf import radial_kernel
     from burst.ops.blur.weigh import profile
 
-    return radial_kernel(profile(verdict.belief, given(verdict.half)), config.size | 1)
+    return radial_kernel(profile(estimate.belief, given(estimate.half)), config.size | 1)
 
 
-def _width(verdict: Verdict, still: torch.Tensor) -> dict[str, Any]:
+def _width(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
     """Return where the PSF [k, k] that is used comes from, and how wide it and the blur are."""
     from burst.ops.blur.weigh import CLEAR, half_of
 
     half = half_of(still)
-    source = "motion" if verdict.half is None else "none" if half >= CLEAR else "witnesses"
+    source = "motion" if estimate.half is None else "none" if half >= CLEAR else "witnesses"
     return {
         "source": source,
         "half_height": half,
-        "half_height_believed": verdict.belief.half,
+        "half_height_believed": estimate.belief.half,
     }
 
 
-def _told(verdict: Verdict, still: torch.Tensor) -> dict[str, Any]:
-    """Return what the report says of a verdict and of the PSF [k, k] that is used."""
+def _numbers(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
+    """Return the numbers of the report on an estimate and on the PSF [k, k] that is used."""
     from burst.ops.blur.candidates import FREQUENCY
 
     return {
-        **_width(verdict, still),
-        "half_height_error": verdict.belief.spread,
-        "loss_of_motion": verdict.loss_of_motion,
+        **_width(estimate, still),
+        "half_height_error": estimate.belief.spread,
+        "loss_of_motion": estimate.loss_of_motion,
         "witnesses": {
             "frequency": FREQUENCY.tolist(),
-            **verdict.alone,
-            "believed": verdict.belief.transfer,
+            **estimate.alone,
+            "believed": estimate.belief.transfer,
         },
     }
 
@@ -177,34 +182,34 @@ def _motion(burst: Burst) -> torch.Tensor:
     return per_row * (sensor.exposure_time / sensor.row_time)
 
 
-def _doubts(found: Strength, bound: float, verdict: Verdict) -> list[str]:
-    """Return what a user should know about the estimate."""
+def _warnings(found: Strength, bound: float, estimate: BlurEstimate) -> list[str]:
+    """Return what a user should know of the estimate."""
     from burst.ops.blur.weigh import CLEAR
 
-    belief, doubts = verdict.belief, []
-    if verdict.half is not None and verdict.half >= CLEAR:
-        doubts.append(
+    belief, warnings = estimate.belief, []
+    if estimate.half is not None and estimate.half >= CLEAR:
+        warnings.append(
             "The frames hardly show any blur, and none is undone. Set blur.d_over_r0 if the optics"
             " or the air blur them alike."
         )
     elif belief.spread > UNSURE:
-        doubts.append(
+        warnings.append(
             f"How wide the blur is stays unsure, within a factor of {1 + belief.spread:.1f}. Set"
             " sampling in a sidecar, or blur.d_over_r0, if you know better."
         )
-    if verdict.half is None and not WEAKEST <= found.d_over_r0 <= STRONGEST:
-        doubts.append(
+    if estimate.half is None and not WEAKEST <= found.d_over_r0 <= STRONGEST:
+        warnings.append(
             f"The displacements suggest D/r0 = {found.d_over_r0:.2f}, outside {WEAKEST} to"
             f" {STRONGEST}; the nearest end is used. Set blur.d_over_r0 if you know better."
         )
-    if verdict.half is None and bound < found.d_over_r0:
-        doubts.append(
+    if estimate.half is None and bound < found.d_over_r0:
+        warnings.append(
             f"The frames move like D/r0 = {found.d_over_r0:.1f}, but the image has too fine detail"
             f" for so much blur; {bound:.1f} is used."
         )
-    if verdict.half is None and found.misfit > POOR_FIT:
-        doubts.append(
+    if estimate.half is None and found.misfit > POOR_FIT:
+        warnings.append(
             "The displacements do not grow with distance as turbulence makes them; the PSF is a"
             " guess. Set blur.d_over_r0 if you know better."
         )
-    return doubts
+    return warnings

@@ -1,4 +1,4 @@
-"""Weigh what the witnesses say of the blur, and choose the one that is safest to undo."""
+"""Combine the likelihoods of all witnesses, and choose the blur that is safest to undo."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What aligned frames and their mean say of the blur, each witness as a log-likelihood of every
-candidate (see `ops.candidates`).
+"""Measure the blur in three ways: each witness is a log-likelihood of every candidate (see
+`ops.blur.candidates`).
 
 `motion`     displacements of neighbours differ as D/r0 and sampling say, for a beam of any width
 `variation`  how much the blur changes from frame to frame, by frequency: the scene cancels
@@ -114,9 +114,9 @@ def moments(
 
 
 def is_calm(d_over_r0: float, told: float, variation: np.ndarray | None, blurs: Candidates) -> bool:
-    """Tell whether nothing speaks of air: points do not move, nor do frames vary by candidates of
-    any strength better than by none. A blur that is the same in all frames looks like a scene that
-    is soft, so that a sharp image would be ruined where there is none."""
+    """Return whether there is no sign of air: points do not move, and no candidate explains how the
+    frames vary better than none. A blur that all frames share looks like a soft scene, so a sharp
+    image would be ruined where there is none."""
     if d_over_r0 ** (5 / 6) / told >= STILL:
         return False
     if variation is None:

@@ -101,7 +101,7 @@ class BlurEstimate:
 
 
 def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstimate:
-    """Return the estimate on the motion's D/r0, and on the PSF [k, k] that follows from it."""
+    """Return the blur by all witnesses, given the D/r0 of the motion and its PSF [k, k]."""
     from burst.ops.blur import weigh, witnesses
     from burst.ops.blur.candidates import candidates
     from burst.ops.warp import compose

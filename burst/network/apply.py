@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,9 @@ CLEANING = ("screen",)
 # did harm lie beyond 1 or 3.3, those where they helped within .7 or 3. Blurs narrower than that of
 # sharp optics (.9) were in no training: they helped at 2, and did harm at 3.2.
 STRANGE_LEVEL, STRANGE_SCALAR, NARROW_BLUR = (0.5, 1.0), (3.0, 3.4), (2.1, 2.9)
+# Less noise than in training did no harm: real text boards are a third as noisy as any stack that
+# the networks learnt from, and easier to read with one.
+NOISES, QUIET_SCALAR = ("noise", "shot", "read"), (4.5, 5.5)
 LABELS = {
     "noise": "noise after merging",
     "shot": "shot noise",
@@ -94,13 +98,18 @@ def corrected_by(path: Path, loaded: Loaded, prior: Prior, rms: float) -> Correc
 def familiarity(card: Card, level: Level, scalars: Sequence[float]) -> tuple[float, str | None]:
     """Return how far a network may be trusted with a stack, 0 to 1, and why where it is below 1:
     its level, and the scalars that the network is given, as far as it was trained on their like."""
-    share = _fade(card.level.distance(level), *STRANGE_LEVEL)
+    louder = replace(level, noise=max(level.noise, card.level.noise[0]))
+    share = _fade(card.level.distance(louder), *STRANGE_LEVEL)
     reason = range_warning(card, level) if share < 1 else None
     for name, value in zip(card.preparation.scalars, scalars, strict=True):
         # Frames that do not move within a frame are in every network's training.
         off = value if name == "row_motion" else abs(value)
-        narrow = name == "psf_sigma" and value < 0
-        trusted = _fade(off, *(NARROW_BLUR if narrow else STRANGE_SCALAR))
+        limits = STRANGE_SCALAR
+        if value < 0 and name == "psf_sigma":
+            limits = NARROW_BLUR
+        elif value < 0 and name in NOISES:
+            limits = QUIET_SCALAR
+        trusted = _fade(off, *limits)
         if trusted < share:
             share = trusted
             reason = (

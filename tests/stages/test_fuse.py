@@ -110,7 +110,7 @@ def test_a_stack_outside_of_all_ranges_runs_and_warns(folder):
     write_checkpoint(folder, level=LevelRange((0.0005, 0.001), (0.1, 20)))
     warnings = run().report.warnings
     assert len(warnings) == 1
-    assert "'tiny' was trained on 0.2 to 0.3" in warnings[0]
+    assert "'tiny' was trained on 0.0005 to 0.001" in warnings[0]
 
 
 def test_a_stack_within_the_range_gives_no_warning(folder):
@@ -223,7 +223,8 @@ def test_what_a_network_was_not_trained_on_is_not_corrected(folder):
     ("name", "value", "share"),
     [
         ("psf_sigma", -3.2, 0), ("psf_sigma", -1.9, 1), ("psf_sigma", 2.4, 1), ("shot", 4, 0),
-        ("shot", -4, 1), ("shot", -5, 0.5), ("misfit", 4, 0), ("strength", -3.2, 0.5), ("row_motion", -4, 1), ("noise", 2.9, 1),
+        ("shot", -4, 1), ("shot", -5, 0.5), ("misfit", 4, 0), ("strength", -3.2, 0.5),
+        ("row_motion", -4, 1), ("noise", 2.9, 1),
     ],
 )  # fmt: skip
 def test_every_scalar_has_to_be_like_those_in_training(name, value, share):

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from burst.command import Exit, main_of, positive
 from burst.machine import cpu_count, set_up
+from burst.measure import page as measure_page
+from burst.measure.results import Results
 from burst.measure.suite import Options, Suite, find_suite, suites
+from burst.network import checkpoint
 from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
@@ -119,9 +122,6 @@ def _check(name: str, suite: Suite, options: Options) -> None:
 
 def _measure(name: str, suite: Suite, options: Options) -> None:
     """Measure all cases of a suite into its file, print its tables, and warn of what is too bad."""
-    from burst.measure.results import Results
-    from burst.network import checkpoint
-
     if not suite.separate_processes:
         set_up(options.threads)
     cases = suite.cases(options)
@@ -137,9 +137,7 @@ def _measure(name: str, suite: Suite, options: Options) -> None:
 
 def _write_page(suite: Suite, page: Path, folder: Path) -> None:
     """Write the page on which a suite stands: its own, or that of all the others."""
-    from burst.measure.page import write_page
-
-    (suite.page or write_page)(page, folder)
+    (suite.page or measure_page.write_page)(page, folder)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Never, TextIO
 
+from burst.files.write import WriteError
+from burst.network.checkpoint import CheckpointError
 from burst.records import StackError
 from burst.settings import ConfigError
 
@@ -107,9 +109,6 @@ def explain(error: Exception, log_folder: Path | None = None) -> Failure:
     The traceback of an error that nobody foresaw goes into a log file, in `log_folder` or among
     the temporary files, and the message names it.
     """
-    from burst.files.write import WriteError
-    from burst.network.checkpoint import CheckpointError
-
     if isinstance(error, ConfigError):
         return Failure(Exit.SETTINGS, str(error))
     if isinstance(error, StackError | WriteError):

@@ -8,18 +8,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from burst import install
 from burst.command import Exit, main_of, positive
-from burst.network.checkpoint import FOLDER, SUFFIX, CheckpointError
+from burst.lazy import torch
+from burst.models import restorer
+from burst.network.card import Card
+from burst.network.checkpoint import (
+    FOLDER,
+    SUFFIX,
+    CheckpointError,
+    Loaded,
+    choosable,
+    load,
+    read_card,
+    save,
+)
 from burst.settings import ConfigError
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.network.card import Card
-    from burst.network.checkpoint import Loaded
+from burst.training import graph as training_graph
+from burst.training import run as training_run
 
 LOG = logging.getLogger("burst")
 
@@ -63,11 +70,8 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError(f"--name {args.name}: expected a name without a folder or a suffix.")
     if args.onnx:
         _require_onnx()
-    from burst.network.checkpoint import load, save
-    from burst.training.run import network_of
-
-    trained = load(network_of(args.run))
-    others = {run: load(network_of(run)) for run in args.mean_with}
+    trained = load(training_run.network_of(args.run))
+    others = {run: load(training_run.network_of(run)) for run in args.mean_with}
     card = _renamed(_together(trained.card, others), args)
     path = Path(args.out) / f"{args.name}{SUFFIX}"
     save(path, _mean_weights([trained, *others.values()]), card, args.half)
@@ -75,10 +79,8 @@ def execute(args: argparse.Namespace) -> int:
     print(path.with_suffix(".md"))
     LOG.info("%s: %s", args.name, use_of(card))
     if args.onnx:
-        from burst.training.graph import write_graph
-
         graph = path.with_suffix(".onnx")
-        difference = write_graph(graph, load(path), args.onnx)
+        difference = training_graph.write_graph(graph, load(path), args.onnx)
         LOG.info("%s: differs from torch by at most %.1e", graph, difference)
         print(graph)
     return Exit.DONE
@@ -86,8 +88,6 @@ def execute(args: argparse.Namespace) -> int:
 
 def use_of(card: Card) -> str:
     """Return a sentence on the stacks for which a checkpoint is used from now on."""
-    from burst.network.checkpoint import choosable
-
     stage = "fuse" if card.preparation.kind == "turbulence" else "correct"
     named = f"used where it is named: --set {stage}.checkpoint={card.name}"
     if card.spec.teacher:
@@ -115,8 +115,6 @@ def use_of(card: Card) -> str:
 def _is_by_name(args: argparse.Namespace) -> bool:
     """Return whether a checkpoint is used by name alone: as asked, or as the one that it
     replaces."""
-    from burst.network.checkpoint import read_card
-
     if args.by_name is not None:
         return bool(args.by_name)
     former = Path(args.out) / f"{args.name}{SUFFIX}"
@@ -144,12 +142,8 @@ def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
 def _mean_weights(networks: Sequence[Loaded]) -> dict[str, torch.Tensor]:
     """Return the mean of weights; CheckpointError where networks did not begin as the same one,
     whose mean would do nothing well. None is deeper than the first."""
-    import torch
-
-    from burst.models.restorer import add_blocks
-
     deepest = networks[0].model.state_dict()
-    weights = [add_blocks(network.model.state_dict(), deepest) for network in networks]
+    weights = [restorer.add_blocks(network.model.state_dict(), deepest) for network in networks]
     first, *others = (torch.cat([t.flatten() for t in w.values()]) for w in weights)
     for network, other in zip(networks[1:], others, strict=True):
         alike = float(torch.cosine_similarity(first, other, dim=0))

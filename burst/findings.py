@@ -6,12 +6,10 @@ Axes as in `burst.records`: n frames of the stack, t instants, h rows, w columns
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
+from burst.lazy import torch
 from burst.settings import checked
-
-if TYPE_CHECKING:
-    import torch
 
 T = TypeVar("T")
 

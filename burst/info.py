@@ -15,7 +15,9 @@ from burst import __version__
 from burst.command import Exit, main_of, positive
 from burst.config import find_pipeline, names_in
 from burst.files.digest import file_digest
+from burst.lazy import torch
 from burst.machine import available_memory, cpu_count, library_version
+from burst.models import compute_cost as models_compute_cost
 from burst.network import checkpoint
 from burst.network.card import card_text
 from burst.pipeline import Step, load
@@ -94,9 +96,9 @@ def _checkpoint_facts(name: str) -> dict[str, Any]:
 
 def _work(name: str, height: int, width: int) -> dict[str, Any]:
     """Return what a network computes for an image; a MAC is a multiplication with addition."""
-    from burst.models.compute_cost import compute_cost
-
-    work = compute_cost(checkpoint.read_card(checkpoint.find(name)).spec, height, width)
+    work = models_compute_cost.compute_cost(
+        checkpoint.read_card(checkpoint.find(name)).spec, height, width
+    )
     counted = {
         "image": f"{height} x {width}",
         "weights": work.weights,
@@ -107,8 +109,6 @@ def _work(name: str, height: int, width: int) -> dict[str, Any]:
 
 
 def _device() -> str:
-    import torch
-
     if torch.cuda.is_available():
         return f"cuda ({torch.cuda.get_device_name()})"
     return f"cpu ({torch.get_num_threads()} threads)"

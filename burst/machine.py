@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from burst.lazy import cv2, psutil, torch
 from burst.records import Stack, StackError
 from burst.settings import ConfigError
 
@@ -55,8 +56,6 @@ def _resolve(name: str) -> str:
         return name
     # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    import torch
-
     if name == "mps":
         if torch.backends.mps.is_available():
             return name
@@ -83,9 +82,6 @@ def set_up(threads: int) -> None:
     _keep_freed_memory()
     # cuBLAS reads this once, before its first use, and repeats itself only with it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import cv2
-    import torch
-
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     # Nothing that a stage does depends on chance but the choice of a convolution. To have torch
@@ -97,9 +93,6 @@ def set_up(threads: int) -> None:
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
     """Restore the process's threads, random numbers and choice of convolutions."""
-    import cv2
-    import torch
-
     threads, threads_of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
     cudnn = torch.backends.cudnn
     choice = cudnn.deterministic, cudnn.benchmark
@@ -116,8 +109,6 @@ def as_before() -> Iterator[None]:
 @contextlib.contextmanager
 def repeating_gradients() -> Iterator[None]:
     """Make torch sum gradients in a fixed order within the context."""
-    import torch
-
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Filling memory before it is written takes time, and nothing reads it before.
@@ -142,8 +133,6 @@ def _keep_freed_memory() -> None:
 
 def seed_all(seed: int) -> None:
     """Seed torch's random numbers."""
-    import torch
-
     torch.manual_seed(seed)
 
 
@@ -162,15 +151,11 @@ def check_memory(stack: Stack, made: int, limit: int | None) -> None:
 
 def is_out_of_gpu_memory(error: BaseException) -> bool:
     """Return whether an error says that a GPU has no memory left."""
-    import torch
-
     return isinstance(error, torch.OutOfMemoryError)
 
 
 def gpu_need(stack: Stack) -> str:
     """Return a sentence on the GPU memory that restoring a stack takes and on what was found."""
-    import torch
-
     need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL_ON_GPU
     there = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else 0
     return (
@@ -186,8 +171,6 @@ def available_memory() -> int | None:
 
 
 def _system_memory() -> int | None:
-    import psutil
-
     try:
         return int(psutil.virtual_memory().available)
     except (OSError, RuntimeError, NotImplementedError):

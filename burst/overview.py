@@ -9,17 +9,23 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from burst import __version__
 from burst.command import Exit, main_of
+from burst.data import levels
+from burst.files.check import explained
 from burst.files.folder import TRUTH_SUFFIX, natural_key
 from burst.files.write import atomic_write, write_text
 from burst.jobs.batch import RECORD
+from burst.lazy import torch
+from burst.measure import scores
+from burst.ops.orientation import upright
 from burst.records import MID_GREY, StackError
-
-if TYPE_CHECKING:
-    from burst.report.overview import StackRow
+from burst.report import overview
+from burst.report import thumbnails as report_thumbnails
 
 LOG = logging.getLogger("burst")
 
@@ -43,12 +49,10 @@ def execute(args: argparse.Namespace) -> int:
     results = sorted((path.parent for path in folder.glob("*/report.json")), key=natural_key)
     if not results and not failures:
         raise StackError(f"{folder}: expected results of `burst run`, found none. Pass its --out.")
-    from burst.report.overview import StackRow, render_overview
-
     rows = [_row(result) for result in results if result.name not in failures]
-    rows += [StackRow(name, failure=message) for name, message in failures.items()]
+    rows += [overview.StackRow(name, failure=message) for name, message in failures.items()]
     page = folder / PAGE
-    write_text(page, render_overview(folder.resolve().name, __version__, rows))
+    write_text(page, overview.render_overview(folder.resolve().name, __version__, rows))
     LOG.info("%s: %d stacks, %d failed", page, len(rows), len(failures))
     print(page)
     return Exit.DONE
@@ -61,10 +65,8 @@ def nearest_level(summary: Mapping[str, Any]) -> tuple[int, str] | None:
     d_over_r0 = numbers.get("blur", {}).get("d_over_r0")
     if not noise or not d_over_r0:
         return None
-    from burst.data.levels import read_levels
-
     distances = []
-    for place, (name, level) in enumerate(read_levels().items()):
+    for place, (name, level) in enumerate(levels.read_levels().items()):
         point = level.point()
         std = math.hypot(math.sqrt(MID_GREY * point.electrons), point.read_noise) / point.electrons
         away = math.hypot(math.log(noise / std), math.log(d_over_r0 / point.d_over_r0))
@@ -89,17 +91,15 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _row(folder: Path) -> StackRow:
+def _row(folder: Path) -> overview.StackRow:
     """Return the row of one result folder."""
-    from burst.report.overview import StackRow
-
     summary = _read_json(folder / "report.json")
     if "measured" not in summary:
-        return StackRow(
+        return overview.StackRow(
             folder.name, failure=f"{folder / 'report.json'}: expected a report. Run it again."
         )
     level = summary["measured"]["level"] or {"noise": None, "displacement": None}
-    return StackRow(
+    return overview.StackRow(
         name=folder.name,
         report=f"{folder.name}/report.html",
         pictures=_pictures(folder),
@@ -114,15 +114,16 @@ def _row(folder: Path) -> StackRow:
 
 def _pictures(folder: Path) -> dict[str, str]:
     """Return the small pictures of a result, relative to the page; made where they are not new."""
-    from burst.report.thumbnails import NAMES, thumbnails
-
     page = folder / "report.html"
     if not page.is_file():
         return {}
-    places = {name: folder.parent / PICTURES / f"{folder.name}-{name}.jpg" for name in NAMES}
+    places = {
+        name: folder.parent / PICTURES / f"{folder.name}-{name}.jpg"
+        for name in report_thumbnails.NAMES
+    }
     made = page.stat().st_mtime
     if not all(path.is_file() and path.stat().st_mtime >= made for path in places.values()):
-        for name, picture in thumbnails(page.read_text("utf-8")).items():
+        for name, picture in report_thumbnails.thumbnails(page.read_text("utf-8")).items():
             with atomic_write(places[name]) as part:
                 part.write_bytes(picture)
     return {name: f"{PICTURES}/{path.name}" for name, path in places.items() if path.is_file()}
@@ -140,19 +141,12 @@ def _psnr(folder: Path, summary: dict[str, Any]) -> float | None:
     truth, restored = source.with_suffix(TRUTH_SUFFIX), folder / "restored.npy"
     if not (truth.is_file() and restored.is_file()):
         return None
-    import numpy as np
-    import torch
-
-    from burst.files.check import explained
-    from burst.measure.scores import score
-    from burst.ops.orientation import upright
-
     try:
         with explained(truth, "the truth of the stack", "Remove it, or simulate it again."):
             with np.load(truth, allow_pickle=False) as archive:
                 turned = summary["stack"]["sensor"].get("orientation", 1)
                 scene = torch.from_numpy(upright(archive["scene"], turned))
-            return score(torch.from_numpy(np.load(restored, allow_pickle=False)), scene).psnr
+            return scores.score(torch.from_numpy(np.load(restored, allow_pickle=False)), scene).psnr
     except StackError as error:
         LOG.warning("%s", error)
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from burst.findings import (
     Views,
     given,
 )
+from burst.lazy import torch
 from burst.notes import Entry, Provenance, Report
 from burst.sensor import (
     BAYER_PATTERNS,
@@ -35,9 +35,6 @@ from burst.sensor import (
     Shutter,
     StackError,
 )
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",

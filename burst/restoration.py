@@ -8,21 +8,21 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from einops import rearrange
 
 from burst import __version__
 from burst.fingerprint import step_keys
+from burst.lazy import torch
 from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
+from burst.ops import bayer
+from burst.ops.alignment import motion
 from burst.pipeline import Pipeline, Step
 from burst.progress import names_of_part, part
 from burst.records import Burst, Provenance, Stack, StackError, given
 from burst.result import Result
-
-if TYPE_CHECKING:
-    import torch
 
 LOG = logging.getLogger("burst")
 
@@ -137,9 +137,7 @@ class _Run:
         if stack.sensor.cfa == "mono":
             burst = self._burst(stack)
             return burst, None if burst.image is None else _colour_last(burst.image, stack)
-        from burst.ops.bayer import PLANE_NAMES, split_planes
-
-        planes = dict(zip(PLANE_NAMES, split_planes(stack), strict=True))
+        planes = dict(zip(bayer.PLANE_NAMES, bayer.split_planes(stack), strict=True))
         common = replace(self.pipeline, steps=self._common_steps())
         with part("all planes", end=COMMON):
             screened = self._burst(planes["G1"], "G1", pipeline=common)
@@ -206,16 +204,12 @@ def motion_for_other_planes(plane: Burst) -> torch.Tensor | None:
     """Return the motion [n, 2, 3] about the mean frame that was found in one colour plane, with
     which all planes show the same part of the scene; a motion of rest if the camera did not
     move."""
-    import torch
-
-    from burst.ops.alignment.motion import shifted_grid
-
     if plane.flow is None:
         return None
     if plane.motion is None:
         return torch.eye(2, 3).to(plane.flow).expand(len(plane.flow), 2, 3)
     left, top = given(given(plane.alignment).corner)
-    return shifted_grid(plane.motion, (-left, -top))
+    return motion.shifted_grid(plane.motion, (-left, -top))
 
 
 def _colour_last(image: torch.Tensor, stack: Stack) -> np.ndarray:
@@ -226,18 +220,14 @@ def _colour_last(image: torch.Tensor, stack: Stack) -> np.ndarray:
 def _join(images: Sequence[torch.Tensor | None], cfa: str) -> np.ndarray | None:
     """Return the colour image (h, w, 3) of the four planes [h/2, w/2], or (t, h, w, 3) of planes
     [t, h/2, w/2]; None if any is missing."""
-    import torch
-
-    from burst.ops.bayer import demosaic, planes_to_mosaic
-
     planes = [image for image in images if image is not None]
     if len(planes) < len(images):
         return None
-    mosaics = planes_to_mosaic(torch.stack(planes, dim=-3), cfa)
+    mosaics = bayer.planes_to_mosaic(torch.stack(planes, dim=-3), cfa)
     if mosaics.ndim == 3:
-        colour = torch.stack([demosaic(mosaic, cfa) for mosaic in mosaics])
+        colour = torch.stack([bayer.demosaic(mosaic, cfa) for mosaic in mosaics])
     else:
-        colour = demosaic(mosaics, cfa)
+        colour = bayer.demosaic(mosaics, cfa)
     return rearrange(colour.cpu().numpy(), "... c h w -> ... h w c")
 
 

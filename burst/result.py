@@ -15,13 +15,14 @@ import numpy as np
 from burst.files.layouts.listing import read_images_alike
 from burst.files.layouts.published import truths_beside
 from burst.files.write import finished, write_instants, write_results, write_text
+from burst.lazy import pyplot, torch
 from burst.records import Burst, Level, NoiseModel, Provenance, Report, Stack, StackError
+from burst.report import figure as report_figure
 from burst.report.rolling import Instants, frame_image, from_dn
 from burst.report.write import HTML_NAME, JSON_NAME, write_report
 from burst.settings import ConfigError
 
 if TYPE_CHECKING:
-    import torch
     from matplotlib.figure import Figure
 
 LOG = logging.getLogger("burst")
@@ -147,13 +148,11 @@ class Result:
 
     def figure(self) -> Figure:
         """Return a figure of the middle frame, the image, the weights and the mean PSF."""
-        from burst.report.figure import draw
-
         sensor, middle, pixels = self.stack.sensor, self.stack.count // 2, self.pixels
         if pixels is not None and self.is_sequence:
             pixels = pixels[len(pixels) // 2]
         frame = finished(frame_image(self.burst, middle), sensor)[1]
-        return draw(
+        return report_figure.draw(
             (f"frame {middle + 1} of {self.stack.count}", frame),
             None if pixels is None else finished(pixels, sensor)[1],
             self.weights,
@@ -162,11 +161,9 @@ class Result:
 
     def show(self) -> None:
         """Show the figure: in a notebook below the cell, else in a window if there is one."""
-        import matplotlib.pyplot as plt
-
         self.figure()
-        if plt.get_backend().lower() != "agg":
-            plt.show()
+        if pyplot.get_backend().lower() != "agg":
+            pyplot.show()
 
 
 def write(result: Result, folder: Path, again: str) -> None:

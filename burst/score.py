@@ -6,14 +6,17 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from burst.command import Exit, main_of
+from burst.files.check import explained
 from burst.files.read import read_stack
+from burst.lazy import torch
+from burst.measure import scores
+from burst.measure.peers import baselines
+from burst.ops.orientation import upright
 from burst.records import Stack
-
-if TYPE_CHECKING:
-    import torch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,17 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print PSNR of the plain mean and of the restored image, and the gain, in dB."""
-    from burst.measure.peers.baselines import plain_mean
-    from burst.measure.scores import part_shown, score
-
     stack = read_stack(Path(args.stack))
     # The truth lies as the frames do; results are turned upright.
-    truth, plain = _upright(_read_image(args.truth, "scene"), stack), plain_mean(stack)
+    truth, plain = _upright(_read_image(args.truth, "scene"), stack), baselines.plain_mean(stack)
     image = _read_image(args.restored)
     # Where the camera moved the result is smaller: all are compared where it lies.
-    shown = part_shown(image, truth)
-    mean = score(_upright(plain, stack)[shown], truth[shown]).psnr
-    restored = score(image, truth[shown]).psnr
+    shown = scores.part_shown(image, truth)
+    mean = scores.score(_upright(plain, stack)[shown], truth[shown]).psnr
+    restored = scores.score(image, truth[shown]).psnr
     if args.json:
         print(json.dumps({"mean": mean, "restored": restored, "gain": restored - mean}))
     else:
@@ -47,20 +47,11 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _upright(image: torch.Tensor, stack: Stack) -> torch.Tensor:
-    import torch
-
-    from burst.ops.orientation import upright
-
     return torch.from_numpy(upright(image.cpu().numpy(), stack.sensor.orientation))
 
 
 def _read_image(path: str, name: str | None = None) -> torch.Tensor:
     """Return an image [h, w] from .npy, or from .npz by its name; StackError if there is none."""
-    import numpy as np
-    import torch
-
-    from burst.files.check import explained
-
     with explained(path, "an image (h, w)", "Pass the file that the run wrote."):
         with open(path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)

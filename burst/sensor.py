@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from burst.lazy import torch
 from burst.settings import checked
-
-if TYPE_CHECKING:
-    import torch
 
 BAYER_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 MINIMUM_FRAMES = 2

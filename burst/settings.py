@@ -9,7 +9,6 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache
 from types import MappingProxyType, NoneType
 from typing import (
-    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
@@ -22,9 +21,7 @@ from typing import (
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 

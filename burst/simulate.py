@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from burst.command import Exit, main_of, positive
+from burst.data import levels, rolling, turbulence
 from burst.data.scenes import SCENES, read_scene
+from burst.files import video
 from burst.files.folder import TRUTH_SUFFIX
+from burst.files.layouts.simulated import write_sequence
+from burst.files.luminance import frame_luminance
 from burst.files.sidecar import sidecar_text
+from burst.files.write import atomic_write, write_npz, write_text
+from burst.lazy import torch
 from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
 from burst.settings import ConfigError
-
-if TYPE_CHECKING:
-    from burst.data.rolling import Scene
-    from burst.data.turbulence import Truth
 
 LOG = logging.getLogger("burst")
 
@@ -95,16 +99,11 @@ def execute(args: argparse.Namespace) -> int:
     if args.shutter:
         return _execute_shutter(args)
     out = _check(args)
-    import torch
-
-    from burst.data.levels import find_level
-    from burst.data.turbulence import simulate
-
-    conditions = find_level(args.level).point()
+    conditions = levels.find_level(args.level).point()
     generator = torch.Generator(drawing_device(resolve_device(args.device))).manual_seed(args.seed)
     scene = read_scene(args.image)
     frames, size = args.frames or FRAMES, args.size or SIZE
-    simulated = simulate(scene, conditions, generator, frames, (size, size))
+    simulated = turbulence.simulate(scene, conditions, generator, frames, (size, size))
     for path in _write(out, simulated.stack, simulated.truth):
         print(path)
     LOG.info("%s: %d frames, level %s", out, frames, args.level)
@@ -136,13 +135,7 @@ def _check_amount(args: argparse.Namespace) -> None:
 def _execute_shutter(args: argparse.Namespace) -> int:
     """Simulate and write one sequence of a moving scene; print its paths."""
     _settle_shutter(args)
-    import torch
-
-    from burst.data.levels import find_level
-    from burst.data.rolling import simulate_shutter
-    from burst.files.layouts.simulated import write_sequence
-
-    conditions = find_level(args.level).point()
+    conditions = levels.find_level(args.level).point()
     scene = _footage(args) if args.video else _layers(args, conditions.vibration)
     frame_time = 1 / args.frame_rate
     noise = NoiseModel(
@@ -158,7 +151,9 @@ def _execute_shutter(args: argparse.Namespace) -> int:
         frame_time=frame_time,
     )
     generator = torch.Generator().manual_seed(args.seed)
-    sequence = simulate_shutter(scene, sensor, args.frames or SHUTTER_FRAMES, generator, args.light)
+    sequence = rolling.simulate_shutter(
+        scene, sensor, args.frames or SHUTTER_FRAMES, generator, args.light
+    )
     for path in write_sequence(Path(args.out), sequence):
         print(path)
     LOG.info("%s: %d frames, %d truths", args.out, sequence.count, len(sequence.truths))
@@ -193,28 +188,22 @@ def _settle_shutter(args: argparse.Namespace) -> None:
         )
 
 
-def _layers(args: argparse.Namespace, shake: float) -> Scene:
+def _layers(args: argparse.Namespace, shake: float) -> rolling.Scene:
     """Return a still that moves, with an object before it."""
-    from burst.data.rolling import draw_layers
-
     size = args.size or SIZE
     speed = args.speed * args.frame_rate
-    return draw_layers(read_scene(args.image), (size, size), speed, shake, args.seed)
+    return rolling.draw_layers(read_scene(args.image), (size, size), speed, shake, args.seed)
 
 
-def _footage(args: argparse.Namespace) -> Scene:
+def _footage(args: argparse.Namespace) -> rolling.Scene:
     """Return a video as a scene, as far as the frames need it, or the middle of it."""
-    import math
-
-    from burst.data.rolling import Footage
-    from burst.files.luminance import frame_luminance
-    from burst.files.video import decode_video
-
     path = Path(args.video)
-    _, sensor = decode_video(path, frame_luminance, 1)
+    _, sensor = video.decode_video(path, frame_luminance, 1)
     rate = args.video_rate or 1 / sensor.frame_time
     last = (args.frames or SHUTTER_FRAMES) + args.readout_ratio + args.exposure
-    frames, sensor = decode_video(path, frame_luminance, math.ceil(last / args.frame_rate * rate))
+    frames, sensor = video.decode_video(
+        path, frame_luminance, math.ceil(last / args.frame_rate * rate)
+    )
     if args.size:
         top, left = ((side - args.size) // 2 for side in frames.shape[1:])
         if min(top, left) < 0:
@@ -222,15 +211,11 @@ def _footage(args: argparse.Namespace) -> Scene:
                 f"--size {args.size}: expected at most {min(frames.shape[1:])} pixels of {path}."
             )
         frames = frames[:, top : top + args.size, left : left + args.size]
-    return Footage(frames, sensor, rate)
+    return rolling.Footage(frames, sensor, rate)
 
 
-def _write(out: Path, stack: Stack, truth: Truth) -> list[Path]:
+def _write(out: Path, stack: Stack, truth: turbulence.Truth) -> list[Path]:
     """Write stack, sidecar and truth; the noise-free frames are left out, being as large as all."""
-    import numpy as np
-
-    from burst.files.write import atomic_write, write_npz, write_text
-
     sidecar, beside = out.with_suffix(".toml"), out.with_suffix(TRUTH_SUFFIX)
     with atomic_write(out) as part:
         np.save(part, stack.frames)

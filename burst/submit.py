@@ -13,7 +13,10 @@ from burst.machine import cpu_count, resolve_device
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 from burst.settings import ConfigError
+from burst.submission import verify as submission_verify
+from burst.submission.build import build
 from burst.submission.challenge import Challenge, find_challenge, read_challenge
+from burst.submission.check import check
 from burst.submission.restore import RestoreSettings, Submission
 from burst.submission.stacks import find_challenge_stacks
 
@@ -53,8 +56,6 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> Exit:
-    from burst.submission.check import check
-
     challenge = _challenge(args, "--check")
     images = None
     if args.stacks:
@@ -67,15 +68,13 @@ def _check(args: argparse.Namespace) -> Exit:
 
 
 def _verify(args: argparse.Namespace) -> Exit:
-    from burst.submission.verify import VerifyOptions, verify
-
-    repeat = VerifyOptions(
+    repeat = submission_verify.VerifyOptions(
         device=None if args.device == "auto" else resolve_device(args.device),
         threads=max(1, args.threads // args.jobs) if args.threads else None,
         workers=args.jobs,
         quiet=args.quiet,
     )
-    verdict = verify(Path(args.verify), _root(args, "--verify"), repeat)
+    verdict = submission_verify.verify(Path(args.verify), _root(args, "--verify"), repeat)
     words = f"{verdict.same} images are the same bytes"
     if verdict.close:
         words += (
@@ -93,8 +92,6 @@ def _of_one_size(pipeline: str) -> tuple[str, ...]:
 
 
 def _build(args: argparse.Namespace) -> Exit:
-    from burst.submission.build import build
-
     challenge = _challenge(args, "burst submit")
     if not args.name:
         raise ConfigError("burst submit: expected --name, found none. Pass a name for the zip.")

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from burst.command import Exit, main_of, positive
+from burst.data.samples import collection as samples_collection
 from burst.jobs.bar import bar_of
 from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
 from burst.progress import listening_to, part
 from burst.settings import ConfigError
-
-if TYPE_CHECKING:
-    from burst.training.recipe import Recipe
+from burst.training import loop
+from burst.training import order as training_order
+from burst.training import recipe as training_recipe
+from burst.training import workers as training_workers
 
 RECORDED = "recorded"  # in place of a noise level, which nobody knows
 
@@ -55,22 +56,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Make samples, and train on them; print the path of the trained network."""
-    from burst.training.recipe import choose_levels, load_recipe, with_pairs
-
     if not (args.out or args.prepare_only):
         raise ConfigError("--out: expected the folder of the run, found none.")
-    recipe, levels = load_recipe(args.recipe, args.set), choose_levels(args.noise_level)
+    recipe, levels = (
+        training_recipe.load_recipe(args.recipe, args.set),
+        training_recipe.choose_levels(args.noise_level),
+    )
     if args.pairs:
-        recipe, levels = with_pairs(recipe), (RECORDED,)
+        recipe, levels = training_recipe.with_pairs(recipe), (RECORDED,)
     set_up(args.threads or cpu_count())
-    from burst.training.loop import TrainingError
-    from burst.training.workers import SamplesError
-
     work = _prepare if args.prepare_only else _train
     try:
         for path in work(args, recipe, levels):
             print(path)
-    except (SamplesError, TrainingError) as error:
+    except (training_workers.SamplesError, loop.TrainingError) as error:
         # Nobody's mistake, and nothing that a traceback would explain.
         LOG.error(error)
         return Exit.PROCESSING_FAILED
@@ -109,17 +108,16 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
 
 
-def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:
+def _train(
+    args: argparse.Namespace, recipe: training_recipe.Recipe, levels: tuple[str, ...]
+) -> list[Path]:
     """Train and return the networks' files."""
-    from burst.data.samples.collection import open_collection
-    from burst.training.order import Order, carry_out
-
     folders = args.pairs or args.images
     device = resolve_device(args.device)
-    order = Order(
+    order = training_order.Order(
         recipe=recipe,
         levels=levels,
-        collection=open_collection(
+        collection=samples_collection.open_collection(
             Path(args.samples), recipe.samples, folders, drawing_device(device)
         ),
         images=tuple(folders),
@@ -130,7 +128,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) ->
         workers=args.workers,
     )
     with _shown(args, order.folder):
-        return carry_out(order, LOG.info)
+        return training_order.carry_out(order, LOG.info)
 
 
 @contextmanager
@@ -144,20 +142,19 @@ def _shown(args: argparse.Namespace, what: Path) -> Iterator[None]:
         yield
 
 
-def _prepare(args: argparse.Namespace, recipe: Recipe, levels: tuple[str, ...]) -> list[Path]:
+def _prepare(
+    args: argparse.Namespace, recipe: training_recipe.Recipe, levels: tuple[str, ...]
+) -> list[Path]:
     """Fill the collection and return its folder, alone."""
-    from burst.data.samples.collection import keys_of, open_collection
-    from burst.training.workers import Workers
-
     folders = args.pairs or args.images
     device = resolve_device(args.device)
-    collection = open_collection(
+    collection = samples_collection.open_collection(
         Path(args.samples), recipe.samples, folders, drawing_device(device)
     )
-    keys = keys_of(levels, args.prepare_only, recipe.training.held_out)
+    keys = samples_collection.keys_of(levels, args.prepare_only, recipe.training.held_out)
     there = len(collection.present(keys))
     LOG.info("%s: %d of %d samples are there", collection.folder, there, len(keys))
-    workers = Workers(collection, keys)
+    workers = training_workers.Workers(collection, keys)
     workers.start(max(1, args.workers))
     try:
         with _shown(args, collection.folder), part("samples"):

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from burst.api.words import check_device, in_words_of_python
+from burst.data import levels, turbulence
+from burst.data.scenes import read_scene
+from burst.lazy import torch
+from burst.machine import drawing_device, resolve_device
+from burst.measure import scores as measure_scores
+from burst.measure.peers import baselines
+from burst.ops.orientation import upright
 from burst.records import Stack, StackError
 from burst.result import Result
 from burst.settings import ConfigError
 
 if TYPE_CHECKING:
-    import torch
-
-    from burst.data.turbulence import SimulatedStack, Truth
-    from burst.measure.scores import Scores
-
     Image = np.ndarray | torch.Tensor
 
 
@@ -28,7 +30,7 @@ def simulate(
     size: int = 271,
     seed: int = 0,
     device: str = "cpu",
-) -> SimulatedStack:
+) -> turbulence.SimulatedStack:
     """Simulate what a camera records of a still scene through turbulent air, and keep the truth.
 
     image   a file, or the name of an image that scikit-image carries
@@ -44,21 +46,14 @@ def simulate(
     ((4, 48, 48), (48, 48))
     """
     with in_words_of_python():
-        import torch
-
-        from burst.data.levels import find_level
-        from burst.data.scenes import read_scene
-        from burst.data.turbulence import simulate as draw
-        from burst.machine import drawing_device, resolve_device
-
-        conditions = find_level(level).point()
+        conditions = levels.find_level(level).point()
         if frames < 2 or size < 16:
             raise ConfigError(
                 f"frames {frames}, size {size}: expected at least 2 frames of 16 pixels."
             )
         check_device(device)
         generator = torch.Generator(drawing_device(resolve_device(device))).manual_seed(seed)
-        return draw(read_scene(image), conditions, generator, frames, (size, size))
+        return turbulence.simulate(read_scene(image), conditions, generator, frames, (size, size))
 
 
 def plain_mean(stack: Stack) -> np.ndarray:
@@ -68,13 +63,12 @@ def plain_mean(stack: Stack) -> np.ndarray:
     >>> burst.plain_mean(burst.simulate(frames=4, size=48).stack).shape
     (48, 48)
     """
-    from burst.measure.peers.baselines import plain_mean as mean
-    from burst.ops.orientation import upright
-
-    return upright(mean(stack).cpu().numpy(), stack.sensor.orientation)
+    return upright(baselines.plain_mean(stack).cpu().numpy(), stack.sensor.orientation)
 
 
-def score(image: Result | Image, truth: SimulatedStack | Truth | Image) -> Scores:
+def score(
+    image: Result | Image, truth: turbulence.SimulatedStack | turbulence.Truth | Image
+) -> measure_scores.Scores:
     """Compare an image (h, w) with the truth of its stack, both linear.
 
     One shift, one gain and one offset are fitted first, for every image alike. What is returned
@@ -87,19 +81,16 @@ def score(image: Result | Image, truth: SimulatedStack | Truth | Image) -> Score
     >>> burst.score(result, simulated).psnr > burst.score(mean, simulated).psnr
     True
     """
-    from burst.data.turbulence import SimulatedStack
-    from burst.measure.scores import score as scores
-
     with in_words_of_python():
         pixels = image.image if isinstance(image, Result) else image
-        scene = truth.truth if isinstance(truth, SimulatedStack) else truth
-        return scores(_grey(pixels, "image"), _grey(getattr(scene, "scene", scene), "truth"))
+        scene = truth.truth if isinstance(truth, turbulence.SimulatedStack) else truth
+        return measure_scores.score(
+            _grey(pixels, "image"), _grey(getattr(scene, "scene", scene), "truth")
+        )
 
 
 def _grey(image: Any, what: str) -> torch.Tensor:
     """Return an image [h, w] as a tensor; StackError if it is none."""
-    import torch
-
     pixels = torch.as_tensor(np.nan if image is None else image)
     if pixels.ndim != 2:
         raise StackError(

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from burst.api.words import check_device, in_words_of_python, threads_of_torch
-from burst.machine import as_before, cpu_count
+from burst.data.samples import collection
+from burst.machine import as_before, cpu_count, drawing_device, resolve_device, set_up
+from burst.network import checkpoint
 from burst.network.checkpoint import Loaded
+from burst.training import order as training_order
+from burst.training import recipe as training_recipe
 
 LOG = logging.getLogger("burst")
 
@@ -52,22 +56,17 @@ def train(
     Traceback (most recent call last):
     burst.settings.ConfigError: ... Did you mean 'student'?
     """
-    from burst.data.samples.collection import keys_of, open_collection
-    from burst.machine import drawing_device, resolve_device, set_up
-    from burst.training.order import Order, carry_out
-    from burst.training.recipe import choose_levels, load_recipe, with_pairs
-
     with in_words_of_python(), as_before():
-        wanted = load_recipe(str(recipe), (), settings)
-        chosen = choose_levels([levels] if isinstance(levels, str) else levels)
+        wanted = training_recipe.load_recipe(str(recipe), (), settings)
+        chosen = training_recipe.choose_levels([levels] if isinstance(levels, str) else levels)
         if pairs:
-            wanted, chosen = with_pairs(wanted), (RECORDED,)
+            wanted, chosen = training_recipe.with_pairs(wanted), (RECORDED,)
         set_up(threads or threads_of_torch())
         folders, there = [str(folder) for folder in pairs or images], resolve_device(device)
-        order = Order(
+        order = training_order.Order(
             recipe=wanted,
             levels=chosen,
-            collection=open_collection(
+            collection=collection.open_collection(
                 Path(samples_in), wanted.samples, folders, drawing_device(there)
             ),
             images=tuple(folders),
@@ -78,10 +77,10 @@ def train(
             workers=max(1, cpu_count() - 1) if workers is None else workers,
         )
         if workers == 0:
-            keys = keys_of(chosen, wanted.training.samples, wanted.training.held_out)
+            keys = collection.keys_of(chosen, wanted.training.samples, wanted.training.held_out)
             for _ in order.collection.fill(keys):
                 LOG.info("a sample is made")
-        return carry_out(order, LOG.info)
+        return training_order.carry_out(order, LOG.info)
 
 
 def load_network(name: str | Path, device: str = "cpu") -> Loaded:
@@ -94,9 +93,6 @@ def load_network(name: str | Path, device: str = "cpu") -> Loaded:
     >>> network.card.preparation.kind
     'turbulence'
     """
-    from burst.machine import resolve_device
-    from burst.network import checkpoint
-
     with in_words_of_python():
         check_device(device)
         return checkpoint.load(checkpoint.find(str(name)), resolve_device(device))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from burst.lazy import torch
 from burst.machine import DEVICES
 from burst.network.checkpoint import CheckpointError
 from burst.records import StackError
@@ -38,8 +39,6 @@ def check_device(device: str) -> None:
 
 def threads_of_torch() -> int:
     """Return how many threads torch is set to use."""
-    import torch
-
     threads: int = torch.get_num_threads()
     return threads
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+import skimage
+from einops import rearrange
+
+from burst.lazy import cv2, torch
+from burst.ops import color
 from burst.records import StackError
 from burst.settings import did_you_mean
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
 
 # Those that scikit-image carries in its package; the others it would have to download.
 SCENES = (
@@ -29,28 +30,18 @@ def list_scenes(folders: Sequence[str]) -> list[list[str]]:
 
 def read_scene(image: str) -> torch.Tensor:
     """Return a scene [h, w], linear in [0, 1], from a file or a name in SCENES."""
-    import numpy as np
-    import torch
-    from einops import rearrange
-
-    from burst.ops.color import display_to_linear, luminance
-
     pixels = _read_pixels(image)
     white = np.iinfo(pixels.dtype).max
     display = torch.from_numpy(pixels.astype(np.float32) / white)
-    linear = display_to_linear(display)
-    return linear if linear.ndim == 2 else luminance(rearrange(linear, "h w c -> c h w"))
+    linear = color.display_to_linear(display)
+    return linear if linear.ndim == 2 else color.luminance(rearrange(linear, "h w c -> c h w"))
 
 
 def _read_pixels(image: str) -> np.ndarray:
     """Return pixels [h, w] or [h, w, 3] (red first); StackError if there is no such image."""
     if image in SCENES:
-        import skimage.data
-
         pixels: np.ndarray = getattr(skimage.data, image)()
         return pixels
-    import cv2
-
     if not Path(image).is_file():
         raise StackError(
             f"--image {image}: expected a file or one of {', '.join(SCENES)}, found neither."

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from burst.ops import bayer, noise
+from burst.ops.sensor import black as black_ops
 from burst.records import Sensor
 
 MOST_FRAMES = 64  # enough to measure the noise; chosen by hand
@@ -22,14 +24,10 @@ def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
     few = frames[:MOST_FRAMES]
     if sensor.transfer != "linear" or few.min() < LEAST_DARK * sensor.white_level:
         return sensor
-    from burst.ops.bayer import cfa_sites
-    from burst.ops.noise import one_dn, residuals_of_windows, to_linear
-    from burst.ops.sensor.black import lower_black
-
-    y, x = (0, 0) if sensor.cfa == "mono" else cfa_sites(sensor.cfa)[1]
+    y, x = (0, 0) if sensor.cfa == "mono" else bayer.cfa_sites(sensor.cfa)[1]
     each = 1 if sensor.cfa == "mono" else 2
-    linear = to_linear(few[:, y::each, x::each], replace(sensor, black_level=0.0))
-    black = lower_black(linear, residuals_of_windows(linear), one_dn(sensor))
+    linear = noise.to_linear(few[:, y::each, x::each], replace(sensor, black_level=0.0))
+    black = black_ops.lower_black(linear, noise.residuals_of_windows(linear), noise.one_dn(sensor))
     if black is None:
         return sensor
     level = float(round(black * sensor.white_level))

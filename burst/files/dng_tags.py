@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 
 from burst.files.exif import seconds_of
 from burst.files.quiet import quiet_tifffile
@@ -40,8 +41,6 @@ class RawTags:
 
 def read_tags(path: Path) -> RawTags:
     """Return the tags; empty for raw files that are not TIFF inside (CR3, RAF)."""
-    import tifffile
-
     quiet_tifffile()
     try:
         with tifffile.TiffFile(path) as tiff:

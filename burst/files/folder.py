@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from burst.files import fits_headers
+from burst.files.tiff import count_pages
 from burst.records import StackError
 
 ARRAY_SUFFIXES = (".npy", ".npz")
@@ -134,10 +136,8 @@ def _fits_frames(files: list[Path]) -> list[Path]:
 
 def _is_one_picture(path: Path) -> bool:
     """Return whether a FITS file holds one image, grey or in colour."""
-    from burst.files.fits_headers import is_colour
-
     shapes = _shapes_in(path)
-    return len(shapes) == 1 and (len(shapes[0]) == 2 or is_colour(shapes[0]))
+    return len(shapes) == 1 and (len(shapes[0]) == 2 or fits_headers.is_colour(shapes[0]))
 
 
 def _shapes_in(path: Path) -> list[tuple[int, ...]]:
@@ -151,9 +151,7 @@ def _shapes_in(path: Path) -> list[tuple[int, ...]]:
 
 @lru_cache(maxsize=100_000)
 def _shapes_of(path: Path, _changed: int, _size: int) -> tuple[tuple[int, ...], ...]:
-    from burst.files.fits_headers import image_shapes
-
-    return tuple(image_shapes(path))
+    return tuple(fits_headers.image_shapes(path))
 
 
 def _has_pages(path: Path) -> bool:
@@ -169,6 +167,4 @@ def _has_pages(path: Path) -> bool:
 
 @lru_cache(maxsize=100_000)
 def _pages_of(path: Path, _changed: int, _size: int) -> int:
-    from burst.files.tiff import count_pages
-
     return count_pages(path)

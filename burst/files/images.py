@@ -19,6 +19,7 @@ from burst.files.quiet import quiet_opencv
 from burst.files.tiff import read_page
 from burst.files.times import with_times
 from burst.files.values import aligned_white
+from burst.lazy import cv2
 from burst.records import Sensor, StackError
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
@@ -83,8 +84,6 @@ def sensor_of(dtype: np.dtype[Any], suffix: str) -> Sensor:
 
 def decode_image(path: Path) -> np.ndarray:
     """Return pixels [h, w], [h, w, 3] or [h, w, 4] (blue first); StackError if unreadable."""
-    import cv2
-
     if path.suffix.lower() in (".tif", ".tiff"):
         return read_page(path)
     if path.suffix.lower() in PNM_SUFFIXES:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from burst.files.check import explained
+from burst.lazy import cv2
 
 _log = logging.getLogger("burst")
 _GIVEN_UP: ContextVar[list[Path] | None] = ContextVar("given_up", default=None)
@@ -28,8 +29,6 @@ def to_luminance(path: Path, frames: np.ndarray) -> np.ndarray:
 
 def frame_luminance(frame: np.ndarray) -> np.ndarray:
     """Return one frame [h, w] from a frame [h, w], [h, w, 3] or [h, w, 4], blue first."""
-    import cv2
-
     if frame.ndim == 2:
         return frame
     code = cv2.COLOR_BGRA2GRAY if frame.shape[-1] == 4 else cv2.COLOR_BGR2GRAY

@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 
+from burst.lazy import scipy
 from burst.records import StackError
 
 MOST_MISSING = 0.25  # of all values; more is a mask or a mistake, not gaps in frames
@@ -48,8 +49,8 @@ def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
 def _fill_from_nearest(frames: np.ndarray, shown: np.ndarray) -> None:
     """Replace pixels of frames [n, h, w] that are not `shown` [h, w] by the nearest one that is,
     in place."""
-    from scipy.ndimage import distance_transform_edt
-
-    places = distance_transform_edt(~shown, return_distances=False, return_indices=True)
+    places = scipy.ndimage.distance_transform_edt(
+        ~shown, return_distances=False, return_indices=True
+    )
     y, x = np.nonzero(~shown)
     frames[:, y, x] = frames[:, places[0][y, x], places[1][y, x]]

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from burst.lazy import cv2
+
 # Signature (8 bytes) and the IHDR chunk (25): text may follow anywhere after them.
 _AFTER_HEADER = 33
 
 
 def encode_png(image: np.ndarray, keyword: str, text: str) -> bytes:
     """Return a PNG of an image [h, w] or [h, w, 3] (red first) uint16, with a UTF-8 text chunk."""
-    import cv2
-
     pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     encoded = cv2.imencode(".png", pixels)[1].tobytes()
     return encoded[:_AFTER_HEADER] + _text_chunk(keyword, text) + encoded[_AFTER_HEADER:]

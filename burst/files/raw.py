@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rawpy
 
 from burst.files.check import explained, naming
 from burst.files.consistency import check_same_format, warn_orientations
@@ -59,8 +60,6 @@ def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
 
 def _frames_in(path: Path) -> list[tuple[Path, int]]:
     """Return the file with the number of each of its frames."""
-    import rawpy
-
     shots: list[tuple[Path, int]] = []
     with explained(path, _EXPECTED, _ADVICE):
         path.open("rb").close()
@@ -75,8 +74,6 @@ def _frames_in(path: Path) -> list[tuple[Path, int]]:
 
 
 def _read(path: Path, index: int = 0) -> _RawFrame:
-    import rawpy
-
     with explained(path, _EXPECTED, _ADVICE), naming(path):
         path.open("rb").close()
         with rawpy.imread(str(path), shot_select=index) as raw:

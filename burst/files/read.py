@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from burst.files import check
+from burst.files import check, fits, raw, video
 from burst.files.black import assume_black
 from burst.files.folder import (
     ACCEPTED,
@@ -23,11 +23,14 @@ from burst.files.folder import (
     suffix_of,
 )
 from burst.files.gaps import warn_gaps
+from burst.files.images import decode_image, read_images
 from burst.files.layouts.published import frames_without_truths, with_layout_timing
 from burst.files.luminance import luminance_for_now, warn_luminance
 from burst.files.missing import filled
 from burst.files.npy import Axis, frames_first, read_npy, read_npz
+from burst.files.ser import read_ser
 from burst.files.sidecar import find_sidecar, read_sidecar
+from burst.files.tiff import read_tiff, read_tiff_frames
 from burst.files.values import assumed_sensor, to_dn
 from burst.records import Sensor, Stack, StackError
 from burst.settings import checked
@@ -110,11 +113,8 @@ def _read_colour(path: Path, count: int) -> np.ndarray | None:
 
 
 def _decode_colour(path: Path, count: int) -> np.ndarray | None:
-    from burst.files.images import decode_image
-    from burst.files.video import decode_video, red_first
-
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-        frames = decode_video(path, red_first, count)[0]
+        frames = video.decode_video(path, video.red_first, count)[0]
         return frames if frames.ndim == 4 else None
     paths = frames_without_truths(path) if path.is_dir() else []
     if not paths or paths[0].suffix.lower() not in IMAGE_SUFFIXES:
@@ -142,19 +142,11 @@ def _read_folder(folder: Path) -> tuple[np.ndarray, Sensor]:
 
 def _read_frames(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
     if paths[0].suffix.lower() in RAW_SUFFIXES:
-        from burst.files.raw import read_raw
-
-        return read_raw(paths)
+        return raw.read_raw(paths)
     if suffix_of(paths[0]) in FITS_SUFFIXES:
-        from burst.files.fits import read_fits_frames
-
-        return read_fits_frames(paths)
+        return fits.read_fits_frames(paths)
     if paths[0].suffix.lower() in TIFF_SUFFIXES:
-        from burst.files.tiff import read_tiff_frames
-
         return read_tiff_frames(paths)
-    from burst.files.images import read_images
-
     return read_images(paths)
 
 
@@ -163,21 +155,13 @@ def _read_file(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     if suffix in (".npy", ".npz"):
         return (read_npy if suffix == ".npy" else read_npz)(path, axis)
     if suffix == ".ser":
-        from burst.files.ser import read_ser
-
         return read_ser(path)
     if suffix in FITS_SUFFIXES:
-        from burst.files.fits import read_fits
-
-        return read_fits(path, axis)
+        return fits.read_fits(path, axis)
     if suffix in TIFF_SUFFIXES:
-        from burst.files.tiff import read_tiff
-
         return read_tiff(path)
     if suffix in VIDEO_SUFFIXES:
-        from burst.files.video import read_video
-
-        return read_video(path)
+        return video.read_video(path)
     if suffix in (*RAW_SUFFIXES, *IMAGE_SUFFIXES):
         return _read_frames([path])
     found = f"'{suffix}'" if suffix else "a name without a suffix"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from burst.files.luminance import frame_luminance
+from burst.lazy import torch
+from burst.ops import shutter
 from burst.records import Sensor, Stack, StackError
-
-if TYPE_CHECKING:
-    import torch
 
 COLOURS = ("R", "G", "B")
 
@@ -129,9 +127,7 @@ class Sequence:
         )
 
     def _whole_exposures(self) -> tuple[torch.Tensor, torch.Tensor]:
-        from burst.ops.shutter import exposure_window
-
-        return exposure_window(self.sensor, self.rows, self.scan)
+        return shutter.exposure_window(self.sensor, self.rows, self.scan)
 
     def _error(self, expected: str, found: object) -> StackError:
         return StackError(f"{self.source or self.name}: expected {expected}, found {found}.")

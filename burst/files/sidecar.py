@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 from burst.files.check import naming
 from burst.files.folder import stem_of
@@ -72,8 +73,6 @@ def read_sidecar(path: Path) -> Sidecar:
 
 def sidecar_text(sensor: Sensor, scan: np.ndarray | None) -> str:
     """Return a complete sidecar of a sensor, with the scan [n] unless all frames are read down."""
-    import tomli_w
-
     table: dict[str, Any] = {k: v for k, v in asdict(sensor).items() if v is not None}
     # A sidecar states the black level: it is no longer assumed.
     del table["black_assumed"]

@@ -15,6 +15,7 @@ from burst.files.consistency import check_same_format, warn_orientations
 from burst.files.quiet import quiet_tifffile
 from burst.files.tiff_photometric import DecodedPages, decode_pages, sensor_of_pages
 from burst.files.tiff_pixels import decode_series
+from burst.lazy import tifffile
 from burst.records import Sensor, StackError
 
 _ADVICE = "Save it again as a TIFF of many uint16 pages of one size."
@@ -58,8 +59,6 @@ def read_tiff_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
 
 def count_pages(path: Path) -> int:
     """Return how many pages a TIFF has, without previews; 1 for a broken file."""
-    import tifffile
-
     quiet_tifffile()
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -101,8 +100,6 @@ def _full_series(path: Path, tiff: Any) -> Any:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a TIFF; a truncated list of pages, of which the parser only warns, is an error."""
-    import tifffile
-
     quiet_tifffile()
     with tifffile.TiffFile(path) as tiff:
         _check_whole(path, tiff)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from burst.files.quiet import quiet_opencv
+from burst.lazy import cv2, tifffile
 from burst.records import StackError
 
 _LZW, _NONE = 5, 1
@@ -39,8 +40,6 @@ def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
 
 
 def _map(path: Path, tiff: Any, series: Any) -> np.ndarray:
-    import tifffile
-
     return tifffile.memmap(path, series=tiff.series.index(series), mode="r")
 
 
@@ -86,8 +85,6 @@ def _decode_lzw(tiff: Any, page: Any) -> np.ndarray:
 
 
 def _through_opencv(tiff: Any, page: Any, segments: list[bytes]) -> np.ndarray:
-    import cv2
-
     quiet_opencv()
     samples = page.samplesperpixel if page.planarconfig == _CONTIGUOUS else 1
     content = _tiff_around(tiff.byteorder, page, segments, samples)

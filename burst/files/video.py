@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from burst.files.check import explained
@@ -96,8 +97,6 @@ def decode_video(path: Path, keep: Keep, count: int | None = None) -> tuple[np.n
 
 
 def _decode(path: Path, keep: Keep, count: int | None) -> _Video:
-    import cv2
-
     capture = cv2.VideoCapture(str(path))
     try:
         # OpenCV would rotate the frames, whose rows would no longer be those of the sensor.

@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 
 from burst.files.png import encode_png
+from burst.lazy import cv2, tifffile, torch
+from burst.ops import color
 from burst.ops.orientation import upright, upright_all
 from burst.records import Provenance, Sensor
 
@@ -132,10 +134,6 @@ def _apply_curve(
     name: Literal["display_to_linear", "linear_to_display"], image: np.ndarray
 ) -> np.ndarray:
     """Apply a function of `ops.color` to an array; torch is imported only here."""
-    import torch
-
-    from burst.ops import color
-
     curved: np.ndarray = getattr(color, name)(
         torch.from_numpy(np.asarray(image, np.float64))
     ).numpy()
@@ -155,8 +153,6 @@ def _to_16_bits(image: np.ndarray) -> np.ndarray:
 
 def _write_video(path: Path, images: np.ndarray) -> None:
     """Write images [t, h, w] or [t, h, w, 3], encoded for a display, as MPEG-4."""
-    import cv2
-
     height, width = images.shape[1:3]
     # MPEG-4 needs even sides.
     size = (width + width % 2, height + height % 2)
@@ -172,8 +168,6 @@ def _write_video(path: Path, images: np.ndarray) -> None:
 
 
 def _write_tiff(path: Path, image: np.ndarray, note: str, colour: bool) -> None:
-    import tifffile
-
     photometric = "rgb" if colour else "minisblack"
     tifffile.imwrite(path, image, photometric=photometric, description=note, metadata=None)
 

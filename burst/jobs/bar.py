@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from burst.command import LOG, coloured
+from burst.lazy import tqdm, tqdm_logging
 
 # Name of the stack, names of the part that runs, share of the stack that is done.
 Show = Callable[[Path, tuple[str, ...], float], None]
@@ -56,13 +57,10 @@ def bar_of(total: int, quiet: bool) -> Iterator[Show | None]:
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from tqdm import tqdm
-    from tqdm.contrib.logging import logging_redirect_tqdm
-
     ended = threading.Event()
     with ExitStack() as stack:
         bar = stack.enter_context(
-            tqdm(
+            tqdm.tqdm(
                 total=total,
                 file=sys.stderr,
                 bar_format=LAYOUT,
@@ -71,7 +69,7 @@ def bar_of(total: int, quiet: bool) -> Iterator[Show | None]:
                 colour="green" if coloured(sys.stderr) else None,
             )
         )
-        stack.enter_context(logging_redirect_tqdm([LOG]))
+        stack.enter_context(tqdm_logging.logging_redirect_tqdm([LOG]))
         # Keeps the clock running during stages that report no progress.
         clock = threading.Thread(target=_tick, args=(bar, ended), daemon=True)
         clock.start()

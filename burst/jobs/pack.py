@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from burst.lazy import torch
+
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -26,7 +28,6 @@ def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
 
 def unpack(packed: Any, arrays: Mapping[str, np.ndarray], device: str) -> Any:
     """Invert `pack`, with tensors on a device; ValueError where a class no longer exists."""
-    import torch
 
     def together(packed: Any) -> Any:
         if not isinstance(packed, dict):
@@ -49,8 +50,6 @@ def unpack(packed: Any, arrays: Mapping[str, np.ndarray], device: str) -> Any:
 
 
 def _apart(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    import torch
-
     if isinstance(value, Enum):
         return {"enum": {"class": _name_of(type(value)), "value": value.value}}
     if isinstance(value, np.generic):

@@ -12,16 +12,15 @@ import itertools
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+import skimage
 
 from burst.records import StackError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SIDES = (340, 440, 560)  # px, the longer side: letters of 20 to 40 px if a board fills the frame
 ANGLES = (0.0, 4.0, 8.0)  # degrees clockwise
@@ -65,16 +64,12 @@ def _word_similarity(word: str, other: str) -> float:
 
 
 def _resize(image: np.ndarray, side: int) -> np.ndarray:
-    import cv2
-
     scale = side / max(image.shape)
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
 
 
 def _rotate(image: np.ndarray, angle: float) -> np.ndarray:
     """Rotate an image [h, w] clockwise about its centre; edges replicate."""
-    import cv2
-
     h, w = image.shape
     matrix = cv2.getRotationMatrix2D(((w - 1) / 2, (h - 1) / 2), -angle, 1.0)
     turned = cv2.warpAffine(
@@ -85,16 +80,12 @@ def _rotate(image: np.ndarray, angle: float) -> np.ndarray:
 
 def _binarise(image: np.ndarray, sensitivity: float) -> np.ndarray:
     """Return a page [h, w] uint8: black where an image is darker than its surroundings."""
-    from skimage.filters import threshold_sauvola
-
-    light = image > threshold_sauvola(image, WINDOW, sensitivity)
+    light = image > skimage.filters.threshold_sauvola(image, WINDOW, sensitivity)
     return np.pad(light.astype(np.uint8) * 255, MARGIN, constant_values=255)
 
 
 def _recognise(page: np.ndarray) -> list[str]:
     """Return the words that Tesseract finds on a page, letters only, two or more of them."""
-    import cv2
-
     done = subprocess.run(
         [str(find_tesseract()), "stdin", "stdout", "--psm", ONE_BLOCK, "-l", "eng"],
         input=cv2.imencode(".png", page)[1].tobytes(),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox, Transform
 
 from burst.files.write import atomic_write
 from burst.measure.results import Record
 from burst.measure.tables import MIB, OURS, by_level, is_target, mean_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox, Transform
 
 INK, MUTED, GRID, ACCENT = "#1d2125", "#70757a", "#dedcd6", "#0b7f88"
 STYLE: dict[Any, Any] = {
@@ -63,8 +63,6 @@ def _draw_methods(axes: Axes, records: Sequence[Record]) -> None:
 
 def _label_methods(axes: Axes, records: Sequence[Record]) -> None:
     """Write the name of every method beside its point or on its line, without overlaps."""
-    from matplotlib.transforms import Bbox
-
     names = records[0]["methods"]
     place = {m: (mean_of(records, m, "seconds"), mean_of(records, m, "psnr")) for m in names}
     lines = sorted((m for m in names if m.startswith(ORACLE)), key=lambda m: -place[m][1])
@@ -118,9 +116,6 @@ def draw_scaling(sweeps: Mapping[str, Sequence[Record]], path: Path) -> None:
 
 
 def _figure(panels: int) -> tuple[Figure, list[Axes]]:
-    import matplotlib
-    from matplotlib.figure import Figure
-
     with matplotlib.rc_context(STYLE):
         columns = min(2, panels)
         rows = -(-panels // columns)
@@ -132,7 +127,5 @@ def _figure(panels: int) -> tuple[Figure, list[Axes]]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    import matplotlib
-
     with matplotlib.rc_context(STYLE), atomic_write(path) as part:
         figure.savefig(part, format="svg", metadata={"Date": None})

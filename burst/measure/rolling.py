@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from einops import rearrange
@@ -90,8 +91,6 @@ def constant_velocity(stack: Stack, frame: int, share: float) -> torch.Tensor:
     """Return the image [h, w] or [3, h, w] of an instant by the simplest method. OpenCV's DIS flow
     to the next frame (of the last frame, to the one before) gives each pixel a constant velocity;
     the frame is warped by the displacement that follows, inverted by fixed point."""
-    import cv2
-
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
     other = frame + 1 if frame + 1 < stack.count else frame - 1

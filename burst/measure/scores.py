@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import torch
 
+from burst.ops.alignment.locate import locate
 from burst.ops.alignment.registration import gradient, remove_warp
 from burst.ops.alignment.shifts import small_shift
 from burst.ops.color import linear_to_display
@@ -70,8 +71,6 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
 def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
     """Return the rows and columns of a truth [H, W] that an image [h, w] shows. The image may be
     smaller because the camera moved. All, if the image is not found in the truth."""
-    from burst.ops.alignment.locate import locate
-
     height, width = image.shape
     smaller = image.shape != truth.shape and height <= truth.shape[0] and width <= truth.shape[1]
     shown, wanted = (linear_to_display(part.float()) for part in (image, truth))

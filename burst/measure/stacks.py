@@ -6,16 +6,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
+
+from burst.data.charts import CHARTS, draw_chart
+from burst.data.levels import find_level
 from burst.data.scenes import list_scenes, read_scene
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.data.targets import TargetLayout
-    from burst.data.turbulence import SimulatedStack
-    from burst.measure.suite import Options
+from burst.data.targets import TargetLayout, draw_target
+from burst.data.turbulence import SimulatedStack, simulate
+from burst.measure.suite import Options
 
 TARGET = "coded target "  # prefix of the name of a drawn target, before its number
 
@@ -75,11 +74,6 @@ def choose_images(folders: Sequence[str], count: int) -> tuple[str, ...]:
 def simulate_case(case: Case) -> tuple[SimulatedStack, TargetLayout | None]:
     """Simulate one case; a coded target has a layout. The random numbers depend on seed, level and
     the image's name, so that a case is the same in every suite, wherever the file is."""
-    import torch
-
-    from burst.data.levels import find_level
-    from burst.data.turbulence import simulate
-
     text = f"{case.seed} {case.level} {case.label}"
     generator = torch.Generator().manual_seed(zlib.crc32(text.encode()))
     scene, layout = draw_scene(case)
@@ -90,16 +84,10 @@ def simulate_case(case: Case) -> tuple[SimulatedStack, TargetLayout | None]:
 
 def draw_scene(case: Case) -> tuple[torch.Tensor, TargetLayout | None]:
     """Return the scene [h, w] of a case, linear; a coded target has a layout."""
-    from burst.data.charts import CHARTS, draw_chart
-
     if case.image in CHARTS:
         return draw_chart(case.image, case.size), None
     if not case.is_target:
         return read_scene(case.image), None
-    import torch
-
-    from burst.data.targets import draw_target
-
     # The same pattern at every level.
     number = zlib.crc32(f"{case.seed} {case.image}".encode())
     target = draw_target(case.size, torch.Generator().manual_seed(number))

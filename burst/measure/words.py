@@ -11,21 +11,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from burst.files.check import explained
 from burst.files.read import read_stack
 from burst.measure.ocr import find_tesseract, read_words, similarity
 from burst.measure.results import PeerError
 from burst.ops.color import linear_to_display
-from burst.records import StackError
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.records import Stack
+from burst.records import Stack, StackError
 
 WORDS_FILE = "words.json"
 

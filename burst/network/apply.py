@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import torch
 
 from burst.network.card import Card
 from burst.network.checkpoint import CheckpointError, Loaded, load, name_of, range_warning
+from burst.network.inputs import Evidence
 from burst.network.preparation import Kind
 from burst.records import Correction, Level, Report
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.network.inputs import Evidence
 
 Prior = Literal["encoder", "diffusion", "none"]
 
@@ -82,8 +80,6 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
 
 def residual_of(loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool) -> torch.Tensor:
     """Return what a network adds to the base of its evidence [h, w], encoded."""
-    import torch
-
     with torch.no_grad():
         planes, scalars = evidence.planes[None], evidence.scalars[None]
         source = None if prior == "none" else prior

@@ -7,21 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from burst.config import search_path
 from burst.files.digest import file_digest
 from burst.files.write import atomic_write, write_text
+from burst.lazy import safetensors_torch, torch
+from burst.models import restorer
 from burst.models.spec import RestorerSpec
 from burst.network.card import Card, LevelRange, card_text
 from burst.network.preparation import Preparation
 from burst.records import Level
 from burst.settings import ConfigError, build, did_you_mean
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.models.restorer import Restorer
 
 FOLDER = "checkpoints"
 VARIABLE = "BURST_CHECKPOINTS"
@@ -38,7 +37,7 @@ class CheckpointError(ValueError):
 class Loaded:
     """A checkpoint in memory; the digest is that of its file."""
 
-    model: Restorer
+    model: restorer.Restorer
     card: Card
     sha256: str
 
@@ -147,29 +146,22 @@ def save(path: Path, state: Mapping[str, torch.Tensor], card: Card, half: bool =
 
     The same weights and card give the same bytes.
     """
-    import torch
-    from safetensors.torch import save as serialise
-
     dtype = torch.float16 if half else torch.float32
     weights = {
         name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()
     }
     header = {key: json.dumps(value, sort_keys=True) for key, value in asdict(card).items()}
     with atomic_write(path) as part:
-        part.write_bytes(_in_order(serialise(weights, {"format": FORMAT, **header})))
+        part.write_bytes(_in_order(safetensors_torch.save(weights, {"format": FORMAT, **header})))
     write_text(path.with_suffix(".md"), card_text(read_card(path)))
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> Loaded:
     """Build the network of a checkpoint and load its weights; CheckpointError where they do not
     fit."""
-    import torch
-
-    from burst.models.restorer import Restorer
-
     card = read_card(path)
     with torch.device("meta"):
-        model = Restorer(card.spec)
+        model = restorer.Restorer(card.spec)
     model.load_state_dict(_read_weights(path, model.state_dict(), device), assign=True)
     return Loaded(model.eval(), card, file_digest(path))
 
@@ -211,8 +203,6 @@ def inspect(path: Path) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
@@ -233,9 +223,6 @@ def _read_weights(
     path: Path, expected: Mapping[str, torch.Tensor], device: str | torch.device
 ) -> dict[str, torch.Tensor]:
     """Read all tensors as float32; CheckpointError unless names and shapes are as expected."""
-    import torch
-    from safetensors import safe_open
-
     with safe_open(path, framework="pt", device=str(device)) as file:
         names = set(file.keys())
         _check_names(path, "the network to have", names - set(expected))

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
 
 from burst.network.preparation import GROUPS, SCALARS, STANDARD, Preparation, standardise
+from burst.ops.blur.deconvolve import deconvolve
+from burst.ops.blur.psf import equivalent_sigma
+from burst.ops.chunks import frames_at_once
+from burst.ops.noise import lowest_linear, undo_clipping
+from burst.ops.samples import sample
+from burst.ops.warp import compose
 from burst.records import Burst, given
-
-if TYPE_CHECKING:
-    import torch
 
 # Chosen by hand.
 STRENGTHS = {"soft": 3.0, "hard": 0.3}  # regularisation in units of that of the restored image
@@ -41,8 +46,6 @@ class Evidence:
 
 def prepare(burst: Burst, preparation: Preparation) -> Evidence:
     """Return the evidence of a burst after the classical stages."""
-    import torch
-
     merged = given(burst.merged)
     scale = scale_of(merged)
     planes = _Planes(burst, scale, preparation.evidence)
@@ -81,8 +84,6 @@ def slope(linear: torch.Tensor, scale: float) -> torch.Tensor:
 def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
     """Return all SCALARS, standardised to the order of 1; the motion of rows is 0 where no stage
     measured it."""
-    from burst.ops.blur.psf import equivalent_sigma
-
     merging, noise = given(burst.merging), given(burst.noise)
     found: dict[str, float | None] = {
         "noise": merging.noise_std * _mean_slope(burst, scale),
@@ -146,10 +147,6 @@ class _Planes:
         return self.merged if name == "merged" else given(self.burst.image)
 
     def _deconvolved(self, strength: float) -> torch.Tensor:
-        import torch
-
-        from burst.ops.blur.deconvolve import deconvolve
-
         weights, psf = given(self.burst.weights), given(self.burst.psf)
         variance = given(self.burst.merging).noise_std ** 2
         mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
@@ -163,13 +160,6 @@ class _Planes:
 def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
     """Return the means [h, w] of the wanted groups of frames, and "spread", the standard deviation
     over the frames beyond noise, all linear. Every frame is resampled once."""
-    import torch
-
-    from burst.ops.chunks import frames_at_once
-    from burst.ops.noise import lowest_linear, undo_clipping
-    from burst.ops.samples import sample
-    from burst.ops.warp import compose
-
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     flow, merged, tiles = given(burst.flow), given(burst.merged), given(burst.tile_sharpness)
     lowest = lowest_linear(burst.stack.sensor)
@@ -211,8 +201,6 @@ def group_shares(tiles: torch.Tensor, groups: tuple[str, ...]) -> torch.Tensor:
     Frames are ranked in every tile by sharpness [n, ty, tx]: the sharpest third, the middle, the
     dullest, and the sharpest tenth. No group is empty; each group's shares sum to 1.
     """
-    import torch
-
     n = len(tiles)
     rank = tiles.argsort(dim=0, descending=True, stable=True).argsort(dim=0)
     third = {"sharp": 0, "middle": 1, "dull": 2}
@@ -227,8 +215,6 @@ def group_shares(tiles: torch.Tensor, groups: tuple[str, ...]) -> torch.Tensor:
 
 def _spread_tiles(tiles: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Interpolate a value per tile [n, ty, tx] to every pixel [n, h, w]."""
-    from torch.nn import functional
-
     return functional.interpolate(
         tiles[:, None], size=like.shape, mode="bilinear", align_corners=False
     )[:, 0]

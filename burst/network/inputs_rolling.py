@@ -7,18 +7,17 @@ input does not depend on how the source was stored.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+
+import torch
+from einops import rearrange
 
 from burst.network.inputs import Evidence, decode, encode, scale_of
 from burst.network.preparation import FRAMES, SHUTTER_STANDARD, Preparation, standardise
-from burst.records import MID_GREY, Burst, Level, given
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import torch
-
-    from burst.records import Sensor
+from burst.ops.color import display_to_linear, linear_to_display
+from burst.ops.rolling.unroll import time_weight
+from burst.ops.warp import warp
+from burst.records import MID_GREY, Burst, Level, Sensor, given
 
 LARGEST_BLUR = 32.0  # px, encoded as 1
 LARGEST_NOISE = 0.5
@@ -27,8 +26,6 @@ LARGEST_NOISE = 0.5
 def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence]:
     """Yield the evidence of every colour of every instant of a burst, all colours of an instant in
     turn; one at a time, because a video has many."""
-    import torch
-
     image = given(burst.image)
     images = image.reshape(-1, *image.shape[-2:])
     colours = given(burst.views).images.shape[2]
@@ -45,8 +42,6 @@ def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence
 def restore_shutter(output: torch.Tensor, evidence: Evidence, sensor: Sensor) -> torch.Tensor:
     """Return an encoded image [h, w] in the units of the stack; of a display-encoded source within
     0..1."""
-    from burst.ops.color import linear_to_display
-
     linear = decode(output, evidence.scale)
     return linear_to_display(linear) if sensor.transfer == "srgb" else linear
 
@@ -76,8 +71,6 @@ def measured_scalars(burst: Burst) -> dict[str, float]:
 
 
 def _to_light(sensor: Sensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    from burst.ops.color import display_to_linear
-
     return display_to_linear if sensor.transfer == "srgb" else lambda image: image
 
 
@@ -101,8 +94,6 @@ def _planes(
 
 def _of_view(values: torch.Tensor, instant: int, k: int, like: torch.Tensor) -> torch.Tensor:
     """Return the values of view k at one instant [h, w]; 0 where there is no such view."""
-    import torch
-
     return values[instant, k].to(like) if k < values.shape[1] else torch.zeros_like(like)
 
 
@@ -112,10 +103,6 @@ def _blur(burst: Burst, base: torch.Tensor, instant: int) -> dict[str, torch.Ten
 
     Images, unlike vectors, may be turned and mirrored with all other planes.
     """
-    from einops import rearrange
-
-    from burst.ops.warp import warp
-
     views = given(burst.views)
     exposure = rearrange(views.exposure.to(base), "h -> h 1")
     whole = views.velocity[instant].to(base) * exposure
@@ -130,9 +117,6 @@ def _blur(burst: Burst, base: torch.Tensor, instant: int) -> dict[str, torch.Ten
 
 def _noise(burst: Burst, image: torch.Tensor, instant: int, scale: float) -> torch.Tensor:
     """Return the std [h, w] of the noise of an image, encoded."""
-    from burst.ops.color import linear_to_display
-    from burst.ops.rolling.unroll import time_weight
-
     views, sensor = given(burst.views), burst.stack.sensor
     gain = views.gain.to(image)[:, None]
     light = _to_light(sensor)

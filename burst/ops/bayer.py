@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 
+from burst.lazy import kornia
 from burst.records import BAYER_PATTERNS, Stack, StackError
 
 PLANE_NAMES = ("R", "G1", "G2", "B")
@@ -42,13 +43,12 @@ def planes_to_mosaic(planes: torch.Tensor, cfa: str) -> torch.Tensor:
 
 def demosaic(mosaic: torch.Tensor, cfa: str) -> torch.Tensor:
     """Interpolate a mosaic [h, w] (even sizes, any float range) bilinearly to colour [3, h, w]."""
-    from kornia.color import CFA, raw_to_rgb
-
     _check_even(mosaic)
     # Kornia follows OpenCV, which names a pattern by the cell that begins at pixel (1, 1).
-    names = {"RGGB": CFA.BG, "GRBG": CFA.GB, "BGGR": CFA.RG, "GBRG": CFA.GR}
+    names = {"RGGB": "BG", "GRBG": "GB", "BGGR": "RG", "GBRG": "GR"}
     cfa_sites(cfa)
-    return raw_to_rgb(mosaic[None], names[cfa])
+    rgb: torch.Tensor = kornia.color.raw_to_rgb(mosaic[None], kornia.color.CFA[names[cfa]])
+    return rgb
 
 
 def split_planes(stack: Stack) -> tuple[Stack, ...]:

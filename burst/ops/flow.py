@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from einops import rearrange
@@ -106,8 +107,6 @@ def _halve(field: torch.Tensor) -> torch.Tensor:
 
 
 def _dense_inverse_search(first: np.ndarray, second: np.ndarray) -> torch.Tensor:
-    import cv2
-
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
     # An initial flow, even of zeros, would be a candidate at every scale.

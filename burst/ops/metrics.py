@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import skimage
 import torch
 
 # px, of the Gaussian window of Wang et al., IEEE Trans. Image Process. 13, 600 (2004)
@@ -20,10 +21,8 @@ def psnr(image: torch.Tensor, truth: torch.Tensor) -> float:
 
 def ssim(image: torch.Tensor, truth: torch.Tensor) -> float:
     """Return the structural similarity of an image [h, w], with Gaussian windows; white is 1."""
-    from skimage.metrics import structural_similarity
-
     return float(
-        structural_similarity(
+        skimage.metrics.structural_similarity(
             image.double().cpu().numpy(),
             truth.double().cpu().numpy(),
             data_range=1.0,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import matplotlib.pyplot as plt
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 SHARE_SHOWN = 0.995  # of the pixels; brighter ones are cut off, as glints would darken all else
 
@@ -21,8 +18,6 @@ def draw(
 ) -> Figure:
     """Return a figure of a named frame and the image, (h, w) or (h, w, 3) encoded for a display,
     of the weights [n] and of a PSF [k, k]; what is None is left out."""
-    import matplotlib.pyplot as plt
-
     figure, axes = plt.subplots(1, 4, figsize=(14, 4), width_ratios=(3, 3, 2, 2), layout="tight")
     _picture(axes[0], *frame)
     if image is not None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
 
 from burst.records import Burst, Stack
+from burst.report import curves, frames, motion, rows
 from burst.report.film import film_of
 from burst.report.pictures import ERROR_SHOWN, error_pictures, scene_pictures
+from burst.report.rolling import Instants
 from burst.report.style import STYLE, to_svg
 from burst.report.template import render_template
 from burst.report.words import facts, origin_rows, sensor_rows, subject, table_rows
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from burst.report.rolling import Instants
 
 TEMPLATE = "report.html.j2"
 
@@ -49,10 +49,6 @@ def render(
 
 def draw_plots(burst: Burst, instants: Instants | None = None) -> list[dict[str, str]]:
     """Return name, title, caption and SVG of every plot for which the burst has the data."""
-    from matplotlib import rc_context
-
-    from burst.report import curves, frames, motion, rows
-
     painters = (
         curves.draw_scores,
         frames.draw_gain,

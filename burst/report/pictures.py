@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+import torch
 
+from burst.ops.alignment.motion import flow_of
+from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic
+from burst.ops.color import linear_to_display
 from burst.ops.orientation import upright
+from burst.ops.warp import warp
 from burst.records import Burst, Sensor, Stack
 from burst.report.frames import numbers_of
 from burst.report.rolling import Instants, as_displayed, frame_image, from_dn, grey, scores
-
-if TYPE_CHECKING:
-    import torch
 
 LONGEST_SIDE = 1024  # px; larger frames are shown reduced
 LOSSLESS_PIXELS = 400 * 400  # noise does not compress: above this a page of PNGs nears 3 MB
@@ -91,10 +93,6 @@ def encode(image: np.ndarray, black: float, white: float, sensor: Sensor) -> np.
 
     A source that was display-encoded from the start gets no second curve.
     """
-    import torch
-
-    from burst.ops.color import linear_to_display
-
     stretched = np.clip((np.nan_to_num(image) - black) / (white - black), 0, 1)
     if sensor.transfer == "linear":
         stretched = linear_to_display(torch.from_numpy(stretched)).numpy()
@@ -153,10 +151,6 @@ def _colour_images(
 def _developed(frame: np.ndarray, burst: Burst, mosaic: Stack) -> np.ndarray:
     """Return a frame of a mosaic [h, w], DN, in colour [h, w, 3], black 0 and white 1,
     white-balanced and in the place of the result."""
-    import torch
-
-    from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic
-
     sensor, height, width = mosaic.sensor, mosaic.height // 2 * 2, mosaic.width // 2 * 2
     blacks = np.resize(np.asarray(sensor.black_levels, np.float32), 4).reshape(2, 2)
     black = np.tile(blacks, (height // 2, width // 2))
@@ -189,9 +183,6 @@ def _first_frame(burst: Burst) -> np.ndarray:
 def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:
     """Resample an image [h, w] from the place of the first frame to the grid of the result; the
     image itself where the camera did not move."""
-    from burst.ops.alignment.motion import flow_of
-    from burst.ops.warp import warp
-
     if burst.motion is None or burst.merged is None:
         return image
     size = (burst.merged.shape[0], burst.merged.shape[1])
@@ -219,8 +210,6 @@ def display_points(image: np.ndarray) -> tuple[float, float]:
 
 def reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
     """Return pixels (h, w) or (h, w, 3) uint8 with no side longer than `longest` px."""
-    import cv2
-
     scale = min(1.0, longest / max(pixels.shape[:2]))
     if scale == 1:
         return pixels
@@ -230,8 +219,6 @@ def reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
 
 def data_uri(pixels: np.ndarray, suffix: str, quality: int = JPEG_QUALITY) -> str:
     """Return pixels (h, w) or (h, w, 3) uint8 as .png or .jpg inside the page."""
-    import cv2
-
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else []
     in_file_order = pixels[..., ::-1] if pixels.ndim == 3 else pixels  # OpenCV writes B, G, R
     data = cv2.imencode(suffix, np.ascontiguousarray(in_file_order), options)[1].tobytes()

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from burst.lazy import torch
+from burst.ops import color, metrics
+from burst.ops.rolling import unroll
 from burst.records import Burst, Sensor, Unrolled, given
-
-if TYPE_CHECKING:
-    from burst.ops.rolling.unroll import Clock
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,10 @@ class Instants:
         return given(self.burst.unrolled)
 
     @cached_property
-    def clock(self) -> Clock:
+    def clock(self) -> unroll.Clock:
         """When every row was read, in frame times; in readouts under a dual reversed shutter."""
-        import torch
-
-        from burst.ops.rolling.unroll import Clock
-
         start, pace = torch.tensor(self.unrolled.start), torch.tensor(self.unrolled.pace)
-        return Clock(start, pace, torch.zeros(len(start), 2))
+        return unroll.Clock(start, pace, torch.zeros(len(start), 2))
 
     @property
     def paired(self) -> bool:
@@ -97,14 +92,10 @@ def grey(image: np.ndarray) -> np.ndarray:
 
 def as_displayed(image: np.ndarray, sensor: Sensor) -> np.ndarray:
     """Return an image of any shape within 0..1, encoded as a display shows it."""
-    import torch
-
-    from burst.ops.color import linear_to_display
-
     clipped = np.asarray(np.clip(np.nan_to_num(image), 0, 1))
     if sensor.transfer == "srgb":
         return clipped
-    return np.asarray(linear_to_display(torch.from_numpy(clipped)).numpy())
+    return np.asarray(color.linear_to_display(torch.from_numpy(clipped)).numpy())
 
 
 def scores(instants: Instants) -> list[dict[str, float]]:
@@ -121,8 +112,4 @@ def scores(instants: Instants) -> list[dict[str, float]]:
 
 
 def _psnr(image: np.ndarray, truth: np.ndarray) -> float:
-    import torch
-
-    from burst.ops.metrics import psnr
-
-    return psnr(torch.from_numpy(image), torch.from_numpy(truth))
+    return metrics.psnr(torch.from_numpy(image), torch.from_numpy(truth))

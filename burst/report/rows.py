@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 
+from burst.ops.flow import fill, match
 from burst.report.motion import MAP_SIDE, draw_arrows, show_map
 from burst.report.pictures import balanced, display_points, encode, reduced
 from burst.report.rolling import Instants, as_displayed, frame_image, grey, scores
@@ -137,8 +139,6 @@ def _draw_scores(instants: Instants) -> Drawing:
 
 def _pictures(instants: Instants, images: list[np.ndarray]) -> list[np.ndarray]:
     """Return images as grey pictures uint8 with the same black and white, all of one size."""
-    import cv2
-
     burst = instants.burst
     black, white = display_points(grey(balanced(instants.images[instants.shown], burst)))
     pictures = [
@@ -156,8 +156,6 @@ def _flow(
     instants: Instants, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the flow [2, y, x] in px of the frame, filled, and where [y, x] it is trusted."""
-    from burst.ops.flow import fill, match
-
     found = match(first, second)
     flow = fill(found.forth, found.forth_trust).numpy()
     return flow * instants.burst.stack.height / len(first), found.forth_trust.numpy() > TRUSTED

@@ -7,15 +7,13 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure
-    from matplotlib.typing import RcKeyType
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 # Each colour stands for a variable of the page's style sheet, which knows light and dark.
 INK, MUTED, GRID, ACCENT = "#1d2125", "#70757a", "#dedcd6", "#0b7f88"
@@ -69,8 +67,6 @@ class Drawing:
 
 def new_axes(widths: Sequence[float] = (1.0,)) -> tuple[Figure, list[Axes]]:
     """Return a figure with one axes per relative width, side by side."""
-    from matplotlib.figure import Figure
-
     figure = Figure()
     grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
     return figure, [figure.add_subplot(grid[0, i]) for i in range(len(widths))]
@@ -78,8 +74,6 @@ def new_axes(widths: Sequence[float] = (1.0,)) -> tuple[Figure, list[Axes]]:
 
 def accent_map() -> Colormap:
     """Return a colour map from nothing to the accent: it lies well on a light and a dark page."""
-    from matplotlib.colors import LinearSegmentedColormap, to_rgb
-
     red, green, blue = to_rgb(ACCENT)
     return LinearSegmentedColormap.from_list(
         "accent", [(red, green, blue, 0.0), (red, green, blue, 1.0)], N=64

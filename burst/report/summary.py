@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from burst.records import Burst, Entry, Provenance, Sensor, Stack
+from burst.report.frames import by_frame
 from burst.report.rolling import Instants, scores
 
 SCHEMA_NAME = "burst-report-1"
@@ -85,8 +86,6 @@ def _measured(burst: Burst) -> dict[str, Any]:
 
 def _weights(burst: Burst) -> list[float] | None:
     """Return the weight of every frame of the stack, 0 for those that were left out."""
-    from burst.report.frames import by_frame
-
     if burst.weights is None:
         return None
     weights: list[float] = by_frame(burst, np.asarray(burst.weights.tolist()), 0.0).tolist()

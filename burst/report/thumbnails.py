@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
+import cv2
 import numpy as np
 
 LONGEST_SIDE = 160  # px
@@ -28,8 +29,6 @@ def thumbnails(page: str) -> dict[str, bytes]:
 
 
 def _reduce(picture: bytes) -> bytes:
-    import cv2
-
     pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
     assert pixels is not None
     scale = LONGEST_SIDE / max(pixels.shape[:2])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from burst.files.write import write_text
 from burst.records import Burst, Provenance, Stack
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from burst.report.rolling import Instants
+from burst.report import page
+from burst.report import summary as report_summary
+from burst.report.rolling import Instants
 
 JSON_NAME = "report.json"
 HTML_NAME = "report.html"
@@ -33,14 +32,11 @@ def write_report(
     the images of a rolling shutter's rows; `shown` is one of them. Sections without data are left
     out. OSError where the files cannot be written.
     """
-    from burst.report.page import render
-    from burst.report.summary import summarise
-
     folder.mkdir(parents=True, exist_ok=True)
-    summary = summarise(burst, provenance, _outputs(folder), instants, mosaic)
+    summary = report_summary.summarise(burst, provenance, _outputs(folder), instants, mosaic)
     texts = {
         JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n",
-        HTML_NAME: render(summary, burst, shown, instants, mosaic),
+        HTML_NAME: page.render(summary, burst, shown, instants, mosaic),
     }
     for name, text in texts.items():
         write_text(folder / name, text)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from burst.records import MID_GREY, Alignment, Level, given
+from burst.lazy import torch
+from burst.ops.alignment import cells as cells_ops
+from burst.ops.alignment import displacement as displacement_ops
+from burst.ops.alignment import grid as grid_ops
+from burst.ops.alignment import motion as motion_ops
+from burst.ops.alignment import registration, similarity
+from burst.ops.alignment import shifts as shifts_ops
+from burst.ops.frames import sharpness
+from burst.progress import part
+from burst.records import MID_GREY, Alignment, Burst, Level, Report, given
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.ops.alignment.grid import Grid
-    from burst.ops.alignment.similarity import CameraMotion
-    from burst.records import Burst, Report
 
 NEEDS = ("linear", "noise", "weights")
 GIVES = ("flow", "level", "merged", "alignment")
@@ -51,32 +53,24 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the aligned frames, and its level."""
-    from burst.ops.alignment import registration as ops
-    from burst.ops.alignment.cells import expand
-    from burst.ops.alignment.displacement import air_displacement_rms
-    from burst.ops.alignment.motion import add_motion, middle_shift
-    from burst.ops.alignment.shifts import global_shifts
-    from burst.ops.alignment.similarity import find_motion
-    from burst.progress import part
-
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
-    shifts = global_shifts(linear, key, burst.valid)
-    found = _motion_of_other_plane(burst) or find_motion(
+    shifts = shifts_ops.global_shifts(linear, key, burst.valid)
+    found = _motion_of_other_plane(burst) or similarity.find_motion(
         linear, key, shifts, burst.valid, burst.kept
     )
     grid, rest, report = _grid(burst, found, config)
     with part("", *COARSE_PART):
         cells = _coarse(burst, grid, rest, shifts, key, config)
     with part("", COARSE_PART[1], 1.0):
-        cells, misfit = ops.register(linear, noise, cells, ops.FINE, grid=grid)
+        cells, misfit = registration.register(linear, noise, cells, registration.FINE, grid=grid)
     moved = None if grid is None else grid.motion
     size = (linear.shape[1], linear.shape[2]) if grid is None else grid.size
-    air = ops.recentre(expand(cells, size))
-    flow = add_motion(air, moved)
+    air = registration.recentre(cells_ops.expand(cells, size))
+    flow = motion_ops.add_motion(air, moved)
     if moved is not None:
-        shifts = middle_shift(found.pose, (linear.shape[1], linear.shape[2]))
-    displacement = air_displacement_rms(flow, moved)
+        shifts = motion_ops.middle_shift(found.pose, (linear.shape[1], linear.shape[2]))
+    displacement = displacement_ops.air_displacement_rms(flow, moved)
     level = Level(noise.std(MID_GREY), displacement)
     report = report.note(
         reference=config.reference if config.reference == "mean" else f"key frame {key}",
@@ -91,7 +85,7 @@ def run(burst: Burst, config: Config) -> Burst:
             " something moves, brightness changes, or blur varies strongly."
         )
     valid = burst.valid if grid is None else grid.valid
-    merged = ops.aligned_mean(linear, flow, weights, valid)
+    merged = registration.aligned_mean(linear, flow, weights, valid)
     burst = replace(
         burst,
         flow=flow,
@@ -108,34 +102,28 @@ def run(burst: Burst, config: Config) -> Burst:
     return replace(burst, motion=moved, valid=valid, tile_sharpness=tiles, alignment=alignment)
 
 
-def _tiles(burst: Burst, grid: Grid) -> torch.Tensor | None:
+def _tiles(burst: Burst, grid: grid_ops.Grid) -> torch.Tensor | None:
     """Return the sharpness of each tile of the grid relative to its mean over frames [n, ty, tx]:
     where the camera moved, a frame's own tiles show other parts of the scene."""
-    from burst.ops.alignment.motion import moved_tiles
-    from burst.ops.frames.sharpness import tile_sharpness
-
     linear, noise, tiles = given(burst.linear), given(burst.noise), burst.tile_sharpness
     if tiles is None:
         return None
     size = (linear.shape[1], linear.shape[2])
-    own = tile_sharpness(linear, noise, min(size[0] // tiles.shape[1], size[1] // tiles.shape[2]))
-    moved = moved_tiles(own, given(grid.motion), size, grid.size)
+    own = sharpness.tile_sharpness(
+        linear, noise, min(size[0] // tiles.shape[1], size[1] // tiles.shape[2])
+    )
+    moved = motion_ops.moved_tiles(own, given(grid.motion), size, grid.size)
     return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
 
 
-def _motion_of_other_plane(burst: Burst) -> CameraMotion | None:
+def _motion_of_other_plane(burst: Burst) -> similarity.CameraMotion | None:
     """Return the motion found in another colour plane of the same mosaic; None if there is none."""
-    import torch
-
-    from burst.ops.alignment.motion import is_moved
-    from burst.ops.alignment.similarity import CameraMotion
-
     motion, linear = burst.motion, burst.linear
     if motion is None or linear is None or len(motion) != len(linear):
         return None
     everything = torch.ones(len(motion), dtype=torch.bool, device=motion.device)
-    moved = is_moved(motion)
-    return CameraMotion(motion, motion, moved, moved, everything)
+    moved = motion_ops.is_moved(motion)
+    return similarity.CameraMotion(motion, motion, moved, moved, everything)
 
 
 def _of_stack(values: torch.Tensor, burst: Burst) -> list[list[float | None]]:
@@ -151,23 +139,17 @@ def _of_stack(values: torch.Tensor, burst: Burst) -> list[list[float | None]]:
 
 
 def _grid(
-    burst: Burst, found: CameraMotion, config: Config
-) -> tuple[Grid | None, torch.Tensor, Report]:
+    burst: Burst, found: similarity.CameraMotion, config: Config
+) -> tuple[grid_ops.Grid | None, torch.Tensor, Report]:
     """Return the grid that the frames are registered on, None for their own; the pose of the frames
     [n, 2, 3] without the camera's motion; and the report with the part of the scene that the grid
     covers."""
-    import torch
-
-    from burst.ops.alignment.grid import Grid
-    from burst.ops.alignment.motion import chain, inverse, shifted_grid, shown_part
-    from burst.ops.alignment.similarity import camera_moved
-
     linear, valid, report = given(burst.linear), burst.valid, burst.report
     height, width = size = (linear.shape[1], linear.shape[2])
     motion = found.motion
-    if not camera_moved(found, size):
-        return (None if valid is None else Grid(size, None, valid)), found.pose, report
-    left, top, across, down = shown_part(motion[found.placed], size, 1.0)
+    if not similarity.camera_moved(found, size):
+        return (None if valid is None else grid_ops.Grid(size, None, valid)), found.pose, report
+    left, top, across, down = motion_ops.shown_part(motion[found.placed], size, 1.0)
     loss, lost = max(1 - across / width, 1 - down / height), max(width - across, height - down)
     if loss < CUT or lost < LEAST_CUT or config.field == "frame":
         left, top, across, down = 0, 0, width, height
@@ -177,22 +159,22 @@ def _grid(
                 f"The camera moved so far that all frames show no more than {across} x {down} px of"
                 " the scene in common. The image is what at least half of them show."
             )
-        left, top, across, down = shown_part(motion[found.placed], size, MOST)
-    motion = shifted_grid(motion, (left, top))
+        left, top, across, down = motion_ops.shown_part(motion[found.placed], size, MOST)
+    motion = motion_ops.shifted_grid(motion, (left, top))
     if valid is None:
         valid = torch.ones((), dtype=torch.bool, device=linear.device).expand(linear.shape)
     report = report.note(**_part(burst, motion, (left, top), (down, across)))
-    rest = chain(shifted_grid(found.pose, (left, top)), inverse(motion))
-    return Grid((down, across), motion, valid, (left, top)), rest, report
+    rest = motion_ops.chain(
+        motion_ops.shifted_grid(found.pose, (left, top)), motion_ops.inverse(motion)
+    )
+    return grid_ops.Grid((down, across), motion, valid, (left, top)), rest, report
 
 
 def _part(
     burst: Burst, motion: torch.Tensor, offset: tuple[int, int], size: tuple[int, int]
 ) -> dict[str, Any]:
     """Return what the report says of the camera's motion and of where the image lies."""
-    from burst.ops.alignment.motion import turn_and_scale
-
-    turn, scale = turn_and_scale(motion)
+    turn, scale = motion_ops.turn_and_scale(motion)
     return {
         "turn": [turned for (turned,) in _of_stack(turn[:, None], burst)],
         "scale": [scaled for (scaled,) in _of_stack(scale[:, None], burst)],
@@ -208,24 +190,23 @@ def _part(
 
 def _coarse(
     burst: Burst,
-    grid: Grid | None,
+    grid: grid_ops.Grid | None,
     rest: torch.Tensor,
     shifts: torch.Tensor,
     key: int,
     config: Config,
 ) -> torch.Tensor:
     """Return cells from coarse registration to the reference that the settings name."""
-    from burst.ops.alignment import registration as ops
-    from burst.ops.alignment.cells import CELL, cells_of, cells_of_motion
-
     linear, noise = given(burst.linear), given(burst.noise)
     if grid is not None and grid.motion is not None:
-        start = cells_of_motion(rest, grid.size)
-        return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]
+        start = cells_ops.cells_of_motion(rest, grid.size)
+        return registration.register(linear, noise, start, registration.COARSE, grid=grid)[0]
     if config.reference == "mean":
-        start = cells_of(linear, shifts - shifts.mean(0))
-        return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]
-    start = cells_of(linear, shifts)
-    cells, _ = ops.register(linear, noise, start, ops.COARSE, reference=linear[key], grid=grid)
+        start = cells_ops.cells_of(linear, shifts - shifts.mean(0))
+        return registration.register(linear, noise, start, registration.COARSE, grid=grid)[0]
+    start = cells_ops.cells_of(linear, shifts)
+    cells, _ = registration.register(
+        linear, noise, start, registration.COARSE, reference=linear[key], grid=grid
+    )
     # The mean displacement against the key frame is the key frame's own; a cell is a pixel here.
-    return ops.recentre(cells / CELL) * CELL
+    return registration.recentre(cells / cells_ops.CELL) * cells_ops.CELL

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
+from burst.lazy import torch
+from burst.network import apply, checkpoint, inputs_rolling
+from burst.network.checkpoint import find
+from burst.network.preparation import Kind
 from burst.progress import counted
-from burst.records import given
+from burst.records import Burst, given
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    from burst.network.preparation import Kind
-    from burst.records import Burst
 
 NEEDS = ("noise", "image", "views", "unrolled")
 GIVES = ("image", "level", "correction")
@@ -38,39 +38,33 @@ class Config:
 
 def files(config: Config) -> list[Path]:
     """Return the checkpoint; CheckpointError where there is none."""
-    from burst.network.checkpoint import find
-
     return [find(config.checkpoint)]
 
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the corrected images."""
-    import torch
-
-    from burst.network import checkpoint
-    from burst.network.apply import corrected_by, load_once, noted, residual_of, source_of
-    from burst.network.inputs_rolling import level_of, prepare_shutter, restore_shutter
-
     image, views = given(burst.image), given(burst.views)
     path = checkpoint.find(config.checkpoint)
-    loaded = load_once(path, image.device)
+    loaded = apply.load_once(path, image.device)
     kind = given(burst.unrolled).shutter
-    source = source_of(path, loaded, (kind,), config.prior)
+    source = apply.source_of(path, loaded, (kind,), config.prior)
     # Where no frame shows the scene, the image is extrapolated and stays as it is.
     seen = views.trust.amax(1).to(image).repeat_interleave(views.images.shape[2], dim=0)
     corrected, square = [], 0.0
     # One after another, to save memory: a recording has many instants of three colours each.
-    found = prepare_shutter(burst, loaded.card.preparation)
+    found = inputs_rolling.prepare_shutter(burst, loaded.card.preparation)
     for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
-        residual = where * residual_of(loaded, evidence, source, config.ensemble)
-        corrected.append(restore_shutter(evidence.base + residual, evidence, burst.stack.sensor))
+        residual = where * apply.residual_of(loaded, evidence, source, config.ensemble)
+        corrected.append(
+            inputs_rolling.restore_shutter(evidence.base + residual, evidence, burst.stack.sensor)
+        )
         square += float(residual.square().mean())
-    level = level_of(burst)
+    level = inputs_rolling.level_of(burst)
     rms = (square / len(corrected)) ** 0.5
-    correction = corrected_by(path, loaded, source, rms)
+    correction = apply.corrected_by(path, loaded, source, rms)
     warning = checkpoint.range_warning(loaded.card, level)
     if warning:
         warning += f" The result may be worse than that of --pipeline {kind}_geometry."
-    report = noted(burst.report, loaded, correction, warning)
+    report = apply.noted(burst.report, loaded, correction, warning)
     image = torch.stack(corrected).reshape(image.shape)
     return replace(burst, image=image, level=level, correction=correction, report=report)

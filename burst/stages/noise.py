@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from burst.records import MID_GREY, NoiseModel, StackError, given
+import numpy as np
+
+from burst.lazy import torch
+from burst.ops import noise
+from burst.ops.alignment import shifts, similarity
+from burst.ops.frames import gains
+from burst.ops.frames import gains as gains_ops
+from burst.ops.sensor import black as black_ops
+from burst.ops.sensor import defects as defects_ops
+from burst.ops.sensor import interpolate
+from burst.ops.sensor import row_noise as row_noise_ops
+from burst.records import MID_GREY, Burst, NoiseModel, Sensor, StackError, given
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
-    from burst.records import Burst, Sensor
 
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
@@ -46,15 +51,10 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with linear frames, freed of their gain, and their noise model."""
-    from burst.ops import noise as ops
-    from burst.ops.frames.gains import differ
-    from burst.ops.sensor import defects as defects_ops
-    from burst.ops.sensor.interpolate import interpolate_defects
-
     stack = burst.stack
     sensor = stack.sensor
     frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
-    linear = ops.to_linear(frames, sensor, burst.device)
+    linear = noise.to_linear(frames, sensor, burst.device)
     noise_of = _NoiseSource(sensor, config.model)
     found = noise_of.measure(linear)
     valid, never = _measured(burst)
@@ -72,12 +72,12 @@ def run(burst: Burst, config: Config) -> Burst:
     warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
     if good is not None:
-        linear = interpolate_defects(linear, ~good)
+        linear = interpolate.interpolate_defects(linear, ~good)
         # Narrow gaps are interpolated; wide ones count as not measured.
         if defects.gaps.any():
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
             valid = valid.expand(linear.shape)
-    if burst.gain is not None and differ(burst.gain):
+    if burst.gain is not None and gains_ops.differ(burst.gain):
         so_far = replace(burst, linear=linear, valid=valid)
         linear, valid, model = _without_gain(so_far, burst.gain, good)
     row_noise = 0.0
@@ -104,8 +104,6 @@ def run(burst: Burst, config: Config) -> Burst:
 def _measured(burst: Burst) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     """Return which values [m, h, w] of the burst count (None for all), and which pixels [h, w] no
     frame measured (None for none). The latter are defects, which are interpolated where narrow."""
-    import torch
-
     measured = burst.stack.measured
     if measured is None:
         return burst.valid, None
@@ -164,27 +162,23 @@ class _NoiseSource:
     ) -> _NoiseMeasurement:
         """Measure the noise of the good pixels [h, w] of frames [n, h, w]; `maps` are the residuals
         of `residual_maps`, where they are known already."""
-        from burst.ops import noise as ops
-
-        maps = maps or ops.residual_maps(linear)
-        residual, stated = ops.in_good_windows(*maps, good), self.sensor.noise
-        curve, step = ops.curve_of_windows(*residual, len(linear)), ops.one_dn(self.sensor)
+        maps = maps or noise.residual_maps(linear)
+        residual, stated = noise.in_good_windows(*maps, good), self.sensor.noise
+        curve, step = noise.curve_of_windows(*residual, len(linear)), noise.one_dn(self.sensor)
         if stated is not None and self.choice == "sensor":
-            model = NoiseModel(stated.shot, max(stated.read, step**2 / ops.ROUNDING))
+            model = NoiseModel(stated.shot, max(stated.read, step**2 / noise.ROUNDING))
         else:
-            prior = None if stated is None else ops.Prior(stated, len(linear))
-            model = ops.fit_noise(*curve, ops.lowest_linear(self.sensor), step, prior)
+            prior = None if stated is None else noise.Prior(stated, len(linear))
+            model = noise.fit_noise(*curve, noise.lowest_linear(self.sensor), step, prior)
         return _NoiseMeasurement(linear, good, maps, residual, curve, model)
 
     def warnings(self, found: _NoiseMeasurement) -> Iterator[str]:
         """Yield a sentence if stated and measured variance differ by more than a factor of two."""
-        from burst.ops import noise as ops
-
         stated = self.sensor.noise
         if stated is None:
             return
-        step = ops.one_dn(self.sensor)
-        alone = ops.fit_noise(*found.curve, ops.lowest_linear(self.sensor), step)
+        step = noise.one_dn(self.sensor)
+        alone = noise.fit_noise(*found.curve, noise.lowest_linear(self.sensor), step)
         level = float(sorted(found.curve[0])[len(found.curve[0]) // 2])
         ratio = (stated.std(level) / max(alone.std(level), 1e-12)) ** 2
         if not 1 / MOST_RATIO < ratio < MOST_RATIO:
@@ -198,33 +192,30 @@ class _NoiseSource:
 def _level_warnings(found: _NoiseMeasurement, sensor: Sensor) -> Iterator[str]:
     """Yield a warning for each level of the sensor that the frames contradict, with the value to
     pass."""
-    from burst.ops.noise import one_dn
-    from burst.ops.sensor import black as ops
-
     if sensor.transfer != "linear":
         return
-    step, black = one_dn(sensor), sensor.black
+    step, black = noise.one_dn(sensor), sensor.black
     linear, good = found.linear, found.good
     if sensor.black_assumed and black > 0:
         yield (
             f"Nothing tells the black level; the noise of the frames leads to {black:.0f} DN, which"
             " is used. Pass --black-level if you know better."
         )
-    raised = ops.lower_black(linear, found.residual, step, good)
+    raised = black_ops.lower_black(linear, found.residual, step, good)
     if raised is not None:
         right = f"{black + raised / step:.0f}"
         yield (
             f"Black is told as {black:.0f} DN, but the noise of the frames leads to {right} DN."
             f" Pass --black-level {right}."
         )
-    lowered = ops.higher_black(linear, good, found.model)
+    lowered = black_ops.higher_black(linear, good, found.model)
     if lowered is not None:
         right = f"{max(0.0, black + lowered / step):.0f}"
         yield (
             f"Black is told as {black:.0f} DN, but places are as dark as {right} DN, and no light"
             f" is negative. Pass --black-level {right} or less."
         )
-    top = ops.saturated_at(linear, good, found.model, step)
+    top = black_ops.saturated_at(linear, good, found.model, step)
     if top is not None:
         right = f"{black + top / step:.0f}"
         yield (
@@ -238,15 +229,12 @@ def _without_gain(
 ) -> tuple[torch.Tensor, torch.Tensor | None, NoiseModel]:
     """Return frames divided by their gain [m], which of their values are valid, and their noise,
     measured on `good` pixels [h, w]."""
-    from burst.ops import noise as ops
-    from burst.ops.frames import gains
-
     sensor = burst.stack.sensor
     linear, valid = gains.divide_by_gain(given(burst.linear), burst.valid, gain)
     # Saturated values have no noise: bright places are measured in the shortest exposures.
     dark = gain.to(linear) <= gain.median().to(linear)
-    curve = ops.noise_curve(linear[dark], good)
-    mean = ops.fit_noise(*curve, ops.lowest_linear(sensor), ops.one_dn(sensor))
+    curve = noise.noise_curve(linear[dark], good)
+    mean = noise.fit_noise(*curve, noise.lowest_linear(sensor), noise.one_dn(sensor))
     variances = gains.frame_variances(linear, valid)
     factor = float(variances.mean() / variances[dark].mean())
     mean = NoiseModel(mean.shot * factor, mean.read * factor)
@@ -260,16 +248,14 @@ def _row_offsets(
     kept: torch.Tensor | None,
 ) -> torch.Tensor:
     """Return the offset [n, h] that each row of frames [n, h, w] was read with."""
-    from burst.ops.alignment.shifts import global_shifts
-    from burst.ops.alignment.similarity import camera_moved, find_motion
-    from burst.ops.sensor.row_noise import row_offsets, row_offsets_in_motion
-
-    offsets = row_offsets(linear, model)
+    offsets = row_noise_ops.row_offsets(linear, model)
     if not bool(offsets.any()):
         return offsets
     # Where the camera moved, rows of different frames show different parts of the scene.
     key = len(linear) // 2
-    found = find_motion(linear, key, global_shifts(linear, key, valid), valid, kept)
-    if not (found.drifts or camera_moved(found, (linear.shape[1], linear.shape[2]))):
+    found = similarity.find_motion(
+        linear, key, shifts.global_shifts(linear, key, valid), valid, kept
+    )
+    if not (found.drifts or similarity.camera_moved(found, (linear.shape[1], linear.shape[2]))):
         return offsets
-    return row_offsets_in_motion(linear, model, found.pose, valid)
+    return row_noise_ops.row_offsets_in_motion(linear, model, found.pose, valid)

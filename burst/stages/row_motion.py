@@ -7,13 +7,12 @@ give the strength of the air and the camera's motion during an exposure.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from burst.records import given
+from burst.ops import warp
+from burst.ops.alignment import rows, turns
+from burst.ops.blur import strength as strength_ops
+from burst.records import Burst, given
 from burst.settings import checked
-
-if TYPE_CHECKING:
-    from burst.records import Burst
 
 NEEDS = ("flow", "merged")
 GIVES = ("flow", "row_motion")
@@ -27,20 +26,17 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with row motion, and with the flow without it; `compose` adds them again."""
-    from burst.ops.alignment.rows import separate
-    from burst.ops.alignment.turns import air_displacement
-    from burst.ops.blur.strength import common_variance, measure_strength
-    from burst.ops.warp import compose
-
     flow, merged = given(burst.flow), given(burst.merged)
-    air = air_displacement(flow, burst.motion)
-    strength = measure_strength(flow, merged, 1.0, burst.motion)
+    air = turns.air_displacement(flow, burst.motion)
+    strength = strength_ops.measure_strength(flow, merged, 1.0, burst.motion)
     # The variance in pixels does not depend on the sampling, which is 1 on both sides.
     size = (merged.shape[0], merged.shape[1])
-    row_motion = separate(air, common_variance(strength, size, sampling=1.0))
+    row_motion = rows.separate(air, strength_ops.common_variance(strength, size, sampling=1.0))
     within = row_motion - row_motion.mean(1, keepdim=True)
     report = burst.report.note(
         rms=float(row_motion.square().mean().sqrt()),
         rms_within_frames=float(within.square().mean().sqrt()),
     )
-    return replace(burst, flow=compose(flow, -row_motion), row_motion=row_motion, report=report)
+    return replace(
+        burst, flow=warp.compose(flow, -row_motion), row_motion=row_motion, report=report
+    )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from burst.records import Selection, given
+from burst.lazy import torch
+from burst.ops.frames import gains
+from burst.ops.frames import sharpness as sharpness_ops
+from burst.records import Burst, Selection, given
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import torch
-
-    from burst.records import Burst
 
 NEEDS = ("linear", "noise")
 GIVES = ("weights", "tile_sharpness", "selection")
@@ -45,10 +42,8 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a weight per frame and the sharpness of each tile."""
-    from burst.ops.frames.sharpness import tile_sharpness
-
     linear, ratios = given(burst.linear), _noise(burst)
-    tiles = tile_sharpness(linear, given(burst.noise), config.tile, ratios)
+    tiles = sharpness_ops.tile_sharpness(linear, given(burst.noise), config.tile, ratios)
     tiles = tiles / _relative_brightness(burst)[:, None, None].square()
     sharpness = tiles.mean((1, 2))
     sharpness = sharpness / sharpness.mean().clamp(min=1e-20)
@@ -72,8 +67,6 @@ def run(burst: Burst, config: Config) -> Burst:
 
 def _keep_only(burst: Burst, left: list[int]) -> Burst:
     """Return the burst with only the frames whose places are in `left`."""
-    import torch
-
     linear, gain, valid = given(burst.linear), burst.gain, burst.valid
     chosen = torch.tensor(left, device=linear.device)
     return replace(
@@ -88,8 +81,6 @@ def _keep_only(burst: Burst, left: list[int]) -> Burst:
 def _relative_brightness(burst: Burst) -> torch.Tensor:
     """Return the brightness of each frame [m] over the median; 1 where gains were removed
     before."""
-    import torch
-
     linear = given(burst.linear)
     if burst.gain is not None:
         return torch.ones_like(linear[:, 0, 0])
@@ -99,11 +90,9 @@ def _relative_brightness(burst: Burst) -> torch.Tensor:
 
 def _noise(burst: Burst) -> torch.Tensor | None:
     """Return the noise variance of each frame [m] over that of the burst; None if all are equal."""
-    from burst.ops.frames.gains import differ, frame_variances, noise_ratios
-
-    if not differ(burst.gain):
+    if not gains.differ(burst.gain):
         return None
-    return noise_ratios(frame_variances(given(burst.linear), burst.valid))
+    return gains.noise_ratios(gains.frame_variances(given(burst.linear), burst.valid))
 
 
 def _stack_numbers(burst: Burst) -> list[int]:
@@ -161,10 +150,8 @@ def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
 def _local_median(sharpness: torch.Tensor) -> torch.Tensor:
     """Return the running median of the sharpness [m] over time: the view of a drifting camera
     changes, and so does the air."""
-    from torch.nn import functional
-
     half = min(max(FEWEST // 2, len(sharpness) // 8), len(sharpness) - 1)
-    padded = functional.pad(sharpness[None], (half, half), mode="reflect")[0]
+    padded = torch.nn.functional.pad(sharpness[None], (half, half), mode="reflect")[0]
     return padded.unfold(0, 2 * half + 1, 1).median(1).values.clamp(min=1e-6)
 
 

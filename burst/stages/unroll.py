@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field
 
+from burst.lazy import torch
+from burst.ops import flow
+from burst.ops import shutter as shutter_ops
+from burst.ops.rolling import planes as planes_ops
+from burst.ops.rolling import readout, synthesis, unroll, used_frames
+from burst.ops.rolling import recording as recording_ops
+from burst.ops.rolling import views as views_ops
 from burst.progress import counted
-from burst.records import Shutter, StackError, Unrolled
+from burst.records import Burst, Report, Shutter, Stack, StackError, Unrolled
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
-
-    from burst.ops.flow import Match
-    from burst.ops.rolling.recording import Recording
-    from burst.ops.rolling.synthesis import InstantImage
-    from burst.ops.rolling.unroll import Clock
-    from burst.ops.rolling.used_frames import UsedFrames
-    from burst.records import Burst, Report, Stack
 
 NEEDS = ("stack",)
 GIVES = ("image", "views", "unrolled")
@@ -93,10 +90,6 @@ def memory(stack: Stack, config: Config) -> int:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the image [h, w] of one instant or [t, h, w] of several; of a stack in
     colour [3, h, w] or [t, 3, h, w]."""
-    import torch
-
-    from burst.ops.rolling.views import views_of
-
     # On the host: OpenCV's dense inverse search runs there, and the rest is as fast as copying.
     _check(burst.stack, config)
     sensor = replace(burst.stack.sensor, shutter=Shutter(config.shutter))
@@ -104,7 +97,7 @@ def run(burst: Burst, config: Config) -> Burst:
     numbers = range(stack.count) if burst.kept is None else burst.kept.tolist()
     instants, stack, unrolled, report = _unroll(stack, list(numbers), config, burst.report)
     image = torch.stack([one.image for one in instants])
-    views = views_of(instants, stack)
+    views = views_ops.views_of(instants, stack)
     image = image if burst.stack.colour is not None else image[:, 0]
     several = config.video or len(image) > 1
     return replace(
@@ -118,24 +111,10 @@ def run(burst: Burst, config: Config) -> Burst:
 
 def _unroll(
     stack: Stack, given: list[int], config: Config, report: Report
-) -> tuple[list[InstantImage], Stack, Unrolled, Report]:
+) -> tuple[list[synthesis.InstantImage], Stack, Unrolled, Report]:
     """Return the images of the instants, the stack of the frames used for them, the record of how
     they were made, and the report."""
-    import torch
-
-    from burst.ops.flow import to_bytes
-    from burst.ops.rolling.planes import luminance, planes_of, unclipped
-    from burst.ops.rolling.recording import (
-        Recording,
-        measure_growth,
-        with_camera_offset,
-        with_shake,
-    )
-    from burst.ops.rolling.synthesis import image_at
-    from burst.ops.rolling.unroll import clock_of
-    from burst.ops.rolling.used_frames import clocks, with_used_frames
-
-    grey = to_bytes(luminance(stack))
+    grey = flow.to_bytes(planes_ops.luminance(stack))
     paired = config.shutter == DUAL_REVERSED
     used = _used_frames(stack, grey, given) if config.shutter == ROLLING else None
     matches = used.matches if used else _match(grey, paired)
@@ -145,27 +124,31 @@ def _unroll(
         report = report.note(**used.numbers(stack.sensor.frame_time))
         for sentence in used.words():
             report = report.warn(sentence)
-        stack, grey, kept = with_used_frames(stack, used), grey[used.kept], used.kept
+        stack, grey, kept = used_frames.with_used_frames(stack, used), grey[used.kept], used.kept
     ratio, interval, report = _readout_ratio(stack, config, grey, matches, report)
-    times = whole = clock_of(stack, config.shutter, ratio)
+    times = whole = unroll.clock_of(stack, config.shutter, ratio)
     if used:
-        times, whole = clocks(times, used)
+        times, whole = used_frames.clocks(times, used)
     instants = _instants(whole, frame, (kept[0], kept[-1]), stack.height, config)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
     frames = torch.from_numpy(grey).float()
-    recording = Recording(frames, matches, times, order, paired, usable=unclipped(stack))
+    recording = recording_ops.Recording(
+        frames, matches, times, order, paired, usable=planes_ops.unclipped(stack)
+    )
     if paired:
         for first in range(0, stack.count, 2):
-            recording = with_camera_offset(recording, first)
+            recording = recording_ops.with_camera_offset(recording, first)
     elif stack.count == 2 and config.order == 0:
-        recording = replace(recording, growth=measure_growth(recording))
+        recording = replace(recording, growth=recording_ops.measure_growth(recording))
         report = report.note(velocity_growth=recording.growth)
     if config.order == 0 and not paired:
-        recording = with_shake(recording, instants)
+        recording = recording_ops.with_shake(recording, instants)
         shake = recording.shake_near(instants[len(instants) // 2])
         report = report if shake is None else report.note(shake=shake.points())
-    planes = planes_of(stack)
-    made = [image_at(recording, planes, one) for one in counted(instants, "unroll: images")]
+    planes = planes_ops.planes_of(stack)
+    made = [
+        synthesis.image_at(recording, planes, one) for one in counted(instants, "unroll: images")
+    ]
     offset = recording.times.offset[1::2].tolist() if paired else []
     unrolled = Unrolled(
         shutter=config.shutter,
@@ -182,22 +165,17 @@ def _unroll(
     return made, stack, unrolled, _note(report, recording, unrolled)
 
 
-def _used_frames(stack: Stack, grey: np.ndarray, given: list[int]) -> UsedFrames:
+def _used_frames(stack: Stack, grey: np.ndarray, given: list[int]) -> used_frames.UsedFrames:
     """Return which of the given frames are used, and their times."""
-    from burst.ops.rolling.used_frames import find_used_frames
-    from burst.ops.shutter import frame_starts
-
     times_known = stack.sensor.frame_times is not None
     unit = stack.sensor.frame_time if times_known else 1.0
-    seconds = frame_starts(replace(stack.sensor, frame_time=unit), stack.count)
-    return find_used_frames(grey, seconds.numpy() / unit, given, times_known)
+    seconds = shutter_ops.frame_starts(replace(stack.sensor, frame_time=unit), stack.count)
+    return used_frames.find_used_frames(grey, seconds.numpy() / unit, given, times_known)
 
 
 def _check(stack: Stack, config: Config) -> None:
     """Raise StackError for a stack with another shutter, or without the frame asked for."""
-    from burst.ops.shutter import check_shutter
-
-    check_shutter(stack, config.shutter)
+    shutter_ops.check_shutter(stack, config.shutter)
     where = stack.source or stack.name
     if config.frame >= stack.count:
         raise StackError(
@@ -211,27 +189,21 @@ def _check(stack: Stack, config: Config) -> None:
         )
 
 
-def _match(grey: object, paired: bool) -> dict[tuple[int, int], Match]:
-    import numpy as np
-
-    from burst.ops.flow import match
-
+def _match(grey: object, paired: bool) -> dict[tuple[int, int], flow.Match]:
     frames = np.asarray(grey)
     firsts = range(0, len(frames) - 1, 2 if paired else 1)
-    return {(k, k + 1): match(frames[k], frames[k + 1]) for k in firsts}
+    return {(k, k + 1): flow.match(frames[k], frames[k + 1]) for k in firsts}
 
 
 def _readout_ratio(
     stack: Stack,
     config: Config,
     grey: np.ndarray,
-    matches: Mapping[tuple[int, int], Match],
+    matches: Mapping[tuple[int, int], flow.Match],
     report: Report,
 ) -> tuple[float, tuple[float, float] | None, Report]:
     """Return the readout ratio (frame times), the range of ratios that fit as well if it was
     estimated, and the report with its source; StackError where it cannot be found."""
-    from burst.ops.rolling.readout import measure_readout
-
     where = stack.source or stack.name
     if config.shutter == DUAL_REVERSED:
         # Both frames of a pair are read at the same time: the readout is the unit of time.
@@ -250,7 +222,7 @@ def _readout_ratio(
     if stated > 0:
         report = report.note(readout_ratio=stated, readout_from="row_time and frame_time")
         return stated, None, report
-    found = measure_readout(stack, grey, matches)
+    found = readout.measure_readout(stack, grey, matches)
     report = report.note(
         readout_ratio=found.ratio,
         readout_from="the motion",
@@ -268,7 +240,7 @@ def _readout_ratio(
 
 
 def _instants(
-    times: Clock, frame: int, ends: tuple[int, int], height: int, config: Config
+    times: unroll.Clock, frame: int, ends: tuple[int, int], height: int, config: Config
 ) -> list[float]:
     """Return the times of the images, in frame times: within one frame, or for a video between the
     frames `ends`."""
@@ -279,7 +251,7 @@ def _instants(
     return [times.instant(frame, share, height) for share in config.instants]
 
 
-def _note(report: Report, recording: Recording, unrolled: Unrolled) -> Report:
+def _note(report: Report, recording: recording_ops.Recording, unrolled: Unrolled) -> Report:
     if unrolled.offset:
         report = report.note(offset=[list(one) for one in unrolled.offset])
     report = report.note(

@@ -10,6 +10,7 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.files.quiet import quiet_opencv
+from burst.lazy import cv2
 from burst.submission.challenge import Challenge, SubmissionError
 
 LINEAR, DISPLAY = "restored.npy", "restored.png"
@@ -49,8 +50,6 @@ def to_numbers(where: str, image: np.ndarray, challenge: Challenge) -> np.ndarra
 def to_bytes(numbers: np.ndarray, suffix: str) -> bytes:
     """Encode an image [h, w] or [h, w, 3] (red first); `from_bytes` is the inverse."""
     if suffix == ".png":
-        import cv2
-
         pixels = numbers if numbers.ndim == 2 else np.ascontiguousarray(numbers[..., ::-1])
         return cv2.imencode(".png", pixels)[1].tobytes()
     buffer = io.BytesIO()
@@ -78,8 +77,6 @@ def _read_display(folder: Path) -> np.ndarray:
 
 
 def _from_png(content: bytes) -> np.ndarray:
-    import cv2
-
     quiet_opencv()
     encoded = np.frombuffer(content, np.uint8)
     try:

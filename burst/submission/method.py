@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from burst import __version__
+from burst.lazy import jinja2
 from burst.network.checkpoint import inspect
 from burst.pipeline import Pipeline
 from burst.submission.challenge import Challenge
@@ -29,12 +30,10 @@ def describe_method(
     name: str, challenge: Challenge, pipeline: Pipeline, models: Sequence[UsedModel]
 ) -> str:
     """Return METHOD.md of a submission; CheckpointError if a model has no card."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     # The output is Markdown and all values are our own, so nothing is escaped.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from burst.config import PipelineText, find_settings, merge, override, read_toml
+from burst.data.levels import read_levels
+from burst.data.samples.collection import SampleSettings
+from burst.data.samples.rolling import ShutterSampleSettings
+from burst.data.samples.turbulence import StackSampleSettings
 from burst.models.spec import RestorerSpec
+from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.settings import ConfigError, build, did_you_mean
-
-if TYPE_CHECKING:
-    from burst.data.samples.collection import SampleSettings
-    from burst.network.preparation import Preparation
 
 FOLDER = "pipelines/training"
 TABLES = ("network", "preparation", "samples", "training")
@@ -124,8 +125,6 @@ def load_recipe(
 
 def choose_levels(names: Sequence[str]) -> tuple[str, ...]:
     """Return the noise levels that `--noise-level` means; ConfigError lists those there are."""
-    from burst.data.levels import read_levels
-
     levels = tuple(read_levels())
     for name in names:
         if name not in (*levels, ALL_LEVELS):
@@ -152,8 +151,6 @@ def of_one_level(recipe: Recipe) -> Recipe:
 
 def with_pairs(recipe: Recipe) -> Recipe:
     """Return a recipe that learns from recorded pairs; ConfigError where it needs a truth."""
-    from burst.data.samples.rolling import ShutterSampleSettings
-
     if not isinstance(recipe.samples, ShutterSampleSettings) or recipe.samples.truth:
         raise ConfigError(
             f"--pairs: expected a recipe that learns without a truth, found '{recipe.name}'."
@@ -181,9 +178,6 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
 
 def _sample_settings(table: Mapping[str, Any], where: str) -> SampleSettings:
     """Return the settings of samples, whose fields depend on their kind."""
-    from burst.data.samples.rolling import ShutterSampleSettings
-    from burst.data.samples.turbulence import StackSampleSettings
-
     if table.get("kind", "turbulence") == "turbulence":
         return build(StackSampleSettings, table, where)
     return build(ShutterSampleSettings, table, where)
@@ -191,8 +185,6 @@ def _sample_settings(table: Mapping[str, Any], where: str) -> SampleSettings:
 
 def _preparation(settings: SampleSettings, table: Mapping[str, Any], where: str) -> Preparation:
     """Return the planes and scalars that are taken, by default all of the samples' kind."""
-    from burst.network.preparation import Preparation, evidence_of, scalars_of
-
     kind = settings.kind
     known = {"evidence": evidence_of(kind), "scalars": scalars_of(kind)}
     return build(Preparation, {**known, **table, "kind": kind}, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import cv2
 import numpy as np
 
 from burst import install
@@ -25,7 +26,6 @@ def draw_view(
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         import albumentations
-        import cv2
     except ModuleNotFoundError as error:
         raise ConfigError(
             "samples: expected the package albumentations, found none."

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import Field
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from burst.data.charts import draw_rectangles
 from burst.data.levels import find_level
@@ -150,8 +152,6 @@ def sample_of(key: SampleKey, burst: Burst, scene: torch.Tensor) -> Sample:
 
 def save_sample(path: Path, sample: Any) -> None:
     """Write a sample of any kind; the file appears when it is complete."""
-    from safetensors.torch import save_file
-
     values = {f.name: getattr(sample, f.name) for f in fields(sample)}
     tensors = {n: v.contiguous() for n, v in values.items() if isinstance(v, torch.Tensor)}
     note = {"key": asdict(sample.key), "level": asdict(sample.level)}
@@ -161,8 +161,6 @@ def save_sample(path: Path, sample: Any) -> None:
 
 def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
     """Read a sample of a kind; on the CPU it is memory-mapped."""
-    from safetensors import safe_open
-
     with safe_open(path, framework="pt", device=device) as file:
         note = json.loads(file.metadata()["sample"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 from burst.files.check import explained
 from burst.files.folder import frames_in
@@ -14,6 +15,7 @@ from burst.files.layouts.listing import Listing, Timing, TruthFile
 from burst.files.sequence import Sequence
 from burst.files.sidecar import sidecar_text
 from burst.files.write import atomic_write
+from burst.lazy import cv2
 from burst.records import StackError
 
 NAME = "simulated"
@@ -52,15 +54,11 @@ def find_simulated(folder: Path, entries: list[Path]) -> list[Listing]:
 
 
 def _write_images(folder: Path, images: np.ndarray) -> None:
-    import cv2
-
     for index, image in enumerate(images):
         pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
         (folder / f"{index:05d}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
 
 
 def _table(sequence: Sequence) -> str:
-    import tomli_w
-
     frames, shares = sequence.truth_frame.astype(int), sequence.truth_share.astype(float)
     return tomli_w.dumps({"frame": frames.tolist(), "share": shares.tolist()})

@@ -8,16 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from burst.measure.peers.programs import find_pss, find_siril, pss, siril
 from burst.measure.peers.recipes import richardson_lucy, template, winner
 from burst.measure.results import PeerError
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.records import Stack
+from burst.records import Stack
 
 LOG = logging.getLogger("burst")
 

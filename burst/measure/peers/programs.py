@@ -13,16 +13,14 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+import torch
 
 from burst.measure.results import PeerError
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.records import Stack
+from burst.ops.noise import to_linear
+from burst.records import Stack
 
 PSS_HOME = "~/.cache/burst/pss"
 # Wide boxes, a wide search and a reference of many frames: with less, strong turbulence misleads
@@ -101,8 +99,6 @@ def place(result: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return a cropped result [h', w'] at its place on the grid of the frames' mean [h, w].
     PlanetarySystemStacker keeps what all frames share and leaves some of its border black; there
     the plain mean is used."""
-    import cv2
-
     rim = min(PSS_RIM, min(result.shape) // 4)
     inner = result[rim:-rim, rim:-rim].astype(np.float32)
     match = cv2.matchTemplate(mean.astype(np.float32), inner, cv2.TM_CCOEFF_NORMED)
@@ -119,8 +115,6 @@ def _image_of(
     peer: str, command: Sequence[str], output: Path, settings: Mapping[str, str]
 ) -> np.ndarray:
     """Run a program and read the image [h, w] that it writes; PeerError if it writes none."""
-    import cv2
-
     log = _run(peer, command, settings)
     image = cv2.imread(str(output), cv2.IMREAD_UNCHANGED) if output.is_file() else None
     if image is None:
@@ -149,8 +143,6 @@ def _run(peer: str, command: Sequence[str], settings: Mapping[str, str]) -> str:
 
 def _write_frames(stack: Stack, folder: Path) -> None:
     """Write the frames as PNG of 16 bits, numbered."""
-    import cv2
-
     folder.mkdir()
     for index, frame in enumerate(_to_16_bits(stack)):
         cv2.imwrite(str(folder / f"frame{index:05}.png"), frame)
@@ -164,6 +156,4 @@ def _to_16_bits(stack: Stack) -> np.ndarray:
 
 def _to_linear(image: np.ndarray, stack: Stack) -> torch.Tensor:
     """Return the linear image [h, w] of one on the scale of `_to_16_bits`."""
-    from burst.ops.noise import to_linear
-
     return to_linear(image.astype(np.float32) * (stack.sensor.white_level / WHITE), stack.sensor)

@@ -9,14 +9,17 @@ Their flow is OpenCV's DIS; Richardson-Lucy replaces their deblurring (a trained
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import cv2
 import numpy as np
+import skimage
+import torch
+from einops import rearrange
+from torch.nn import functional
 
-if TYPE_CHECKING:
-    import torch
-
-    from burst.records import Stack
+from burst.ops.alignment.registration import recentre
+from burst.ops.noise import to_linear
+from burst.ops.warp import warp
+from burst.records import Stack
 
 SHARPEST = 30  # frames that the winner averages
 SHARPNESS_BOX = 15  # px, over which gradients are averaged
@@ -35,8 +38,6 @@ DARKEST = 1e-3  # Richardson-Lucy needs positive values
 
 def winner(stack: Stack) -> torch.Tensor:
     """Return the image [h, w] by the winner's method."""
-    from burst.ops.warp import warp
-
     frames = _linear(stack)
     registered = warp(frames, dis_flow(frames.mean(0), frames))
     best = boxed_gradients(registered).argsort(descending=True)[:SHARPEST]
@@ -45,9 +46,6 @@ def winner(stack: Stack) -> torch.Tensor:
 
 def template(stack: Stack) -> torch.Tensor:
     """Return the image [h, w] by the diffeomorphic template."""
-    from burst.ops.alignment.registration import recentre
-    from burst.ops.warp import warp
-
     frames = _linear(stack)
     key = int(boxed_gradients(frames).argmax())
     registered = warp(frames, recentre(dis_flow(frames[key], frames)))
@@ -58,10 +56,6 @@ def template(stack: Stack) -> torch.Tensor:
 
 def dis_flow(reference: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
     """Return the displacement [n, 2, h, w] px from a reference [h, w] to each frame [n, h, w]."""
-    import cv2
-    import torch
-    from einops import rearrange
-
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(0)
     low, high = np.percentile(reference.numpy(), FLOW_PERCENTILES)
@@ -74,9 +68,6 @@ def dis_flow(reference: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
 
 def boxed_gradients(frames: torch.Tensor) -> torch.Tensor:
     """Return the sharpness [n] of frames [n, h, w]: the sum of box-averaged gradient magnitudes."""
-    import torch
-    from torch.nn import functional
-
     down, right = torch.gradient(frames, dim=(1, 2))
     boxed = functional.avg_pool2d(torch.hypot(down, right)[:, None], SHARPNESS_BOX, stride=1)
     return boxed.sum((1, 2, 3))
@@ -84,19 +75,14 @@ def boxed_gradients(frames: torch.Tensor) -> torch.Tensor:
 
 def richardson_lucy(image: torch.Tensor) -> torch.Tensor:
     """Return an image [h, w] deblurred by a Gaussian of fixed width; edges reflect."""
-    import torch
-    from skimage import restoration
-
     reach = np.arange(-DEBLUR_REACH, DEBLUR_REACH + 1)
     row = np.exp(-(reach**2) / (2 * DEBLUR_SIGMA**2))
     psf = np.outer(row, row) / row.sum() ** 2
     padded = np.pad(image.numpy().clip(DARKEST), DEBLUR_MARGIN, mode="reflect")
-    sharp = restoration.richardson_lucy(padded, psf, DEBLUR_ITERATIONS, clip=False)
+    sharp = skimage.restoration.richardson_lucy(padded, psf, DEBLUR_ITERATIONS, clip=False)
     inside = slice(DEBLUR_MARGIN, -DEBLUR_MARGIN)
     return torch.from_numpy(sharp[inside, inside].astype(np.float32))
 
 
 def _linear(stack: Stack) -> torch.Tensor:
-    from burst.ops.noise import to_linear
-
     return to_linear(stack.frames, stack.sensor).cpu()

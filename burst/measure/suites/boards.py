@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.peers.find import Peer, peers_if
@@ -73,8 +74,6 @@ def _settings(options: Options) -> str:
 
 
 def _table(records: Sequence[Record]) -> str:
-    from pydantic import TypeAdapter
-
     rows = [row for record in records for row in record["rows"]]
     return board_table(TypeAdapter(list[BoardRow]).validate_python(rows))
 

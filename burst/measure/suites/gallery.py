@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -42,8 +43,6 @@ def first_frame(stack: Stack) -> torch.Tensor:
 
 def side_by_side(images: list[torch.Tensor]) -> np.ndarray:
     """Return linear images [h, w] as one sheet uint8, display-encoded, with their titles above."""
-    import cv2
-
     h, w = images[0].shape
     sheet = np.full((h + CAPTION, len(images) * (w + GAP) - GAP), 255, np.uint8)
     for i, (image, title) in enumerate(zip(images, TITLES, strict=True)):
@@ -55,8 +54,6 @@ def side_by_side(images: list[torch.Tensor]) -> np.ndarray:
 
 
 def _write(path: Path, sheet: np.ndarray) -> None:
-    import cv2
-
     done, encoded = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not done:
         raise StackError(f"{path}: expected a sheet that JPEG can hold, found {sheet.shape}.")

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from burst.data.targets import decode
 from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.stacks import TARGET, Case, draw_scene, simulate_case
@@ -109,10 +111,6 @@ def write_targets(folder: Path, submitted: Submission) -> None:
 
 def bits_right(submission: Path, submitted: Submission) -> dict[str, float]:
     """Return the share of right bits of each level in the images of a zip."""
-    import torch
-
-    from burst.data.targets import decode
-
     shares: dict[str, list[float]] = {level: [] for level in LEVELS}
     with zipfile.ZipFile(submission) as archive:
         for place, case in submitted.cases().items():
@@ -125,8 +123,6 @@ def bits_right(submission: Path, submitted: Submission) -> dict[str, float]:
 
 
 def _write(path: Path, case: Case) -> None:
-    import torch
-
     torch.set_num_threads(1)
     np.save(path, simulate_case(case)[0].stack.frames)
 

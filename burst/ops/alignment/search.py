@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from burst.lazy import scipy
 from burst.ops.alignment.mosaic import (
     LEAST_OVERLAP,
     Mosaic,
@@ -106,6 +107,4 @@ def _shift_at(
 
 
 def _fast(length: int) -> int:
-    from scipy.fft import next_fast_len
-
-    return int(next_fast_len(length, real=True))
+    return int(scipy.fft.next_fast_len(length, real=True))

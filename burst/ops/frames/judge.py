@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from burst.lazy import scipy
 from burst.ops.frames.agreement import Pairs, band_pass, compare, neighbours_in_time
 from burst.ops.frames.flips import flipped_frames
 from burst.ops.frames.gains import (
@@ -90,12 +91,9 @@ def _judge_lit(views: SmallViews, strictness: float) -> Judgement:
 
 def _groups(linked: Pairs, count: int) -> list[list[int]]:
     """Return the groups of frames that are linked directly or through others; the largest first."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     i, j = linked.first.cpu().numpy(), linked.second.cpu().numpy()
-    graph = coo_array((np.ones(len(i)), (i, j)), shape=(count, count))
-    _, label = connected_components(graph, directed=False)
+    graph = scipy.sparse.coo_array((np.ones(len(i)), (i, j)), shape=(count, count))
+    _, label = scipy.sparse.csgraph.connected_components(graph, directed=False)
     groups = [np.flatnonzero(label == k).tolist() for k in range(label.max() + 1)]
     return sorted(groups, key=lambda group: (-len(group), group[0]))
 

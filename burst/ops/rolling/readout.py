@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from burst.lazy import scipy
 from burst.ops.flow import Match
 from burst.ops.rolling.bands import BANDS, camera_motion
 from burst.ops.vertex import vertex
@@ -130,8 +131,6 @@ def _residuals(
     """Return the residuals [pairs, bands, 2] px of motion of that shape about a smooth velocity.
     NaN where the motion is. `begun` [pairs + 1] is in frame times; errors above `scale` px get a
     small weight."""
-    from scipy.interpolate import BSpline
-
     pairs, gap = len(moved), np.diff(begun)
     row = (np.arange(BANDS) + 0.5) / BANDS
     # Half a frame time before the middle of a pair.
@@ -139,7 +138,7 @@ def _residuals(
     time = first[:, None] + ratio * row
     inner = np.arange(min(0.0, first[0]), first[-1] + ratio + KNOT_SPACING, KNOT_SPACING)
     knots = np.concatenate([[inner[0]] * DEGREE, inner, [inner[-1]] * DEGREE])
-    curve = BSpline.design_matrix(time.ravel(), knots, DEGREE).toarray()
+    curve = scipy.interpolate.BSpline.design_matrix(time.ravel(), knots, DEGREE).toarray()
     depth = np.tile(np.eye(BANDS), (pairs, 1))[:, 1:]
     # A point that moves down is read later, by the readout time of those rows.
     velocity = (moved / (gap[:, None, None] + ratio * moved[..., 1:] / height)).reshape(-1, 2)

@@ -4,17 +4,18 @@ power falls with frequency."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from burst.records import Turbulence, given
+from burst.lazy import torch
+from burst.ops import warp
+from burst.ops.alignment import merge
+from burst.ops.blur import candidates as candidates_ops
+from burst.ops.blur import psf as psf_ops
+from burst.ops.blur import strength as strength_ops
+from burst.ops.blur import weigh, witnesses
+from burst.ops.blur import weigh as weigh_ops
+from burst.records import Burst, Turbulence, given
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.ops.blur.strength import Strength
-    from burst.ops.blur.weigh import Belief
-    from burst.records import Burst
 
 NEEDS = ("linear", "noise", "weights", "flow", "merged")
 GIVES = ("psf", "turbulence")
@@ -39,28 +40,24 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
-    from burst.ops.alignment.merge import effective_frames
-    from burst.ops.blur import psf as ops
-    from burst.ops.blur.strength import measure_strength, strongest_plausible
-
     flow, weights = given(burst.flow), given(burst.weights)
     noise, merged = given(burst.noise), given(burst.merged)
     sampling = min(burst.stack.sensor.sampling, COARSEST)
-    found = measure_strength(flow, merged, sampling, burst.motion)
-    variance = noise.std(float(merged.mean())) ** 2 / effective_frames(weights)
-    bound = strongest_plausible(merged, variance, sampling)
+    found = strength_ops.measure_strength(flow, merged, sampling, burst.motion)
+    variance = noise.std(float(merged.mean())) ** 2 / merge.effective_frames(weights)
+    bound = strength_ops.strongest_plausible(merged, variance, sampling)
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
-    still = ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
+    still = psf_ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
     estimate = None if config.d_over_r0 else _estimate(burst, found.d_over_r0, still)
     if estimate is not None and estimate.half is not None:
         strength, still = estimate.d_over_r0, _psf_of(estimate, config)
-    psf = ops.smear(still, _motion(burst)).to(merged)
+    psf = psf_ops.smear(still, _motion(burst)).to(merged)
     report = burst.report.note(
         d_over_r0=strength,
         d_over_r0_of_motion=found.d_over_r0,
         d_over_r0_bound=bound,
         sampling=sampling,
-        psf_sigma=ops.equivalent_sigma(psf.mean(0)),
+        psf_sigma=psf_ops.equivalent_sigma(psf.mean(0)),
         jitter=config.jitter,
         aperture_px=found.aperture_px,
         misfit=found.misfit,
@@ -89,7 +86,7 @@ class BlurEstimate:
     alone           mean transfer function [m] by each witness alone
     """
 
-    belief: Belief
+    belief: weigh_ops.Belief
     half: float | None
     loss_of_motion: float
     alone: dict[str, list[float]]
@@ -102,18 +99,14 @@ class BlurEstimate:
 
 def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstimate:
     """Return the blur by all witnesses, given the D/r0 of the motion and its PSF [k, k]."""
-    from burst.ops.blur import weigh, witnesses
-    from burst.ops.blur.candidates import candidates
-    from burst.ops.warp import compose
-
     linear, noise = given(burst.linear), given(burst.noise)
     weights, flow = given(burst.weights), given(burst.flow)
     used = weights > 0
-    displacement = compose(flow, burst.row_motion)[used]
+    displacement = warp.compose(flow, burst.row_motion)[used]
     valid = None if burst.valid is None else burst.valid[used]
     seen = witnesses.moments(linear[used], displacement, valid, noise)
     sampling = min(burst.stack.sensor.sampling, COARSEST)
-    blurs = candidates(sampling)
+    blurs = candidates_ops.candidates(sampling)
     likelihoods = {
         "motion": witnesses.of_motion(d_over_r0, sampling, blurs),
         "variation": witnesses.of_variation(seen, blurs),
@@ -132,18 +125,17 @@ def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstima
 
 def _psf_of(estimate: BlurEstimate, config: Config) -> torch.Tensor:
     """Return the PSF [k, k] of an estimate that replaces that of the motion."""
-    from burst.ops.blur.psf import radial_kernel
-    from burst.ops.blur.weigh import profile
-
-    return radial_kernel(profile(estimate.belief, given(estimate.half)), config.size | 1)
+    return psf_ops.radial_kernel(
+        weigh_ops.profile(estimate.belief, given(estimate.half)), config.size | 1
+    )
 
 
 def _width(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
     """Return where the PSF [k, k] that is used comes from, and how wide it and the blur are."""
-    from burst.ops.blur.weigh import CLEAR, half_of
-
-    half = half_of(still)
-    source = "motion" if estimate.half is None else "none" if half >= CLEAR else "witnesses"
+    half = weigh_ops.half_of(still)
+    source = (
+        "motion" if estimate.half is None else "none" if half >= weigh_ops.CLEAR else "witnesses"
+    )
     return {
         "source": source,
         "half_height": half,
@@ -153,14 +145,12 @@ def _width(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
 
 def _numbers(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
     """Return the numbers of the report on an estimate and on the PSF [k, k] that is used."""
-    from burst.ops.blur.candidates import FREQUENCY
-
     return {
         **_width(estimate, still),
         "half_height_error": estimate.belief.spread,
         "loss_of_motion": estimate.loss_of_motion,
         "witnesses": {
-            "frequency": FREQUENCY.tolist(),
+            "frequency": candidates_ops.FREQUENCY.tolist(),
             **estimate.alone,
             "believed": estimate.belief.transfer,
         },
@@ -169,8 +159,6 @@ def _numbers(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
 
 def _motion(burst: Burst) -> torch.Tensor:
     """Return how far [n, 2] each frame's rows move on average while they are exposed, in px."""
-    import torch
-
     sensor = burst.stack.sensor
     count = burst.stack.count if burst.kept is None else len(burst.kept)
     if burst.row_motion is None or sensor.row_time == 0:
@@ -182,12 +170,10 @@ def _motion(burst: Burst) -> torch.Tensor:
     return per_row * (sensor.exposure_time / sensor.row_time)
 
 
-def _warnings(found: Strength, bound: float, estimate: BlurEstimate) -> list[str]:
+def _warnings(found: strength_ops.Strength, bound: float, estimate: BlurEstimate) -> list[str]:
     """Return what a user should know of the estimate."""
-    from burst.ops.blur.weigh import CLEAR
-
     belief, warnings = estimate.belief, []
-    if estimate.half is not None and estimate.half >= CLEAR:
+    if estimate.half is not None and estimate.half >= weigh_ops.CLEAR:
         warnings.append(
             "The frames hardly show any blur, and none is undone. Set blur.d_over_r0 if the optics"
             " or the air blur them alike."

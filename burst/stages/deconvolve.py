@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from burst.records import Merging, Turbulence, given
+from burst.lazy import torch
+from burst.ops import noise as noise_ops
+from burst.ops import warp
+from burst.ops.alignment import merge
+from burst.ops.blur import deconvolve as deconvolve_ops
+from burst.ops.blur import psf as psf_ops
+from burst.ops.blur import restraint
+from burst.records import Burst, Merging, Turbulence, given
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    from burst.records import Burst
 
 NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image", "merging")
@@ -43,36 +47,31 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the merged and the restored image."""
-    import torch
-
-    from burst.ops.alignment.merge import effective_frames, robust_mean
-    from burst.ops.blur.deconvolve import deconvolve
-    from burst.ops.blur.psf import soften
-    from burst.ops.blur.restraint import outside
-    from burst.ops.noise import lowest_linear, undo_clipping
-    from burst.ops.warp import compose
-
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     flow, psf = given(burst.flow), given(burst.psf)
-    displacement = compose(flow, burst.row_motion)
-    mean = robust_mean(linear, displacement, weights, noise, config.rejection, burst.valid)
-    merged = undo_clipping(mean.image, noise, lowest_linear(burst.stack.sensor))
+    displacement = warp.compose(flow, burst.row_motion)
+    mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, burst.valid)
+    merged = noise_ops.undo_clipping(mean.image, noise, noise_ops.lowest_linear(burst.stack.sensor))
     # Frames that differ by more than noise have a blur or a history that no model here knows.
     doubt = LEAST_DOUBT * mean.excess ** (1 / 3)
     variance = max(mean.variance, float((doubt * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
-    image = deconvolve(merged, mean_psf, variance, config.strength, config.iterations)
+    image = deconvolve_ops.deconvolve(
+        merged, mean_psf, variance, config.strength, config.iterations
+    )
     report, power, most = burst.report, 1.0, _most_outside(burst.turbulence)
     for softer in SOFTER:
-        if outside(image, merged, variance**0.5) <= most:
+        if restraint.outside(image, merged, variance**0.5) <= most:
             break
         power = softer
-        softened = soften(mean_psf, power)
-        image = deconvolve(merged, softened, variance, config.strength, config.iterations)
+        softened = psf_ops.soften(mean_psf, power)
+        image = deconvolve_ops.deconvolve(
+            merged, softened, variance, config.strength, config.iterations
+        )
     if power < 1:
-        psf = soften(psf, power)
+        psf = psf_ops.soften(psf, power)
         report = report.warn(_too_wide(power))
-    merging = Merging(variance**0.5, effective_frames(weights))
+    merging = Merging(variance**0.5, merge.effective_frames(weights))
     report = report.note(
         effective_frames=merging.effective_frames,
         rejected=mean.rejected,

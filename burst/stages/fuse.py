@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from burst.records import given
+from burst.lazy import torch
+from burst.network import apply, checkpoint, inputs
+from burst.network.checkpoint import candidates
+from burst.ops.blur import restraint
+from burst.records import Burst, given
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.records import Burst
 
 NEEDS = (
     "linear", "noise", "weights", "tile_sharpness", "flow", "level", "psf", "merged", "image",
@@ -58,49 +57,34 @@ class Config:
 
 def files(config: Config) -> list[Path]:
     """Return the checkpoints that may be used; CheckpointError where there is none."""
-    from burst.network.checkpoint import candidates
-
     return candidates(config.checkpoint)
 
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the corrected image."""
-    import torch
-
-    from burst.network import checkpoint
-    from burst.network.apply import (
-        corrected_by,
-        familiarity,
-        load_once,
-        noted,
-        residual_of,
-        source_of,
-    )  # fmt: skip
-    from burst.network.inputs import prepare, restore
-
     level, image = given(burst.level), given(burst.image)
     if config.checkpoint == checkpoint.AUTO:
         path = checkpoint.choose(level)
     else:
         path = checkpoint.find(config.checkpoint)
-    loaded = load_once(path, image.device)
-    source = source_of(path, loaded, ("turbulence",), config.prior)
-    evidence = prepare(burst, loaded.card.preparation)
-    share, reason = familiarity(loaded.card, level, evidence.scalars.tolist())
+    loaded = apply.load_once(path, image.device)
+    source = apply.source_of(path, loaded, ("turbulence",), config.prior)
+    evidence = inputs.prepare(burst, loaded.card.preparation)
+    share, reason = apply.familiarity(loaded.card, level, evidence.scalars.tolist())
     residual = torch.zeros_like(image)
     if share > 0:
-        residual = residual_of(loaded, evidence, source, config.ensemble)
+        residual = apply.residual_of(loaded, evidence, source, config.ensemble)
         residual = residual if share == 1 else share * residual
-        image = restore(evidence.base + residual, evidence)
+        image = inputs.restore(evidence.base + residual, evidence)
         against = _unexplained(burst, image)
         if against > MOST_UNEXPLAINED:
             part = MOST_UNEXPLAINED / against
             share, residual = share * part, part * residual
-            image = restore(evidence.base + residual, evidence)
+            image = inputs.restore(evidence.base + residual, evidence)
             reason = reason or _too_far(loaded.card.name, against)
-    correction = corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
+    correction = apply.corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
     warning = f"{reason} {share:.0%} of its correction is used." if reason else None
-    report = noted(burst.report, loaded, correction, warning).note(correction_share=share)
+    report = apply.noted(burst.report, loaded, correction, warning).note(correction_share=share)
     return replace(burst, image=image, correction=correction, report=report)
 
 
@@ -114,10 +98,8 @@ def _too_far(name: str, against: float) -> str:
 
 def _unexplained(burst: Burst, image: torch.Tensor) -> float:
     """Return what of the change to an image [h, w] the merged image would show, in its noise."""
-    import torch
-
-    from burst.ops.blur.restraint import unexplained
-
     weights, psf = given(burst.weights), given(burst.psf)
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
-    return unexplained(image - given(burst.image), mean_psf, given(burst.merging).noise_std)
+    return restraint.unexplained(
+        image - given(burst.image), mean_psf, given(burst.merging).noise_std
+    )

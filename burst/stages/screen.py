@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from burst.lazy import torch
+from burst.ops.frames import screen as screen_ops
+from burst.records import Burst, Report
 from burst.settings import checked, setting
-
-if TYPE_CHECKING:
-    from burst.ops.frames.screen import ScreeningResult
-    from burst.records import Burst, Report
 
 NEEDS = ("stack",)
 GIVES = ("kept", "gain", "left_out")
@@ -43,12 +42,10 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the used frames, their gains and their valid values."""
-    import torch
-
-    from burst.ops.frames.screen import screen
-
     stack = burst.stack
-    verdict = screen(stack.frames, stack.sensor, config.strictness, burst.device, stack.measured)
+    verdict = screen_ops.screen(
+        stack.frames, stack.sensor, config.strictness, burst.device, stack.measured
+    )
     if not config.frames:
         kept = torch.arange(stack.count, device=verdict.kept.device)
         gain = torch.ones(stack.count, device=kept.device)
@@ -73,7 +70,7 @@ def run(burst: Burst, config: Config) -> Burst:
     )
 
 
-def _with_warnings(report: Report, verdict: ScreeningResult, count: int) -> Report:
+def _with_warnings(report: Report, verdict: screen_ops.ScreeningResult, count: int) -> Report:
     """Return the report with warnings about the frames."""
     if verdict.divided:
         report = report.warn(

@@ -53,6 +53,9 @@ class Lazy(ModuleType):
     def __dir__(self) -> list[str]:
         return dir(import_module(self.__name__))
 
+    def __repr__(self) -> str:
+        return f"<module '{self.__name__}', which loads on use>"
+
 
 def load_on_use(package: str) -> None:
     """Let the modules of a package load when they are first used, not when they are imported."""

@@ -13,10 +13,8 @@ from burst.machine import cpu_count, resolve_device
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 from burst.settings import ConfigError
-from burst.submission import verify as submission_verify
-from burst.submission.build import build
+from burst.submission import build, check, verify
 from burst.submission.challenge import Challenge, find_challenge, read_challenge
-from burst.submission.check import check
 from burst.submission.restore import RestoreSettings, Submission
 from burst.submission.stacks import find_challenge_stacks
 
@@ -62,19 +60,19 @@ def _check(args: argparse.Namespace) -> Exit:
         images = [
             source.image for source in find_challenge_stacks(_root(args, "--check"), challenge)
         ]
-    count = check(Path(args.check), challenge, images)
+    count = check.check(Path(args.check), challenge, images)
     print(f"{args.check}: {count} images as {args.challenge} wants them")
     return Exit.DONE
 
 
 def _verify(args: argparse.Namespace) -> Exit:
-    repeat = submission_verify.VerifyOptions(
+    repeat = verify.VerifyOptions(
         device=None if args.device == "auto" else resolve_device(args.device),
         threads=max(1, args.threads // args.jobs) if args.threads else None,
         workers=args.jobs,
         quiet=args.quiet,
     )
-    verdict = submission_verify.verify(Path(args.verify), _root(args, "--verify"), repeat)
+    verdict = verify.verify(Path(args.verify), _root(args, "--verify"), repeat)
     words = f"{verdict.same} images are the same bytes"
     if verdict.close:
         words += (
@@ -117,7 +115,7 @@ def _build(args: argparse.Namespace) -> Exit:
         plan=plan,
         folder=Path(args.out) / args.name,
     )
-    return build(submission, args.quiet)
+    return build.build(submission, args.quiet)
 
 
 def _challenge(args: argparse.Namespace, what: str) -> Challenge:

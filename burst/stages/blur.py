@@ -13,7 +13,6 @@ from burst.ops.blur import candidates as candidates_ops
 from burst.ops.blur import psf as psf_ops
 from burst.ops.blur import strength as strength_ops
 from burst.ops.blur import weigh, witnesses
-from burst.ops.blur import weigh as weigh_ops
 from burst.records import Burst, Turbulence, given
 from burst.settings import checked, setting
 
@@ -86,7 +85,7 @@ class BlurEstimate:
     alone           mean transfer function [m] by each witness alone
     """
 
-    belief: weigh_ops.Belief
+    belief: weigh.Belief
     half: float | None
     loss_of_motion: float
     alone: dict[str, list[float]]
@@ -126,16 +125,14 @@ def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstima
 def _psf_of(estimate: BlurEstimate, config: Config) -> torch.Tensor:
     """Return the PSF [k, k] of an estimate that replaces that of the motion."""
     return psf_ops.radial_kernel(
-        weigh_ops.profile(estimate.belief, given(estimate.half)), config.size | 1
+        weigh.profile(estimate.belief, given(estimate.half)), config.size | 1
     )
 
 
 def _width(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
     """Return where the PSF [k, k] that is used comes from, and how wide it and the blur are."""
-    half = weigh_ops.half_of(still)
-    source = (
-        "motion" if estimate.half is None else "none" if half >= weigh_ops.CLEAR else "witnesses"
-    )
+    half = weigh.half_of(still)
+    source = "motion" if estimate.half is None else "none" if half >= weigh.CLEAR else "witnesses"
     return {
         "source": source,
         "half_height": half,
@@ -173,7 +170,7 @@ def _motion(burst: Burst) -> torch.Tensor:
 def _warnings(found: strength_ops.Strength, bound: float, estimate: BlurEstimate) -> list[str]:
     """Return what a user should know of the estimate."""
     belief, warnings = estimate.belief, []
-    if estimate.half is not None and estimate.half >= weigh_ops.CLEAR:
+    if estimate.half is not None and estimate.half >= weigh.CLEAR:
         warnings.append(
             "The frames hardly show any blur, and none is undone. Set blur.d_over_r0 if the optics"
             " or the air blur them alike."

@@ -12,7 +12,6 @@ from burst.lazy import torch
 from burst.ops import noise
 from burst.ops.alignment import shifts, similarity
 from burst.ops.frames import gains
-from burst.ops.frames import gains as gains_ops
 from burst.ops.sensor import black as black_ops
 from burst.ops.sensor import defects as defects_ops
 from burst.ops.sensor import interpolate
@@ -77,7 +76,7 @@ def run(burst: Burst, config: Config) -> Burst:
         if defects.gaps.any():
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
             valid = valid.expand(linear.shape)
-    if burst.gain is not None and gains_ops.differ(burst.gain):
+    if burst.gain is not None and gains.differ(burst.gain):
         so_far = replace(burst, linear=linear, valid=valid)
         linear, valid, model = _without_gain(so_far, burst.gain, good)
     row_noise = 0.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from burst.files.write import write_text
 from burst.records import Burst, Provenance, Stack
-from burst.report import page
+from burst.report import page as report_page
 from burst.report import summary as report_summary
 from burst.report.rolling import Instants
 
@@ -24,8 +25,11 @@ def write_report(
     shown: np.ndarray | None = None,
     instants: Instants | None = None,
     mosaic: Stack | None = None,
+    page: bool = True,
 ) -> list[Path]:
     """Write both files into `folder`, atomically, and return their paths.
+
+    Without `page` the page is not drawn; that of an earlier run is removed.
 
     `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`.
     `mosaic` is the stack of a colour mosaic, whose first green plane `burst` is of. `instants` are
@@ -33,17 +37,19 @@ def write_report(
     out. OSError where the files cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    summary = report_summary.summarise(burst, provenance, _outputs(folder), instants, mosaic)
-    texts = {
-        JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n",
-        HTML_NAME: page.render(summary, burst, shown, instants, mosaic),
-    }
+    if not page:
+        (folder / HTML_NAME).unlink(missing_ok=True)
+    names = (JSON_NAME, HTML_NAME) if page else (JSON_NAME,)
+    summary = report_summary.summarise(burst, provenance, _outputs(folder, names), instants, mosaic)
+    texts = {JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n"}
+    if page:
+        texts[HTML_NAME] = report_page.render(summary, burst, shown, instants, mosaic)
     for name, text in texts.items():
         write_text(folder / name, text)
     return [folder / name for name in texts]
 
 
-def _outputs(folder: Path) -> list[str]:
-    """Name what stands in the folder, and the two files that are about to."""
+def _outputs(folder: Path, new: Sequence[str]) -> list[str]:
+    """Name what stands in the folder, and the files that are about to."""
     present = {f.name for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")}
-    return sorted(present | {JSON_NAME, HTML_NAME})
+    return sorted({*present, *new})

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from burst import install
@@ -165,8 +166,6 @@ def _renamed(card: Card, args: argparse.Namespace) -> Card:
 
 
 def _require_onnx() -> None:
-    from importlib.util import find_spec
-
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise ConfigError(

@@ -12,6 +12,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "burst"
 # What any part may use: what burst/__init__.py itself says, and the modules that load on use.
 FOR_ALL = {"__version__", "DISTRIBUTION", "install", "lazy"}
+# What an extra installs; the function that imports it says how.
+OPTIONAL = {
+    "albumentations", "argcomplete", "argcomplete.completers", "astropy.io", "distributed", "lmdb",
+    "onnxruntime", "torch.utils.tensorboard",
+}  # fmt: skip
 ROW = re.compile(r"^\| (`.+?`) \| (.*) \|$", re.MULTILINE)
 
 
@@ -51,6 +56,17 @@ def test_file_imports_only_what_its_part_may(path):
     part = part_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
     assert part in TABLE, f"{part} has no row in docs/architecture.md"
     assert imported_parts(path) - {part} <= TABLE[part]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_functions_import_optional_packages_alone(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    inside = [node for function in functions for node in ast.walk(function)]
+    names = {node.module for node in inside if isinstance(node, ast.ImportFrom)}
+    for node in inside:
+        names |= {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+    assert names <= OPTIONAL, "import at the top, heavy modules as burst/lazy.py says"
 
 
 def test_no_row_imports_a_later_one():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +52,6 @@ def make_scheduler(optimizer: torch.optim.Optimizer, warm_up: float) -> Any:
 
 
 def _timm(part: str) -> Any:
-    import importlib
-
     prepare_torchvision()
     try:
         return importlib.import_module(f"timm.{part}")

@@ -8,17 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from burst.records import (
-    Burst,
-    Entry,
-    Level,
-    NoiseModel,
-    Provenance,
-    Report,
-    Sensor,
-    Shutter,
-    Stack,
-)
+from burst import Burst, Entry, Level, NoiseModel, Provenance, Report, Sensor, Shutter, Stack
 
 N, H, W, K = 8, 40, 48, 15
 KEPT = [0, 2, 3, 5]

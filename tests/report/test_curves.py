@@ -9,19 +9,12 @@ import pytest
 import torch
 
 from burst.records import Burst, Report, Stack
-from burst.report.curves import (
-    draw_noise,
-    draw_psf,
-    draw_readout,
-    draw_scores,
-    draw_structure,
-    draw_witnesses,
-)
+from burst.report import curves
 from burst.report.style import Drawing
 
 
 def test_kept_and_dropped_frames_are_drawn_apart(burst: Burst) -> None:
-    drawing = draw_scores(burst)
+    drawing = curves.draw_scores(burst)
     assert drawing is not None
     lines = drawing.figure.axes[0].lines
     drawn = {line.get_label(): np.asarray(line.get_xdata()) for line in lines}
@@ -31,7 +24,7 @@ def test_kept_and_dropped_frames_are_drawn_apart(burst: Burst) -> None:
 
 
 def test_the_noise_fit_passes_through_the_points_it_was_fitted_to(burst: Burst) -> None:
-    drawing = draw_noise(burst)
+    drawing = curves.draw_noise(burst)
     assert drawing is not None
     points, line = drawing.figure.axes[0].lines
     level, variance = np.asarray(points.get_data())
@@ -39,7 +32,7 @@ def test_the_noise_fit_passes_through_the_points_it_was_fitted_to(burst: Burst) 
 
 
 def test_the_structure_function_names_the_strength_of_the_turbulence(burst: Burst) -> None:
-    drawing = draw_structure(burst)
+    drawing = curves.draw_structure(burst)
     assert drawing is not None
     assert "D/r0 = 2.90" in drawing.caption
 
@@ -59,7 +52,7 @@ def test_each_witness_of_the_blur_is_drawn(burst: Burst) -> None:
     }
     report = burst.report.begin("other", {})
     entries = [replace(e, numbers=told) if e.stage == "blur" else e for e in report.entries]
-    drawing = draw_witnesses(replace(burst, report=Report(tuple(entries))))
+    drawing = curves.draw_witnesses(replace(burst, report=Report(tuple(entries))))
     assert drawing is not None
     labels = [line.get_label() for line in drawing.figure.axes[0].lines[:4]]
     assert labels == ["motion", "variation", "all together", "undone"]
@@ -75,13 +68,13 @@ def test_no_blur_is_told(burst: Burst) -> None:
         "witnesses": witnesses,
     }  # fmt: skip
     entries = [replace(e, numbers=told) if e.stage == "blur" else e for e in burst.report.entries]
-    drawing = draw_witnesses(replace(burst, report=Report(tuple(entries))))
+    drawing = curves.draw_witnesses(replace(burst, report=Report(tuple(entries))))
     assert drawing is not None
     assert drawing.caption.startswith("No blur is undone.")
 
 
 def test_the_width_of_a_gaussian_psf_is_stated(burst: Burst) -> None:
-    drawing = draw_psf(burst)
+    drawing = curves.draw_psf(burst)
     assert drawing is not None
     # The one width that the facts state, too.
     assert "1.50 px wide (std)" in drawing.caption
@@ -93,14 +86,22 @@ def test_the_readout_is_drawn_with_what_fits_nearly_as_well(burst: Burst) -> Non
         readout_range=[0.4, 0.45],
         readout={"ratio": [0.35, 0.4, 0.45], "misfit": [0.3, 0.1, 0.2]},
     )
-    drawing = draw_readout(replace(burst, report=report))
+    drawing = curves.draw_readout(replace(burst, report=report))
     assert drawing is not None
     assert "0.420 frame times" in drawing.caption
     assert "0.40 to 0.45" in drawing.caption
 
 
 @pytest.mark.parametrize(
-    "draw", [draw_scores, draw_noise, draw_structure, draw_witnesses, draw_psf, draw_readout]
+    "draw",
+    [
+        curves.draw_scores,
+        curves.draw_noise,
+        curves.draw_structure,
+        curves.draw_witnesses,
+        curves.draw_psf,
+        curves.draw_readout,
+    ],
 )
 def test_what_is_not_known_is_not_drawn(
     stack: Stack, draw: Callable[[Burst], Drawing | None]
@@ -110,8 +111,8 @@ def test_what_is_not_known_is_not_drawn(
 
 def test_scores_that_are_all_unknown_are_not_drawn(burst: Burst) -> None:
     report = Report().begin("select", {}).note(sharpness=[math.nan] * 8)
-    assert draw_scores(replace(burst, report=report)) is None
+    assert curves.draw_scores(replace(burst, report=report)) is None
 
 
 def test_a_psf_of_zeros_is_not_drawn(burst: Burst) -> None:
-    assert draw_psf(replace(burst, psf=torch.zeros(8, 15, 15))) is None
+    assert curves.draw_psf(replace(burst, psf=torch.zeros(8, 15, 15))) is None

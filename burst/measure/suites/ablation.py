@@ -12,7 +12,7 @@ from burst.measure.peers.oracle import displacement_of
 from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.stacks import Case, simulate_case, stack_cases
-from burst.measure.suite import Options, Suite
+from burst.measure.suite import Suite
 from burst.measure.tables import by_level, markdown
 from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import Pipeline, Step, load, run_step
@@ -149,10 +149,6 @@ def gains(records: Sequence[Record]) -> Mapping[str, float]:
     }
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    return Ablation.of(options.pipeline, options.settings).measure
-
-
 def _table(records: Sequence[Record]) -> str:
     groups = {level: gains(group) for level, group in by_level(records).items()}
     names = list(next(iter(groups.values())))
@@ -163,6 +159,6 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="What each stage is worth",
     cases=stack_cases,
-    measure=_bench,
+    measure=lambda options: Ablation.of(options.pipeline, options.settings).measure,
     table=_table,
 )

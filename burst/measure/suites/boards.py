@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -65,10 +65,6 @@ def _cases(options: Options) -> list[BoardFolder]:
     return [BoardFolder(folder) for folder in options.images]
 
 
-def _bench(options: Options) -> Callable[[BoardFolder], Record]:
-    return BoardBench(options.load(), peers_if(options.peers)).measure
-
-
 def _settings(options: Options) -> str:
     return "\n".join([options.load().to_toml(), *peers_if(options.peers)])
 
@@ -81,7 +77,7 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="Words on real boards",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: BoardBench(options.load(), peers_if(options.peers)).measure,
     table=_table,
     settings=_settings,
 )

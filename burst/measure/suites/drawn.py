@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from collections.abc import Sequence as Strings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,10 +77,6 @@ def _cases(options: Options) -> list[DrawnRecording]:
     return drawn_recordings(choose_images(options.images, options.per_level), options.seed)
 
 
-def _bench(options: Options) -> Callable[[DrawnRecording], Record]:
-    return ShutterBench(load, options.settings).measure
-
-
 def _table(records: Strings[Record]) -> str:
     """Return a table of means for each set, and the network's gain over all recordings."""
     parts, rows = [], []
@@ -115,7 +110,7 @@ def _gains(records: Strings[Record], levels: Strings[str]) -> list[str]:
 SUITE = Suite(
     title="Networks after the geometry of a shutter",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: ShutterBench(load, options.settings).measure,
     table=_table,
     notes=(
         "Recordings simulated like the training samples of networks (see"

@@ -284,10 +284,6 @@ def _cases(options: Options) -> list[Task]:
     return tasks(PIPELINES, (options.size, *SIDES), options.frames, options.seed)
 
 
-def _bench(options: Options) -> Callable[[Task], Record]:
-    return GpuBench().measure
-
-
 def _settings(options: Options) -> str:
     return "\n".join(load(name).to_toml() for name in PIPELINES)
 
@@ -295,7 +291,7 @@ def _settings(options: Options) -> str:
 SUITE = Suite(
     title="gpu",
     cases=_cases,
-    measure=_bench,
+    measure=lambda _: GpuBench().measure,
     table=gpu_tables,
     settings=_settings,
     page=write_gpu_page,

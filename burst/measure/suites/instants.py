@@ -144,10 +144,6 @@ def _cases(options: Options) -> list[InstantRecording]:
     return recordings(choose_images(options.images, options.per_level), options.seed)
 
 
-def _bench(options: Options) -> Callable[[InstantRecording], Record]:
-    return InstantBench(load, options.settings).measure
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return PSNR at every instant, and the errors of readouts and offsets."""
     rows: list[Sequence[str]] = []
@@ -193,7 +189,7 @@ def _kind(record: Record) -> str:
 SUITE = Suite(
     title="Rolling shutters, simulated",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: InstantBench(load, options.settings).measure,
     table=_table,
     notes=(
         "A hand-held camera pans over still images with a moving disc in front of it (see"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -60,10 +60,6 @@ def _cases(options: Options) -> list[Case]:
     return quick_cases()
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    return partial(measure_quick, options.load())
-
-
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
     if options.record:
         record(records)
@@ -83,7 +79,7 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="Quick suite",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: partial(measure_quick, options.load()),
     table=_table,
     finish=_finish,
 )

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,6 @@ def _cases(options: Options) -> list[Case]:
     return scaling_cases("medium", options.seed)
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    return Scaling(options.arguments(), options.threads).measure
-
-
 def _settings(options: Options) -> str:
     return f"{options.load().to_toml()}\nthreads {options.threads}"
 
@@ -117,7 +113,7 @@ def _row(record: Record) -> list[str]:
 SUITE = Suite(
     title="Cost over frames and pixels",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: Scaling(options.arguments(), options.threads).measure,
     table=_table,
     settings=_settings,
     plot=_plot,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,10 +62,6 @@ def _cases(options: Options) -> list[Case]:
     return chart_cases(options.levels, count, seed, frames, size)
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    return SharpnessBench(options.load()).measure
-
-
 def _table(records: Sequence[Record]) -> str:
     parts = []
     for chart in dict.fromkeys(r["case"]["image"] for r in records):
@@ -84,7 +80,7 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="How sharp charts come out",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: SharpnessBench(options.load()).measure,
     table=_table,
     notes=(
         "MTF50, in cycles per pixel, as a camera's is measured (ISO 12233): of sixteen slanted"

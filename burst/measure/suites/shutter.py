@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -83,10 +83,6 @@ def _cases(options: Options) -> list[SequenceTruth]:
     return truths_in(options.images)
 
 
-def _bench(options: Options) -> Callable[[SequenceTruth], Record]:
-    return ShutterBench(load, options.settings).measure
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return a table of means for each share of the readout, then PSNR of each sequence."""
     parts = []
@@ -116,7 +112,7 @@ def _by_sequence(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="Rolling shutters",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: ShutterBench(load, options.settings).measure,
     table=_table,
     notes=(
         "Scored as the literature does: display-encoded, nothing fitted; border 20 px; thirds of"

@@ -197,10 +197,6 @@ def _cases(options: Options) -> list[Batch]:
     return soak_cases(options.seed)
 
 
-def _bench(options: Options) -> Callable[[Batch], Record]:
-    return SoakBench(options.arguments()).measure
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return what the kills did to each batch; the last three counts should be 0. Memory is the
     peak of all processes in the first, second and last third of the time."""
@@ -219,6 +215,6 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="Broken stacks and killed batches",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: SoakBench(options.arguments()).measure,
     table=_table,
 )

@@ -8,7 +8,7 @@ without the bad frames, without the defects, or from a camera at rest.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -176,10 +176,6 @@ def _cases(options: Options) -> list[DisturbedStack]:
     return disturbed_stacks(images, options.levels, options.seed, FRAMES, SIZE)
 
 
-def _bench(options: Options) -> Callable[[DisturbedStack], Record]:
-    return SoundBench(options.load()).measure
-
-
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
     losses = excessive_losses(records).items()
     return [f"{what.replace('_', ' ')} costs {loss:.2f} dB" for what, loss in losses]
@@ -188,7 +184,7 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 SUITE = Suite(
     title="Stacks with trouble",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: SoundBench(options.load()).measure,
     table=sound_table,
     notes=(
         "40 frames of 192 x 192. Each stack is compared with the same stack, with the same air and"

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,10 +150,6 @@ def _cases(options: Options) -> list[Submission]:
     return submissions(options.seed)
 
 
-def _bench(options: Options) -> Callable[[Submission], Record]:
-    return SubmitBench(options.arguments()).measure
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return the cost of each submission and the share of right bits of its images."""
     levels = list(records[0]["bits"])
@@ -176,7 +172,7 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="A challenge in one command",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: SubmitBench(options.arguments()).measure,
     table=_table,
     notes=(
         "`burst submit` from a folder of simulated stacks of coded targets to a zip that"

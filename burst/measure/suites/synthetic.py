@@ -90,10 +90,6 @@ def _settings(options: Options) -> str:
     return "\n".join([options.load().to_toml(), *peers_if(options.peers)])
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    return Bench(options.load(), peers_if(options.peers)).measure
-
-
 def _table(records: Sequence[Record]) -> str:
     parts = []
     for level, group in by_level(records).items():
@@ -174,7 +170,7 @@ def _mean(values: Sequence[float | None]) -> str:
 SUITE = Suite(
     title="Simulated stacks",
     cases=stack_cases,
-    measure=_bench,
+    measure=lambda options: Bench(options.load(), peers_if(options.peers)).measure,
     table=_table,
     notes="How each peer is installed stands in [peers.md](peers.md).",
     settings=_settings,

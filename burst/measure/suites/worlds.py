@@ -10,7 +10,7 @@ coarser than the frames is enlarged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -164,10 +164,6 @@ def _cases(options: Options) -> list[World]:
     return worlds_in(options.images)
 
 
-def _bench(options: Options) -> Callable[[World], Record]:
-    return WorldBench(options.load()).measure
-
-
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
     harmed = too_harmful(records).items()
     return [f"{stack} is {loss:.2f} dB worse than its merged image" for stack, loss in harmed]
@@ -176,7 +172,7 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 SUITE = Suite(
     title="Other physics, other cameras",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: WorldBench(options.load()).measure,
     table=worlds_table,
     notes=(
         "Stacks that another program made (see `burst/measure/suites/worlds.py`): layers of air"

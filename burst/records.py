@@ -38,13 +38,41 @@ from burst.sensor import (
 
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",
-    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report", "Selection",
-    "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views", "given",
+    "Entry", "Frames", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report",
+    "Selection", "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views",
+    "given",
 ]  # fmt: skip
 
 
+class Frames:
+    """Frames [n, h, w] or [n, h, w, 3] with a name, and where they are from."""
+
+    frames: np.ndarray
+    name: str
+    source: str
+
+    @property
+    def count(self) -> int:
+        """The number of frames, n."""
+        return int(self.frames.shape[0])
+
+    @property
+    def height(self) -> int:
+        """The number of rows, h."""
+        return int(self.frames.shape[1])
+
+    @property
+    def width(self) -> int:
+        """The number of columns, w."""
+        return int(self.frames.shape[2])
+
+    def _error(self, expected: str, found: object, advice: str = "") -> StackError:
+        message = f"{self.source or self.name}: expected {expected}, found {found}. {advice}"
+        return StackError(message.rstrip())
+
+
 @dataclass(frozen=True)
-class Stack:
+class Stack(Frames):
     """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be).
 
     `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top; where none is
@@ -88,25 +116,6 @@ class Stack:
         if self.measured is not None and self.measured.shape != shape:
             raise self._error(f"measured {shape}", self.measured.shape)
         object.__setattr__(self, "scan", scan)
-
-    def _error(self, expected: str, found: object, advice: str = "") -> StackError:
-        message = f"{self.source or self.name}: expected {expected}, found {found}. {advice}"
-        return StackError(message.rstrip())
-
-    @property
-    def count(self) -> int:
-        """The number of frames, n."""
-        return int(self.frames.shape[0])
-
-    @property
-    def height(self) -> int:
-        """The number of rows, h."""
-        return int(self.frames.shape[1])
-
-    @property
-    def width(self) -> int:
-        """The number of columns, w."""
-        return int(self.frames.shape[2])
 
 
 @dataclass(frozen=True)

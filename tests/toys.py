@@ -14,6 +14,18 @@ PIPELINE = 'title = "toy"\nstages = ["toy_linear", "toy_trouble", "toy_mean"]\n'
 IMAGES = ("restored.npy", "restored.png", "restored.tif")
 OUTPUTS = {*IMAGES, "pipeline.toml", "report.html", "report.json"}
 
+CHALLENGE = """\
+title    = "toy challenge"
+count    = 4
+folders  = {folders}
+image    = "{{stem}}_out.npy"
+size     = [{size}, {size}]
+dtype    = "uint16"
+maximum  = 4095
+transfer = "linear"
+stretch  = [0.0, 1.0]
+"""
+
 # Read by every Python that starts with its folder on the path, a worker process included.
 STARTUP = f"import burst.stages\nburst.stages.__path__.append({str(TOY_STAGES)!r})\n"
 

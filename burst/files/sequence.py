@@ -9,7 +9,7 @@ import numpy as np
 from burst.files.luminance import frame_luminance
 from burst.lazy import torch
 from burst.ops import shutter
-from burst.records import Sensor, Stack, StackError
+from burst.records import Frames, Sensor, Stack, StackError
 
 COLOURS = ("R", "G", "B")
 
@@ -19,7 +19,7 @@ def _nothing() -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Sequence(Frames):
     """Frames of one camera, and what a global shutter would have recorded at given times.
 
     frames       [n, h, w] or [n, h, w, 3] (red first) uint8 or uint16, DN as stored
@@ -67,16 +67,6 @@ class Sequence:
             raise self._error(f"masks {(t, *shape[1:3])}", self.masks.shape)
         if self.flow is not None and self.flow.shape[2:] != (2, *shape[1:3]):
             raise self._error(f"flow (t, k, 2, {shape[1]}, {shape[2]})", self.flow.shape)
-
-    @property
-    def count(self) -> int:
-        """The number of frames, n."""
-        return int(self.frames.shape[0])
-
-    @property
-    def height(self) -> int:
-        """The number of rows here, h; `rows` is that of the whole sensor."""
-        return int(self.frames.shape[1])
 
     @property
     def readout_ratio(self) -> float:
@@ -128,9 +118,6 @@ class Sequence:
 
     def _whole_exposures(self) -> tuple[torch.Tensor, torch.Tensor]:
         return shutter.exposure_window(self.sensor, self.rows, self.scan)
-
-    def _error(self, expected: str, found: object) -> StackError:
-        return StackError(f"{self.source or self.name}: expected {expected}, found {found}.")
 
 
 def luminance_of(images: np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from burst.models.spec import RestorerSpec
 from burst.network.preparation import Kind, Preparation
 from burst.records import Level
+from burst.settings import setting
 
 CORRECTS: dict[Kind, str] = {
     "turbulence": "what the classical stages restored of a stack of raw frames",
@@ -19,6 +20,10 @@ CORRECTS: dict[Kind, str] = {
     "dual_reversed": "images of single instants that geometry made of dual reversed pairs",
     "global_reset": "frames of a global reset, whose rows are exposed for different times",
 }
+PriorSetting = Annotated[
+    Literal["auto", "encoder", "diffusion", "none"],
+    setting("where the network's prior comes from; auto: the first that its card names"),
+]
 LEAST_NOISE, LEAST_DISPLACEMENT = 1e-4, 0.05  # linear, px; smaller values count as these
 
 

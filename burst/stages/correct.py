@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from burst.lazy import torch
 from burst.network import apply, checkpoint, inputs_rolling
+from burst.network.card import PriorSetting
 from burst.network.checkpoint import find
 from burst.network.preparation import Kind
 from burst.progress import counted
@@ -27,10 +28,7 @@ class Config:
     """Which network, and how it is used."""
 
     checkpoint: Annotated[str, setting("the network, by name or path")]
-    prior: Annotated[
-        Literal["auto", "encoder", "diffusion", "none"],
-        setting("where the network's prior comes from; auto: the first that its card names"),
-    ] = "auto"
+    prior: PriorSetting = "auto"
     ensemble: Annotated[
         bool, setting("correct each image in all 8 turned and mirrored ways, and average")
     ] = False

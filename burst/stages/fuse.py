@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator
 
 from burst.lazy import torch
 from burst.network import apply, checkpoint, inputs
+from burst.network.card import PriorSetting
 from burst.network.checkpoint import candidates
 from burst.ops.blur import restraint
 from burst.records import Burst, given
@@ -46,10 +47,7 @@ class Config:
         AfterValidator(_names_a_network),
         setting("the network, by name or path; auto: the one whose range holds the stack"),
     ] = "auto"
-    prior: Annotated[
-        Literal["auto", "encoder", "diffusion", "none"],
-        setting("where the network's prior comes from; auto: the first that its card names"),
-    ] = "auto"
+    prior: PriorSetting = "auto"
     ensemble: Annotated[
         bool, setting("restore the image in all 8 turned and mirrored ways, and average")
     ] = True

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from toys import write_pipeline, write_stack
+from toys import CHALLENGE, write_pipeline, write_stack
 
 from burst.__main__ import main
 from burst.submission.challenge import read_challenge
-
-CHALLENGE = """\
-title    = "toy challenge"
-count    = 4
-folders  = ["low", "high"]
-image    = "{stem}_out.npy"
-size     = [24, 24]
-dtype    = "uint16"
-maximum  = 4095
-transfer = "linear"
-stretch  = [0.0, 1.0]
-"""
 
 
 @pytest.fixture
 def challenge(tmp_path):
     """Return the toy challenge."""
     path = tmp_path / "challenge.toml"
-    path.write_text(CHALLENGE)
+    path.write_text(CHALLENGE.format(folders='["low", "high"]', size=24))
     return read_challenge(path)
 
 

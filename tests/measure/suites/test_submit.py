@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 
 import numpy as np
 import pytest
+from toys import CHALLENGE
 
 from burst.measure.stacks import draw_scene
 from burst.measure.suite import find_suite
 from burst.measure.suites.submit import LEVELS, Submission, SubmitBench, bits_right, submissions
 from burst.records import StackError
 
-CHALLENGE = """
-title    = "tiny"
-count    = {count}
-folders  = ["low", "medium", "high", "very-high"]
-image    = "{{stem}}_out.npy"
-size     = [96, 96]
-dtype    = "uint16"
-maximum  = 4095
-transfer = "linear"
-stretch  = [0.0, 1.0]
-"""
-
 
 @pytest.fixture
 def entry(tmp_path):
     """Return a challenge of one tiny stack a level, one at a time."""
     file = tmp_path / "tiny.toml"
-    file.write_text(CHALLENGE.format(count=4))
+    file.write_text(CHALLENGE.format(folders=json.dumps(LEVELS), size=96))
     return Submission(str(file), per_level=1, jobs=1, frames=6, size=96, seed=0)
 
 

@@ -14,7 +14,7 @@ from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
 from burst.measure.stacks import choose_images
-from burst.measure.suite import Options, Suite, rolling_text
+from burst.measure.suite import Suite, rolling_text
 from burst.measure.tables import CLASSICAL, OURS, markdown
 from burst.pipeline import load
 from burst.training.recipe import load_recipe
@@ -73,10 +73,6 @@ def drawn_recordings(images: Strings[str], seed: int) -> list[DrawnRecording]:
     ]
 
 
-def _cases(options: Options) -> list[DrawnRecording]:
-    return drawn_recordings(choose_images(options.images, options.per_level), options.seed)
-
-
 def _table(records: Strings[Record]) -> str:
     """Return a table of means for each set, and the network's gain over all recordings."""
     parts, rows = [], []
@@ -109,7 +105,9 @@ def _gains(records: Strings[Record], levels: Strings[str]) -> list[str]:
 
 SUITE = Suite(
     title="Networks after the geometry of a shutter",
-    cases=_cases,
+    cases=lambda options: drawn_recordings(
+        choose_images(options.images, options.per_level), options.seed
+    ),
     measure=lambda options: ShutterBench(load, options.settings).measure,
     table=_table,
     notes=(

@@ -24,7 +24,7 @@ from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import UNTOUCHED, figures, frame_planes, with_one_truth
 from burst.measure.stacks import choose_images
-from burst.measure.suite import Options, Suite, rolling_text
+from burst.measure.suite import Suite, rolling_text
 from burst.measure.tables import OURS, markdown
 from burst.pipeline import Pipeline, load
 from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError, given
@@ -140,10 +140,6 @@ class InstantBench:
         return {"readout": unrolled.readout_ratio, "range": list(unrolled.readout_range or ())}
 
 
-def _cases(options: Options) -> list[InstantRecording]:
-    return recordings(choose_images(options.images, options.per_level), options.seed)
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return PSNR at every instant, and the errors of readouts and offsets."""
     rows: list[Sequence[str]] = []
@@ -188,7 +184,9 @@ def _kind(record: Record) -> str:
 
 SUITE = Suite(
     title="Rolling shutters, simulated",
-    cases=_cases,
+    cases=lambda options: recordings(
+        choose_images(options.images, options.per_level), options.seed
+    ),
     measure=lambda options: InstantBench(load, options.settings).measure,
     table=_table,
     notes=(

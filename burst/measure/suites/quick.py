@@ -56,10 +56,6 @@ def drops(records: Sequence[Record]) -> dict[str, float]:
     return {level: drop for level, drop in lost.items() if drop > LARGEST_DROP}
 
 
-def _cases(options: Options) -> list[Case]:
-    return quick_cases()
-
-
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
     if options.record:
         record(records)
@@ -78,7 +74,7 @@ def _table(records: Sequence[Record]) -> str:
 
 SUITE = Suite(
     title="Quick suite",
-    cases=_cases,
+    cases=lambda _: quick_cases(),
     measure=lambda options: partial(measure_quick, options.load()),
     table=_table,
     finish=_finish,

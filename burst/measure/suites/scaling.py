@@ -74,10 +74,6 @@ def _run(*arguments: str) -> tuple[float, int]:
     return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _cases(options: Options) -> list[Case]:
-    return scaling_cases("medium", options.seed)
-
-
 def _settings(options: Options) -> str:
     return f"{options.load().to_toml()}\nthreads {options.threads}"
 
@@ -112,7 +108,7 @@ def _row(record: Record) -> list[str]:
 
 SUITE = Suite(
     title="Cost over frames and pixels",
-    cases=_cases,
+    cases=lambda options: scaling_cases("medium", options.seed),
     measure=lambda options: Scaling(options.arguments(), options.threads).measure,
     table=_table,
     settings=_settings,

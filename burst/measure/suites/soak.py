@@ -20,7 +20,7 @@ import numpy as np
 from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case
-from burst.measure.suite import Options, Suite
+from burst.measure.suite import Suite
 from burst.measure.tables import MIB, markdown
 from burst.records import StackError
 
@@ -193,10 +193,6 @@ def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _cases(options: Options) -> list[Batch]:
-    return soak_cases(options.seed)
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return what the kills did to each batch; the last three counts should be 0. Memory is the
     peak of all processes in the first, second and last third of the time."""
@@ -214,7 +210,7 @@ def _table(records: Sequence[Record]) -> str:
 
 SUITE = Suite(
     title="Broken stacks and killed batches",
-    cases=_cases,
+    cases=lambda options: soak_cases(options.seed),
     measure=lambda options: SoakBench(options.arguments()).measure,
     table=_table,
 )

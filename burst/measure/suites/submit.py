@@ -22,7 +22,7 @@ from burst.data.targets import decode
 from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.stacks import TARGET, Case, draw_scene, simulate_case
-from burst.measure.suite import Options, Suite
+from burst.measure.suite import Suite
 from burst.measure.tables import MIB, markdown
 from burst.records import StackError
 
@@ -146,10 +146,6 @@ def _run(*arguments: str) -> tuple[float, int | None]:
     return seconds, peak
 
 
-def _cases(options: Options) -> list[Submission]:
-    return submissions(options.seed)
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return the cost of each submission and the share of right bits of its images."""
     levels = list(records[0]["bits"])
@@ -171,7 +167,7 @@ def _table(records: Sequence[Record]) -> str:
 
 SUITE = Suite(
     title="A challenge in one command",
-    cases=_cases,
+    cases=lambda options: submissions(options.seed),
     measure=lambda options: SubmitBench(options.arguments()).measure,
     table=_table,
     notes=(

@@ -31,13 +31,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from burst.about import __version__ as __version__
+
 if TYPE_CHECKING:
     from burst import stages as stages
     from burst.api import *
-
-__version__ = "0.1.0"
-# As package indexes know it; "burst" there is another project.
-DISTRIBUTION = "burst-restoration"
 
 __all__ = [
     "Result", "Sensor", "Stack", "load_network", "load_pipeline", "pipelines", "plain_mean", "read",
@@ -48,11 +46,6 @@ _MORE = (
     "Burst", "CheckpointError", "ConfigError", "Entry", "Level", "Loaded", "NoiseModel", "Pipeline",
     "Provenance", "Report", "Shutter", "StackError", "Stage", "Step", "WriteError",
 )  # fmt: skip
-
-
-def install(extra: str) -> str:
-    """Return the command that installs what an extra needs."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 class _Package(ModuleType):

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from itertools import takewhile
 
-from burst import __version__, completion
+from burst import completion
+from burst.about import __version__
 from burst.command import Exit, carry_out
 
 # `burst.simulate` and some others are functions, so modules are imported by their names.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from burst import install
+from burst.about import install
 from burst.command import Exit, main_of, positive
 from burst.lazy import torch
 from burst.models import restorer

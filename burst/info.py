@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from burst import __version__
+from burst.about import __version__
 from burst.command import Exit, main_of, positive
 from burst.config import find_pipeline, names_in
 from burst.files.digest import file_digest

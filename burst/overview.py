@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from burst import __version__
+from burst.about import __version__
 from burst.command import Exit, main_of
 from burst.data import levels
 from burst.files.check import explained

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from einops import rearrange
 
-from burst import __version__
+from burst.about import __version__
 from burst.fingerprint import step_keys
 from burst.lazy import torch
 from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up

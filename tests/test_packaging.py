@@ -104,7 +104,7 @@ def test_constraints_pin_every_dependency():
 
 
 def test_every_hint_installs_this_project():
-    from burst import DISTRIBUTION, install
+    from burst.about import DISTRIBUTION, install
 
     assert PROJECT["project"]["name"] == DISTRIBUTION != "burst"
     extras = PROJECT["project"]["optional-dependencies"]
@@ -121,15 +121,17 @@ def test_every_hint_installs_this_project():
 
 
 def test_version_is_said_once_in_the_package():
-    from burst import __version__
+    from burst.about import __version__
 
     assert PROJECT["project"]["dynamic"] == ["version"]
-    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "burst.__version__"}
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {
+        "attr": "burst.about.__version__"
+    }
     assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_wheel_has_the_version_of_the_package(wheel):
-    from burst import __version__
+    from burst.about import __version__
 
     assert wheel.name.split("-")[1] == __version__

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from burst import install
+from burst.about import install
 from burst.files.check import explained, naming
 from burst.files.consistency import check_same_format
 from burst.files.fits_headers import MOST_AXES, is_colour, most_axes

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from burst import install
+from burst.about import install
 from burst.command import Exit, explain
 from burst.config import find_pipeline
 from burst.fingerprint import code_digest

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from burst import __version__
+from burst.about import __version__
 from burst.command import Exit
 from burst.files.write import atomic_write, write_text
 from burst.jobs.batch import Outcome, log_outcome, table

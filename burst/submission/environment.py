@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import distributions
 
-from burst import DISTRIBUTION
+from burst.about import DISTRIBUTION
 
 CONSTRAINTS = "constraints.txt"
 OWN = (DISTRIBUTION, "burst")  # the second is an earlier name

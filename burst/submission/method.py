@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from burst import __version__
+from burst.about import __version__
 from burst.lazy import jinja2
 from burst.network.checkpoint import inspect
 from burst.pipeline import Pipeline

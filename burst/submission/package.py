@@ -12,7 +12,7 @@ from dataclasses import asdict
 from importlib.metadata import distribution
 from pathlib import Path
 
-from burst import __version__
+from burst.about import __version__
 from burst.config import search_path
 from burst.fingerprint import code_digest
 from burst.network.checkpoint import CheckpointError

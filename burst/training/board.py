@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from burst import install
+from burst.about import install
 from burst.settings import ConfigError
 
 Scores = Mapping[str, Mapping[str, float]]  # noise level -> image -> PSNR in dB

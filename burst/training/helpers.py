@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from burst import install
+from burst.about import install
 from burst.settings import ConfigError
 from burst.training._torchvision import prepare_torchvision
 

@@ -7,7 +7,7 @@ import os
 import cv2
 import numpy as np
 
-from burst import install
+from burst.about import install
 from burst.settings import ConfigError
 
 REDUCTIONS = (1.0, 2.0)

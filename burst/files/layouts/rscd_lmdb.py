@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from burst import install
+from burst.about import install
 from burst.files.check import explained
 from burst.files.layouts.listing import MIDDLE, Timing, completed, frame_range, scan_of, sensor_for
 from burst.files.layouts.plain_pickle import read_plain_pickle

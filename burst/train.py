@@ -58,10 +58,8 @@ def execute(args: argparse.Namespace) -> int:
     """Make samples, and train on them; print the path of the trained network."""
     if not (args.out or args.prepare_only):
         raise ConfigError("--out: expected the folder of the run, found none.")
-    recipe, levels = (
-        training_recipe.load_recipe(args.recipe, args.set),
-        training_recipe.choose_levels(args.noise_level),
-    )
+    recipe = training_recipe.load_recipe(args.recipe, args.set)
+    levels = training_recipe.choose_levels(args.noise_level)
     if args.pairs:
         recipe, levels = training_recipe.with_pairs(recipe), (RECORDED,)
     set_up(args.threads or cpu_count())

@@ -10,7 +10,6 @@ from burst.lazy import torch
 from burst.network import apply, checkpoint, inputs_rolling
 from burst.network.card import PriorSetting
 from burst.network.checkpoint import find
-from burst.network.preparation import Kind
 from burst.progress import counted
 from burst.records import Burst, given
 from burst.settings import checked, setting
@@ -18,8 +17,6 @@ from burst.settings import checked, setting
 NEEDS = ("noise", "image", "views", "unrolled")
 GIVES = ("image", "level", "correction")
 COLOUR = True  # takes `image` [..., 3, h, w] of a stack in colour
-
-KINDS: tuple[Kind, ...] = ("rolling", "dual_reversed", "global_reset")
 
 
 @checked

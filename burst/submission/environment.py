@@ -7,7 +7,6 @@ from importlib.metadata import distributions
 
 from burst.about import DISTRIBUTION
 
-CONSTRAINTS = "constraints.txt"
 OWN = (DISTRIBUTION, "burst")  # the second is an earlier name
 
 _CONDA = """\

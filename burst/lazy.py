@@ -50,6 +50,10 @@ class Lazy(ModuleType):
     def __delattr__(self, name: str) -> None:
         delattr(import_module(self.__name__), name)
 
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        return vars(import_module(self.__name__))
+
     def __dir__(self) -> list[str]:
         return dir(import_module(self.__name__))
 

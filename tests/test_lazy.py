@@ -36,8 +36,16 @@ def test_threads_see_a_whole_module(slow):
 def test_what_is_set_and_deleted_is_that_of_the_module(slow):
     slow.last = 3
     assert sys.modules["slow"].last == 3
+    assert vars(slow) is vars(sys.modules["slow"])
     del slow.first
     assert not hasattr(slow, "first")
+
+
+def test_what_a_test_replaces_comes_back(slow, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(slow, "last", 3)
+        assert sys.modules["slow"].last == 3
+    assert sys.modules["slow"].last == 2
 
 
 def test_every_library_is_there():

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+import safetensors
 
 from burst.config import search_path
 from burst.files.digest import file_digest
@@ -204,9 +204,9 @@ def inspect(path: Path) -> dict[str, Any]:
 
 def _read_header(path: Path) -> dict[str, str]:
     try:
-        with safe_open(path, framework="np") as file:
+        with safetensors.safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+    except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
             f"{path}: expected a whole safetensors file, found none ({error}). Copy it again."
         ) from error
@@ -223,7 +223,7 @@ def _read_weights(
     path: Path, expected: Mapping[str, torch.Tensor], device: str | torch.device
 ) -> dict[str, torch.Tensor]:
     """Read all tensors as float32; CheckpointError unless names and shapes are as expected."""
-    with safe_open(path, framework="pt", device=str(device)) as file:
+    with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
         names = set(file.keys())
         _check_names(path, "the network to have", names - set(expected))
         _check_names(path, "the file to hold", set(expected) - names)

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import safetensors
 import torch
 from pydantic import Field
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from burst.data.charts import draw_rectangles
@@ -161,7 +161,7 @@ def save_sample(path: Path, sample: Any) -> None:
 
 def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
     """Read a sample of a kind; on the CPU it is memory-mapped."""
-    with safe_open(path, framework="pt", device=device) as file:
+    with safetensors.safe_open(path, framework="pt", device=device) as file:
         note = json.loads(file.metadata()["sample"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return kind(key=SampleKey(**note["key"]), level=Level(**note["level"]), **tensors)

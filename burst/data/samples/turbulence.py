@@ -19,11 +19,12 @@ import torch
 from pydantic import Field
 
 from burst.data.charts import draw_rectangles
+from burst.data.exposures import PSF_SIZE
 from burst.data.levels import find_level
 from burst.data.samples.augment import draw_view
 from burst.data.scenes import read_scene
 from burst.data.targets import draw_target
-from burst.data.turbulence import PSF_SIZE, simulate
+from burst.data.turbulence import simulate
 from burst.files.write import atomic_write
 from burst.network.inputs import encode, prepare
 from burst.network.preparation import Preparation

@@ -42,6 +42,8 @@ CODE = (
 )  # fmt: skip
 CODE_OF_STACKS = (
     "data/charts.py", "data/turbulence.py", "data/exposures.py", "data/targets.py",
+    "data/histories.py", "data/video_codec.py", "data/faults.py", "data/samples/mix.py",
+    "data/samples/draws.py",
 )  # fmt: skip
 CODE_OF_SHUTTERS = (
     "data/samples/pairs.py", "data/rolling.py", "data/samples/rolling.py", "files/sequence.py",

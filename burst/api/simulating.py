@@ -9,7 +9,7 @@ import numpy as np
 from burst.api.words import check_device, in_words_of_python
 from burst.records import Stack, StackError
 from burst.result import Result
-from burst.settings import ConfigError
+from burst.settings import ConfigError, build
 
 if TYPE_CHECKING:
     import torch
@@ -28,12 +28,16 @@ def simulate(
     size: int = 271,
     seed: int = 0,
     device: str = "cpu",
+    **recording: Any,
 ) -> SimulatedStack:
     """Simulate what a camera records of a still scene through turbulent air, and keep the truth.
 
     image   a file, or the name of an image that scikit-image carries
     level   low, medium, high or very-high
     size    rows and columns, px
+
+    More words say through which air, optics and programs the frames went: the fields of
+    `burst.data.recording.Recording`, which are the options of `burst simulate`.
 
     `stack` of what is returned is restored like any other; `truth` holds the scene, the flow and
     more as torch tensors. The same as `burst simulate` makes.
@@ -42,13 +46,16 @@ def simulate(
     >>> simulated = burst.simulate("camera", level="low", frames=4, size=48)
     >>> simulated.stack.frames.shape, tuple(simulated.truth.scene.shape)
     ((4, 48, 48), (48, 48))
+    >>> road = burst.simulate(frames=4, size=48, path="road", cn2=2e-14, display=True, jpeg=90)
+    >>> road.stack.sensor.transfer
+    'srgb'
     """
     with in_words_of_python():
         import torch
 
         from burst.data.levels import find_level
+        from burst.data.recording import Recording, record
         from burst.data.scenes import read_scene
-        from burst.data.turbulence import simulate as draw
         from burst.machine import drawing_device, resolve_device
 
         conditions = find_level(level).point()
@@ -58,7 +65,8 @@ def simulate(
             )
         check_device(device)
         generator = torch.Generator(drawing_device(resolve_device(device))).manual_seed(seed)
-        return draw(read_scene(image), conditions, generator, frames, (size, size))
+        chosen = build(Recording, recording, "simulate")
+        return record(chosen, read_scene(image), conditions, frames, size, generator)
 
 
 def plain_mean(stack: Stack) -> np.ndarray:

@@ -37,24 +37,24 @@ class History:
 
     mosaic   colour pattern whose colours were interpolated to luminance; the scene is grey
     denoise  fine detail below so many standard deviations of noise was taken out
-    sharpen  fine detail was made so many times stronger, less 1
     display  encoded by sRGB in 8 bit
+    sharpen  fine detail was made so many times stronger, less 1
     enlarge  factor, by bicubic interpolation
     jpeg     quality, 1 to 100; 0 for none
-    video    step in DN of 8 bit by which a video codec rounds; 0 for none
+    codec    step in DN of 8 bit by which a video codec rounds; 0 for none
     """
 
     mosaic: Pattern = ""
     denoise: Annotated[float, Field(ge=0, le=10)] = 0.0
-    sharpen: Annotated[float, Field(ge=0, le=10)] = 0.0
     display: bool = False
+    sharpen: Annotated[float, Field(ge=0, le=10)] = 0.0
     enlarge: Annotated[float, Field(ge=1, le=4)] = 1.0
     jpeg: Annotated[int, Field(ge=0, le=100)] = 0
-    video: Annotated[float, Field(ge=0, le=100)] = 0.0
+    codec: Annotated[float, Field(ge=0, le=100)] = 0.0
 
     def __post_init__(self) -> None:
-        if (self.jpeg or self.video) and not self.display:
-            raise ValueError("jpeg, video: expected display = true with them, found false.")
+        if (self.jpeg or self.codec) and not self.display:
+            raise ValueError("jpeg, codec: expected display = true with them, found false.")
 
 
 def with_history(simulated: SimulatedStack, history: History) -> SimulatedStack:
@@ -66,10 +66,10 @@ def with_history(simulated: SimulatedStack, history: History) -> SimulatedStack:
     if history.mosaic:
         light = _interpolated(light, history.mosaic)
     light = _denoised(light, history.denoise)
-    if history.sharpen:
-        light = light + history.sharpen * (light - _smooth(light))
     if history.display:
         light = linear_to_display(light)
+    if history.sharpen:
+        light = light + history.sharpen * (light - _smooth(light))
     light = _enlarged(light, history.enlarge)
     frames, sensor = _stored(light, stack.sensor, history)
     made = replace(stack, frames=frames, sensor=sensor)
@@ -117,8 +117,8 @@ def _stored(light: torch.Tensor, sensor: Sensor, history: History) -> tuple[np.n
     if not history.display:
         return to_dn(light, sensor), sensor
     dn = (light * EIGHT_BITS).round().clamp(0, EIGHT_BITS)
-    if history.video:
-        dn = as_video(dn, history.video)
+    if history.codec:
+        dn = as_video(dn, history.codec)
     frames = dn.cpu().numpy().astype(np.uint8)
     if history.jpeg:
         frames = as_jpeg(frames, history.jpeg)

@@ -30,7 +30,7 @@ SHAKE = (0.3, 2.5)  # px rms per axis of a camera in the hand
 NO_BLUR = 4.0  # sampling at which optics blur nothing that pixels show
 CALM = 1e-3  # D/r0
 LIKE_WEAK = 1.5  # power of an even share that gives D/r0: strong air is rarer
-DENOISE, SHARPEN = (0.5, 2.5), (0.2, 1.5)
+DENOISE, SHARPEN = (0.5, 2.5), (0.2, 1.0)
 ENLARGE = (1.2, 2.5)
 JPEG, VIDEO = (70, 97), (2.0, 16.0)
 FAULTY = (0.03, 0.15)  # of the frames
@@ -169,7 +169,7 @@ def _draw_history(mix: Mix, generator: torch.Generator) -> History:
         display=is_display,
         enlarge=max(1.0, _in_half(ENLARGE, generator)),
         jpeg=round(between(JPEG, generator)) if codec == "jpeg" else 0,
-        video=between_logs(VIDEO, generator) if codec == "video" else 0.0,
+        codec=between_logs(VIDEO, generator) if codec == "video" else 0.0,
     )
 
 

@@ -174,7 +174,9 @@ def _draw_fields(
     grid = (_beam_count(size[0]), _beam_count(size[1]))
     middle = (times[0] + times[1]) / 2
     fields = zernike_fields(air, grid, GRID_SPACING, int(middle.max()) + 2, generator)
-    seen = at_times(fields, middle[:, _rows(size[0], grid[0])], frame_correlation(air.coherence))
+    seen = at_times(
+        fields, middle[:, _beams(size[0], middle.device)], frame_correlation(air.coherence)
+    )
     return [(seen[:, :2], seen[:, 2:, ::PSF_STRIDE, ::PSF_STRIDE])]
 
 
@@ -190,14 +192,13 @@ def _draw_layers(
     drift = air.drift() * float((end - begin).max())
     # An odd number, so that one lies in the middle.
     count = min(MAX_WAVEFRONTS, 2 * math.ceil((drift / MAX_DRIFT - 1) / 2) + 1)
-    rows, columns = (_rows(side, _beam_count(side)) for side in size)
+    y, x = (_beams(side, begin.device) for side in size)
+    thin = slice(None, None, PSF_STRIDE)
     waves = draw_waves(air, generator)
     tilts, higher = range(TILT_X, FIRST_HIGHER), range(FIRST_HIGHER, air.modes + 1)
     drawn = []
     for i in range(max(1, count)):
-        instants = (begin + (i + 0.5) / max(1, count) * (end - begin))[:, rows]
-        y, x = (side.to(generator.device) for side in (rows, columns))
-        thin = slice(None, None, PSF_STRIDE)
+        instants = (begin + (i + 0.5) / max(1, count) * (end - begin))[:, y]
         drawn.append(
             (
                 coefficients(air, waves, tilts, y, x, instants),
@@ -256,9 +257,9 @@ def _psf_basis(shot: Exposures) -> torch.Tensor:
     return rearrange(torch.cat([mean[None], components]), "b (ky kx) -> b ky kx", ky=PSF_SIZE)
 
 
-def _rows(side: int, beams: int) -> torch.Tensor:
+def _beams(side: int, device: torch.device) -> torch.Tensor:
     """Return the pixels nearest to the beams along a side."""
-    return torch.linspace(0, side - 1, beams).round().long()
+    return torch.linspace(0, side - 1, _beam_count(side), device=device).round().long()
 
 
 def _beam_count(pixels: int) -> int:

@@ -36,9 +36,9 @@ class Recording:
     wavelength: Annotated[Stated, setting("of the light, such as 550e-9", "m")] = None
     outer_scale: Annotated[Stated, setting("of the turbulence", "m")] = None
     wind: Annotated[Stated, setting("across the path, which carries the air", "m/s")] = None
-    # The PSFs of finer pixels are larger than their kernel.
+    # The PSFs of finer pixels are larger than their kernel; coarser ones would be aliased.
     sampling: Annotated[
-        float, setting("pixel pitch; 1 is Nyquist", "lambda / (2 D)", ge=0.4, le=4)
+        float, setting("pixel pitch, 0.5 to 2; 1 is Nyquist", "lambda / (2 D)", ge=0.5, le=2)
     ] = 1.0
     defocus: Annotated[float, setting("error of the wavefront", "rad rms", ge=-5, le=5)] = 0.0
     pixel: Annotated[

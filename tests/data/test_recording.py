@@ -60,7 +60,7 @@ def test_other_keys_are_left_out():
     [
         ({"path": "raod"}, "Did you mean 'road'"),
         ({"cn2": 1e-14}, "cn2: expected a path with it"),
-        ({"sampling": 9}, "sampling: expected less than or equal to 4, found 9"),
+        ({"sampling": 9}, "sampling: expected less than or equal to 2, found 9"),
         ({"exposure": float("nan")}, "exposure: expected"),
     ],
 )

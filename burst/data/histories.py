@@ -16,7 +16,7 @@ from pydantic import Field
 from torch.nn import functional
 
 from burst.data.turbulence import SimulatedStack, Truth
-from burst.data.video_codec import as_jpeg, as_video
+from burst.data.video_codec import as_h264, as_jpeg, as_video
 from burst.ops.bayer import demosaic
 from burst.ops.color import linear_to_display, luminance
 from burst.ops.noise import to_dn, to_linear
@@ -41,6 +41,7 @@ class History:
     sharpen  fine detail was made so many times stronger, less 1
     enlarge  factor, by bicubic interpolation
     jpeg     quality, 1 to 100; 0 for none
+    h264     quality (CRF), 1 to 51, by the program ffmpeg; 0 for none
     codec    step in DN of 8 bit by which a video codec rounds; 0 for none
     """
 
@@ -50,11 +51,12 @@ class History:
     sharpen: Annotated[float, Field(ge=0, le=10)] = 0.0
     enlarge: Annotated[float, Field(ge=1, le=4)] = 1.0
     jpeg: Annotated[int, Field(ge=0, le=100)] = 0
+    h264: Annotated[int, Field(ge=0, le=51)] = 0
     codec: Annotated[float, Field(ge=0, le=100)] = 0.0
 
     def __post_init__(self) -> None:
-        if (self.jpeg or self.codec) and not self.display:
-            raise ValueError("jpeg, codec: expected display = true with them, found false.")
+        if (self.jpeg or self.h264 or self.codec) and not self.display:
+            raise ValueError("jpeg, h264, codec: expected display = true with them, found false.")
 
 
 def with_history(simulated: SimulatedStack, history: History) -> SimulatedStack:
@@ -122,6 +124,8 @@ def _stored(light: torch.Tensor, sensor: Sensor, history: History) -> tuple[np.n
     frames = dn.cpu().numpy().astype(np.uint8)
     if history.jpeg:
         frames = as_jpeg(frames, history.jpeg)
+    if history.h264:
+        frames = as_h264(frames, history.h264)
     stated = replace(
         sensor, black_level=0.0, white_level=float(EIGHT_BITS), noise=None, transfer="srgb"
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # The fields of `Recording`, by what they are about.
 OF_PATH = ("cn2", "length", "height", "aperture", "wavelength", "outer_scale", "wind")
 OF_OPTICS = ("sampling", "defocus", "pixel", "exposure")
-OF_FILE = ("mosaic", "denoise", "display", "sharpen", "enlarge", "jpeg", "codec")
+OF_FILE = ("mosaic", "denoise", "display", "sharpen", "enlarge", "jpeg", "h264", "codec")
 
 Stated = float | None
 
@@ -51,7 +51,8 @@ class Recording:
     sharpen: Annotated[float, setting("strength of unsharp masking")] = 0.0
     enlarge: Annotated[float, setting("factor, bicubic, up to 4")] = 1.0
     jpeg: Annotated[int, setting("quality, 1 to 100; with display")] = 0
-    codec: Annotated[float, setting("step of a video codec; with display", "DN of 8 bit")] = 0.0
+    h264: Annotated[int, setting("quality (CRF), 1 to 51; needs ffmpeg; with display")] = 0
+    codec: Annotated[float, setting("step of a modelled codec; with display", "DN of 8 bit")] = 0.0
 
     def __post_init__(self) -> None:
         if self.path and self.path not in PATHS:

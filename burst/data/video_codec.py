@@ -1,4 +1,4 @@
-"""What lossy codecs leave of frames in 8 bit: JPEG, and a model of a video codec.
+"""What lossy codecs leave of frames in 8 bit: JPEG, H.264, and a model of a video codec.
 
 The model does what all video codecs since H.261 do: a frame is told from the one before, and the
 transform of what is left is rounded, block by block. So what hardly changes does not change at all,
@@ -9,11 +9,15 @@ and smoothes no blocks; it runs on a GPU and repeats to the bit, which encoders 
 from __future__ import annotations
 
 import math
+import subprocess
 
 import numpy as np
 import torch
 from einops import einsum, rearrange
 from torch.nn import functional
+
+from burst.files.ffmpeg import find_ffmpeg
+from burst.settings import ConfigError
 
 BLOCK = 8
 GROUP = 12  # frames from one that is coded by itself to the next
@@ -28,6 +32,38 @@ def as_jpeg(frames: np.ndarray, quality: int) -> np.ndarray:
     flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
     files = [cv2.imencode(".jpg", frame, flags)[1] for frame in frames]
     return np.stack([np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)) for file in files])
+
+
+def as_h264(frames: np.ndarray, quality: int) -> np.ndarray:
+    """Return frames [n, h, w] uint8 as they come back from H.264 of a constant quality, 1 to 51
+    (CRF), by the program ffmpeg; ConfigError where there is none, or it lacks the encoder."""
+    program = find_ffmpeg()
+    if program is None:
+        raise ConfigError(
+            "h264: expected the program ffmpeg, found none. Install it, or ask for codec instead,"
+            " which needs no program."
+        )
+    size = f"{frames.shape[2]}x{frames.shape[1]}"
+    plain = ["-f", "rawvideo", "-pix_fmt", "gray"]
+    # One thread, so that the same frames give the same file.
+    encoder = ["-c:v", "libx264", "-crf", str(quality), "-threads", "1"]
+    file = _through(program, [*plain, "-s", size, "-i", "-", *encoder, "-f", "h264"], frames)
+    shown = _through(program, ["-f", "h264", "-i", "-", *plain], file)
+    return np.frombuffer(shown, np.uint8).reshape(frames.shape)
+
+
+def _through(program: str, options: list[str], data: bytes | np.ndarray) -> bytes:
+    """Return what ffmpeg makes of data; ConfigError with what it says."""
+    command = [program, "-v", "error", *options, "pipe:1"]
+    raw = data if isinstance(data, bytes) else data.tobytes()
+    done = subprocess.run(command, input=raw, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+        raise ConfigError(
+            f"h264: expected {program} to encode by libx264, found '{said[-1]}'. Install an ffmpeg"
+            " that has it, or ask for codec instead."
+        )
+    return done.stdout
 
 
 def as_video(frames: torch.Tensor, step: float) -> torch.Tensor:

@@ -9,9 +9,11 @@ import pytest
 import torch
 from simulated import linear_of, rms, stack_of
 
+from burst.data import video_codec
 from burst.data.histories import History, with_history
 from burst.data.turbulence import SimulatedStack
 from burst.data.video_codec import as_jpeg, as_video
+from burst.files.ffmpeg import find_ffmpeg
 from burst.ops.color import display_to_linear
 from burst.settings import ConfigError
 
@@ -118,6 +120,27 @@ def test_a_still_video_becomes_no_worse():
     shown = as_video(frame.expand(6, -1, -1), 8.0)
     assert torch.equal(shown[0], shown[5]) or rms(shown[5] - frame) <= rms(shown[0] - frame)
     assert rms(shown - frame) < 3
+
+
+@pytest.mark.skipif(find_ffmpeg() is None, reason="ffmpeg is not installed")
+def test_h264_is_that_of_ffmpeg(simulated):
+    shown, good, poor = (
+        with_history(simulated, History(display=True, h264=quality)).stack.frames.astype(float)
+        for quality in (0, 12, 40)
+    )
+    assert 0 < rms(good - shown) < 4 < rms(poor - shown) < 30
+
+
+def test_h264_without_ffmpeg_is_explained(simulated, monkeypatch):
+    monkeypatch.setattr(video_codec, "find_ffmpeg", lambda: None)
+    with pytest.raises(ConfigError, match="expected the program ffmpeg, found none"):
+        with_history(simulated, History(display=True, h264=20))
+
+
+def test_an_ffmpeg_that_fails_is_explained(simulated, monkeypatch):
+    monkeypatch.setattr(video_codec, "find_ffmpeg", lambda: "false")
+    with pytest.raises(ConfigError, match="expected false to encode by libx264, found 'nothing'"):
+        with_history(simulated, History(display=True, h264=20))
 
 
 def test_codecs_ask_for_eight_bits():

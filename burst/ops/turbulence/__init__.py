@@ -1,1 +1,1 @@
-"""The physics of turbulent air: Zernike modes and how they change over field and time."""
+"""The physics of turbulent air: Zernike modes over field and time, and layers along a path."""

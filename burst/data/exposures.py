@@ -197,8 +197,8 @@ def _draw_layers(
     waves = draw_waves(air, generator)
     tilts, higher = range(TILT_X, FIRST_HIGHER), range(FIRST_HIGHER, air.modes + 1)
     drawn = []
-    for i in range(max(1, count)):
-        instants = (begin + (i + 0.5) / max(1, count) * (end - begin))[:, y]
+    for i in range(count):
+        instants = (begin + (i + 0.5) / count * (end - begin))[:, y]
         drawn.append(
             (
                 coefficients(air, waves, tilts, y, x, instants),

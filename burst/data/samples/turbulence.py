@@ -38,7 +38,7 @@ NETWORKS = ("fuse", "correct")  # stages that run a network; samples are made be
 # Chosen by hand.
 LEAST_CONTRAST = 0.02  # standard deviation, linear; a view of plain sky is useless for training
 MAX_VIEWS = 8
-MAX_WORLDS = 8  # until one is found whose frames are not displaced too far to overlap
+MAX_STACKS = 8  # until one is found whose frames are not displaced too far to overlap
 HOLD_OUT_EVERY = 10  # one scene in so many is never trained on
 LARGEST_SHIFT = 8.0  # px of the truth against the result
 
@@ -131,28 +131,14 @@ def make_sample(
     device itself."""
     generator = torch.Generator().manual_seed(seed_of(settings.seed, key.name))
     scenes = [split_scenes(folder, key.held_out) for folder in scenes]
-    scene = _draw_scene(settings, scenes, generator) * between(settings.exposure, generator)
-    conditions = find_level(key.noise_level).draw(generator)
-    fewest, most = settings.frames
-    # Log-uniform: few frames are as common as many.
-    frames = round(between_logs((fewest, most), generator))
-    for _ in range(MAX_WORLDS):
-        world = draw_world(settings.mix, conditions, generator)
-        air = _generator_on(device, generator)
-        simulated = record_world(world, scene, frames, settings.size, air)
-        told = [f"blur.d_over_r0={world.blur}"] if world.blur else []
-        burst = stages_before_network(settings.pipeline, told).run(Burst(simulated.stack, device))
-        if given(burst.image).shape == (settings.size, settings.size):
-            break
-    else:
-        raise StackError(
-            f"samples, {key.name}: expected stacks whose frames overlap, found {MAX_WORLDS} that"
-            " do not. Ask for weaker air in [samples.mix]."
-        )
-    truth = simulated.truth.scene
-    # Stacks that are encoded for a display are restored as they are.
-    is_display = simulated.stack.sensor.transfer == "srgb"
-    return sample_of(key, burst, linear_to_display(truth) if is_display else truth)
+    for _ in range(MAX_STACKS):
+        burst, truth = _draw_stack(key, settings, scenes, generator, device)
+        if given(burst.image).shape == truth.shape:
+            return sample_of(key, burst, truth)
+    raise StackError(
+        f"samples, {key.name}: expected stacks whose frames overlap, found {MAX_STACKS} that do"
+        " not. Ask for weaker air in [samples.mix]."
+    )
 
 
 def sample_of(key: SampleKey, burst: Burst, scene: torch.Tensor) -> Sample:
@@ -186,6 +172,31 @@ def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
         note = json.loads(file.metadata()["sample"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return kind(key=SampleKey(**note["key"]), level=Level(**note["level"]), **tensors)
+
+
+def _draw_stack(
+    key: SampleKey,
+    settings: StackSampleSettings,
+    scenes: list[list[str]],
+    generator: torch.Generator,
+    device: str,
+) -> tuple[Burst, torch.Tensor]:
+    """Return what the stages before the network make of a random stack, and its true scene [h, w],
+    encoded as the stack is."""
+    scene = _draw_scene(settings, scenes, generator) * between(settings.exposure, generator)
+    conditions = find_level(key.noise_level).draw(generator)
+    fewest, most = settings.frames
+    # Log-uniform: few frames are as common as many.
+    frames = round(between_logs((fewest, most), generator))
+    world = draw_world(settings.mix, conditions, generator)
+    air = _generator_on(device, generator)
+    simulated = record_world(world, scene, frames, settings.size, air)
+    told = [f"blur.d_over_r0={world.blur}"] if world.blur else []
+    burst = stages_before_network(settings.pipeline, told).run(Burst(simulated.stack, device))
+    truth = simulated.truth.scene
+    # Stacks that are encoded for a display are restored as they are.
+    is_display = simulated.stack.sensor.transfer == "srgb"
+    return burst, linear_to_display(truth) if is_display else truth
 
 
 def _draw_scene(

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,16 +18,19 @@ import torch
 from pydantic import Field
 
 from burst.data.charts import draw_rectangles
+from burst.data.exposures import PSF_SIZE
 from burst.data.levels import find_level
 from burst.data.samples.augment import draw_view
+from burst.data.samples.draws import between, between_logs, choose, draw
+from burst.data.samples.mix import Mix, draw_world, record_world
 from burst.data.scenes import read_scene
 from burst.data.targets import draw_target
-from burst.data.turbulence import PSF_SIZE, simulate
 from burst.files.write import atomic_write
 from burst.network.inputs import encode, prepare
 from burst.network.preparation import Preparation
 from burst.ops.alignment.registration import remove_warp
 from burst.ops.alignment.shifts import small_shift
+from burst.ops.color import linear_to_display
 from burst.pipeline import Pipeline, load
 from burst.records import Burst, Level, given
 
@@ -55,6 +57,7 @@ class StackSampleSettings:
     plain       share of scenes of one grey
     exposure    range of the linear value of white
     reductions  range of pixels of an image, from side to side, in a pixel of the scene
+    mix         shares of other air, cameras and files
     """
 
     kind: Literal["turbulence"] = "turbulence"
@@ -67,6 +70,7 @@ class StackSampleSettings:
     exposure: tuple[Share, Share] = (0.5, 1.0)
     reductions: tuple[Reduction, Reduction] = (0.6, 2.0)
     pipeline: str = "turbulence"
+    mix: Mix = field(default_factory=Mix)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,19 +130,25 @@ def make_sample(
     device itself."""
     generator = torch.Generator().manual_seed(seed_of(settings.seed, key.name))
     scenes = [split_scenes(folder, key.held_out) for folder in scenes]
-    scene = _draw_scene(settings, scenes, generator) * _between(settings.exposure, generator)
+    scene = _draw_scene(settings, scenes, generator) * between(settings.exposure, generator)
     conditions = find_level(key.noise_level).draw(generator)
     fewest, most = settings.frames
     # Log-uniform: few frames are as common as many.
-    frames = round(fewest * math.exp(_draw(generator) * math.log(most / fewest)))
-    size = (settings.size, settings.size)
-    simulated = simulate(scene, conditions, _generator_on(device, generator), frames, size)
-    burst = stages_before_network(settings.pipeline).run(Burst(simulated.stack, device))
-    return sample_of(key, burst, simulated.truth.scene)
+    frames = round(between_logs((fewest, most), generator))
+    world = draw_world(settings.mix, conditions, generator)
+    simulated = record_world(world, scene, frames, settings.size, _generator_on(device, generator))
+    told = [f"blur.d_over_r0={world.blur}"] if world.blur else []
+    burst = stages_before_network(settings.pipeline, told).run(Burst(simulated.stack, device))
+    scene = simulated.truth.scene
+    if simulated.stack.sensor.transfer == "srgb":
+        # Such stacks are restored as they are encoded.
+        scene = linear_to_display(scene)
+    return sample_of(key, burst, scene)
 
 
 def sample_of(key: SampleKey, burst: Burst, scene: torch.Tensor) -> Sample:
-    """Return the sample of a burst that is ready for the network and its scene [h, w], linear."""
+    """Return the sample of a burst that is ready for the network and its scene [h, w], linear or
+    encoded as the stack is."""
     evidence = prepare(burst, Preparation())
     truth = encode(scene, evidence.scale)
     shift = small_shift(truth, evidence.base, LARGEST_SHIFT)
@@ -175,19 +185,19 @@ def _draw_scene(
     """Return a view [h, w], linear, of a random chart, coded target, grey or image. Folders are
     equally likely, however many images they have."""
     side = settings.size + 2 * (PSF_SIZE // 2)
-    kind = _draw(generator)
+    kind = draw(generator)
     if 1 - kind < settings.rectangles:
         return draw_rectangles(side, generator)
     if settings.targets <= kind < settings.targets + settings.plain:
-        return torch.full((side, side), _draw(generator))
+        return torch.full((side, side), draw(generator))
     if kind < settings.targets:
         # Twice as large, so that the view is a part of it.
         whole = draw_target(2 * side, generator).image
     else:
-        folder = scenes[_choose(len(scenes), generator)]
-        whole = read_scene(folder[_choose(len(folder), generator)])
+        folder = scenes[choose(len(scenes), generator)]
+        whole = read_scene(folder[choose(len(folder), generator)])
     for _ in range(MAX_VIEWS):
-        seed = _choose(2**31, generator)
+        seed = choose(2**31, generator)
         view = torch.from_numpy(draw_view(whole.numpy(), side, seed, settings.reductions))
         if float(view.std()) > LEAST_CONTRAST:
             break
@@ -209,16 +219,4 @@ def _generator_on(device: str, generator: torch.Generator) -> torch.Generator:
     """Return the generator itself for the CPU, else one on the device, seeded from it."""
     if device == "cpu":
         return generator
-    return torch.Generator(device).manual_seed(_choose(2**31, generator))
-
-
-def _draw(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator))
-
-
-def _between(bounds: tuple[float, float], generator: torch.Generator) -> float:
-    return bounds[0] + _draw(generator) * (bounds[1] - bounds[0])
-
-
-def _choose(count: int, generator: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=generator))
+    return torch.Generator(device).manual_seed(choose(2**31, generator))

@@ -32,12 +32,13 @@ from burst.ops.alignment.registration import remove_warp
 from burst.ops.alignment.shifts import small_shift
 from burst.ops.color import linear_to_display
 from burst.pipeline import Pipeline, load
-from burst.records import Burst, Level, given
+from burst.records import Burst, Level, StackError, given
 
 NETWORKS = ("fuse", "correct")  # stages that run a network; samples are made before them
 # Chosen by hand.
 LEAST_CONTRAST = 0.02  # standard deviation, linear; a view of plain sky is useless for training
 MAX_VIEWS = 8
+MAX_WORLDS = 8  # until one is found whose frames are not displaced too far to overlap
 HOLD_OUT_EVERY = 10  # one scene in so many is never trained on
 LARGEST_SHIFT = 8.0  # px of the truth against the result
 
@@ -135,15 +136,23 @@ def make_sample(
     fewest, most = settings.frames
     # Log-uniform: few frames are as common as many.
     frames = round(between_logs((fewest, most), generator))
-    world = draw_world(settings.mix, conditions, generator)
-    simulated = record_world(world, scene, frames, settings.size, _generator_on(device, generator))
-    told = [f"blur.d_over_r0={world.blur}"] if world.blur else []
-    burst = stages_before_network(settings.pipeline, told).run(Burst(simulated.stack, device))
-    scene = simulated.truth.scene
-    if simulated.stack.sensor.transfer == "srgb":
-        # Such stacks are restored as they are encoded.
-        scene = linear_to_display(scene)
-    return sample_of(key, burst, scene)
+    for _ in range(MAX_WORLDS):
+        world = draw_world(settings.mix, conditions, generator)
+        air = _generator_on(device, generator)
+        simulated = record_world(world, scene, frames, settings.size, air)
+        told = [f"blur.d_over_r0={world.blur}"] if world.blur else []
+        burst = stages_before_network(settings.pipeline, told).run(Burst(simulated.stack, device))
+        if given(burst.image).shape == (settings.size, settings.size):
+            break
+    else:
+        raise StackError(
+            f"samples, {key.name}: expected stacks whose frames overlap, found {MAX_WORLDS} that"
+            " do not. Ask for weaker air in [samples.mix]."
+        )
+    truth = simulated.truth.scene
+    # Stacks that are encoded for a display are restored as they are.
+    is_display = simulated.stack.sensor.transfer == "srgb"
+    return sample_of(key, burst, linear_to_display(truth) if is_display else truth)
 
 
 def sample_of(key: SampleKey, burst: Burst, scene: torch.Tensor) -> Sample:

@@ -138,6 +138,8 @@ class Burst:
                     without outliers
     image           [h, w] linear, the result so far; from `unroll` [t, h, w] if it is of several
                     instants, and [..., 3, h, w] if the stack has colour
+    deviation       [h, w] linear, by how much `image` may be off: one standard deviation; None
+                    where no network has said it
     views           what the frames alone show of the instants of `image`
     left_out        why each frame of the stack that takes part in nothing was left out, by number
     selection, alignment, turbulence, merging, unrolled, correction
@@ -163,6 +165,7 @@ class Burst:
     psf: torch.Tensor | None = None
     merged: torch.Tensor | None = None
     image: torch.Tensor | None = None
+    deviation: torch.Tensor | None = None
     views: Views | None = None
     left_out: Mapping[int, str] | None = None
     selection: Selection | None = None

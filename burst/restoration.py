@@ -101,7 +101,7 @@ def restore_stack(
     """
     set_up(execution.threads)
     try:
-        burst, pixels = _Run(pipeline, execution, on_stage, open_store).image(stack)
+        burst, pixels, deviation = _Run(pipeline, execution, on_stage, open_store).image(stack)
     except RuntimeError as error:
         if not is_out_of_gpu_memory(error):
             raise
@@ -112,7 +112,8 @@ def restore_stack(
             ) from error
         LOG.warning("%s The %s goes on, which takes longer.", need, execution.fallback.upper())
     else:
-        return Result(stack, burst, pixels, _with_network(provenance, burst), pipeline.own_files())
+        made = _with_network(provenance, burst)
+        return Result(stack, burst, pixels, made, pipeline.own_files(), deviation)
     # Outside of the handler, which would keep the memory of the failed run.
     there = replace(execution, device=execution.fallback, fallback=None)
     moved = replace(provenance, device=execution.fallback)
@@ -128,15 +129,19 @@ class _Run:
     on_stage: OnStage
     open_store: StoreFactory | None = field(default=None)
 
-    def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None]:
-        """Return the last burst and the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
-        several instants; None if no stage made one.
+    def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None, np.ndarray | None]:
+        """Return the last burst, the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
+        several instants, and the deviation of one image; None of what no stage made.
 
         The burst of a colour mosaic is that of its first green plane.
         """
         if stack.sensor.cfa == "mono":
             burst = self._burst(stack)
-            return burst, None if burst.image is None else _colour_last(burst.image, stack)
+            pixels, deviation = (
+                None if found is None else _colour_last(found, stack)
+                for found in (burst.image, burst.deviation)
+            )
+            return burst, pixels, deviation
         from burst.ops.bayer import PLANE_NAMES, split_planes
 
         planes = dict(zip(PLANE_NAMES, split_planes(stack), strict=True))
@@ -146,11 +151,16 @@ class _Run:
         with _plane(1):
             shown = self._burst(planes["G1"], "G1", screened)
         screened = replace(screened, motion=motion_for_other_planes(shown))
-        images = {"G1": shown.image}
+        images, deviations = {"G1": shown.image}, {"G1": shown.deviation}
         for number, name in enumerate((name for name in planes if name != "G1"), start=2):
             with _plane(number):
-                images[name] = self._burst(planes[name], name, screened).image
-        return shown, _join([images[name] for name in planes], stack.sensor.cfa)
+                plane = self._burst(planes[name], name, screened)
+            images[name], deviations[name] = plane.image, plane.deviation
+        pixels, deviation = (
+            _join([found[name] for name in planes], stack.sensor.cfa)
+            for found in (images, deviations)
+        )
+        return shown, pixels, deviation
 
     def _common_steps(self) -> tuple[Step, ...]:
         """Return the first steps whose result holds for all planes: those with `SHARED = True`."""

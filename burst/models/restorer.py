@@ -73,8 +73,9 @@ class Restorer(nn.Module):
     def forward(
         self, evidence: torch.Tensor, scalars: torch.Tensor, tokens: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the residual [b, channels, h, w]; without tokens nothing is modulated. The scalars
-        are not used here: they act through the tokens, which were made with them."""
+        """Return the residual [b, channels, h, w], and behind it the log deviation where the spec
+        has one. Without tokens nothing is modulated. The scalars are not used here: they act
+        through the tokens, which were made with them."""
         h, w = evidence.shape[-2:]
         margin = (0, -w % self.spec.multiple, 0, -h % self.spec.multiple)
         padded = functional.pad(evidence, margin, mode="replicate")
@@ -88,9 +89,9 @@ class Restorer(nn.Module):
         source: PriorSource | None,
         ensemble: bool = False,
     ) -> torch.Tensor:
-        """Return the residual [b, channels, h, w] with a prior from `source`; None is without a
-        prior. An ensemble is the mean over the 8 rotations and reflections of the image. The prior
-        is computed once, and its grid is rotated and reflected with the image."""
+        """Return what `forward` does, with a prior from `source`; None is without a prior. An
+        ensemble is the mean over the 8 rotations and reflections of the image. The prior is
+        computed once, and its grid is rotated and reflected with the image."""
         tokens = None if source is None else self.prior(evidence, scalars, source)
         # Half a turn keeps the shape, so that four images may be restored together.
         symmetries = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]

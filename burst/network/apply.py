@@ -80,14 +80,18 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
     return source
 
 
-def residual_of(loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool) -> torch.Tensor:
-    """Return what a network adds to the base of its evidence [h, w], encoded."""
+def correct(
+    loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return what a network adds to the base of its evidence [h, w], encoded, and the standard
+    deviation [h, w] of the error that is left; None from a network that does not say it."""
     import torch
 
     with torch.no_grad():
         planes, scalars = evidence.planes[None], evidence.scalars[None]
         source = None if prior == "none" else prior
-        return loaded.model.predict(planes, scalars, source, ensemble)[0, 0]
+        said = loaded.model.predict(planes, scalars, source, ensemble)[0]
+    return said[0], said[-1].exp() if loaded.card.spec.deviation else None
 
 
 def corrected_by(path: Path, loaded: Loaded, prior: Prior, rms: float) -> Correction:

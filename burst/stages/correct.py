@@ -48,7 +48,7 @@ def run(burst: Burst, config: Config) -> Burst:
     import torch
 
     from burst.network import checkpoint
-    from burst.network.apply import corrected_by, load_once, noted, residual_of, source_of
+    from burst.network.apply import correct, corrected_by, load_once, noted, source_of
     from burst.network.inputs_rolling import level_of, prepare_shutter, restore_shutter
 
     image, views = given(burst.image), given(burst.views)
@@ -62,7 +62,7 @@ def run(burst: Burst, config: Config) -> Burst:
     # One after another, to save memory: a recording has many instants of three colours each.
     found = prepare_shutter(burst, loaded.card.preparation)
     for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
-        residual = where * residual_of(loaded, evidence, source, config.ensemble)
+        residual = where * correct(loaded, evidence, source, config.ensemble)[0]
         corrected.append(restore_shutter(evidence.base + residual, evidence, burst.stack.sensor))
         square += float(residual.square().mean())
     level = level_of(burst)

@@ -21,6 +21,7 @@ NEEDS = (
     "alignment", "turbulence", "merging",
 )  # fmt: skip
 GIVES = ("image", "correction")
+MAY_GIVE = ("deviation",)  # where the network says it
 
 # Deviations of the merged image's noise. Networks change it by up to 2.3 of them in simulated
 # stacks of their levels, by 0.1 to 5 in others that they improve, by 3.5 to 30 in those that they
@@ -69,14 +70,14 @@ def run(burst: Burst, config: Config) -> Burst:
 
     from burst.network import checkpoint
     from burst.network.apply import (
+        correct,
         corrected_by,
         familiarity,
         load_once,
         noted,
-        residual_of,
         source_of,
     )  # fmt: skip
-    from burst.network.inputs import prepare, restore
+    from burst.network.inputs import prepare, restore, slope
 
     level, image = given(burst.level), given(burst.image)
     if config.checkpoint == checkpoint.AUTO:
@@ -87,10 +88,11 @@ def run(burst: Burst, config: Config) -> Burst:
     source = source_of(path, loaded, ("turbulence",), config.prior)
     evidence = prepare(burst, loaded.card.preparation)
     share, reason = familiarity(loaded.card, level, evidence.scalars.tolist())
-    residual = torch.zeros_like(image)
+    residual, deviation = torch.zeros_like(image), None
+    if share > 0 or loaded.card.spec.deviation:
+        whole, deviation = correct(loaded, evidence, source, config.ensemble)
+        residual = whole if share == 1 else share * whole
     if share > 0:
-        residual = residual_of(loaded, evidence, source, config.ensemble)
-        residual = residual if share == 1 else share * residual
         image = restore(evidence.base + residual, evidence)
         against = _unexplained(burst, image)
         if against > MOST_UNEXPLAINED:
@@ -98,10 +100,14 @@ def run(burst: Burst, config: Config) -> Burst:
             share, residual = share * part, part * residual
             image = restore(evidence.base + residual, evidence)
             reason = reason or _too_far(loaded.card.name, against)
+    if deviation is not None:
+        # What is not corrected of an error remains.
+        left = torch.hypot(deviation, whole - residual)
+        deviation = left / slope(image, evidence.scale)
     correction = corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
     warning = f"{reason} {share:.0%} of its correction is used." if reason else None
     report = noted(burst.report, loaded, correction, warning).note(correction_share=share)
-    return replace(burst, image=image, correction=correction, report=report)
+    return replace(burst, image=image, deviation=deviation, correction=correction, report=report)
 
 
 def _too_far(name: str, against: float) -> str:

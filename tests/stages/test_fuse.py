@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from jsonschema import validate
-from networks import WIDE, lively, tiny_card, write_checkpoint
+from networks import PREPARATION, TINY, WIDE, lively, tiny_card, write_checkpoint
 from simulated import after, stack_of
 
 from burst.__main__ import main
 from burst.files.digest import file_digest
 from burst.models.restorer import Restorer
-from burst.network.apply import familiarity
+from burst.network.apply import correct, familiarity, load_once
 from burst.network.card import LevelRange
 from burst.network.checkpoint import CheckpointError, save
 from burst.network.inputs import prepare, restore
@@ -244,3 +244,29 @@ def test_a_correction_that_the_frames_speak_against_is_scaled_back(folder):
     numbers = run().report.numbers("fuse")
     assert numbers["correction_share"] < 1
     assert "times the noise where the frames show it" in run().report.warnings[-1]
+
+
+def test_a_network_that_says_a_deviation_gives_one_in_linear_light(folder, monkeypatch):
+    monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)  # all of the correction is used
+    write_checkpoint(folder, spec=replace(TINY, deviation=True))
+    result = run()
+    assert result.deviation.shape == result.image.shape
+    assert bool((result.deviation > 0).all())
+    evidence = prepare(after("deconvolve"), PREPARATION)
+    whole, said = correct(
+        load_once(folder / "tiny.safetensors", result.image.device), evidence, "encoder", True
+    )
+    higher = restore(evidence.base + whole + 1e-3 * said, evidence)
+    moved = (higher - result.image) / 1e-3
+    torch.testing.assert_close(moved, result.deviation, rtol=0.05, atol=1e-3)
+
+
+def test_a_correction_that_is_taken_back_is_counted_as_doubt(folder, monkeypatch):
+    monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)
+    write_checkpoint(folder, spec=replace(TINY, deviation=True))
+    sure = run()
+    far = LevelRange((0.9, 1.0), (90.0, 100.0))
+    write_checkpoint(folder, spec=replace(TINY, deviation=True), level=far)
+    doubted = run()
+    assert torch.equal(doubted.image, after("deconvolve").image)
+    assert bool((doubted.deviation >= sure.deviation * 0.99).all())

@@ -68,6 +68,8 @@ class Turbulence:
     source                where the PSF comes from
     half_height           cycles per pixel at which the PSF's transfer function falls to half
     half_height_believed  that of the blur as measured; None where the PSF was told
+    kernel                [k, k] the PSF of a frame whose rows do not move, which all planes of a
+                          mosaic share
     """
 
     d_over_r0: float
@@ -75,6 +77,7 @@ class Turbulence:
     source: Literal["motion", "witnesses", "none", "settings"] = "settings"
     half_height: float | None = None
     half_height_believed: float | None = None
+    kernel: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""Estimate the PSF of the aligned frames from how they move, how they vary, and how their mean's
-power falls with frequency."""
+"""Estimate the PSF of the aligned frames from how they move, how they vary, how their mean's power
+falls with frequency, and how sharp its edges are."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.blur import psf as ops
     from burst.ops.blur.strength import measure_strength, strongest_plausible
 
+    if burst.turbulence is not None and burst.turbulence.kernel is not None:
+        return _as_in_other_plane(burst, burst.turbulence)
     flow, weights = given(burst.flow), given(burst.weights)
     noise, merged = given(burst.noise), given(burst.merged)
     sampling = min(burst.stack.sensor.sampling, COARSEST)
@@ -73,10 +75,28 @@ def run(burst: Burst, config: Config) -> Burst:
     )
     for warning in [] if estimate is None else _warnings(found, bound, estimate):
         report = report.warn(warning)
-    turbulence = Turbulence(strength, found.d_over_r0)
+    turbulence = Turbulence(strength, found.d_over_r0, kernel=still.to(merged))
     if estimate is not None:
         turbulence = replace(turbulence, **_width(estimate, still))
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
+
+
+def _as_in_other_plane(burst: Burst, turbulence: Turbulence) -> Burst:
+    """Return the burst of a mosaic's plane with the PSF that was found in another plane: optics and
+    air are the same, and PSFs that differ would give edges coloured fringes."""
+    from burst.ops.blur.psf import equivalent_sigma, smear
+
+    kernel = given(turbulence.kernel)
+    psf = smear(kernel, _motion(burst).to(kernel)).to(given(burst.merged))
+    report = burst.report.note(
+        d_over_r0=turbulence.d_over_r0,
+        d_over_r0_of_motion=turbulence.d_over_r0_of_motion,
+        psf_sigma=equivalent_sigma(psf.mean(0)),
+        source=turbulence.source,
+        half_height=turbulence.half_height,
+        half_height_believed=turbulence.half_height_believed,
+    )
+    return replace(burst, psf=psf, turbulence=replace(turbulence), report=report)
 
 
 @dataclass(frozen=True)
@@ -102,8 +122,10 @@ class BlurEstimate:
 
 def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstimate:
     """Return the blur by all witnesses, given the D/r0 of the motion and its PSF [k, k]."""
+    from burst.ops.alignment.merge import effective_frames
     from burst.ops.blur import weigh, witnesses
     from burst.ops.blur.candidates import candidates
+    from burst.ops.blur.edges import measure_edges
     from burst.ops.warp import compose
 
     linear, noise = given(burst.linear), given(burst.noise)
@@ -112,12 +134,15 @@ def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstima
     displacement = compose(flow, burst.row_motion)[used]
     valid = None if burst.valid is None else burst.valid[used]
     seen = witnesses.moments(linear[used], displacement, valid, noise)
+    merged = given(burst.merged)
+    noise_std = noise.std(float(merged.mean())) / effective_frames(weights) ** 0.5
     sampling = min(burst.stack.sensor.sampling, COARSEST)
     blurs = candidates(sampling)
     likelihoods = {
         "motion": witnesses.of_motion(d_over_r0, sampling, blurs),
         "variation": witnesses.of_variation(seen, blurs),
         "spectrum": witnesses.of_spectrum(seen, blurs),
+        "edges": witnesses.of_edges(measure_edges(merged, noise_std), blurs),
     }
     known = {name: one for name, one in likelihoods.items() if one is not None}
     calm = witnesses.is_calm(d_over_r0, sampling, likelihoods["variation"], blurs)

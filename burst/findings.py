@@ -5,7 +5,7 @@ Axes as in `burst.records`: n frames of the stack, t instants, h rows, w columns
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from burst.settings import checked
@@ -77,7 +77,7 @@ class Turbulence:
     source: Literal["motion", "witnesses", "none", "settings"] = "settings"
     half_height: float | None = None
     half_height_believed: float | None = None
-    kernel: torch.Tensor | None = None
+    kernel: torch.Tensor | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ GIVES = ("image", "correction")
 # stacks of their levels, by 0.1 to 5 in others that they improve, by 3.5 to 30 in those that they
 # spoil.
 MOST_UNEXPLAINED = 4.0
+MOSTLY = 0.75  # share of a correction from which on nobody need be told of the rest
 
 
 def _names_a_network(checkpoint: str) -> str:
@@ -99,7 +100,9 @@ def run(burst: Burst, config: Config) -> Burst:
             image = restore(evidence.base + residual, evidence)
             reason = reason or _too_far(loaded.card.name, against)
     correction = corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
-    warning = f"{reason} {share:.0%} of its correction is used." if reason else None
+    warning = (
+        f"{reason} {share:.0%} of its correction is used." if reason and share < MOSTLY else None
+    )
     report = noted(burst.report, loaded, correction, warning).note(correction_share=share)
     return replace(burst, image=image, correction=correction, report=report)
 

@@ -55,7 +55,8 @@ FEWEST_BANDS = 5
 # those that are taken look sharper.
 OWN_WIDTH, SHARPER_ERROR, SOFTER_ERROR = 0.02, 0.08, 0.1
 CROWDED, ALONE_UP_TO = 0.4, 3.2  # share of the log width that is lost beyond so many px
-EDGE_ERROR, EDGE_TAIL = 0.4, 6.0  # of a single edge; degrees of freedom of Student's t
+EDGE_ERROR = 0.4  # of a single edge
+SHARPER_TAIL, SOFTER_TAIL = 6.0, 3.0  # degrees of freedom of Student's t: some scenes are soft
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,9 @@ def of_edges(found: Edges | None, blurs: Candidates) -> np.ndarray | None:
     expected = expected - CROWDED * (expected - math.log(ALONE_UP_TO)).clip(0)
     off = math.log(found.width) - expected
     scene = np.where(off < 0, SHARPER_ERROR, SOFTER_ERROR)
+    tail = np.where(off < 0, SHARPER_TAIL, SOFTER_TAIL)
     error = np.hypot(scene, EDGE_ERROR / math.sqrt(found.count))
-    return np.asarray(-0.5 * (EDGE_TAIL + 1) * np.log1p((off / error) ** 2 / EDGE_TAIL))
+    return np.asarray(-0.5 * (tail + 1) * np.log1p((off / error) ** 2 / tail))
 
 
 def _middle(displacement: torch.Tensor) -> torch.Tensor:

@@ -70,6 +70,7 @@ class Turbulence:
     half_height_believed  that of the blur as measured; None where the PSF was told
     kernel                [k, k] the PSF of a frame whose rows do not move, which all planes of a
                           mosaic share
+    power                 to which the PSF's transfer function is raised, where it was too wide
     """
 
     d_over_r0: float
@@ -78,6 +79,7 @@ class Turbulence:
     half_height: float | None = None
     half_height_believed: float | None = None
     kernel: torch.Tensor | None = field(default=None, compare=False)
+    power: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def run(burst: Burst, config: Config) -> Burst:
     )
     for warning in [] if estimate is None else _warnings(found, bound, estimate, half_of(still)):
         report = report.warn(warning)
-    turbulence = Turbulence(strength, found.d_over_r0, kernel=still.to(merged))
+    turbulence = Turbulence(strength, found.d_over_r0, kernel=still)
     if estimate is not None:
         turbulence = replace(turbulence, **_width(estimate, still))
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
@@ -88,10 +88,10 @@ def run(burst: Burst, config: Config) -> Burst:
 def _as_in_other_plane(burst: Burst, turbulence: Turbulence) -> Burst:
     """Return the burst of a mosaic's plane with the PSF that was found in another plane: optics and
     air are the same, and PSFs that differ would give edges coloured fringes."""
-    from burst.ops.blur.psf import equivalent_sigma, smear
+    from burst.ops.blur.psf import equivalent_sigma, smear, soften
 
-    kernel = given(turbulence.kernel)
-    psf = smear(kernel, _motion(burst).to(kernel)).to(given(burst.merged))
+    psf = smear(given(turbulence.kernel), _motion(burst)).to(given(burst.merged))
+    psf = soften(psf, turbulence.power) if turbulence.power < 1 else psf
     report = burst.report.note(
         d_over_r0=turbulence.d_over_r0,
         d_over_r0_of_motion=turbulence.d_over_r0_of_motion,

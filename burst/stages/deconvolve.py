@@ -73,9 +73,9 @@ def run(burst: Burst, config: Config) -> Burst:
         image = deconvolve(merged, softened, variance, config.strength, config.iterations)
     if power < 1:
         psf = soften(psf, power)
-        if turbulence is not None and turbulence.kernel is not None:
-            kernel = soften(turbulence.kernel, power)
-            turbulence = replace(turbulence, kernel=kernel, half_height=half_of(kernel))
+        if turbulence is not None:
+            softer, half = turbulence.power * power, half_of(soften(mean_psf, power))
+            turbulence = replace(turbulence, power=softer, half_height=half)
         report = report.warn(_too_wide(power))
     merging = Merging(variance**0.5, effective_frames(weights))
     report = report.note(

@@ -22,9 +22,6 @@ MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket ar
 SAME_NOISE = 0.02  # relative difference of standard deviations that changes no defect
 MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
 
-# Share of values left after gains are divided out: a coded target in noise kept .28 and lost 4 dB.
-LEAST_UNSATURATED = 0.5
-
 
 @checked
 @dataclass(frozen=True)
@@ -82,10 +79,7 @@ def run(burst: Burst, config: Config) -> Burst:
             valid = valid.expand(linear.shape)
     if burst.gain is not None and differ(burst.gain):
         so_far = replace(burst, linear=linear, valid=valid)
-        divided = _without_gain(so_far, burst.gain, good)
-        # Gains of frames that are mostly saturated are those of noise.
-        if divided[1] is None or float(divided[1].float().mean()) > LEAST_UNSATURATED:
-            linear, valid, model = divided
+        linear, valid, model = _without_gain(so_far, burst.gain, good)
     row_noise = 0.0
     if config.row_noise and len(linear) > 1:
         offsets = _row_offsets(linear, model, valid, burst.kept)

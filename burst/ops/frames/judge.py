@@ -115,7 +115,8 @@ def _log_gains(views: SmallViews, linked: Pairs, main: torch.Tensor) -> tuple[to
     members = main.nonzero()[:, 0]
     place = torch.full((len(main),), -1, device=main.device)
     place[members] = torch.arange(len(members), device=main.device)
-    ratio, deviation = brightness_ratios(views.light, views.known, views.light, linked)
+    unsaturated = views.unsaturated
+    ratio, deviation = brightness_ratios(unsaturated, unsaturated, linked)
     inside = replace(linked, first=place[linked.first], second=place[linked.second])
     log_gain = torch.zeros(len(main), dtype=torch.float64)
     log_gain[members.cpu()], error = solve_gains(ratio, deviation, inside, len(members))

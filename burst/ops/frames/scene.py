@@ -42,6 +42,11 @@ class SmallViews:
     known: torch.Tensor
     clipped: torch.Tensor
 
+    @property
+    def unsaturated(self) -> torch.Tensor:
+        """Views [n, y, x], NaN where a pixel is saturated."""
+        return torch.where(self.known, self.light, torch.nan)
+
     def of(self, chosen: Sequence[int]) -> SmallViews:
         """Return the views of some frames."""
         which = list(chosen)
@@ -203,7 +208,7 @@ def _gain_against(view: SmallViews, reference: torch.Tensor, known: float) -> fl
     """Return the gain of one view against its reference; `known` if it hardly differs."""
     still = torch.zeros(1, dtype=torch.long, device=reference.device)
     pair = Pairs(still, still, reference.new_ones(1), still[:, None].expand(1, 2))
-    ratio, error = brightness_ratios(view.light, view.known, reference[None], pair)
+    ratio, error = brightness_ratios(view.unsaturated, reference[None], pair)
     off = torch.stack([ratio[0] - math.log(known), torch.zeros_like(ratio[0])])
     return math.exp(float(ratio)) if gains_are_significant(off, float(error)) else known
 

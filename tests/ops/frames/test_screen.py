@@ -171,6 +171,16 @@ def test_gains_are_measured(name):
     assert float((error - error.median()).abs().max()) < 0.02
 
 
+def test_values_that_noise_saturates_change_no_gain():
+    # A bright chart: in strong noise most pixels of a view hold a saturated value.
+    bright = np.random.default_rng(0).random((16, 16)) < 0.8
+    scene = np.kron(np.where(bright, 0.9, 0.05), np.ones((8, 8)))
+    noise = np.random.default_rng(1).normal(0, 0.15, (60, 128, 128))
+    frames = np.rint(256 + 3839 * (scene + noise)).clip(0, 4095).astype(np.uint16)
+    assert (frames == 4095).mean() > 0.1
+    assert nothing_is_wrong(judged(frames), 60)
+
+
 def test_a_bracket_is_as_bright_as_its_longest_good_exposure():
     frames = frames_of("low")
     gain = np.where(np.arange(20) % 2, 0.5, 1.0)[:, None, None]

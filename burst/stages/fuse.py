@@ -100,9 +100,9 @@ def run(burst: Burst, config: Config) -> Burst:
             image = restore(evidence.base + residual, evidence)
             reason = reason or _too_far(loaded.card.name, against)
     correction = corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
-    warning = (
-        f"{reason} {share:.0%} of its correction is used." if reason and share < MOSTLY else None
-    )
+    # Where no blur is undone, as in a camera's burst, there is nothing to correct.
+    missed = share < MOSTLY and given(burst.turbulence).source != "none"
+    warning = f"{reason} {share:.0%} of its correction is used." if reason and missed else None
     report = noted(burst.report, loaded, correction, warning).note(correction_share=share)
     return replace(burst, image=image, correction=correction, report=report)
 

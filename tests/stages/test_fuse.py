@@ -248,6 +248,16 @@ def test_a_warning_stands_where_much_of_a_correction_is_not_used(
     assert len(told) == warned
 
 
+def test_nothing_is_missed_where_no_blur_is_undone(folder, monkeypatch):
+    write_checkpoint(folder)
+    monkeypatch.setattr("burst.network.apply.familiarity", lambda *_: (0.0, "It is strange."))
+    burst = after("deconvolve")
+    still = replace(burst, turbulence=replace(burst.turbulence, source="none"))
+    for air, warned in ((burst, True), (still, False)):
+        found = run_step(Step("fuse", fuse, fuse.Config()), air).report.warnings
+        assert any("It is strange." in text for text in found) == warned
+
+
 def test_a_correction_that_the_frames_speak_against_is_scaled_back(folder):
     card = tiny_card("wild")
     model = lively()

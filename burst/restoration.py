@@ -150,7 +150,9 @@ class _Run:
             screened = self._burst(planes["G1"], "G1", pipeline=common)
         with _plane(1):
             shown = self._burst(planes["G1"], "G1", screened)
-        screened = replace(screened, motion=motion_for_other_planes(shown))
+        screened = replace(
+            screened, motion=motion_for_other_planes(shown), turbulence=shown.turbulence
+        )
         images, deviations = {"G1": shown.image}, {"G1": shown.deviation}
         for number, name in enumerate((name for name in planes if name != "G1"), start=2):
             with _plane(number):
@@ -175,7 +177,7 @@ class _Run:
         screened: Burst | None = None,
         pipeline: Pipeline | None = None,
     ) -> Burst:
-        """Run a pipeline on a stack, or on a plane whose common steps and motion are those of
+        """Run a pipeline on a stack, or on a plane whose common steps, motion and blur are those of
         `screened`."""
         pipeline = pipeline or self.pipeline
         kept = self.open_store(plane, pipeline, stack) if self.open_store else None
@@ -199,6 +201,8 @@ class _Run:
                 finish(step, burst)
         if screened is not None and burst.alignment is None:
             burst = replace(burst, motion=screened.motion)
+        if screened is not None and burst.turbulence is None:
+            burst = replace(burst, turbulence=screened.turbulence)
         before = burst
         rest = replace(pipeline, steps=pipeline.steps[done:])
         # Every stage starts from the same seed, so that resuming gives the same bytes.

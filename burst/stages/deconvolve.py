@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image", "merging")
 
-MAY_GIVE = ("psf",)  # a softer one, where the one that was estimated is too wide
+MAY_GIVE = ("psf", "turbulence")  # a softer PSF, where the one that was estimated is too wide
 
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 # Share of an image that may lie below black or above white. On 85 simulated stacks a right PSF
@@ -49,6 +49,7 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.blur.deconvolve import deconvolve
     from burst.ops.blur.psf import soften
     from burst.ops.blur.restraint import outside
+    from burst.ops.blur.weigh import half_of
     from burst.ops.noise import lowest_linear, undo_clipping
     from burst.ops.warp import compose
 
@@ -62,7 +63,8 @@ def run(burst: Burst, config: Config) -> Burst:
     variance = max(mean.variance, float((doubt * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
     image = deconvolve(merged, mean_psf, variance, config.strength, config.iterations)
-    report, power, most = burst.report, 1.0, _most_outside(burst.turbulence)
+    turbulence = burst.turbulence
+    report, power, most = burst.report, 1.0, _most_outside(turbulence)
     for softer in SOFTER:
         if outside(image, merged, variance**0.5) <= most:
             break
@@ -71,6 +73,9 @@ def run(burst: Burst, config: Config) -> Burst:
         image = deconvolve(merged, softened, variance, config.strength, config.iterations)
     if power < 1:
         psf = soften(psf, power)
+        if turbulence is not None:
+            softer, half = turbulence.power * power, half_of(soften(mean_psf, power))
+            turbulence = replace(turbulence, power=softer, half_height=half)
         report = report.warn(_too_wide(power))
     merging = Merging(variance**0.5, effective_frames(weights))
     report = report.note(
@@ -81,7 +86,8 @@ def run(burst: Burst, config: Config) -> Burst:
         regularisation=config.strength,
         psf_power=power,
     )
-    return replace(burst, psf=psf, merged=merged, image=image, merging=merging, report=report)
+    burst = replace(burst, psf=psf, turbulence=turbulence, report=report)
+    return replace(burst, merged=merged, image=image, merging=merging)
 
 
 def _most_outside(turbulence: Turbulence | None) -> float:

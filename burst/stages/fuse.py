@@ -27,6 +27,7 @@ MAY_GIVE = ("deviation",)  # where the network says it
 # stacks of their levels, by 0.1 to 5 in others that they improve, by 3.5 to 30 in those that they
 # spoil.
 MOST_UNEXPLAINED = 4.0
+MOSTLY = 0.75  # share of a correction from which on nobody need be told of the rest
 
 
 def _names_a_network(checkpoint: str) -> str:
@@ -105,7 +106,9 @@ def run(burst: Burst, config: Config) -> Burst:
         left = torch.hypot(deviation, whole - residual)
         deviation = left / slope(image, evidence.scale)
     correction = corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
-    warning = f"{reason} {share:.0%} of its correction is used." if reason else None
+    # Where no blur is undone, as in a camera's burst, there is nothing to correct.
+    missed = share < MOSTLY and given(burst.turbulence).source != "none"
+    warning = f"{reason} {share:.0%} of its correction is used." if reason and missed else None
     report = noted(burst.report, loaded, correction, warning).note(correction_share=share)
     return replace(burst, image=image, deviation=deviation, correction=correction, report=report)
 

@@ -223,7 +223,8 @@ def test_what_a_network_was_not_trained_on_is_not_corrected(folder):
     ("name", "value", "share"),
     [
         ("psf_sigma", -3.2, 0), ("psf_sigma", -1.9, 1), ("psf_sigma", 2.4, 1), ("shot", 4, 0),
-        ("shot", -4, 1), ("shot", -5, 0.5), ("misfit", 4, 0), ("strength", -3.2, 0.5),
+        ("shot", -4, 1), ("shot", -5, 0.5), ("misfit", 4, 0), ("misfit", 3.8, 1),
+        ("misfit", -3.2, 0.5), ("strength", -3.2, 0.5),
         ("row_motion", -4, 1), ("noise", 2.9, 1),
     ],
 )  # fmt: skip
@@ -232,6 +233,29 @@ def test_every_scalar_has_to_be_like_those_in_training(name, value, share):
     found, reason = familiarity(card, Level(0.01, 1.0), [value])
     assert found == pytest.approx(share)
     assert (reason is None) == (share == 1)
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.9, 0), (0.5, 1)])
+def test_a_warning_stands_where_much_of_a_correction_is_not_used(
+    folder, monkeypatch, share, warned
+):
+    write_checkpoint(folder)
+    found = "burst.network.apply.familiarity"
+    monkeypatch.setattr(found, lambda *_: (share, "It is strange."))
+    result = run()
+    assert result.report.numbers("fuse")["correction_share"] == share
+    told = [text for text in result.report.warnings if "It is strange." in text]
+    assert len(told) == warned
+
+
+def test_nothing_is_missed_where_no_blur_is_undone(folder, monkeypatch):
+    write_checkpoint(folder)
+    monkeypatch.setattr("burst.network.apply.familiarity", lambda *_: (0.0, "It is strange."))
+    burst = after("deconvolve")
+    still = replace(burst, turbulence=replace(burst.turbulence, source="none"))
+    for air, warned in ((burst, True), (still, False)):
+        found = run_step(Step("fuse", fuse, fuse.Config()), air).report.warnings
+        assert any("It is strange." in text for text in found) == warned
 
 
 def test_a_correction_that_the_frames_speak_against_is_scaled_back(folder):

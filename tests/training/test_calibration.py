@@ -55,7 +55,11 @@ def test_the_image_stays_and_intervals_hold_what_they_claim(make_order, held_out
         f"backbone.deviation.{i}.{what}" for i in (0, 2) for what in ("weight", "bias")
     }
     loaded = load(after)
-    assert loaded.card.spec.deviation
+    card, old = loaded.card, load(before).card
+    assert card.spec.deviation
+    # The image is the parent's, and so is all that decides where and how it is used.
+    assert (card.level, card.priors, card.scores) == (old.level, old.priors, old.scores)
+    assert card.training["deviation"]["steps"] == 30
     assert any("deviations are multiplied by" in line for line in said)
     with torch.no_grad():
         shares = shares_inside(loaded.model, held_out)

@@ -145,10 +145,13 @@ class Burst:
                     see `burst.findings`
 
     `device` is where the stage that makes tensors of the stack puts them; all others follow.
+    `memory` is the limit in bytes of what is made of the frames at once: tensors of all frames are
+    then read block by block (`ops.blocks`), and so is what is computed of them. None: all at once.
     """
 
     stack: Stack
     device: str = "cpu"
+    memory: int | None = None
     kept: torch.Tensor | None = None
     gain: torch.Tensor | None = None
     linear: torch.Tensor | None = None
@@ -174,4 +177,4 @@ class Burst:
     report: Report = field(default_factory=Report)
 
 
-FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "report"))
+FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "memory", "report"))

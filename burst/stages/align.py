@@ -220,7 +220,7 @@ def _coarse(
 
     linear, noise = given(burst.linear), given(burst.noise)
     if grid is not None and grid.motion is not None:
-        start = cells_of_motion(rest, grid.size)
+        start = cells_of_motion(rest, grid.size, linear)
         return ops.register(linear, noise, start, ops.COARSE, grid=grid)[0]
     if config.reference == "mean":
         start = cells_of(linear, shifts - shifts.mean(0))

@@ -48,7 +48,9 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.frames.screen import screen
 
     stack = burst.stack
-    verdict = screen(stack.frames, stack.sensor, config.strictness, burst.device, stack.measured)
+    verdict = screen(
+        stack.frames, stack.sensor, config.strictness, burst.device, stack.measured, burst.memory
+    )
     if not config.frames:
         kept = torch.arange(stack.count, device=verdict.kept.device)
         gain = torch.ones(stack.count, device=kept.device)

@@ -92,7 +92,7 @@ def _relative_brightness(burst: Burst) -> torch.Tensor:
 
     linear = given(burst.linear)
     if burst.gain is not None:
-        return torch.ones_like(linear[:, 0, 0])
+        return linear.new_ones(len(linear))
     light = linear.mean((1, 2)).clamp(min=1e-3)
     return light / light.median()
 

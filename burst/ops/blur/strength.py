@@ -8,6 +8,7 @@ read at the same time, so that shaking of the camera drops out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,7 @@ from torch.nn import functional
 from burst.ops.alignment.motion import without_motion
 from burst.ops.alignment.registration import gradient
 from burst.ops.alignment.turns import turns_are_of_air, without_turns
+from burst.ops.blocks import BlockTensor, kept_beside, mapped
 from burst.ops.blur.psf import mean_otf, radial_mean
 from burst.ops.turbulence.air import mode_correlation, tilt_std
 from burst.ops.turbulence.zernike import TILT_X, TILT_Y
@@ -79,18 +81,29 @@ def structure_function(
     The flow [n, 2, h, w] is looked at on every `step`-th pixel, with `confidence` [h, w] as weight;
     what is common to all frames is taken out.
     """
-    cells = functional.avg_pool2d(flow, step)
+    cells = kept_beside(mapped(lambda part: functional.avg_pool2d(part, step), flow))
     cells = cells - cells.mean(0, keepdim=True)
     trust = functional.avg_pool2d(confidence[None, None], step)[0, 0]
     width = cells.shape[-1]
     first = max(1, int(NEAREST // step))
     lags = range(first, max(first + 2, width * 2 // 3), max(1, width // 32))
     values = []
-    for lag in lags:
+    for lag, square in zip(lags, _mean_squares(cells, lags), strict=True):
         weight = trust[:, lag:] * trust[:, :-lag]
-        square = (cells[..., lag:] - cells[..., :-lag]).square().mean(0)
         values.append(((square * weight).sum((1, 2)) / weight.sum().clamp(min=1e-12)).cpu().numpy())
     return np.array([lag * float(step) for lag in lags]), np.array(values)
+
+
+def _mean_squares(cells: torch.Tensor, lags: Sequence[int]) -> Iterator[torch.Tensor]:
+    """Yield the mean square difference [2, y, x] of cells [n, 2, y, x] over each lag [m]."""
+    if not isinstance(cells, BlockTensor):
+        yield from ((cells[..., lag:] - cells[..., :-lag]).square().mean(0) for lag in lags)
+        return
+    totals = [0.0 * (cells[0][..., lag:]) for lag in lags]
+    for part in cells.split(cells.step):
+        for total, lag in zip(totals, lags, strict=True):
+            total += (part[..., lag:] - part[..., :-lag]).square().sum(0)
+    yield from (total / len(cells) for total in totals)
 
 
 def fit_strength(

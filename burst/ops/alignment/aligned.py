@@ -1,0 +1,121 @@
+"""Frames as they are aligned, gone through block by block, and their mean.
+
+Where frames fit into memory their samples are kept; else each pass resamples them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from burst.ops.blocks import BlockTensor
+from burst.ops.chunks import frames_at_once
+from burst.ops.samples import mean_of_samples
+
+Samples = tuple[torch.Tensor, torch.Tensor | None]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Aligned frames: `sampled` gives those of a slice, and which of their samples count (None
+    where all do); `kept` are all of them, or None where they do not fit into memory."""
+
+    count: int
+    step: int
+    sampled: Callable[[slice], Samples]
+    kept: Samples | None
+
+    def __iter__(self) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor | None]]:
+        """Yield the slice of a few frames, their samples [k, h, w] and which of them count."""
+        for first in range(0, self.count, self.step):
+            chunk = slice(first, min(first + self.step, self.count))
+            yield (chunk, *self.sampled(chunk))
+
+
+def align_all(frames: torch.Tensor, sampled: Callable[[slice], Samples]) -> Aligned:
+    """Return frames [n, h, w] as `sampled` aligns those of a slice: in memory, or later if they are
+    read block by block."""
+    step = frames_at_once(frames)
+    if isinstance(frames, BlockTensor):
+        return Aligned(len(frames), step, sampled, None)
+    values, counts = None, None
+    for first in range(0, len(frames), step):
+        chunk = slice(first, first + step)
+        part, shown = sampled(chunk)
+        if values is None:
+            values = part.new_empty((len(frames), *part.shape[1:]))
+            counts = None if shown is None else torch.empty_like(values)
+        values[chunk] = part
+        if counts is not None and shown is not None:
+            counts[chunk] = shown
+    assert values is not None
+
+    def of(chunk: slice) -> Samples:
+        return values[chunk], None if counts is None else counts[chunk]
+
+    return Aligned(len(frames), step, of, (values, counts))
+
+
+def mean_and_spread(
+    aligned: Aligned, weights: torch.Tensor | None = None, about: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Return the mean [h, w] of aligned frames with weights [n], their mean square difference from
+    it [h, w] (unweighted), and how many samples count [h, w], None where all do. `about` [h, w]
+    takes the place of the mean where it is given."""
+    if aligned.kept is None:
+        return _in_one_pass(aligned, weights, about)
+    values, counts = aligned.kept
+    mean = mean_of_samples(values, counts, weights) if about is None else about
+    spread, seen = torch.zeros_like(mean), None if counts is None else counts.sum(0)
+    for _, part, shown in aligned:
+        square = (part - mean).square()
+        spread += (square if shown is None else square * shown).sum(0)
+    return mean, spread, seen
+
+
+def _in_one_pass(
+    aligned: Aligned, weights: torch.Tensor | None, about: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Do the same in one pass: sums are of differences from a first guess, so that no large numbers
+    are subtracted from each other."""
+    sums: list[torch.Tensor] = []
+    guess, shown = about, None
+    for chunk, part, shown in aligned:
+        guess = part.mean(0) if guess is None else guess
+        share = part.new_ones(len(part)) if weights is None else weights[chunk]
+        found = _sums(part - guess, share, shown)
+        sums = found if not sums else [a.add_(b) for a, b in zip(sums, found, strict=True)]
+    assert guess is not None
+    plain, everything, weighted, light, first, second, seen = sums
+    mean = guess + torch.where(light > 0, weighted / light.clamp(min=1e-12), plain / everything)
+    mean = mean if about is None else about
+    # The mean square about the mean, of that about the guess.
+    off = mean - guess
+    spread = (second - 2 * off * first + seen * off.square()).clamp(min=0)
+    return mean, spread, None if shown is None else seen
+
+
+def _sums(
+    off: torch.Tensor, share: torch.Tensor, shown: torch.Tensor | None
+) -> list[torch.Tensor]:
+    """Return sums over differences [k, h, w] with shares [k] of which `shown` [k, h, w] count: the
+    weighted of all, their weight, the same of those that count; of these the plain sum, that of
+    squares, and their number."""
+    plain, everything = torch.einsum("k,khw->hw", share, off), share.sum()
+    if shown is None:
+        first = off.sum(0)
+        number = torch.full_like(first, len(off))
+        return [plain, everything, plain.clone(), everything.expand_as(first).clone(), first,
+                off.square().sum(0), number]  # fmt: skip
+    counted = shown * off
+    return [
+        plain,
+        everything,
+        torch.einsum("k,khw->hw", share, counted),
+        torch.einsum("k,khw->hw", share, shown),
+        counted.sum(0),
+        (counted * off).sum(0),
+        shown.sum(0),
+    ]

@@ -7,11 +7,13 @@ file of many frames forgets them as it goes, so that a process never seems to ho
 from __future__ import annotations
 
 import mmap
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
 
 FORGET_EVERY = 64_000_000  # bytes
+MOST_IN_MEMORY = 500_000_000  # bytes of frames; more of them go to a scratch file
 
 
 def forget(array: np.ndarray) -> None:
@@ -40,3 +42,18 @@ def each_frame(frames: np.ndarray) -> Iterator[np.ndarray]:
             read = 0
             forget(frames)
     forget(frames)
+
+
+def room_for_frames(shape: tuple[int, ...], dtype: type = np.uint16) -> np.ndarray:
+    """Return an array to be filled with frames: in memory, or mapped from a scratch file if it is
+    large. The file has no name, and goes with the array."""
+    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= MOST_IN_MEMORY:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile(prefix="burst-") as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def forget_now_and_then(frames: np.ndarray, number: int) -> None:
+    """Forget the frames of [n, ...] that are filled up to a number, at intervals."""
+    if number % max(1, FORGET_EVERY // max(frames[0].nbytes, 1)) == 0:
+        forget(frames)

@@ -48,7 +48,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Stack:
-    """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be).
+    """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be; many frames
+    of 8 bits that are mapped stay uint8).
 
     `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top; where none is
     passed, all are read top to bottom. `colour` [n, h, w, 3] (red first) is what `frames` are the
@@ -70,7 +71,7 @@ class Stack:
         if not isinstance(self.frames, np.ndarray):
             raise self._error("a NumPy array of frames", f"a {type(self.frames).__name__}")
         shape, fewest = self.frames.shape, self.sensor.fewest_frames
-        if self.frames.ndim != 3 or self.frames.dtype != np.uint16:
+        if self.frames.ndim != 3 or self.frames.dtype not in (np.uint16, np.uint8):
             raise self._error(
                 "frames (n, h, w) of uint16",
                 f"{shape} of {self.frames.dtype}",

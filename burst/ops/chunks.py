@@ -12,6 +12,7 @@ ON_CPU = 10  # frames, so that temporary arrays stay small and in the cache
 # Of temporary arrays for each pixel of the frames that are processed at once: frame, displacement,
 # coordinates, samples, products.
 BYTES_PER_PIXEL_AT_ONCE = 80
+BYTES_PER_PIXEL_OF_IMAGES = 80
 PIXELS_ON_GPU = 1 << 25  # every call costs time on a GPU, so each gets as much as memory allows
 
 
@@ -25,8 +26,10 @@ def frames_at_once(frames: torch.Tensor) -> int:
 
 
 def frames_in(memory: int, size: tuple[int, int], device: str) -> int:
-    """Return how many frames of a size (h, w) are processed at once within `memory` bytes."""
+    """Return how many frames of a size (h, w) are processed at once within `memory` bytes, beside
+    the images that are made of all of them."""
     pixels = size[0] * size[1]
+    memory -= pixels * BYTES_PER_PIXEL_OF_IMAGES
     usual = ON_CPU if device == "cpu" else max(1, PIXELS_ON_GPU // pixels)
     return min(max(1, memory // (pixels * BYTES_PER_PIXEL_AT_ONCE)), usual)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "noise", "weights")
 GIVES = ("flow", "level", "merged", "alignment")
 MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
+BLOCKS = True  # takes frames that are read block by block
 
 POOR_MISFIT = 4.0  # misfit variance after alignment, in units of the noise; chosen by hand
 # The image becomes smaller than a frame where the frames' common part lacks at least CUT of a side

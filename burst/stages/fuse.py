@@ -21,6 +21,7 @@ NEEDS = (
     "alignment", "turbulence", "merging",
 )  # fmt: skip
 GIVES = ("image", "correction")
+BLOCKS = True  # takes frames that are read block by block
 
 # Deviations of the merged image's noise. Networks change it by up to 2.3 of them in simulated
 # stacks of their levels, by 0.1 to 5 in others that they improve, by 3.5 to 30 in those that they

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
 MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket are saturated
+BLOCKS = True  # takes frames that are read block by block
 
 SAME_NOISE = 0.02  # relative difference of standard deviations that changes no defect
 MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned

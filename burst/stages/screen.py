@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NEEDS = ("stack",)
 GIVES = ("kept", "gain", "left_out")
 MAY_GIVE = ("valid",)  # None where all values are good
+BLOCKS = True  # takes frames that are read block by block
 # The four planes of a colour mosaic show the same moments: the result of one holds for all.
 SHARED = True
 

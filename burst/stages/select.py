@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NEEDS = ("linear", "noise")
 GIVES = ("weights", "tile_sharpness", "selection")
 MAY_GIVE = ("kept", "linear", "gain", "valid", "left_out")  # where frames are left out
+BLOCKS = True  # takes frames that are read block by block
 T = TypeVar("T")
 
 # A frame half as sharp as its neighbours in time costs more than it adds, unless the air blurs many

@@ -143,6 +143,12 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _LARGEST_KEPT)
 
 
+def return_freed_memory() -> None:
+    """Return memory that is no longer used to the system, which `set_up` has the C library keep."""
+    with contextlib.suppress(OSError, AttributeError):  # a C library other than GNU's
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def seed_all(seed: int) -> None:
     """Seed torch's random numbers."""
     import torch

@@ -20,6 +20,7 @@ from burst.machine import (
     gpu_need,
     is_out_of_gpu_memory,
     memory_needed,
+    return_freed_memory,
     seed_all,
     set_up,
 )
@@ -211,6 +212,8 @@ class _Run:
             if kept:
                 kept.save(step, before, after)
             before = after
+            if after.memory is not None:
+                return_freed_memory()
             seed_all(self.execution.seed)
 
         if screened is not None and done < len(screened.report.entries):

@@ -1,45 +1,78 @@
 """Frames as they are aligned, gone through block by block, and their mean.
 
-Where frames fit into memory their samples are kept; else each pass resamples them anew.
+Where frames fit into memory their samples are kept there, else in a scratch file or nowhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from burst.ops.blocks import BlockTensor
+from burst.ops.blocks import BlockTensor, room_for
 from burst.ops.chunks import frames_at_once
 from burst.ops.samples import mean_of_samples
+from burst.progress import passing
 
 Samples = tuple[torch.Tensor, torch.Tensor | None]
 
 
-@dataclass(frozen=True)
+@dataclass
+class _Store:
+    """Samples in a scratch file, as differences from an image `about` [h, w] in half precision: an
+    error of 1/4000 of the noise; and which of them count."""
+
+    about: torch.Tensor
+    values: Any
+    counts: Any
+
+    def put(self, chunk: slice, off: torch.Tensor, shown: torch.Tensor | None) -> None:
+        """Keep the differences [k, h, w] of a slice of frames."""
+        self.values[chunk] = off.half()
+        if shown is not None:
+            self.counts[chunk] = shown.bool()
+
+    def get(self, chunk: slice) -> Samples:
+        """Return the samples of a slice of frames."""
+        shown = None if self.counts is None else self.counts[chunk].to(self.about)
+        return self.values[chunk].to(self.about) + self.about, shown
+
+
+@dataclass
 class Aligned:
     """Aligned frames: `sampled` gives those of a slice, and which of their samples count (None
-    where all do); `kept` are all of them, or None where they do not fit into memory."""
+    where all do); `whole` are all of them, or None where they do not fit into memory. Then the
+    first pass keeps them in `store` if `stored`, else every pass makes them anew."""
 
-    count: int
+    frames: torch.Tensor
     step: int
     sampled: Callable[[slice], Samples]
-    kept: Samples | None
+    whole: Samples | None
+    stored: bool = False
+    store: _Store | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of frames."""
+        return len(self.frames)
 
     def __iter__(self) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor | None]]:
         """Yield the slice of a few frames, their samples [k, h, w] and which of them count."""
-        for first in range(0, self.count, self.step):
+        for first in passing(range(0, self.count, self.step), self.step):
             chunk = slice(first, min(first + self.step, self.count))
-            yield (chunk, *self.sampled(chunk))
+            yield (chunk, *(self.store.get(chunk) if self.store else self.sampled(chunk)))
 
 
-def align_all(frames: torch.Tensor, sampled: Callable[[slice], Samples]) -> Aligned:
+def align_all(
+    frames: torch.Tensor, sampled: Callable[[slice], Samples], stored: bool = False
+) -> Aligned:
     """Return frames [n, h, w] as `sampled` aligns those of a slice: in memory, or later if they are
-    read block by block."""
+    read block by block. Then they may be `stored`, rounded, in a scratch file."""
     step = frames_at_once(frames)
     if isinstance(frames, BlockTensor):
-        return Aligned(len(frames), step, sampled, None)
+        return Aligned(frames, step, sampled, None, stored)
     values, counts = None, None
     for first in range(0, len(frames), step):
         chunk = slice(first, first + step)
@@ -55,7 +88,7 @@ def align_all(frames: torch.Tensor, sampled: Callable[[slice], Samples]) -> Alig
     def of(chunk: slice) -> Samples:
         return values[chunk], None if counts is None else counts[chunk]
 
-    return Aligned(len(frames), step, of, (values, counts))
+    return Aligned(frames, step, of, (values, counts))
 
 
 def mean_and_spread(
@@ -64,9 +97,9 @@ def mean_and_spread(
     """Return the mean [h, w] of aligned frames with weights [n], their mean square difference from
     it [h, w] (unweighted), and how many samples count [h, w], None where all do. `about` [h, w]
     takes the place of the mean where it is given."""
-    if aligned.kept is None:
+    if aligned.whole is None:
         return _in_one_pass(aligned, weights, about)
-    values, counts = aligned.kept
+    values, counts = aligned.whole
     mean = mean_of_samples(values, counts, weights) if about is None else about
     spread, seen = torch.zeros_like(mean), None if counts is None else counts.sum(0)
     for _, part, shown in aligned:
@@ -78,15 +111,19 @@ def mean_and_spread(
 def _in_one_pass(
     aligned: Aligned, weights: torch.Tensor | None, about: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Do the same in one pass: sums are of differences from a first guess, so that no large numbers
-    are subtracted from each other."""
+    """Do the same in one pass, and store the samples if asked. Sums are of differences from a first guess, so
+    that no large numbers are subtracted from each other."""
     sums: list[torch.Tensor] = []
-    guess, shown = about, None
+    guess, shown, store = about, None, None
     for chunk, part, shown in aligned:
         guess = part.mean(0) if guess is None else guess
-        share = part.new_ones(len(part)) if weights is None else weights[chunk]
-        found = _sums(part - guess, share, shown)
+        off = part - guess
+        if aligned.stored:
+            store = store or _store_for(aligned.frames, guess, shown is not None)
+            store.put(chunk, off, shown)
+        found = _sums(off, part.new_ones(len(part)) if weights is None else weights[chunk], shown)
         sums = found if not sums else [a.add_(b) for a, b in zip(sums, found, strict=True)]
+    aligned.store = store
     assert guess is not None
     plain, everything, weighted, light, first, second, seen = sums
     mean = guess + torch.where(light > 0, weighted / light.clamp(min=1e-12), plain / everything)
@@ -95,6 +132,11 @@ def _in_one_pass(
     off = mean - guess
     spread = (second - 2 * off * first + seen * off.square()).clamp(min=0)
     return mean, spread, None if shown is None else seen
+
+
+def _store_for(frames: torch.Tensor, about: torch.Tensor, counted: bool) -> _Store:
+    values = room_for(frames, about.shape, torch.float16)
+    return _Store(about, values, room_for(frames, about.shape, torch.bool) if counted else None)
 
 
 def _sums(

@@ -161,7 +161,9 @@ def _round(
 ) -> tuple[torch.Tensor, float]:
     """Move the cells of all frames one step towards a fixed reference, or else towards their mean;
     return them and the mean square misfit in units of the noise's variance."""
-    aligned = align_all(frames, lambda chunk: _sampled(frames[chunk], cells[chunk], grid, chunk))
+    aligned = align_all(
+        frames, lambda chunk: _sampled(frames[chunk], cells[chunk], grid, chunk), stored=True
+    )
     reference, spread, seen = mean_and_spread(aligned, about=fixed)
     weight, misfit = pixel_weight(spread, seen, len(frames), reference, noise)
     gx, gy = gradient(reference)

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+import weakref
 from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 FORGET_EVERY = 64_000_000  # bytes
 MOST_IN_MEMORY = 500_000_000  # bytes of frames; more of them go to a scratch file
@@ -44,7 +49,48 @@ def each_frame(frames: np.ndarray) -> Iterator[np.ndarray]:
     forget(frames)
 
 
-def room_for_frames(shape: tuple[int, ...], dtype: type = np.uint16) -> np.ndarray:
+class Gathered:
+    """Frames of one shape that are added one by one: in a list, or, once they take much memory, in
+    a scratch file."""
+
+    def __init__(self) -> None:
+        self.listed: list[np.ndarray] = []
+        self.count, self.like = 0, np.empty(0)
+        self.file: IO[bytes] | None = None
+
+    def __len__(self) -> int:
+        """Return how many frames there are."""
+        return self.count
+
+    def append(self, frame: np.ndarray) -> None:
+        """Add a frame."""
+        self.count, self.like = self.count + 1, frame if not self.count else self.like
+        if self.file is not None:
+            self._write(frame)
+            return
+        self.listed.append(frame)
+        if self.count * frame.nbytes > MOST_IN_MEMORY:
+            self.file = tempfile.TemporaryFile(prefix="burst-")  # noqa: SIM115
+            weakref.finalize(self, self.file.close)
+            for each in self.listed:
+                self._write(each)
+            self.listed = []
+
+    def _write(self, frame: np.ndarray) -> None:
+        assert self.file is not None
+        if (frame.shape, frame.dtype) != (self.like.shape, self.like.dtype):
+            raise ValueError(f"frame {self.count} has another size or type than the first")
+        self.file.write(np.ascontiguousarray(frame).data)
+
+    def array(self) -> np.ndarray:
+        """Return all frames [n, ...]."""
+        if self.file is None:
+            return np.stack(self.listed)
+        self.file.flush()
+        return np.memmap(self.file, self.like.dtype, "r", shape=(self.count, *self.like.shape))
+
+
+def room_for_frames(shape: tuple[int, ...], dtype: DTypeLike = np.uint16) -> np.ndarray:
     """Return an array to be filled with frames: in memory, or mapped from a scratch file if it is
     large. The file has no name, and goes with the array."""
     if int(np.prod(shape)) * np.dtype(dtype).itemsize <= MOST_IN_MEMORY:

@@ -58,9 +58,7 @@ def size_in_bytes(text: str) -> int:
     other words."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
     if found is None or not float(found[1]):
-        raise argparse.ArgumentTypeError(
-            f"expected a size such as 2G or 800M, found '{text}'"
-        )
+        raise argparse.ArgumentTypeError(f"expected a size such as 2G or 800M, found '{text}'")
     return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
 
 

@@ -20,9 +20,9 @@ from burst.files.folder import stem_of
 from burst.files.write import WriteError, write_text
 from burst.jobs.bar import Show, bar_of
 from burst.jobs.batch import RECORD, Outcome, log_outcome, run_all, table
-from burst.jobs.budget import BYTES_PER_PROCESS, share_memory
+from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
-from burst.jobs.restore import Job
+from burst.jobs.restore import BYTES_PER_PROCESS, Job
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_memory, add_reading, add_settings, reading_of
 from burst.pipeline import load

@@ -12,8 +12,8 @@ import numpy as np
 from burst.files.check import explained, mean_step, naming
 from burst.files.luminance import to_luminance
 from burst.files.times import with_times
-from burst.mapped import each_frame
 from burst.files.values import aligned_white
+from burst.mapped import each_frame
 from burst.records import Sensor, StackError
 
 HEADER_BYTES = 178

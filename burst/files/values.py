@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from burst.mapped import each_frame, forget_now_and_then, room_for_frames
 from burst.files.check import MAXIMUM_DN, mean_step
+from burst.mapped import each_frame, forget_now_and_then, room_for_frames
 from burst.records import Sensor, StackError
 
 _log = logging.getLogger("burst")

@@ -8,31 +8,47 @@ error, so that nothing takes the memory of the whole stack by mistake.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 
 from burst.ops.reductions import REDUCTIONS, reduced
+from burst.ops.scratch import Scratch
 from burst.progress import passing
 from burst.records import StackError
 
 Read = Callable[[list[int]], torch.Tensor]
 
 # Functions of torch that work frame by frame, by name; in-place ones are not among them.
-ELEMENTWISE = frozenset(
-    "__add__ __radd__ add __sub__ __rsub__ sub rsub __mul__ __rmul__ mul __truediv__ __rtruediv__"
-    " true_divide div __rdiv__ __and__ __rand__ bitwise_and __or__ __ror__ bitwise_or __invert__"
-    " bitwise_not logical_not __neg__ neg __lt__ lt __le__ le __gt__ gt __ge__ ge __eq__ eq __ne__"
-    " ne square sqrt rsqrt abs clamp exp log where float double to cpu detach contiguous isnan"
-    " nan_to_num stack pow __pow__ lerp".split()
-)
+# fmt: off
+ELEMENTWISE = frozenset({
+    "__add__", "__radd__", "add", "__sub__", "__rsub__", "sub", "rsub", "__mul__", "__rmul__",
+    "mul", "__truediv__", "__rtruediv__", "true_divide", "div", "__rdiv__", "__pow__", "pow",
+    "__and__", "__rand__", "bitwise_and", "__or__", "__ror__", "bitwise_or", "__invert__",
+    "bitwise_not", "logical_not", "__neg__", "neg", "__lt__", "lt", "__le__", "le", "__gt__", "gt",
+    "__ge__", "ge", "__eq__", "eq", "__ne__", "ne", "square", "sqrt", "rsqrt", "abs", "clamp",
+    "exp", "log", "where", "lerp", "stack", "float", "double", "to", "cpu", "detach", "contiguous",
+    "isnan", "nan_to_num",
+})
+# fmt: on
 ABOUT = frozenset(
-    "__get__ size dim numel __len__ element_size is_floating_point is_complex stride".split()
-)
-EMPTY = {"new_zeros": torch.zeros, "new_ones": torch.ones, "new_empty": torch.empty}
+    {
+        "__get__",
+        "size",
+        "dim",
+        "numel",
+        "__len__",
+        "element_size",
+        "is_floating_point",
+        "stride",
+    }
+)  # fmt: skip
+EMPTY: dict[str, Callable[..., torch.Tensor]] = {
+    "new_zeros": torch.zeros,
+    "new_ones": torch.ones,
+    "new_empty": torch.empty,
+}
 
 
 class BlockTensor(torch.Tensor):
@@ -46,25 +62,25 @@ class BlockTensor(torch.Tensor):
     def __new__(cls, read: Read, like: torch.Tensor, count: int, step: int) -> BlockTensor:
         """Return the tensor of `count` frames that are like `like` [1, ...]."""
         shape = (count, *like.shape[1:])
-        made = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: BlockTensor = torch.Tensor._make_wrapper_subclass(
             cls, shape, dtype=like.dtype, device=like.device
         )
         made.read, made.step, made.write = read, max(1, step), None
-        return cast(BlockTensor, made)
+        return made
 
-    def __repr__(self, **_: Any) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         """Say what it is of; the values are not read."""
         return f"BlockTensor({tuple(self.shape)}, {self.dtype}, {self.step} frames at a time)"
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Refuse what `__torch_function__` did not do."""
         raise _too_large(str(func))
 
     @classmethod
-    def __torch_function__(
-        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do what a function of torch does, lazily or block by block; StackError for functions that
         need all frames at once."""
         kwargs, name = kwargs or {}, func.__name__
@@ -84,12 +100,12 @@ class BlockTensor(torch.Tensor):
             if name in EMPTY:
                 return _empty(own, name, args[1:], kwargs)
             if name == "new_tensor":
-                return torch.tensor(*args[1:], dtype=own.dtype, device=own.device)
+                return torch.tensor(args[1], dtype=own.dtype, device=own.device)
             if name == "numpy":
                 return whole(own).numpy()
             if name in REDUCTIONS:
                 return _reduced(own, name, args[1:], kwargs)
-        elif name == "to":
+        elif name == "to" and own is not None:
             return own.to(device=args[1].device, dtype=args[1].dtype)
         if name in ELEMENTWISE:
             return _elementwise(func, args, kwargs)
@@ -158,7 +174,7 @@ def kept_beside(frames: torch.Tensor) -> torch.Tensor:
     computed block by block; the file goes with the tensor."""
     if not isinstance(frames, BlockTensor):
         return frames
-    store = room_for(frames, frames.shape[1:])
+    store: torch.Tensor = room_for(frames, frames.shape[1:])
     for numbers in _groups(len(frames), frames.step):
         store[numbers[0] : numbers[-1] + 1] = frames.read(numbers)
     return store
@@ -169,39 +185,10 @@ def room_for(like: torch.Tensor, shape: Sequence[int], dtype: torch.dtype | None
     or in a scratch file if those are read block by block."""
     if not isinstance(like, BlockTensor):
         return like.new_empty((len(like), *shape), dtype=dtype or like.dtype)
-    return _Scratch.tensor(like, tuple(shape), dtype or like.dtype)
-
-
-class _Scratch:
-    """Frames in a file without a name, which the system removes when it is closed."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
-        self.shape, self.dtype, self.device = shape, dtype, device
-        self.file = tempfile.TemporaryFile(prefix="burst-")  # noqa: SIM115
-        self.bytes = int(np.prod(shape)) * dtype.itemsize
-
-    @classmethod
-    def tensor(cls, like: BlockTensor, shape: tuple[int, ...], dtype: torch.dtype) -> BlockTensor:
-        """Return a tensor of as many frames as another has, to be filled."""
-        scratch = cls(shape, dtype, like.device)
-        one = torch.empty((1, *shape), dtype=dtype, device=like.device)
-        made = BlockTensor(scratch.read, one, len(like), like.step)
-        made.write = scratch.write
-        return made
-
-    def read(self, numbers: list[int]) -> torch.Tensor:
-        if not numbers:
-            return torch.empty((0, *self.shape), dtype=self.dtype, device=self.device)
-        made = bytearray()
-        for first, last in _runs(numbers):
-            self.file.seek(first * self.bytes)
-            made += self.file.read((last - first) * self.bytes)
-        values = torch.frombuffer(made, dtype=self.dtype)
-        return values.reshape(len(numbers), *self.shape).to(self.device)
-
-    def write(self, first: int, values: torch.Tensor) -> None:
-        self.file.seek(first * self.bytes)
-        self.file.write(values.detach().to(self.dtype).cpu().contiguous().numpy().data)
+    scratch = Scratch(tuple(shape), dtype or like.dtype, like.device)
+    made = BlockTensor(scratch.read, scratch.read([]).new_empty((1, *shape)), len(like), like.step)
+    made.write = scratch.write
+    return made
 
 
 def _too_large(name: str) -> StackError:
@@ -216,17 +203,6 @@ def _groups(count: int, step: int) -> Iterator[list[int]]:
     """Yield the numbers of each block, and report how many frames are done."""
     for first in passing(range(0, count, step), step):
         yield list(range(first, min(first + step, count)))
-
-
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield first and one after the last of each run of successive numbers."""
-    first = previous = numbers[0]
-    for number in numbers[1:]:
-        if number != previous + 1:
-            yield first, previous + 1
-            first = number
-        previous = number
-    yield first, previous + 1
 
 
 def _item(frames: BlockTensor, place: Any) -> torch.Tensor:

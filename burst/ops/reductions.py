@@ -36,7 +36,8 @@ def reduced(
         found = part(block, dim=axes, keepdim=keepdim)
         total = found if total is None else join(total, found)
         shape = block.shape
-    assert total is not None and like is not None
+    assert total is not None
+    assert like is not None
     if name == "mean":
         number = 1
         for axis in axes:

@@ -89,7 +89,6 @@ def _keep_only(burst: Burst, left: list[int]) -> Burst:
 def _relative_brightness(burst: Burst) -> torch.Tensor:
     """Return the brightness of each frame [m] over the median; 1 where gains were removed
     before."""
-    import torch
 
     linear = given(burst.linear)
     if burst.gain is not None:

@@ -21,23 +21,22 @@ Samples = tuple[torch.Tensor, torch.Tensor | None]
 
 @dataclass
 class _Store:
-    """Samples in a scratch file, as differences from an image `about` [h, w] in half precision: an
-    error of 1/4000 of the noise; and which of them count."""
+    """Samples in a scratch file, and which of them count. They are not rounded: half precision
+    moves the frames of a bracket by .02 px."""
 
-    about: torch.Tensor
     values: Any
     counts: Any
 
-    def put(self, chunk: slice, off: torch.Tensor, shown: torch.Tensor | None) -> None:
-        """Keep the differences [k, h, w] of a slice of frames."""
-        self.values[chunk] = off.half()
+    def put(self, chunk: slice, values: torch.Tensor, shown: torch.Tensor | None) -> None:
+        """Keep the samples [k, h, w] of a slice of frames."""
+        self.values[chunk] = values
         if shown is not None:
             self.counts[chunk] = shown.bool()
 
     def get(self, chunk: slice) -> Samples:
         """Return the samples of a slice of frames."""
-        shown = None if self.counts is None else self.counts[chunk].to(self.about)
-        return self.values[chunk].to(self.about) + self.about, shown
+        values: torch.Tensor = self.values[chunk]
+        return values, None if self.counts is None else self.counts[chunk].to(values)
 
 
 @dataclass
@@ -69,7 +68,7 @@ def align_all(
     frames: torch.Tensor, sampled: Callable[[slice], Samples], stored: bool = False
 ) -> Aligned:
     """Return frames [n, h, w] as `sampled` aligns those of a slice: in memory, or later if they are
-    read block by block. Then they may be `stored`, rounded, in a scratch file."""
+    read block by block. Then they may be `stored` in a scratch file."""
     step = frames_at_once(frames)
     if isinstance(frames, BlockTensor):
         return Aligned(frames, step, sampled, None, stored)
@@ -111,16 +110,18 @@ def mean_and_spread(
 def _in_one_pass(
     aligned: Aligned, weights: torch.Tensor | None, about: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Do the same in one pass, and store the samples if asked. Sums are of differences from a first guess, so
-    that no large numbers are subtracted from each other."""
+    """Do the same in one pass, and store the samples if asked.
+
+    Sums are of differences from a first guess, so that no large numbers are subtracted.
+    """
     sums: list[torch.Tensor] = []
     guess, shown, store = about, None, None
     for chunk, part, shown in aligned:
         guess = part.mean(0) if guess is None else guess
         off = part - guess
         if aligned.stored:
-            store = store or _store_for(aligned.frames, guess, shown is not None)
-            store.put(chunk, off, shown)
+            store = store or _store_for(aligned.frames, part, shown is not None)
+            store.put(chunk, part, shown)
         found = _sums(off, part.new_ones(len(part)) if weights is None else weights[chunk], shown)
         sums = found if not sums else [a.add_(b) for a, b in zip(sums, found, strict=True)]
     aligned.store = store
@@ -134,14 +135,12 @@ def _in_one_pass(
     return mean, spread, None if shown is None else seen
 
 
-def _store_for(frames: torch.Tensor, about: torch.Tensor, counted: bool) -> _Store:
-    values = room_for(frames, about.shape, torch.float16)
-    return _Store(about, values, room_for(frames, about.shape, torch.bool) if counted else None)
+def _store_for(frames: torch.Tensor, like: torch.Tensor, counted: bool) -> _Store:
+    size = like.shape[1:]
+    return _Store(room_for(frames, size), room_for(frames, size, torch.bool) if counted else None)
 
 
-def _sums(
-    off: torch.Tensor, share: torch.Tensor, shown: torch.Tensor | None
-) -> list[torch.Tensor]:
+def _sums(off: torch.Tensor, share: torch.Tensor, shown: torch.Tensor | None) -> list[torch.Tensor]:
     """Return sums over differences [k, h, w] with shares [k] of which `shown` [k, h, w] count: the
     weighted of all, their weight, the same of those that count; of these the plain sum, that of
     squares, and their number."""

@@ -20,7 +20,7 @@ from torch.nn import functional
 from burst.ops.alignment.motion import without_motion
 from burst.ops.alignment.registration import gradient
 from burst.ops.alignment.turns import turns_are_of_air, without_turns
-from burst.ops.blocks import BlockTensor, kept_beside, mapped
+from burst.ops.blocks import BlockTensor, Pieces, kept_beside, mapped
 from burst.ops.blur.psf import mean_otf, radial_mean
 from burst.ops.turbulence.air import mode_correlation, tilt_std
 from burst.ops.turbulence.zernike import TILT_X, TILT_Y
@@ -100,7 +100,7 @@ def _mean_squares(cells: torch.Tensor, lags: Sequence[int]) -> Iterator[torch.Te
         yield from ((cells[..., lag:] - cells[..., :-lag]).square().mean(0) for lag in lags)
         return
     totals = [0.0 * (cells[0][..., lag:]) for lag in lags]
-    for part in cells.split(cells.step):
+    for part in Pieces(cells, cells.step):
         for total, lag in zip(totals, lags, strict=True):
             total += (part[..., lag:] - part[..., :-lag]).square().sum(0)
     yield from (total / len(cells) for total in totals)

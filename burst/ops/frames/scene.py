@@ -51,6 +51,8 @@ class SmallViews:
     def of(self, chosen: Sequence[int]) -> SmallViews:
         """Return the views of some frames."""
         which = list(chosen)
+        if which == list(range(len(self.light))):
+            return self
         return SmallViews(self.light[which], self.known[which], self.clipped[which])
 
 

@@ -99,9 +99,10 @@ def _row(folder: Path) -> StackRow:
             folder.name, failure=f"{folder / 'report.json'}: expected a report. Run it again."
         )
     level = summary["measured"]["level"] or {"noise": None, "displacement": None}
+    page = "report.html" if (folder / "report.html").is_file() else "report.json"
     return StackRow(
         name=folder.name,
-        report=f"{folder.name}/report.html",
+        report=f"{folder.name}/{page}",
         pictures=_pictures(folder),
         level=nearest_level(summary),
         noise=level["noise"],

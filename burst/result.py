@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("burst")
 
+PAGE = HTML_NAME
 PICTURE = "restored.png"
 IMAGES = ("restored.npy", "restored.tif", PICTURE)
 FILM, INSTANTS = "restored.mp4", "restored-*.png"  # in place of one picture
 SETTINGS = "pipeline.toml"
-OUTPUTS = (*IMAGES, JSON_NAME, HTML_NAME, SETTINGS)
+OUTPUTS = (*IMAGES, JSON_NAME, PAGE, SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,12 @@ class Result:
         """All settings as the text of a pipeline file; restoring by it gives the same image."""
         return self.provenance.pipeline
 
-    def save(self, folder: str | Path) -> list[Path]:
+    def save(self, folder: str | Path, page: bool = True) -> list[Path]:
         """Write what `burst run` writes into a folder, and return the files.
 
         Those are `restored.npy`, `.tif` and `.png`, `report.json`, `report.html` and
-        `pipeline.toml`, which begins with the call that repeats it. An older result of the same
+        `pipeline.toml`, which begins with the call that repeats it. Without `page` there is no
+        `report.html`, whose plots take about a second. An older result of the same
         stack is written over; ConfigError where the folder holds that of another. WriteError where
         the disk refuses.
         """
@@ -142,7 +144,7 @@ class Result:
                 f"{folder}: expected an empty folder or the result of {self.stack.source}, found"
                 f" that of {other}. Choose another folder, or delete this one."
             )
-        write(self, folder, _again(self.provenance))
+        write(self, folder, _again(self.provenance), page)
         return list(outputs(folder))
 
     def figure(self) -> Figure:
@@ -169,8 +171,9 @@ class Result:
             plt.show()
 
 
-def write(result: Result, folder: Path, again: str) -> None:
-    """Write all files of a result; `again` is the command that repeats it.
+def write(result: Result, folder: Path, again: str, page: bool = True) -> None:
+    """Write all files of a result; `again` is the command that repeats it, `page` whether the
+    report is drawn.
 
     Images of an earlier result that are no longer true are removed.
     """
@@ -186,7 +189,7 @@ def write(result: Result, folder: Path, again: str) -> None:
     for name, source in result.own_files.items():
         write_text(folder / name, source.read_text("utf-8"))
     mosaic = None if result.stack.sensor.cfa == "mono" else result.stack
-    write_report(folder, result.burst, result.provenance, shown, _instants(result), mosaic)
+    write_report(folder, result.burst, result.provenance, shown, _instants(result), mosaic, page)
 
 
 def earlier_report(folder: Path) -> dict[str, Any]:

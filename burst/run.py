@@ -112,6 +112,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--resume", action="store_true",
         help="skip stacks that are done and start after the last kept stage that is still valid",
     )  # fmt: skip
+    group.add_argument(
+        "--no-report", action="store_true", help="write report.json alone, not the page with plots"
+    )
     group.add_argument("--json", action="store_true", help="print one JSON document to stdout")
     group.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
 
@@ -136,6 +139,7 @@ def _make_jobs(args: argparse.Namespace) -> list[Job]:
             seed=args.seed,
             keep_stages=args.keep_stages or args.until is not None,
             resume=args.resume,
+            page=not args.no_report,
         )
         for path, name in zip(paths, name_folders(paths), strict=True)
     ]

@@ -50,7 +50,13 @@ def test_ten_times_the_frames_take_hardly_more_memory(tmp_path):
     peaks = []
     for count in (FEW, MANY):
         write_ser(tmp_path / f"{count}.ser", scene(count))
-        command = [sys.executable, "-c", RUN, str(tmp_path / f"{count}.ser"), str(tmp_path / f"out-{count}")]
+        command = [
+            sys.executable,
+            "-c",
+            RUN,
+            str(tmp_path / f"{count}.ser"),
+            str(tmp_path / f"out-{count}"),
+        ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         peaks.append(1024 * int(done.stdout))

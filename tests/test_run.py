@@ -40,6 +40,19 @@ def test_results_are_the_six_files_of_the_contract(run, tmp_path):
     assert {Path(line).name for line in out.splitlines()} == OUTPUTS
 
 
+def test_without_report_only_the_page_is_missing(run, tmp_path):
+    stack = write_stack(tmp_path / "a.npy")
+    run(stack)
+    assert run(stack, "--no-report")[0] == 0
+    assert {path.name for path in (tmp_path / "out/a").iterdir()} == OUTPUTS - {"report.html"}
+    named = json.loads((tmp_path / "out/a/report.json").read_text())["outputs"]
+    assert set(named) == OUTPUTS - {"report.html"}
+    _, out, _ = run(stack, "--no-report", "--resume", "--json")
+    assert json.loads(out)["stacks"][0]["status"] == "skipped"
+    run(stack, "--resume")
+    assert (tmp_path / "out/a/report.html").is_file()
+
+
 def test_restored_npy_is_linear_float32(run, tmp_path):
     stack = write_stack(tmp_path / "a.npy")
     run(stack)

@@ -26,6 +26,7 @@ from burst.restoration import (
 )
 from burst.result import (
     OUTPUTS,
+    PAGE,
     PICTURE,
     SETTINGS,
     belongs_to_another,
@@ -61,6 +62,7 @@ class Job:
     threads: int = 1
     seed: int = 0
     keep_stages: bool = False
+    page: bool = True
     resume: bool = False
     memory: int | None = None
 
@@ -97,7 +99,7 @@ def restore(job: Job, on_stage: OnStage) -> JobResult:
     if (
         job.resume
         and earlier.get("fingerprint") == provenance.fingerprint
-        and _complete(job.folder, earlier)
+        and _complete(job, earlier)
     ):
         return JobResult(_files(job.folder), tuple(earlier.get("warnings", ())), skipped=True)
     _check_folder(job, provenance)
@@ -109,7 +111,8 @@ def restore(job: Job, on_stage: OnStage) -> JobResult:
             stack, pipeline, job.execution, provenance, on_stage, _store_factory(job)
         )
     with part("writing", WRITING):
-        write(result, job.folder, _again(job, result.provenance, result.burst.memory))
+        again = _again(job, result.provenance, result.burst.memory)
+        write(result, job.folder, again, job.page)
         (job.folder / ERROR_LOG).unlink(missing_ok=True)
     return JobResult(_files(job.folder), result.warnings)
 
@@ -148,10 +151,10 @@ def _store_factory(job: Job) -> StoreFactory | None:
     return of
 
 
-def _complete(folder: Path, earlier: dict[str, Any]) -> bool:
+def _complete(job: Job, earlier: dict[str, Any]) -> bool:
     """Return whether a result folder has all files: the usual ones and those its report names."""
-    names = {*(name for name in OUTPUTS if name != PICTURE), *earlier.get("outputs", ())}
-    return all((folder / name).is_file() for name in names)
+    usual = set(OUTPUTS) - {PICTURE} - (set() if job.page else {PAGE})
+    return all((job.folder / name).is_file() for name in {*usual, *earlier.get("outputs", ())})
 
 
 def _check_folder(job: Job, provenance: Provenance) -> None:

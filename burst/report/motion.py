@@ -11,7 +11,17 @@ from burst.ops.alignment.motion import without_motion
 from burst.ops.shutter import exposure_window
 from burst.records import Burst, given
 from burst.report.frames import by_frame, numbers_of
-from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
+from burst.report.style import (
+    ACCENT,
+    GRID,
+    INK,
+    MUTED,
+    Drawing,
+    accent_map,
+    new_axes,
+    new_maps,
+    series,
+)
 
 POINTS_SHOWN = 600  # of the whole burst; a plot is 400 px wide
 ROWS_SHOWN = 48  # of one frame in the close view
@@ -92,7 +102,7 @@ def draw_displacement(burst: Burst) -> Drawing | None:
     size = np.sqrt((local**2).sum(1))
     typical = int(np.argsort(size.mean((1, 2)))[len(size) // 2])
     rms = np.sqrt((local**2).mean((0, 1)))
-    figure, (field, spread) = new_axes((1, 1))
+    figure, (field, spread) = new_maps()
     top = float(np.percentile(rms, 99.5)) or 1.0
     show_map(field, size[typical], 3 * top, step)
     draw_arrows(field, local[typical], step)

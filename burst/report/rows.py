@@ -9,7 +9,7 @@ import numpy as np
 from burst.report.motion import MAP_SIDE, draw_arrows, show_map
 from burst.report.pictures import balanced, display_points, encode, reduced
 from burst.report.rolling import Instants, as_displayed, frame_image, grey, scores
-from burst.report.style import ACCENT, INK, MUTED, Drawing, new_axes
+from burst.report.style import ACCENT, INK, MUTED, Drawing, new_axes, new_maps
 
 FRAMES_SHOWN = 8  # on either side of the instant
 INSTANTS_SHOWN = 40
@@ -68,7 +68,7 @@ def _draw_motion(instants: Instants) -> Drawing:
     moved, _ = _flow(instants, first, second)
     put_right, _ = _flow(instants, result, first)
     top = float(np.percentile(np.hypot(*moved), 99)) or 1.0
-    figure, panels = new_axes((1, 1))
+    figure, panels = new_maps()
     titles = f"frame {frame} to {other}", f"to frame {frame}"
     for axes, flow, title in zip(panels, (moved, put_right), titles, strict=True):
         step = -(-max(flow.shape[1:]) // MAP_SIDE)

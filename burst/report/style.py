@@ -51,7 +51,7 @@ STYLE: dict[RcKeyType, Any] = {
     "legend.borderaxespad": 0.2,
     "figure.facecolor": "none",
     "figure.figsize": (WIDTH, HEIGHT),
-    "figure.constrained_layout.use": True,
+    "figure.autolayout": True,
     "image.interpolation": "none",
 }
 
@@ -74,6 +74,14 @@ def new_axes(widths: Sequence[float] = (1.0,)) -> tuple[Figure, list[Axes]]:
     figure = Figure()
     grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
     return figure, [figure.add_subplot(grid[0, i]) for i in range(len(widths))]
+
+
+def new_maps() -> tuple[Figure, list[Axes]]:
+    """Return a figure with room for two maps side by side, equally large with a scale beside one.
+    Its layout takes twice as long as that of `new_axes`."""
+    figure, axes = new_axes((1, 1))
+    figure.set_layout_engine("constrained")
+    return figure, axes
 
 
 def accent_map() -> Colormap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,29 +26,35 @@ def write_report(
     shown: np.ndarray | None = None,
     instants: Instants | None = None,
     mosaic: Stack | None = None,
+    page: bool = True,
 ) -> list[Path]:
     """Write both files into `folder`, atomically, and return their paths.
+
+    Without `page` the page is not drawn; that of an earlier run is removed.
 
     `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`.
     `mosaic` is the stack of a colour mosaic, whose first green plane `burst` is of. `instants` are
     the images of a rolling shutter's rows; `shown` is one of them. Sections without data are left
     out. OSError where the files cannot be written.
     """
-    from burst.report.page import render
     from burst.report.summary import summarise
 
     folder.mkdir(parents=True, exist_ok=True)
-    summary = summarise(burst, provenance, _outputs(folder), instants, mosaic)
-    texts = {
-        JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n",
-        HTML_NAME: render(summary, burst, shown, instants, mosaic),
-    }
+    if not page:
+        (folder / HTML_NAME).unlink(missing_ok=True)
+    names = (JSON_NAME, HTML_NAME) if page else (JSON_NAME,)
+    summary = summarise(burst, provenance, _outputs(folder, names), instants, mosaic)
+    texts = {JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n"}
+    if page:
+        from burst.report.page import render
+
+        texts[HTML_NAME] = render(summary, burst, shown, instants, mosaic)
     for name, text in texts.items():
         write_text(folder / name, text)
     return [folder / name for name in texts]
 
 
-def _outputs(folder: Path) -> list[str]:
-    """Name what stands in the folder, and the two files that are about to."""
+def _outputs(folder: Path, new: Sequence[str]) -> list[str]:
+    """Name what stands in the folder, and the files that are about to."""
     present = {f.name for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")}
-    return sorted(present | {JSON_NAME, HTML_NAME})
+    return sorted({*present, *new})

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange
-from kornia.filters import gaussian_blur2d
+from torch.nn import functional
 
 from burst.ops.alignment.aligned import align_all, mean_and_spread
 from burst.ops.alignment.cells import (
@@ -258,8 +258,14 @@ def gradient(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     """Blur maps [n, c, y, x] by a Gaussian; edges replicate."""
-    reach = 2 * math.ceil(3 * sigma) + 1
-    return gaussian_blur2d(maps, (reach, reach), (sigma, sigma), border_type="replicate")
+    reach = math.ceil(3 * sigma)
+    position = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
+    row = torch.exp(-(position**2) / (2 * sigma**2))
+    row = (row / row.sum())[None, None, None]
+    flat = rearrange(maps, "n c y x -> (n c) 1 y x")
+    padded = functional.pad(flat, [reach] * 4, mode="replicate")
+    blurred = functional.conv2d(functional.conv2d(padded, row), row.mT)
+    return blurred.reshape(maps.shape)
 
 
 def _chunks(frames: torch.Tensor) -> Iterator[slice]:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage, stats
+from scipy import ndimage, special
 from torch.nn import functional
 
-from burst.ops.noise import hot_pixels, lowest_linear
+from burst.ops.noise import chi_square, hot_pixels, lowest_linear
 from burst.ops.sensor.pixels import LEAST_VARIANCE, PixelMaps, measure_pixels, scene_moves
 from burst.ops.sensor.spots import (
     BOX,
@@ -180,7 +180,7 @@ def _frozen(maps: PixelMaps, dark: torch.Tensor) -> torch.Tensor:
     deviation = maps.expected.sqrt() / maps.step
     # The probability that all frames round to one DN; for larger noise chi-square gives it.
     alike = torch.erf(0.5 / 2**0.5 / deviation.clamp(min=1e-6)) ** (maps.count - 1)
-    quiet = float(stats.chi2.ppf(RARE, maps.count - 1)) / max(maps.count - 1, 1)
+    quiet = chi_square(RARE, maps.count - 1) / max(maps.count - 1, 1)
     found = (alike < RARE) & (maps.variance < quiet * maps.expected) & maps.unclipped
     found &= deviation > LEAST_DEVIATION
     # A spot of any size that never changes by one DN is no light.
@@ -253,7 +253,7 @@ def _blinking(maps: PixelMaps) -> torch.Tensor:
     if maps.count < FEWEST_BLINKING:
         return torch.zeros_like(maps.unclipped)
     excess = (maps.variance - EXCESS * maps.expected).clamp(min=0).sqrt()
-    by_chance = float(stats.chi2.isf(RARE, maps.count - 1)) / (maps.count - 1)
+    by_chance = float(special.chdtri(maps.count - 1, RARE)) / (maps.count - 1)
     noise = (by_chance * maps.expected).sqrt() / SIGNIFICANT
     blinking = find_spots(excess, noise, *surroundings(excess))
     spots = blinking.mask_of(blinking.is_sharp())

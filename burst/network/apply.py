@@ -80,14 +80,17 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
     return source
 
 
-def residual_of(loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool) -> torch.Tensor:
-    """Return what a network adds to the base of its evidence [h, w], encoded."""
+def residual_of(
+    loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool, tiled: bool = False
+) -> torch.Tensor:
+    """Return what a network adds to the base of its evidence [h, w], encoded; tile by tile if it
+    is to take little memory."""
     import torch
 
     with torch.no_grad():
         planes, scalars = evidence.planes[None], evidence.scalars[None]
         source = None if prior == "none" else prior
-        return loaded.model.predict(planes, scalars, source, ensemble)[0, 0]
+        return loaded.model.predict(planes, scalars, source, ensemble, tiled)[0, 0]
 
 
 def corrected_by(path: Path, loaded: Loaded, prior: Prior, rms: float) -> Correction:

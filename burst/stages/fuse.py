@@ -90,7 +90,8 @@ def run(burst: Burst, config: Config) -> Burst:
     share, reason = familiarity(loaded.card, level, evidence.scalars.tolist())
     residual = torch.zeros_like(image)
     if share > 0:
-        residual = residual_of(loaded, evidence, source, config.ensemble)
+        tiled = burst.memory is not None
+        residual = residual_of(loaded, evidence, source, config.ensemble, tiled)
         residual = residual if share == 1 else share * residual
         image = restore(evidence.base + residual, evidence)
         against = _unexplained(burst, image)

@@ -287,7 +287,8 @@ def _reduced(frames: BlockTensor, name: str, args: Any, kwargs: Any) -> torch.Te
         return reduced(name, Pieces(frames, frames.step), axes, bool(keepdim))
 
     def each(block: torch.Tensor) -> torch.Tensor:
-        return reduced(name, [block], axes, bool(keepdim))
+        found: torch.Tensor = getattr(torch, name)(block, dim=axes, keepdim=bool(keepdim))
+        return found
 
     found = mapped(each, frames)
     # What is left of a frame is small once rows or columns are gone.

@@ -21,19 +21,18 @@ REDUCTIONS = frozenset(_JOINED)
 def reduced(
     name: str, blocks: Iterable[torch.Tensor], axes: tuple[int, ...], keepdim: bool
 ) -> torch.Tensor:
-    """Return what a reduction over some axes, of which 0 may be one, makes of all blocks [k, ...].
+    """Return what a reduction over some axes, of which 0 is one, makes of all blocks [k, ...].
 
-    Sums over many frames are added in 64 bits where the device has them.
+    The sums of blocks are added in 64 bits where the device has them.
     """
     part, join = _JOINED[name]
     total, values, like = None, 0, None
     for block in blocks:
         like = block.dtype
-        if name in ("sum", "mean"):
-            wide = torch.float64 if block.device.type != "mps" else torch.float32
-            block = block.to(wide if block.is_floating_point() else torch.int64)
         values += block.shape[0]
         found = part(block, dim=axes, keepdim=keepdim)
+        if found.is_floating_point() and block.device.type != "mps":
+            found = found.double()
         total = found if total is None else join(total, found)
         shape = block.shape
     assert total is not None
@@ -43,4 +42,4 @@ def reduced(
         for axis in axes:
             number *= values if axis == 0 else shape[axis]
         total = total / number
-    return total.to(like) if name in ("sum", "mean") and like.is_floating_point else total
+    return total.to(like) if total.is_floating_point() else total

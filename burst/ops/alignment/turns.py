@@ -9,7 +9,7 @@ import torch
 
 from burst.ops.alignment.motion import without_motion
 from burst.ops.alignment.trend import trend
-from burst.ops.blocks import mapped
+from burst.ops.blocks import mapped, whole
 from burst.ops.warp import pixel_grid
 
 # Variances of turn and scale in units of that of shear, measured in simulated air (128 to 384 px,
@@ -97,8 +97,12 @@ def _linear(air: torch.Tensor) -> _Linear:
     height, width = air.shape[-2:]
     x, y = pixel_grid(air)
     x, y = x - (width - 1) / 2, y - (height - 1) / 2
-    along = (air * x).mean((2, 3)) / x.square().mean()
-    down = (air * y).mean((2, 3)) / y.square().mean()
+
+    def products(air: torch.Tensor) -> torch.Tensor:
+        return torch.stack([(air * x).mean((2, 3)), (air * y).mean((2, 3))], dim=1)
+
+    found = whole(mapped(products, air))
+    along, down = found[:, 0] / x.square().mean(), found[:, 1] / y.square().mean()
     return _Linear(
         scale=(along[:, 0] + down[:, 1]) / 2,
         turn=(along[:, 1] - down[:, 0]) / 2,

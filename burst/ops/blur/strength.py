@@ -27,6 +27,7 @@ from burst.ops.turbulence.zernike import TILT_X, TILT_Y
 
 PLAUSIBLE_STRENGTHS = tuple(np.geomspace(0.3, 12, 20).tolist())
 SLOWEST_FALL = 0.8
+MOST_TILES = 4096  # at once; as many as an image of 1024 x 1024 has
 TILE, LOWEST_BIN, FEWEST_BINS = 64, 3, 4
 SEEN = 4.0  # times the noise power
 BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
@@ -188,12 +189,15 @@ def tile_spectrum(image: torch.Tensor) -> torch.Tensor | None:
         return None
     window = torch.outer(torch.hann_window(TILE), torch.hann_window(TILE)).to(image)
     window = window / window.square().mean().sqrt()
-    tiles = rearrange(
-        image.unfold(0, TILE, TILE // 4).unfold(1, TILE, TILE // 4), "a b y x -> (a b) y x"
-    )
-    level = (tiles * window).sum((1, 2), keepdim=True) / window.sum()
-    power = torch.fft.fft2((tiles - level) * window).abs().square().mean(0) / TILE**2
-    return radial_mean(power.cpu())
+    rows = image.unfold(0, TILE, TILE // 4).unfold(1, TILE, TILE // 4)
+    few = max(1, MOST_TILES // rows.shape[1])
+    total, count = torch.zeros_like(window), rows.shape[0] * rows.shape[1]
+    for part in rows.split(few):
+        tiles = rearrange(part, "a b y x -> (a b) y x")
+        level = (tiles * window).sum((1, 2), keepdim=True) / window.sum()
+        power = torch.fft.fft2((tiles - level) * window).abs().square().mean(0)
+        total = power if few >= len(rows) else total + power * (len(tiles) / count)
+    return radial_mean((total / TILE**2).cpu())
 
 
 def detail(reference: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """Seconds and peak memory of a whole process, imports included, over frames and over pixels.
 
+With --peers each of them restores the same stacks in a process of its own, right after ours.
+
 Nothing here imports torch: a child process inherits the peak memory of its parent, so that a large
 parent would be counted as the child's.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from burst.measure.peers.find import peers_if
 from burst.measure.plots import draw_scaling
 from burst.measure.results import Record
 from burst.measure.stacks import Case
@@ -30,10 +33,11 @@ IMAGE = "camera"
 
 @dataclass(frozen=True)
 class Scaling:
-    """A pipeline, as arguments of the command line, and a number of threads."""
+    """A pipeline, as arguments of the command line, a number of threads, and names of peers."""
 
     pipeline: Sequence[str]
     threads: int
+    peers: Sequence[str] = ()
 
     def measure(self, case: Case) -> Record:
         """Simulate a stack in one process, restore it in another; return the cost of the latter."""
@@ -46,7 +50,8 @@ class Scaling:
             stack.read_bytes()
             options = (*self.pipeline, "--threads", str(self.threads), "--device", "cpu")
             seconds, peak = _run("run", "--stack", str(stack), "--out", folder, *options)
-        return {"seconds": seconds, "peak": peak}
+            peers = {name: _run_peer(name, stack, Path(folder) / "peer.npy") for name in self.peers}
+        return {"seconds": seconds, "peak": peak, "peers": peers}
 
 
 def scaling_cases(level: str, seed: int) -> list[Case]:
@@ -57,9 +62,18 @@ def scaling_cases(level: str, seed: int) -> list[Case]:
 
 def _run(*arguments: str) -> tuple[float, int]:
     """Run a verb in its own process; return its seconds and peak memory (bytes)."""
+    return _run_module("burst", *arguments, "--quiet")
+
+
+def _run_peer(name: str, stack: Path, image: Path) -> tuple[float, int]:
+    return _run_module("burst.measure.peers", name, str(stack), str(image))
+
+
+def _run_module(module: str, *arguments: str) -> tuple[float, int]:
+    """Run a module in its own process; return its seconds and peak memory (bytes)."""
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
-        command = [sys.executable, "-m", "burst", *arguments, "--quiet"]
+        command = [sys.executable, "-m", module, *arguments]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
@@ -69,7 +83,7 @@ def _run(*arguments: str) -> tuple[float, int]:
             log.seek(0)
             message = log.read().decode(errors="replace").strip()
             raise StackError(
-                f"burst {' '.join(arguments)}: expected it to succeed, found: {message}"
+                f"{module} {' '.join(arguments)}: expected it to succeed, found: {message}"
             )
     return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
@@ -79,7 +93,7 @@ def _cases(options: Options) -> list[Case]:
 
 
 def _bench(options: Options) -> Callable[[Case], Record]:
-    return Scaling(options.arguments(), options.threads).measure
+    return Scaling(options.arguments(), options.threads, tuple(peers_if(options.peers))).measure
 
 
 def _settings(options: Options) -> str:
@@ -98,11 +112,14 @@ def _plot(records: Sequence[Record], path: Path) -> None:
 
 
 def _table(records: Sequence[Record]) -> str:
-    rows = [_row(record) for record in records]
-    return markdown(["frames", "pixels", "seconds", "ns a pixel and frame", "peak MiB"], rows)
+    peers = list(records[0].get("peers", {}))
+    head = ["frames", "pixels", "seconds", "ns a pixel and frame", "peak MiB"]
+    for name in peers:
+        head += [f"{name}, seconds", "ours over it", "its peak MiB"]
+    return markdown(head, [_row(record, peers) for record in records])
 
 
-def _row(record: Record) -> list[str]:
+def _row(record: Record, peers: Sequence[str]) -> list[str]:
     case: dict[str, Any] = record["case"]
     pixels = case["frames"] * case["size"] ** 2
     return [
@@ -111,7 +128,14 @@ def _row(record: Record) -> list[str]:
         f"{record['seconds']:.1f}",
         f"{1e9 * record['seconds'] / pixels:.0f}",
         f"{record['peak'] / MIB:.0f}",
+        *(cell for name in peers for cell in _against(record, name)),
     ]
+
+
+def _against(record: Record, name: str) -> tuple[str, str, str]:
+    """Return seconds of a peer, ours over its, and its peak memory."""
+    seconds, peak = record["peers"][name]
+    return f"{seconds:.1f}", f"{record['seconds'] / seconds:.2f}", f"{peak / MIB:.0f}"
 
 
 SUITE = Suite(

@@ -93,7 +93,11 @@ def test_the_best_share_is_chosen_alike():
         restored(stack, "classical", memory, select={"keep": 0.5}) for memory in (None, TINY)
     )
     assert outside.kept.tolist() == inside.kept.tolist()
-    assert np.abs(outside.image - inside.image).max() < SAME
+    assert np.abs(outside.merged - inside.merged).max() < SAME / 10
+    # Deconvolution of few frames amplifies rounding: in memory, too, input that is changed by 1e-7
+    # changes single pixels of this image by 1.4e-4.
+    assert np.sqrt(np.square(outside.image - inside.image).mean()) < SAME / 10
+    assert np.abs(outside.image - inside.image).max() < 3 * SAME
 
 
 def test_the_result_can_be_saved_and_asked_for_its_flow(tmp_path):

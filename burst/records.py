@@ -48,7 +48,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Stack:
-    """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be).
+    """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be; many frames
+    of 8 bits that are mapped stay uint8).
 
     `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top; where none is
     passed, all are read top to bottom. `colour` [n, h, w, 3] (red first) is what `frames` are the
@@ -70,7 +71,7 @@ class Stack:
         if not isinstance(self.frames, np.ndarray):
             raise self._error("a NumPy array of frames", f"a {type(self.frames).__name__}")
         shape, fewest = self.frames.shape, self.sensor.fewest_frames
-        if self.frames.ndim != 3 or self.frames.dtype != np.uint16:
+        if self.frames.ndim != 3 or self.frames.dtype not in (np.uint16, np.uint8):
             raise self._error(
                 "frames (n, h, w) of uint16",
                 f"{shape} of {self.frames.dtype}",
@@ -147,10 +148,13 @@ class Burst:
                     see `burst.findings`
 
     `device` is where the stage that makes tensors of the stack puts them; all others follow.
+    `memory` is the limit in bytes of what is made of the frames at once: tensors of all frames are
+    then read block by block (`ops.blocks`), and so is what is computed of them. None: all at once.
     """
 
     stack: Stack
     device: str = "cpu"
+    memory: int | None = None
     kept: torch.Tensor | None = None
     gain: torch.Tensor | None = None
     linear: torch.Tensor | None = None
@@ -177,4 +181,4 @@ class Burst:
     report: Report = field(default_factory=Report)
 
 
-FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "report"))
+FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "memory", "report"))

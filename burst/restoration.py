@@ -15,7 +15,15 @@ from einops import rearrange
 
 from burst import __version__
 from burst.fingerprint import step_keys
-from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
+from burst.machine import (
+    check_memory,
+    gpu_need,
+    is_out_of_gpu_memory,
+    memory_needed,
+    return_freed_memory,
+    seed_all,
+    set_up,
+)
 from burst.pipeline import Pipeline, Step
 from burst.progress import names_of_part, part
 from burst.records import Burst, Provenance, Stack, StackError, given
@@ -78,7 +86,22 @@ def describe(pipeline: Pipeline, stack: Stack, execution: Execution) -> Provenan
 
 def check_room(stack: Stack, pipeline: Pipeline, execution: Execution) -> None:
     """Raise StackError where restoring a stack takes more memory than there is."""
-    check_memory(stack, made_by(pipeline, stack), execution.memory)
+    made = made_by(pipeline, stack)
+    check_memory(stack, made, execution.memory, _takes_blocks(pipeline))
+
+
+def memory_of_blocks(stack: Stack, pipeline: Pipeline, execution: Execution) -> int | None:
+    """Return the limit in bytes within which frames are read block by block; None where they all
+    fit into memory."""
+    limit = execution.memory
+    if limit is None or memory_needed(stack, made_by(pipeline, stack)) <= limit:
+        return None
+    return limit if _takes_blocks(pipeline) else None
+
+
+def _takes_blocks(pipeline: Pipeline) -> bool:
+    """Return whether every stage takes frames that are read block by block."""
+    return all(getattr(step.stage, "BLOCKS", False) for step in pipeline.steps)
 
 
 def made_by(pipeline: Pipeline, stack: Stack) -> int:
@@ -101,7 +124,14 @@ def restore_stack(
     """
     set_up(execution.threads)
     try:
-        burst, pixels, deviation = _Run(pipeline, execution, on_stage, open_store).image(stack)
+        memory = memory_of_blocks(stack, pipeline, execution)
+        if memory is not None:
+            LOG.info("%s: frames are read block by block, within %.1f GB", stack.name, memory / 1e9)
+            if open_store:
+                LOG.warning("%s: no stages are kept, as frames do not fit into memory", stack.name)
+                open_store = None
+        run = _Run(pipeline, execution, on_stage, open_store, memory)
+        burst, pixels, deviation = run.image(stack)
     except RuntimeError as error:
         if not is_out_of_gpu_memory(error):
             raise
@@ -122,12 +152,14 @@ def restore_stack(
 
 @dataclass(frozen=True)
 class _Run:
-    """One run of a pipeline, its callback and where its stages are kept."""
+    """One run of a pipeline, its callback, where its stages are kept, and the limit in bytes within
+    which frames are read block by block (None: all at once)."""
 
     pipeline: Pipeline
     execution: Execution
     on_stage: OnStage
     open_store: StoreFactory | None = field(default=None)
+    memory: int | None = None
 
     def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None, np.ndarray | None]:
         """Return the last burst, the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
@@ -181,7 +213,7 @@ class _Run:
         `screened`."""
         pipeline = pipeline or self.pipeline
         kept = self.open_store(plane, pipeline, stack) if self.open_store else None
-        burst, done = Burst(stack, self.execution.device), 0
+        burst, done = Burst(stack, self.execution.device, self.memory), 0
         if kept:
             burst, done = kept.restart(pipeline, stack, self.execution.device)
         before = burst
@@ -193,6 +225,8 @@ class _Run:
             if kept:
                 kept.save(step, before, after)
             before = after
+            if after.memory is not None:
+                return_freed_memory()
             seed_all(self.execution.seed)
 
         if screened is not None and done < len(screened.report.entries):

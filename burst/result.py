@@ -165,7 +165,7 @@ class Result:
                 f"{folder}: expected an empty folder or the result of {self.stack.source}, found"
                 f" that of {other}. Choose another folder, or delete this one."
             )
-        write(self, folder, _again(self.provenance), page)
+        write(self, folder, _again(self.provenance, self.burst.memory), page)
         return list(outputs(folder))
 
     def figure(self) -> Figure:
@@ -245,11 +245,13 @@ def _array(values: torch.Tensor | None) -> np.ndarray | None:
     return None if values is None else values.detach().cpu().numpy()
 
 
-def _again(provenance: Provenance) -> str:
-    """Return the Python code that gives the same image again."""
+def _again(provenance: Provenance, memory: int | None) -> str:
+    """Return the Python code that gives the same image again; `memory` is the limit in bytes within
+    which blocks of frames were read."""
+    limit = "" if memory is None else f", memory={memory}"
     return (
         f'burst.restore(stack, "{SETTINGS}", seed={provenance.seed},'
-        f' threads={provenance.threads}, device="{provenance.device}")'
+        f' threads={provenance.threads}, device="{provenance.device}"{limit})'
     )
 
 

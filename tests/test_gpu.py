@@ -22,6 +22,7 @@ from burst.jobs.restore import restore as restore_job
 from burst.machine import devices_of
 from burst.network.inputs import prepare, restore
 from burst.network.preparation import Preparation
+from burst.ops.blocks import BlockTensor
 from burst.pipeline import load
 from burst.records import Burst, Shutter, StackError
 from burst.settings import ConfigError
@@ -56,6 +57,16 @@ def test_pipeline_gives_the_image_of_the_cpu(name):
         entry.numbers.keys() for entry in here.report.entries
     ]
     assert there.report.warnings == here.report.warnings
+
+
+def test_frames_that_are_read_block_by_block_go_to_the_gpu():
+    stack, pipeline = stack_of("medium", 64, 8).stack, load("classical")
+    here = pipeline.run(Burst(stack))
+    with pretend():
+        there = pipeline.run(Burst(stack, "cuda", memory=1_000_000))
+        assert isinstance(there.linear, BlockTensor)
+        assert there.linear.device.type == there.image.device.type == "cuda"
+    torch.testing.assert_close(near(there.image), here.image, rtol=0, atol=1e-4)
 
 
 def test_frames_and_all_that_is_made_of_them_stay_on_the_gpu():

@@ -85,16 +85,17 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
 
 
 def correct(
-    loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool
+    loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool, tiled: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return what a network adds to the base of its evidence [h, w], encoded, and the standard
-    deviation [h, w] of the error that is left; None from a network that does not say it."""
+    deviation [h, w] of the error that is left; None from a network that does not say it. Tile by
+    tile if it is to take little memory."""
     import torch
 
     with torch.no_grad():
         planes, scalars = evidence.planes[None], evidence.scalars[None]
         source = None if prior == "none" else prior
-        said = loaded.model.predict(planes, scalars, source, ensemble)[0]
+        said = loaded.model.predict(planes, scalars, source, ensemble, tiled)[0]
     return said[0], said[-1].exp() if loaded.card.spec.deviation else None
 
 

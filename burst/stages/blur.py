@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("linear", "noise", "weights", "flow", "merged")
 GIVES = ("psf", "turbulence")
+BLOCKS = True  # takes frames that are read block by block
 
 COARSEST = 2.0  # sampling; beyond it an optical PSF lies within a pixel
 WEAKEST, STRONGEST = 0.3, 12.0  # D/r0 between which the short-exposure theory is used

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image", "merging")
+BLOCKS = True  # takes frames that are read block by block
 
 MAY_GIVE = ("psf", "turbulence")  # a softer PSF, where the one that was estimated is too wide
 

@@ -22,6 +22,7 @@ NEEDS = (
 )  # fmt: skip
 GIVES = ("image", "correction")
 MAY_GIVE = ("deviation",)  # where the network says it
+BLOCKS = True  # takes frames that are read block by block
 
 # Deviations of the merged image's noise. Networks change it by up to 2.3 of them in simulated
 # stacks of their levels, by 0.1 to 5 in others that they improve, by 3.5 to 30 in those that they
@@ -91,7 +92,8 @@ def run(burst: Burst, config: Config) -> Burst:
     share, reason = familiarity(loaded.card, level, evidence.scalars.tolist())
     residual, deviation = torch.zeros_like(image), None
     if share > 0 or loaded.card.spec.deviation:
-        whole, deviation = correct(loaded, evidence, source, config.ensemble)
+        tiled = burst.memory is not None
+        whole, deviation = correct(loaded, evidence, source, config.ensemble, tiled)
         residual = whole if share == 1 else share * whole
     if share > 0:
         image = restore(evidence.base + residual, evidence)

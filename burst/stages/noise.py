@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
 MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket are saturated
+BLOCKS = True  # takes frames that are read block by block
 
 SAME_NOISE = 0.02  # relative difference of standard deviations that changes no defect
 MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
@@ -46,15 +47,17 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with linear frames, freed of their gain, and their noise model."""
+    from functools import partial
+
     from burst.ops import noise as ops
+    from burst.ops.blocks import mapped
     from burst.ops.frames.gains import differ
     from burst.ops.sensor import defects as defects_ops
     from burst.ops.sensor.interpolate import interpolate_defects
 
     stack = burst.stack
     sensor = stack.sensor
-    frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
-    linear = ops.to_linear(frames, sensor, burst.device)
+    linear = ops.linear_frames(stack.frames, burst.kept, sensor, burst.device, burst.memory)
     noise_of = _NoiseSource(sensor, config.model)
     found = noise_of.measure(linear)
     valid, never = _measured(burst)
@@ -72,7 +75,7 @@ def run(burst: Burst, config: Config) -> Burst:
     warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
     if good is not None:
-        linear = interpolate_defects(linear, ~good)
+        linear = mapped(partial(interpolate_defects, defect=~good), linear)
         # Narrow gaps are interpolated; wide ones count as not measured.
         if defects.gaps.any():
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
@@ -83,7 +86,7 @@ def run(burst: Burst, config: Config) -> Burst:
     row_noise = 0.0
     if config.row_noise and len(linear) > 1:
         offsets = _row_offsets(linear, model, valid, burst.kept)
-        linear.sub_(offsets[..., None])
+        linear = mapped(lambda frames, offset: frames.sub_(offset[..., None]), linear, offsets)
         row_noise = float(offsets.std())
     report = burst.report.note(
         shot=model.shot,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("flow", "merged")
 GIVES = ("flow", "row_motion")
+BLOCKS = True  # takes frames that are read block by block
 
 
 @checked

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NEEDS = ("stack",)
 GIVES = ("kept", "gain", "left_out")
 MAY_GIVE = ("valid",)  # None where all values are good
+BLOCKS = True  # takes frames that are read block by block
 # The four planes of a colour mosaic show the same moments: the result of one holds for all.
 SHARED = True
 
@@ -48,7 +49,9 @@ def run(burst: Burst, config: Config) -> Burst:
     from burst.ops.frames.screen import screen
 
     stack = burst.stack
-    verdict = screen(stack.frames, stack.sensor, config.strictness, burst.device, stack.measured)
+    verdict = screen(
+        stack.frames, stack.sensor, config.strictness, burst.device, stack.measured, burst.memory
+    )
     if not config.frames:
         kept = torch.arange(stack.count, device=verdict.kept.device)
         gain = torch.ones(stack.count, device=kept.device)

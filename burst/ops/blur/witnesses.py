@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from burst.ops.blocks import BlockTensor, whole
 from burst.ops.blur.candidates import BANDS, FREQUENCY, Candidates
 from burst.ops.blur.edges import Edges, width_behind
 from burst.ops.samples import mean_of_samples, sample
@@ -100,7 +101,7 @@ def moments(
         frames, displacement = frames[chosen], displacement[chosen]
         valid = None if valid is None else valid[chosen]
     flow = _middle(displacement)
-    values, counts = sample(frames, flow, valid)
+    values, counts = _sampled(frames, flow, valid)
     mean = mean_of_samples(values, counts)
     rest = values - mean if counts is None else (values - mean) * counts
     window = _window(mean)
@@ -111,7 +112,7 @@ def moments(
         (min(NOISE_FRAMES, count), *frames.shape[1:]), generator=torch.Generator().manual_seed(0)
     ).to(frames)
     deviation = (noise.shot * mean.clamp(min=0) + noise.read).sqrt()
-    grain = warp(white, flow[: len(white)]) * deviation * window
+    grain = warp(white, whole(flow[: len(white)])) * deviation * window
     level = (mean * window).sum() / window.sum()
     seen = _spectrum(((mean - level) * window)[None], rings) / size
     return Moments(
@@ -121,6 +122,20 @@ def moments(
         count,
         rings[1],
     )
+
+
+def _sampled(
+    frames: torch.Tensor, flow: torch.Tensor, valid: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return few frames as `sample` does, in memory."""
+    if not isinstance(frames, BlockTensor):
+        return sample(frames, flow, valid)
+    found = []
+    for first in range(0, len(frames), frames.step):
+        chunk = slice(first, first + frames.step)
+        found.append(sample(frames[chunk], flow[chunk], None if valid is None else valid[chunk]))
+    values, counts = zip(*found, strict=True)
+    return torch.cat(values), None if counts[0] is None else torch.cat(counts)
 
 
 def is_calm(d_over_r0: float, told: float, variation: np.ndarray | None, blurs: Candidates) -> bool:

@@ -5,7 +5,7 @@ Axes as in `burst.records`: n frames of the stack, t instants, h rows, w columns
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from burst.lazy import torch
@@ -66,6 +66,9 @@ class Turbulence:
     source                where the PSF comes from
     half_height           cycles per pixel at which the PSF's transfer function falls to half
     half_height_believed  that of the blur as measured; None where the PSF was told
+    kernel                [k, k] the PSF of a frame whose rows do not move, which all planes of a
+                          mosaic share
+    power                 to which the PSF's transfer function is raised, where it was too wide
     """
 
     d_over_r0: float
@@ -73,6 +76,8 @@ class Turbulence:
     source: Literal["motion", "witnesses", "none", "settings"] = "settings"
     half_height: float | None = None
     half_height_believed: float | None = None
+    kernel: torch.Tensor | None = field(default=None, compare=False)
+    power: float = 1.0
 
 
 @dataclass(frozen=True)

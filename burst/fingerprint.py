@@ -12,6 +12,7 @@ import numpy as np
 
 from burst.files import digest
 from burst.files.digest import digest_of, file_digest
+from burst.mapped import each_frame
 from burst.pipeline import Pipeline
 from burst.records import Stack
 
@@ -34,8 +35,8 @@ def stack_digest(stack: Stack) -> str:
     """Return the SHA-256 of a stack's frames, sensor, scan and gaps."""
     seen = hashlib.sha256(repr((stack.frames.shape, stack.sensor)).encode())
     seen.update(stack.scan.tobytes())
-    for frame in stack.frames:
-        seen.update(np.ascontiguousarray(frame).tobytes())
+    for frame in each_frame(stack.frames):
+        seen.update(np.ascontiguousarray(frame, np.uint16).tobytes())
     if stack.colour is not None:
         seen.update(np.ascontiguousarray(stack.colour).tobytes())
     if stack.measured is not None:

@@ -23,6 +23,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 # Peak memory of a run over the pixels of its stack, as `burst bench --suite scaling` finds it.
 BYTES_PER_PIXEL = 60
+# Of a run that reads frames block by block, over the pixels of one frame: a frame at a time, the
+# images that are made of all of them, and a part of the network's.
+BYTES_PER_FIELD_PIXEL = 160
 # The same of a GPU's memory, as `make gpu` finds it.
 BYTES_PER_PIXEL_ON_GPU = 75
 
@@ -131,21 +134,36 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _LARGEST_KEPT)
 
 
+def return_freed_memory() -> None:
+    """Return memory that is no longer used to the system, which `set_up` has the C library keep."""
+    with contextlib.suppress(OSError, AttributeError):  # a C library other than GNU's
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def seed_all(seed: int) -> None:
     """Seed torch's random numbers."""
     torch.manual_seed(seed)
 
 
-def check_memory(stack: Stack, made: int, limit: int | None) -> None:
+def memory_needed(stack: Stack, made: int) -> int:
+    """Return the bytes that restoring a stack takes with all its frames in memory, and what is
+    `made` beside it."""
+    return stack.count * stack.height * stack.width * BYTES_PER_PIXEL + made
+
+
+def check_memory(stack: Stack, made: int, limit: int | None, in_blocks: bool = False) -> None:
     """Raise StackError if restoring a stack, and what is `made` beside it, needs more bytes than
-    `limit`; None means unknown."""
-    need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL + made
+    `limit`; None means unknown. `in_blocks`: frames may be read block by block."""
+    need, advice = memory_needed(stack, made), "Crop the frames, take fewer of them"
+    if in_blocks:
+        need = min(need, stack.height * stack.width * BYTES_PER_FIELD_PIXEL + made)
+        advice = "Raise --memory, crop the frames"
     if limit is not None and need > limit:
         raise StackError(
             f"{stack.source}: expected a stack that fits into {limit / 1e9:.1f} GB of free memory,"
             f" found {stack.count} frames of {stack.height}x{stack.width}, which need about"
-            f" {need / 1e9:.1f} GB with all that is made of them. Crop the frames, take fewer of"
-            " them, ask for fewer images, or lower --jobs."
+            f" {need / 1e9:.1f} GB with all that is made of them. {advice}, ask for fewer images,"
+            " or lower --jobs."
         )
 
 

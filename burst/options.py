@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from burst.command import positive
 from burst.files.read import ReadOptions
@@ -41,6 +42,24 @@ def add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--jobs", type=positive, default=1, metavar="N", help="stacks at the same time (default: 1)"
     )
+
+
+def add_memory(group: argparse._ArgumentGroup) -> None:
+    """Declare how much memory a command may take."""
+    group.add_argument(
+        "--memory", type=size_in_bytes, metavar="SIZE",
+        help="at most this much in all, such as 2G or 800M; stacks that need more are read block by"
+        " block (default: the free memory)",
+    )  # fmt: skip
+
+
+def size_in_bytes(text: str) -> int:
+    """Return the bytes of a size such as 2G, 1.5GiB or 800M, each step being 1024; ValueError for
+    other words."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(f"expected a size such as 2G or 800M, found '{text}'")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
 
 
 def reading_of(args: argparse.Namespace) -> ReadOptions:

@@ -108,3 +108,18 @@ def counted(items: Countable[Item], what: str) -> Iterator[Item]:
     finally:
         if whole.listener:
             _RUNNING.set(whole)
+
+
+def passing(firsts: Countable[Item], step: int) -> Iterator[Item]:
+    """Yield the first frame of each block of `step` frames, and log the frames a second and the
+    time left of this pass at intervals: who listens hears of the stage alone."""
+    started = logged = time.monotonic()
+    names = ", ".join(_RUNNING.get().names) or "frames"
+    for done, first in enumerate(firsts):
+        now = time.monotonic()
+        if done and now > logged + LOG_EVERY:
+            logged = now
+            rate = done * step / (now - started)
+            left = (len(firsts) - done) * step / rate
+            LOG.info("%s: %.0f frames a second, %.0f s of this pass left", names, rate, left)
+        yield first

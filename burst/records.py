@@ -38,9 +38,8 @@ from burst.sensor import (
 
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",
-    "Entry", "Frames", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report",
-    "Selection", "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views",
-    "given",
+    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report", "Selection",
+    "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 
@@ -73,7 +72,8 @@ class Frames:
 
 @dataclass(frozen=True)
 class Stack(Frames):
-    """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be).
+    """Frames [n, h, w] uint16 in DN exactly as read (memory-mapped where they can be; many frames
+    of 8 bits that are mapped stay uint8).
 
     `scan` [n] int8 is +1 for a frame read top to bottom and -1 for bottom to top; where none is
     passed, all are read top to bottom. `colour` [n, h, w, 3] (red first) is what `frames` are the
@@ -95,7 +95,7 @@ class Stack(Frames):
         if not isinstance(self.frames, np.ndarray):
             raise self._error("a NumPy array of frames", f"a {type(self.frames).__name__}")
         shape, fewest = self.frames.shape, self.sensor.fewest_frames
-        if self.frames.ndim != 3 or self.frames.dtype != np.uint16:
+        if self.frames.ndim != 3 or self.frames.dtype not in (np.uint16, np.uint8):
             raise self._error(
                 "frames (n, h, w) of uint16",
                 f"{shape} of {self.frames.dtype}",
@@ -144,6 +144,8 @@ class Burst:
                     without outliers
     image           [h, w] linear, the result so far; from `unroll` [t, h, w] if it is of several
                     instants, and [..., 3, h, w] if the stack has colour
+    deviation       [h, w] linear, by how much `image` may be off: one standard deviation; None
+                    where no network has said it
     views           what the frames alone show of the instants of `image`
     left_out        why each frame of the stack that takes part in nothing was left out, by number
     selection, alignment, turbulence, merging, unrolled, correction
@@ -151,10 +153,13 @@ class Burst:
                     see `burst.findings`
 
     `device` is where the stage that makes tensors of the stack puts them; all others follow.
+    `memory` is the limit in bytes of what is made of the frames at once: tensors of all frames are
+    then read block by block (`ops.blocks`), and so is what is computed of them. None: all at once.
     """
 
     stack: Stack
     device: str = "cpu"
+    memory: int | None = None
     kept: torch.Tensor | None = None
     gain: torch.Tensor | None = None
     linear: torch.Tensor | None = None
@@ -169,6 +174,7 @@ class Burst:
     psf: torch.Tensor | None = None
     merged: torch.Tensor | None = None
     image: torch.Tensor | None = None
+    deviation: torch.Tensor | None = None
     views: Views | None = None
     left_out: Mapping[int, str] | None = None
     selection: Selection | None = None
@@ -180,4 +186,4 @@ class Burst:
     report: Report = field(default_factory=Report)
 
 
-FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "report"))
+FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "memory", "report"))

@@ -16,7 +16,15 @@ from einops import rearrange
 from burst.about import __version__
 from burst.fingerprint import step_keys
 from burst.lazy import torch
-from burst.machine import check_memory, gpu_need, is_out_of_gpu_memory, seed_all, set_up
+from burst.machine import (
+    check_memory,
+    gpu_need,
+    is_out_of_gpu_memory,
+    memory_needed,
+    return_freed_memory,
+    seed_all,
+    set_up,
+)
 from burst.ops import bayer
 from burst.ops.alignment import motion
 from burst.pipeline import Pipeline, Step
@@ -78,7 +86,22 @@ def describe(pipeline: Pipeline, stack: Stack, execution: Execution) -> Provenan
 
 def check_room(stack: Stack, pipeline: Pipeline, execution: Execution) -> None:
     """Raise StackError where restoring a stack takes more memory than there is."""
-    check_memory(stack, made_by(pipeline, stack), execution.memory)
+    made = made_by(pipeline, stack)
+    check_memory(stack, made, execution.memory, _takes_blocks(pipeline))
+
+
+def memory_of_blocks(stack: Stack, pipeline: Pipeline, execution: Execution) -> int | None:
+    """Return the limit in bytes within which frames are read block by block; None where they all
+    fit into memory."""
+    limit = execution.memory
+    if limit is None or memory_needed(stack, made_by(pipeline, stack)) <= limit:
+        return None
+    return limit if _takes_blocks(pipeline) else None
+
+
+def _takes_blocks(pipeline: Pipeline) -> bool:
+    """Return whether every stage takes frames that are read block by block."""
+    return all(getattr(step.stage, "BLOCKS", False) for step in pipeline.steps)
 
 
 def made_by(pipeline: Pipeline, stack: Stack) -> int:
@@ -101,7 +124,14 @@ def restore_stack(
     """
     set_up(execution.threads)
     try:
-        burst, pixels = _Run(pipeline, execution, on_stage, open_store).image(stack)
+        memory = memory_of_blocks(stack, pipeline, execution)
+        if memory is not None:
+            LOG.info("%s: frames are read block by block, within %.1f GB", stack.name, memory / 1e9)
+            if open_store:
+                LOG.warning("%s: no stages are kept, as frames do not fit into memory", stack.name)
+                open_store = None
+        run = _Run(pipeline, execution, on_stage, open_store, memory)
+        burst, pixels, deviation = run.image(stack)
     except RuntimeError as error:
         if not is_out_of_gpu_memory(error):
             raise
@@ -112,7 +142,8 @@ def restore_stack(
             ) from error
         LOG.warning("%s The %s goes on, which takes longer.", need, execution.fallback.upper())
     else:
-        return Result(stack, burst, pixels, _with_network(provenance, burst), pipeline.own_files())
+        made = _with_network(provenance, burst)
+        return Result(stack, burst, pixels, made, pipeline.own_files(), deviation)
     # Outside of the handler, which would keep the memory of the failed run.
     there = replace(execution, device=execution.fallback, fallback=None)
     moved = replace(provenance, device=execution.fallback)
@@ -121,34 +152,47 @@ def restore_stack(
 
 @dataclass(frozen=True)
 class _Run:
-    """One run of a pipeline, its callback and where its stages are kept."""
+    """One run of a pipeline, its callback, where its stages are kept, and the limit in bytes within
+    which frames are read block by block (None: all at once)."""
 
     pipeline: Pipeline
     execution: Execution
     on_stage: OnStage
     open_store: StoreFactory | None = field(default=None)
+    memory: int | None = None
 
-    def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None]:
-        """Return the last burst and the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
-        several instants; None if no stage made one.
+    def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None, np.ndarray | None]:
+        """Return the last burst, the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
+        several instants, and the deviation of one image; None of what no stage made.
 
         The burst of a colour mosaic is that of its first green plane.
         """
         if stack.sensor.cfa == "mono":
             burst = self._burst(stack)
-            return burst, None if burst.image is None else _colour_last(burst.image, stack)
+            pixels, deviation = (
+                None if found is None else _colour_last(found, stack)
+                for found in (burst.image, burst.deviation)
+            )
+            return burst, pixels, deviation
         planes = dict(zip(bayer.PLANE_NAMES, bayer.split_planes(stack), strict=True))
         common = replace(self.pipeline, steps=self._common_steps())
         with part("all planes", end=COMMON):
             screened = self._burst(planes["G1"], "G1", pipeline=common)
         with _plane(1):
             shown = self._burst(planes["G1"], "G1", screened)
-        screened = replace(screened, motion=motion_for_other_planes(shown))
-        images = {"G1": shown.image}
+        screened = replace(
+            screened, motion=motion_for_other_planes(shown), turbulence=shown.turbulence
+        )
+        images, deviations = {"G1": shown.image}, {"G1": shown.deviation}
         for number, name in enumerate((name for name in planes if name != "G1"), start=2):
             with _plane(number):
-                images[name] = self._burst(planes[name], name, screened).image
-        return shown, _join([images[name] for name in planes], stack.sensor.cfa)
+                plane = self._burst(planes[name], name, screened)
+            images[name], deviations[name] = plane.image, plane.deviation
+        pixels, deviation = (
+            _join([found[name] for name in planes], stack.sensor.cfa)
+            for found in (images, deviations)
+        )
+        return shown, pixels, deviation
 
     def _common_steps(self) -> tuple[Step, ...]:
         """Return the first steps whose result holds for all planes: those with `SHARED = True`."""
@@ -163,11 +207,11 @@ class _Run:
         screened: Burst | None = None,
         pipeline: Pipeline | None = None,
     ) -> Burst:
-        """Run a pipeline on a stack, or on a plane whose common steps and motion are those of
+        """Run a pipeline on a stack, or on a plane whose common steps, motion and blur are those of
         `screened`."""
         pipeline = pipeline or self.pipeline
         kept = self.open_store(plane, pipeline, stack) if self.open_store else None
-        burst, done = Burst(stack, self.execution.device), 0
+        burst, done = Burst(stack, self.execution.device, self.memory), 0
         if kept:
             burst, done = kept.restart(pipeline, stack, self.execution.device)
         before = burst
@@ -179,6 +223,8 @@ class _Run:
             if kept:
                 kept.save(step, before, after)
             before = after
+            if after.memory is not None:
+                return_freed_memory()
             seed_all(self.execution.seed)
 
         if screened is not None and done < len(screened.report.entries):
@@ -187,6 +233,8 @@ class _Run:
                 finish(step, burst)
         if screened is not None and burst.alignment is None:
             burst = replace(burst, motion=screened.motion)
+        if screened is not None and burst.turbulence is None:
+            burst = replace(burst, turbulence=screened.turbulence)
         before = burst
         rest = replace(pipeline, steps=pipeline.steps[done:])
         # Every stage starts from the same seed, so that resuming gives the same bytes.

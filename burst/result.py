@@ -14,7 +14,14 @@ import numpy as np
 
 from burst.files.layouts.listing import read_images_alike
 from burst.files.layouts.published import truths_beside
-from burst.files.write import finished, write_instants, write_results, write_text
+from burst.files.write import (
+    finished,
+    finished_deviation,
+    write_confidence,
+    write_instants,
+    write_results,
+    write_text,
+)
 from burst.lazy import pyplot, torch
 from burst.records import Burst, Level, NoiseModel, Provenance, Report, Stack, StackError
 from burst.report import figure as report_figure
@@ -29,6 +36,7 @@ LOG = logging.getLogger("burst")
 
 PAGE = HTML_NAME
 PICTURE = "restored.png"
+CONFIDENCE = "confidence.tif"
 IMAGES = ("restored.npy", "restored.tif", PICTURE)
 FILM, INSTANTS = "restored.mp4", "restored-*.png"  # in place of one picture
 SETTINGS = "pipeline.toml"
@@ -44,6 +52,7 @@ class Result:
     pixels      the image as the frames lie and as they are encoded; `image` is easier to use
     provenance  version, settings, seed, threads, device and network that made the image
     own_files   files of stages of one's own, by the names that the settings give them
+    deviations  how far `pixels` may be off, likewise; `deviation` is easier to use
 
     Numbers are NumPy arrays on the host, and None where no stage has found them. Displacements,
     PSF and sizes of a colour mosaic are those of one of its planes, of half the size.
@@ -54,6 +63,7 @@ class Result:
     pixels: np.ndarray | None = field(repr=False)
     provenance: Provenance
     own_files: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    deviations: np.ndarray | None = field(default=None, repr=False)
 
     @cached_property
     def image(self) -> np.ndarray | None:
@@ -65,6 +75,17 @@ class Result:
         if self.pixels is None:
             return None
         return finished(self.pixels, self.stack.sensor, self.is_sequence)[0]
+
+    @property
+    def deviation(self) -> np.ndarray | None:
+        """How far the image may be off, (h, w) or (h, w, 3): one standard deviation, linear.
+
+        About 90 % of the true values lie within 1.645 of it. What `confidence.tif` holds; None
+        where no network has said it.
+        """
+        if self.deviations is None or self.pixels is None:
+            return None
+        return finished_deviation(self.deviations, self.pixels, self.stack.sensor)
 
     @property
     def is_sequence(self) -> bool:
@@ -132,11 +153,11 @@ class Result:
     def save(self, folder: str | Path, page: bool = True) -> list[Path]:
         """Write what `burst run` writes into a folder, and return the files.
 
-        Those are `restored.npy`, `.tif` and `.png`, `report.json`, `report.html` and
-        `pipeline.toml`, which begins with the call that repeats it. Without `page` there is no
-        `report.html`, whose plots take about a second. An older result of the same
-        stack is written over; ConfigError where the folder holds that of another. WriteError where
-        the disk refuses.
+        Those are `restored.npy`, `.tif` and `.png`, `confidence.tif`, `report.json`,
+        `report.html` and `pipeline.toml`, which begins with the call that repeats it. Without
+        `page` there is no `report.html`, whose plots take about a second. An older result of the
+        same stack is written over; ConfigError where the folder holds that of another. WriteError
+        where the disk refuses.
         """
         folder = Path(folder)
         other = belongs_to_another(folder, self.stack.source, self.provenance)
@@ -145,7 +166,7 @@ class Result:
                 f"{folder}: expected an empty folder or the result of {self.stack.source}, found"
                 f" that of {other}. Choose another folder, or delete this one."
             )
-        write(self, folder, _again(self.provenance), page)
+        write(self, folder, _again(self.provenance, self.burst.memory), page)
         return list(outputs(folder))
 
     def figure(self) -> Figure:
@@ -179,8 +200,10 @@ def write(result: Result, folder: Path, again: str, page: bool = True) -> None:
     save = write_instants if several else write_results
     folder.mkdir(parents=True, exist_ok=True)
     new = [] if image is None else save(folder, image, sensor, result.provenance)
-    for path in set(_images(folder)) - set(new):
-        path.unlink()
+    for path in {*_images(folder), folder / CONFIDENCE} - set(new):
+        path.unlink(missing_ok=True)
+    if result.deviation is not None:
+        write_confidence(folder / CONFIDENCE, result.deviation, result.provenance)
     shown = image[len(image) // 2] if image is not None and several else image
     write_text(folder / SETTINGS, f"# {again}\n{result.provenance.pipeline}")
     for name, source in result.own_files.items():
@@ -211,7 +234,7 @@ def belongs_to_another(folder: Path, source: str, provenance: Provenance) -> str
 
 def outputs(folder: Path) -> tuple[Path, ...]:
     """Return the files of a result that are in a folder: images first, then report and settings."""
-    written = (folder / name for name in OUTPUTS if name not in IMAGES)
+    written = (folder / name for name in (CONFIDENCE, *OUTPUTS) if name not in IMAGES)
     return (*_images(folder), *filter(Path.is_file, written))
 
 
@@ -219,11 +242,13 @@ def _array(values: torch.Tensor | None) -> np.ndarray | None:
     return None if values is None else values.detach().cpu().numpy()
 
 
-def _again(provenance: Provenance) -> str:
-    """Return the Python code that gives the same image again."""
+def _again(provenance: Provenance, memory: int | None) -> str:
+    """Return the Python code that gives the same image again; `memory` is the limit in bytes within
+    which blocks of frames were read."""
+    limit = "" if memory is None else f", memory={memory}"
     return (
         f'burst.restore(stack, "{SETTINGS}", seed={provenance.seed},'
-        f' threads={provenance.threads}, device="{provenance.device}")'
+        f' threads={provenance.threads}, device="{provenance.device}"{limit})'
     )
 
 

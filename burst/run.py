@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from burst.jobs.bar import Show, bar_of
 from burst.jobs.batch import RECORD, Outcome, log_outcome, run_all, table
 from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
-from burst.jobs.restore import Job
+from burst.jobs.restore import BYTES_PER_PROCESS, Job
 from burst.machine import available_memory, cpu_count, devices_of
-from burst.options import add_machine, add_reading, add_settings, reading_of
+from burst.options import add_machine, add_memory, add_reading, add_settings, reading_of
 from burst.pipeline import load
 from burst.settings import ConfigError
 
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scheduler", metavar="ADDRESS",
         help="hand the stacks to the Dask cluster at tcp://HOST:PORT, instead of --jobs",
     )  # fmt: skip
+    add_memory(machine)
     _add_output(parser.add_argument_group("output"))
 
 
@@ -154,9 +156,10 @@ def _threads_of_each(args: argparse.Namespace, stacks: int) -> int:
 def _restore_all(jobs: list[Job], args: argparse.Namespace, show: Show | None) -> Iterator[Outcome]:
     """Have the jobs done by this process, by several, or by a cluster."""
     if args.scheduler:
-        return run_on_cluster(jobs, args.scheduler, show)
+        limit = None if args.memory is None else max(0, args.memory - BYTES_PER_PROCESS)
+        return run_on_cluster([replace(job, memory=limit) for job in jobs], args.scheduler, show)
     workers = min(args.jobs, len(jobs))
-    limited = share_memory(jobs, workers, available_memory())
+    limited = share_memory(jobs, workers, available_memory(), args.memory)
     return run_all(limited, workers, args.quiet, show)
 
 

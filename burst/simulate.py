@@ -12,6 +12,7 @@ import numpy as np
 
 from burst.command import Exit, main_of, positive
 from burst.data import levels, rolling, turbulence
+from burst.data.recording import OF_FILE, OF_OPTICS, OF_PATH, Recording, record, recording_of
 from burst.data.scenes import SCENES, read_scene
 from burst.files import video
 from burst.files.folder import TRUTH_SUFFIX
@@ -22,7 +23,7 @@ from burst.files.write import atomic_write, write_npz, write_text
 from burst.lazy import torch
 from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
-from burst.settings import ConfigError
+from burst.settings import ConfigError, settings_of
 
 LOG = logging.getLogger("burst")
 
@@ -64,7 +65,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " with --shutter a folder",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
+    _add_recording(parser)
     _add_shutter(parser.add_argument_group("a moving scene, in clear air"))
+
+
+def _add_recording(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a still scene's air, optics and files: the fields of `Recording`."""
+    groups = {
+        "air in layers along a path": ("path", *OF_PATH),
+        "optics": OF_OPTICS[:-1],  # the exposure is every shutter's
+        "what was done to the frames, in this order": OF_FILE,
+    }
+    known = {setting.name: setting for setting in settings_of(Recording)}
+    for title, names in groups.items():
+        group = parser.add_argument_group(title)
+        for setting in (known[name] for name in names):
+            option, text = f"--{setting.name.replace('_', '-')}", setting.help
+            if isinstance(setting.default, bool):
+                group.add_argument(option, action="store_true", default=None, help=text)
+                continue
+            kind = float if setting.default is None else type(setting.default)
+            unit = f", in {setting.unit}" if setting.unit else ""
+            metavar = "NAME" if kind is str else "N"
+            group.add_argument(option, type=kind, metavar=metavar, help=text + unit)
 
 
 def _add_shutter(group: argparse._ArgumentGroup) -> None:
@@ -75,7 +98,8 @@ def _add_shutter(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--exposure", type=float, metavar="E",
-        help=f"of a row, over frame time (default: 0; global_reset {GLOBAL_RESET_EXPOSURE})",
+        help="of a row, over frame time (default: 0; global_reset"
+        f" {GLOBAL_RESET_EXPOSURE}; of a still scene 0.12)",
     )  # fmt: skip
     group.add_argument("--frame-rate", type=float, metavar="HZ", help="default: 30")
     group.add_argument(
@@ -99,14 +123,16 @@ def execute(args: argparse.Namespace) -> int:
     if args.shutter:
         return _execute_shutter(args)
     out = _check(args)
+    recording = recording_of(vars(args))
     conditions = levels.find_level(args.level).point()
     generator = torch.Generator(drawing_device(resolve_device(args.device))).manual_seed(args.seed)
     scene = read_scene(args.image)
     frames, size = args.frames or FRAMES, args.size or SIZE
-    simulated = turbulence.simulate(scene, conditions, generator, frames, (size, size))
+    simulated = record(recording, scene, conditions, frames, size, generator)
     for path in _write(out, simulated.stack, simulated.truth):
         print(path)
-    LOG.info("%s: %d frames, level %s", out, frames, args.level)
+    strength = simulated.truth.conditions.d_over_r0
+    LOG.info("%s: %d frames, level %s, D/r0 %.2f", out, frames, args.level, strength)
     return Exit.DONE
 
 
@@ -116,7 +142,7 @@ def _check(args: argparse.Namespace) -> Path:
     if out.suffix != ".npy":
         raise ConfigError(f"--out {out}: expected a name that ends in .npy.")
     for name in MOVING:
-        if getattr(args, name) is not None:
+        if name != "exposure" and getattr(args, name) is not None:
             option = name.replace("_", "-")
             raise ConfigError(f"--{option}: expected --shutter with it, found none. Pass both.")
     _check_amount(args)
@@ -163,6 +189,10 @@ def _execute_shutter(args: argparse.Namespace) -> int:
 def _settle_shutter(args: argparse.Namespace) -> None:
     """Fill in what was not said; ConfigError for numbers that no camera has."""
     _check_amount(args)
+    for name in ("path", *OF_PATH, *OF_OPTICS[:-1], *OF_FILE):
+        if getattr(args, name) is not None:
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option}: expected no --shutter with it. Leave one of them out.")
     if args.device == "cuda":
         raise ConfigError("--device cuda: expected cpu or auto with --shutter. Leave it out.")
     if args.video_rate is not None and not args.video:

@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `burst train`."""
     parser.add_argument(
         "--recipe", default="student", metavar="NAME|FILE",
-        help="what is trained and how: teacher, student, plain, finetune, diffir,"
-        " rolling, global_reset, dual_reversed, dual_reversed_twin (default: %(default)s)",
+        help="what is trained and how: teacher, student, plain, finetune, worlds, deviation,"
+        " diffir, rolling, global_reset, dual_reversed, dual_reversed_twin (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE",

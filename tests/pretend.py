@@ -19,6 +19,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_leaves, tree_map
 
+from burst.ops.blocks import ABOUT, BlockTensor
+
 HOST = torch.device("cpu")
 # Which GPU is pretended; Apple's ("mps") knows no numbers of 64 bits.
 GPU = torch.device("cuda:0")
@@ -89,6 +91,8 @@ class PretendGpu(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        if any(isinstance(leaf, BlockTensor) for leaf in tree_leaves((args, kwargs))):
+            return self._in_blocks(func, types, args, kwargs)
         if func in _TO_NUMPY and isinstance(args[0], Far):
             raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu().")
         if special := _SPECIAL.get(_name_of(func)):
@@ -110,6 +114,13 @@ class PretendGpu(TorchFunctionMode):
             return Far(value) if target == GPU and not isinstance(value, Far) else value
 
         return tree_map(back, out)
+
+    def _in_blocks(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Have frames that are read block by block do what they do, with the blocks watched."""
+        if func.__name__ in ABOUT:
+            return BlockTensor.__torch_function__(func, types, args, kwargs)
+        with self:
+            return BlockTensor.__torch_function__(func, types, args, kwargs)
 
     def _target(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device:
         """Return where the result is; RuntimeError where the tensors are on two devices."""

@@ -14,6 +14,7 @@ from training_toys import SMALL
 
 from burst.config import search_path
 from burst.data.levels import find_level
+from burst.data.recording import Recording, record
 from burst.data.samples.turbulence import SampleKey, make_sample
 from burst.data.turbulence import Truth, simulate
 from burst.jobs.restore import Job
@@ -21,6 +22,7 @@ from burst.jobs.restore import restore as restore_job
 from burst.machine import devices_of
 from burst.network.inputs import prepare, restore
 from burst.network.preparation import Preparation
+from burst.ops.blocks import BlockTensor
 from burst.pipeline import load
 from burst.records import Burst, Shutter, StackError
 from burst.settings import ConfigError
@@ -55,6 +57,16 @@ def test_pipeline_gives_the_image_of_the_cpu(name):
         entry.numbers.keys() for entry in here.report.entries
     ]
     assert there.report.warnings == here.report.warnings
+
+
+def test_frames_that_are_read_block_by_block_go_to_the_gpu():
+    stack, pipeline = stack_of("medium", 64, 8).stack, load("classical")
+    here = pipeline.run(Burst(stack))
+    with pretend():
+        there = pipeline.run(Burst(stack, "cuda", memory=1_000_000))
+        assert isinstance(there.linear, BlockTensor)
+        assert there.linear.device.type == there.image.device.type == "cuda"
+    torch.testing.assert_close(near(there.image), here.image, rtol=0, atol=1e-4)
 
 
 def test_frames_and_all_that_is_made_of_them_stay_on_the_gpu():
@@ -123,6 +135,24 @@ def test_the_simulator_draws_on_the_gpu():
         assert not isinstance(value, torch.Tensor) or torch.allclose(near(far), value, atol=1e-4), (
             f.name
         )
+
+
+def test_layers_of_air_are_drawn_on_the_gpu():
+    recording = Recording("telescope", pixel=1.0, exposure=0.5, display=True, enlarge=1.2)
+    conditions = find_level("low").point()
+
+    def drawn(device):
+        generator = torch.Generator(device).manual_seed(3)
+        return record(recording, camera_scene(), conditions, 3, 48, generator)
+
+    here = drawn("cpu")
+    with pretend():
+        there = drawn("cuda")
+    assert np.abs(here.stack.frames.astype(int) - there.stack.frames).max() <= 1
+    for name in ("flow", "psf", "noiseless"):
+        value, far = getattr(here.truth, name), getattr(there.truth, name)
+        assert isinstance(far, Far)
+        torch.testing.assert_close(near(far), value, rtol=0, atol=1e-4)
 
 
 def test_evidence_of_a_network_is_made_and_undone_on_the_gpu():

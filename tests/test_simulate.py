@@ -82,3 +82,28 @@ def test_mistake_is_explained(simulate, capsys, monkeypatch, words, code, messag
 def test_stack_must_be_npy(simulate, capsys):
     assert simulate(name="a.tif")[0] == 2
     assert "expected a name that ends in .npy" in capsys.readouterr().err
+
+
+def test_options_say_air_optics_and_file(simulate):
+    code, path = simulate(
+        "--path", "road", "--cn2", "5e-15", "--pixel", "1", "--display", "--jpeg", 90
+    )
+    stack = read_stack(path)
+    assert code == 0
+    assert stack.sensor.transfer == "srgb"
+    assert stack.frames.max() <= 255
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--path", "raod"], "Did you mean 'road'"),
+        (["--cn2", "1e-14"], "expected a path with it"),
+        (["--jpeg", "90"], "expected display = true"),
+        (["--path", "road", "--wind", "-1"], "wind: expected"),
+        (["--path", "road", "--shutter", "rolling"], "--path: expected no --shutter with it"),
+    ],
+)
+def test_wrong_words_about_air_and_files_are_explained(simulate, capsys, words, message):
+    assert simulate(*words)[0] == 2
+    assert message in capsys.readouterr().err

@@ -72,6 +72,7 @@ def restore(
     device: str = "auto",
     threads: int | None = None,
     seed: int = 0,
+    memory: int | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Result:
@@ -84,6 +85,8 @@ def restore(
               the CPU goes on
     threads   as many as torch is set to use, if None; their number decides the last bits
     seed      of all random numbers
+    memory    bytes that may be taken beside what the process holds, the free memory if None; a
+              stack that needs more is read block by block
     progress  show a bar on stderr
     settings  of stages by their names: select={"keep": 0.5}
 
@@ -107,9 +110,9 @@ def restore(
         stack = _as_stack(stack, sensor, wanted)
         check_device(device)
         first, fallback = devices_of(device)
-        execution = Execution(
-            first, fallback, threads or threads_of_torch(), seed, available_memory()
-        )
+        known = [limit for limit in (memory, available_memory()) if limit is not None]
+        limit = min(known, default=None)
+        execution = Execution(first, fallback, threads or threads_of_torch(), seed, limit)
         check_room(stack, wanted, execution)
         with ExitStack() as around:
             around.enter_context(as_before())

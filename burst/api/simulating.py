@@ -8,6 +8,7 @@ import numpy as np
 
 from burst.api.words import check_device, in_words_of_python
 from burst.data import levels, turbulence
+from burst.data import recording as data_recording
 from burst.data.scenes import read_scene
 from burst.lazy import torch
 from burst.machine import drawing_device, resolve_device
@@ -16,7 +17,7 @@ from burst.measure.peers import baselines
 from burst.ops.orientation import upright
 from burst.records import Stack, StackError
 from burst.result import Result
-from burst.settings import ConfigError
+from burst.settings import ConfigError, build
 
 if TYPE_CHECKING:
     Image = np.ndarray | torch.Tensor
@@ -30,12 +31,16 @@ def simulate(
     size: int = 271,
     seed: int = 0,
     device: str = "cpu",
+    **recording: Any,
 ) -> turbulence.SimulatedStack:
     """Simulate what a camera records of a still scene through turbulent air, and keep the truth.
 
     image   a file, or the name of an image that scikit-image carries
     level   low, medium, high or very-high
     size    rows and columns, px
+
+    More words say through which air, optics and programs the frames went: the fields of
+    `burst.data.recording.Recording`, which are the options of `burst simulate`.
 
     `stack` of what is returned is restored like any other; `truth` holds the scene, the flow and
     more as torch tensors. The same as `burst simulate` makes.
@@ -44,6 +49,9 @@ def simulate(
     >>> simulated = burst.simulate("camera", level="low", frames=4, size=48)
     >>> simulated.stack.frames.shape, tuple(simulated.truth.scene.shape)
     ((4, 48, 48), (48, 48))
+    >>> road = burst.simulate(frames=4, size=48, path="road", cn2=2e-14, display=True, jpeg=90)
+    >>> road.stack.sensor.transfer
+    'srgb'
     """
     with in_words_of_python():
         conditions = levels.find_level(level).point()
@@ -53,7 +61,8 @@ def simulate(
             )
         check_device(device)
         generator = torch.Generator(drawing_device(resolve_device(device))).manual_seed(seed)
-        return turbulence.simulate(read_scene(image), conditions, generator, frames, (size, size))
+        chosen = build(data_recording.Recording, recording, "simulate")
+        return data_recording.record(chosen, read_scene(image), conditions, frames, size, generator)
 
 
 def plain_mean(stack: Stack) -> np.ndarray:

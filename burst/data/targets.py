@@ -63,6 +63,8 @@ class DecodedTarget:
     diameters  px of each disc size, the largest first
     shares     of the bits of each size that are right
     auc        of each size: probability that a disc is darker than a gap; nan without both
+    certainty  [b] distance from the threshold, in standard deviations; None where none are known
+    flagged    probability that a wrong bit is less certain than a right one; nan without both
     """
 
     bits: np.ndarray
@@ -70,6 +72,8 @@ class DecodedTarget:
     diameters: tuple[float, ...]
     shares: tuple[float, ...]
     auc: tuple[float, ...]
+    certainty: np.ndarray | None = None
+    flagged: float = math.nan
 
 
 def draw_target(size: int, generator: torch.Generator, levels: int = 6) -> Target:
@@ -88,20 +92,29 @@ def draw_target(size: int, generator: torch.Generator, levels: int = 6) -> Targe
     return Target(torch.from_numpy(PAPER + (INK - PAPER) * ink).float(), layout)
 
 
-def decode(image: torch.Tensor, layout: TargetLayout) -> DecodedTarget:
+def decode(
+    image: torch.Tensor, layout: TargetLayout, deviation: torch.Tensor | None = None
+) -> DecodedTarget:
     """Read the bits of a target from an image [h, w], linear, after a global shift of at most 2 px.
 
     A bit is 1 where the mean over the disc's area is below a threshold. The threshold is midway
     between local black and local white: the 5th and the 90th percentile of a square window around
     the disc, three quadrants and at least 9 px wide. Where these differ by less than a quarter of
     the contrast of the whole image, it lies an eighth of that contrast below local white, so that
-    noise on paper is not read as a bit.
+    noise on paper is not read as a bit. With the image's standard deviation [h, w] each bit is
+    as certain as its disc's mean is far from the threshold; errors of one disc count as alike.
     """
     pixels = image.detach().cpu().double().numpy()
     centres = layout.centres + find_shift(pixels, layout)
     means = _disc_means(pixels, centres, layout.diameters)
-    bits = means < _thresholds(pixels, centres, layout.diameters)
+    thresholds = _thresholds(pixels, centres, layout.diameters)
+    bits = means < thresholds
     right = bits == layout.bits
+    certainty, flagged = None, math.nan
+    if deviation is not None:
+        spread = deviation.detach().cpu().double().numpy()
+        certainty = np.abs(means - thresholds) / _disc_means(spread, centres, layout.diameters)
+        flagged = area_under_curve(-certainty, ~right)
     sizes = [layout.levels == level for level in np.unique(layout.levels)]
     return DecodedTarget(
         bits,
@@ -109,6 +122,8 @@ def decode(image: torch.Tensor, layout: TargetLayout) -> DecodedTarget:
         tuple(float(layout.diameters[size][0]) for size in sizes),
         tuple(float(right[size].mean()) for size in sizes),
         tuple(area_under_curve(-means[size], layout.bits[size]) for size in sizes),
+        certainty,
+        flagged,
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from burst.mapped import each_frame
 from burst.records import Sensor, StackError
 
 MINIMUM_SIDE = 16
@@ -86,7 +87,7 @@ def check_levels(where: str, frames: np.ndarray, sensor: Sensor) -> None:
     maximum, saturated, signal = 0, 0, False
     # A whole number keeps the comparison in uint16; a float would widen every pixel.
     white = math.ceil(sensor.white_level)
-    for frame in frames:
+    for frame in each_frame(frames):
         brightest = int(frame.max())
         maximum = max(maximum, brightest)
         saturated += int(np.count_nonzero(frame >= white)) if brightest >= white else 0

@@ -20,6 +20,7 @@ from burst.files.tiff import read_page
 from burst.files.times import with_times
 from burst.files.values import aligned_white
 from burst.lazy import cv2
+from burst.mapped import forget_now_and_then, room_for_frames
 from burst.records import Sensor, StackError
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
@@ -35,11 +36,12 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
     first, in_color = _decode(paths[0])
     if in_color:
         warn_luminance(paths[0].parent)
-    frames = np.empty((len(paths), *first.shape), first.dtype)
+    frames = room_for_frames((len(paths), *first.shape), first.dtype)
     for index, path in enumerate(paths):
         frame = _decode(path)[0] if index else first
         check_same_format(path, frame, first)
         frames[index] = frame
+        forget_now_and_then(frames, index)
     sensor = sensor_of(frames.dtype, paths[0].suffix)
     white = white_of(paths[0], frames)
     sensor = sensor if white is None else replace(sensor, white_level=white)

@@ -12,6 +12,7 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.lazy import cv2
+from burst.mapped import each_frame, forget_now_and_then, room_for_frames
 
 _log = logging.getLogger("burst")
 _GIVEN_UP: ContextVar[list[Path] | None] = ContextVar("given_up", default=None)
@@ -20,10 +21,11 @@ _GIVEN_UP: ContextVar[list[Path] | None] = ContextVar("given_up", default=None)
 def to_luminance(path: Path, frames: np.ndarray) -> np.ndarray:
     """Return frames [n, h, w] of the same type from colour frames [n, h, w, 3], blue first."""
     warn_luminance(path)
-    gray = np.empty(frames.shape[:3], frames.dtype.newbyteorder("="))
+    gray = room_for_frames(frames.shape[:3], frames.dtype.newbyteorder("="))
     with explained(path, "colour of 8 or 16 bits", "Save the frames as grey uint16."):
-        for index, frame in enumerate(frames):
+        for index, frame in enumerate(each_frame(frames)):
             gray[index] = frame_luminance(frame.astype(gray.dtype))
+            forget_now_and_then(gray, index)
     return gray
 
 

@@ -15,6 +15,7 @@ from burst.files.consistency import check_same_format, warn_orientations
 from burst.files.dng_tags import read_tags
 from burst.files.luminance import frame_luminance
 from burst.files.times import with_times
+from burst.mapped import forget_now_and_then, room_for_frames
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
 _log = logging.getLogger("burst")
@@ -40,7 +41,7 @@ def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
     """
     sources = [(path, 0) for path in paths] if len(paths) > 1 else _frames_in(paths[0])
     first = _read(*sources[0])
-    frames = np.empty((len(sources), *first.frame.shape), np.uint16)
+    frames = room_for_frames((len(sources), *first.frame.shape))
     orientations, stamps = [], []
     for index, source in enumerate(sources):
         shot = _read(*source) if index else first
@@ -49,6 +50,7 @@ def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
         check_same_format(shot.path, shot.frame, first.frame)
         _check_sensor(shot, first)
         frames[index] = shot.frame
+        forget_now_and_then(frames, index)
     if len(paths) == 1:
         _check_different(paths[0], frames)
         return frames, first.sensor

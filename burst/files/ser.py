@@ -13,6 +13,7 @@ from burst.files.check import explained, mean_step, naming
 from burst.files.luminance import to_luminance
 from burst.files.times import with_times
 from burst.files.values import aligned_white
+from burst.mapped import each_frame
 from burst.records import Sensor, StackError
 
 HEADER_BYTES = 178
@@ -173,7 +174,7 @@ def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
     if header.bits <= 8:
         return stated
     aligned = aligned_white(frames)
-    highest = max(int(frame.max()) for frame in frames)
+    highest = max(int(frame.max()) for frame in each_frame(frames))
     if aligned is not None and (header.bits == 16 or highest > stated):
         white = aligned
     elif header.bits < 16:

@@ -16,6 +16,7 @@ from burst.files.quiet import quiet_tifffile
 from burst.files.tiff_photometric import DecodedPages, decode_pages, sensor_of_pages
 from burst.files.tiff_pixels import decode_series
 from burst.lazy import tifffile
+from burst.mapped import forget_now_and_then, room_for_frames
 from burst.records import Sensor, StackError
 
 _ADVICE = "Save it again as a TIFF of many uint16 pages of one size."
@@ -40,7 +41,7 @@ def read_tiff(path: Path) -> tuple[np.ndarray, Sensor]:
 def read_tiff_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] of files of one page each, without previews, and their sensor."""
     first = _read_frame(paths[0])
-    frames = np.empty((len(paths), *first.frames.shape[1:]), first.frames.dtype)
+    frames = room_for_frames((len(paths), *first.frames.shape[1:]), first.frames.dtype)
     orientations = []
     for index, path in enumerate(paths):
         decoded = first if index == 0 else _read_frame(path)
@@ -51,6 +52,7 @@ def read_tiff_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
                 " Pass frames of one camera with one setting."
             )
         frames[index] = decoded.frames[0]
+        forget_now_and_then(frames, index)
         orientations.append(decoded.orientation)
     warn_orientations(paths[0].parent, orientations)
     with naming(paths[0].parent):

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from burst.files.check import MAXIMUM_DN, mean_step
+from burst.mapped import each_frame, forget_now_and_then, room_for_frames
 from burst.records import Sensor, StackError
 
 _log = logging.getLogger("burst")
 
 _FEWEST_EMPTY_BITS = 2  # a single unused bit may be chance in a small dark frame
 _SURELY_EMPTY_BITS, _MOST_EMPTY_BITS = 4, 8
+MOST_COPIED = 256_000_000  # values of 8 bits that are copied to 16; of more the copy takes long
 _ROUNDING = 1e-6  # by which rounding in half or single precision may exceed a maximum of 1
 
 
@@ -36,7 +38,7 @@ def aligned_white(frames: np.ndarray) -> float | None:
     """Return the white level of values [n, ...] whose lowest 2 to 8 of 16 bits are never used.
     Cameras store 8 to 14 bits so. None for all others and for values within 12 bits."""
     used = 0
-    for frame in frames:
+    for frame in each_frame(frames):
         used |= int(np.bitwise_or.reduce(frame, axis=None)) if frame.size else 0
         if used & (2**_FEWEST_EMPTY_BITS - 1):
             return None
@@ -57,7 +59,7 @@ def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, S
     scaled so that white becomes 65535; negative numbers are raised, and the black level with them.
     StackError for other types and values that do not fit the levels.
     """
-    if frames.dtype == np.uint16:
+    if frames.dtype == np.uint16 or _stays_mapped(frames):
         return frames, sensor
     frames = _as_unsigned(where, _checked_type(where, frames))
     span = _value_range(frames)
@@ -78,6 +80,12 @@ def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, S
             where, span.low, span.high, offset, scale,
         )  # fmt: skip
     return _converted(frames, offset, scale), _with_levels(sensor, offset, scale)
+
+
+def _stays_mapped(frames: np.ndarray) -> bool:
+    """Return whether frames of 8 bits stay in their file: they are many, and mapped from it."""
+    mapped = isinstance(frames, np.memmap)
+    return mapped and frames.dtype == np.uint8 and frames.size > MOST_COPIED
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ def _as_unsigned(where: str, frames: np.ndarray) -> np.ndarray:
 
 def _value_range(frames: np.ndarray) -> _ValueRange:
     low, high, whole = math.inf, -math.inf, True
-    for frame in frames:
+    for frame in each_frame(frames):
         if frame.dtype.kind == "f":
             whole = whole and bool((frame == np.rint(frame)).all())
         low, high = min(low, float(frame.min())), max(high, float(frame.max()))
@@ -148,13 +156,14 @@ def _offset(span: _ValueRange) -> float:
 
 
 def _converted(frames: np.ndarray, offset: float, scale: float) -> np.ndarray:
-    dn = np.empty(frames.shape, np.uint16)
-    for index, frame in enumerate(frames):
+    dn = room_for_frames(frames.shape)
+    for index, frame in enumerate(each_frame(frames)):
         if offset or scale != 1:
             raised = (frame.astype(np.float64) + offset) * scale
             dn[index] = np.clip(np.rint(raised), 0, MAXIMUM_DN)
         else:
             dn[index] = frame
+        forget_now_and_then(dn, index)
     return dn
 
 
@@ -172,7 +181,8 @@ def _with_levels(sensor: Sensor, offset: float, scale: float) -> Sensor:
 def _are_fractions(frames: np.ndarray) -> bool:
     """Return whether the values are fractions of white: none above 1, and not all whole."""
     high = max(
-        float(np.max(frame, initial=-math.inf, where=np.isfinite(frame))) for frame in frames
+        float(np.max(frame, initial=-math.inf, where=np.isfinite(frame)))
+        for frame in each_frame(frames)
     )
     if not high <= 1 + _ROUNDING:
         return False

@@ -18,6 +18,7 @@ from burst.files.ffmpeg import decode_16_bits, find_ffmpeg
 from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.quiet import quiet_opencv
 from burst.files.times import typical_step, with_times
+from burst.mapped import Gathered, each_frame
 from burst.records import Sensor, StackError
 
 Keep = Callable[[np.ndarray], np.ndarray]
@@ -54,7 +55,7 @@ class _Video:
     tag: bytes
     shape: tuple[int, ...] = ()
     deep: bool = False
-    frames: list[np.ndarray] = field(default_factory=list)
+    frames: Gathered = field(default_factory=Gathered)
     stamps: list[float] = field(default_factory=list)
 
 
@@ -93,7 +94,7 @@ def decode_video(path: Path, keep: Keep, count: int | None = None) -> tuple[np.n
         _warn_lost(path, container, video)
     if not video.frames:
         raise StackError(f"{path}: expected a video, found no frame in it. {_ADVICE}")
-    return np.stack(video.frames), _sensor(path, video)
+    return video.frames.array(), _sensor(path, video)
 
 
 def _decode(path: Path, keep: Keep, count: int | None) -> _Video:
@@ -131,7 +132,12 @@ def _with_all_bits(path: Path, video: _Video, keep: Keep) -> _Video:
         return video
     shape = video.shape[:2] if video.tag[:2] == b"Y1" else video.shape
     frames = decode_16_bits(program, path, shape, keep, len(video.frames))
-    return video if frames is None else replace(video, frames=frames, deep=True)
+    if frames is None:
+        return video
+    deep = replace(video, frames=Gathered(), deep=True)
+    for frame in frames:
+        deep.frames.append(frame)
+    return deep
 
 
 def _check_whole(path: Path, container: Container, video: _Video) -> None:
@@ -194,7 +200,7 @@ def _valid(number: float) -> float:
 
 def _white_of(path: Path, video: _Video) -> float:
     """Return the white level of 16-bit frames; cameras store 12 bits in them."""
-    if max(int(frame.max()) for frame in video.frames) > _TWELVE_BITS:
+    if max(int(frame.max()) for frame in each_frame(video.frames.array())) > _TWELVE_BITS:
         return 65535
     _log.warning(
         "%s: none of its 16-bit values is above %d, so they are taken as 12 bit. If they are not,"

@@ -76,6 +76,13 @@ def write_results(
     return paths
 
 
+def write_confidence(path: Path, deviation: np.ndarray, provenance: Provenance) -> None:
+    """Write the standard deviation [h, w] or [h, w, 3] of an image, upright, as float32 TIFF."""
+    note = json.dumps(asdict(provenance), sort_keys=True)
+    with atomic_write(path) as part:
+        _write_tiff(part, deviation.astype(np.float32), note, deviation.ndim == 3)
+
+
 def write_instants(
     folder: Path, images: np.ndarray, sensor: Sensor, provenance: Provenance
 ) -> list[Path]:
@@ -105,6 +112,17 @@ def finished(
     upright: linear (float32), and encoded for a display."""
     turned = (upright_all if several else upright)(pixels, sensor.orientation)
     return _linear_and_display(turned, sensor)
+
+
+def finished_deviation(deviation: np.ndarray, pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
+    """Return the standard deviation of pixels [h, w] or [h, w, 3] upright and in linear light
+    (float32), as `finished` returns the pixels themselves."""
+    if sensor.transfer == "srgb":
+        above, below = (
+            _apply_curve("display_to_linear", pixels + sign * deviation) for sign in (1, -1)
+        )
+        deviation = (above - below) / 2
+    return upright(deviation.astype(np.float32), sensor.orientation)
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

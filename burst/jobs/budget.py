@@ -9,24 +9,33 @@ from pathlib import Path
 
 from burst.files.npy import count_values
 from burst.files.ser import count_pixels
-from burst.jobs.restore import Job
+from burst.jobs.restore import BYTES_PER_PROCESS, Job
 from burst.machine import BYTES_PER_PIXEL
 from burst.records import StackError
 from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
 
-# Per process, measured: libraries, and memory fragmentation after many stacks.
-BYTES_PER_PROCESS = 600_000_000
 
-
-def share_memory(jobs: Sequence[Job], workers: int, free: int | None) -> list[Job]:
+def share_memory(
+    jobs: Sequence[Job], workers: int, free: int | None, asked: int | None = None
+) -> list[Job]:
     """Return the jobs with their limits, `workers` processes at a time in `free` bytes of memory.
 
     Stacks whose shape is known from their header must fit together, the largest ones at once; any
     other stack gets an equal share. A stack too large even alone fails later, by itself.
-    ConfigError names the number of processes that fit; None for `free` means unknown.
+    ConfigError names the number of processes that fit; None for `free` means unknown. Where a limit
+    in bytes is `asked` for, every stack has an equal share of it: those that need more are read
+    block by block.
     """
+    if asked is not None:
+        share = min(asked, asked if free is None else free) // workers - BYTES_PER_PROCESS
+        if share <= 0:
+            raise ConfigError(
+                f"--memory: expected at least {workers * BYTES_PER_PROCESS / 1e9:.1f} GB, which"
+                f" the libraries of {workers} processes take, found {asked / 1e9:.1f} GB."
+            )
+        return [replace(job, memory=share) for job in jobs]
     if free is None or workers == 1:
         return [replace(job, memory=free) for job in jobs]
     needs = [bytes_needed(job) for job in jobs]

@@ -38,6 +38,9 @@ from burst.settings import ConfigError
 
 LOG = logging.getLogger("burst")
 
+# Measured: libraries, and memory fragmentation after many stacks.
+BYTES_PER_PROCESS = 600_000_000
+
 ERROR_LOG = "error.log"
 STAGES = "stages"
 READING, WRITING = 0.03, 0.93  # shares of the usual time, for the bar: reading ends, writing begins
@@ -108,7 +111,8 @@ def restore(job: Job, on_stage: OnStage) -> JobResult:
             stack, pipeline, job.execution, provenance, on_stage, _store_factory(job)
         )
     with part("writing", WRITING):
-        write(result, job.folder, _again(job, result.provenance), job.page)
+        again = _again(job, result.provenance, result.burst.memory)
+        write(result, job.folder, again, job.page)
         (job.folder / ERROR_LOG).unlink(missing_ok=True)
     return JobResult(_files(job.folder), result.warnings)
 
@@ -164,11 +168,14 @@ def _check_folder(job: Job, provenance: Provenance) -> None:
         )
 
 
-def _again(job: Job, provenance: Provenance) -> str:
-    """Return the command that repeats the run, byte for byte."""
+def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
+    """Return the command that repeats the run, byte for byte; sums over blocks of frames depend on
+    the `memory` in bytes that blocks were made for."""
     options = [f"--seed {job.seed}", f"--threads {job.threads}", f"--device {provenance.device}"]
     levels = {"black": job.reading.black_level, "white": job.reading.white_level}
     options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]
+    if memory is not None:
+        options.append(f"--memory {memory + BYTES_PER_PROCESS}")
     if job.reading.axis:
         options.append(f"--axis {job.reading.axis}")
     name = job.path.resolve().name

@@ -29,6 +29,7 @@ from burst.records import StackError
 BORDER = 8  # px
 STEPS = 5  # Gauss-Newton; the shift is known to a fraction of a pixel from the start
 LARGEST_SHIFT = 8.0  # px of an image against the truth
+INTERVAL = 1.6449  # standard deviations that hold 90 % of Gaussian errors
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,7 @@ class Scores:
 def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
     """Score an image [h, w] against the truth [h, w], both linear. An image that is smaller because
     the camera moved is scored against the part that it shows."""
-    truth = truth[part_shown(image, truth)]
-    if image.shape != truth.shape:
-        raise StackError(
-            f"--truth: expected a scene of {tuple(image.shape)}, found {tuple(truth.shape)}."
-            " Pass the truth of this stack."
-        )
-    wanted = linear_to_display(truth.float())
-    shown = linear_to_display(image.float())
+    shown, wanted = _displayed(image, truth)
     shift = _find_shift(shown, wanted)
     moved = _shifted(twice_as_fine(shown[None]), shift)
     gain, offset = _gain_and_offset(moved, wanted)
@@ -68,6 +62,21 @@ def score(image: torch.Tensor, truth: torch.Tensor) -> Scores:
     )
 
 
+def share_within(image: torch.Tensor, deviation: torch.Tensor, truth: torch.Tensor) -> float:
+    """Return the share of pixels whose truth lies within the interval that is said to hold 90 % of
+    them: 1.645 standard deviations [h, w] about the image [h, w], all linear. Shift, gain and
+    offset are fitted as for `score`."""
+    shown, wanted = _displayed(image, truth)
+    reach = linear_to_display((image + INTERVAL * deviation).float()) - linear_to_display(
+        (image - INTERVAL * deviation).float()
+    )
+    shift = _find_shift(shown, wanted)
+    moved = _shifted(twice_as_fine(shown[None]), shift)
+    gain, offset = _gain_and_offset(moved, wanted)
+    inside = (gain * moved + offset - wanted).abs() <= abs(gain) * reach / 2
+    return float(without_border(inside).float().mean())
+
+
 def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
     """Return the rows and columns of a truth [H, W] that an image [h, w] shows. The image may be
     smaller because the camera moved. All, if the image is not found in the truth."""
@@ -79,6 +88,18 @@ def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
         return slice(None), slice(None)
     left, top = place
     return slice(top, top + height), slice(left, left + width)
+
+
+def _displayed(image: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return an image [h, w] and the part of a truth [H, W] that it shows, encoded for a display;
+    StackError where they do not fit."""
+    truth = truth[part_shown(image, truth)]
+    if image.shape != truth.shape:
+        raise StackError(
+            f"--truth: expected a scene of {tuple(image.shape)}, found {tuple(truth.shape)}."
+            " Pass the truth of this stack."
+        )
+    return linear_to_display(image.float()), linear_to_display(truth.float())
 
 
 def without_border(image: torch.Tensor) -> torch.Tensor:

@@ -39,13 +39,21 @@ def width_error(record: Record) -> float | None:
 
 
 def _scores(groups: dict[str, list[Record]]) -> str:
-    head = ("world", "stacks", *(f"{name}, dB" for name in METHODS), "width within 15 %")
+    head = (
+        "world",
+        "stacks",
+        *(f"{name}, dB" for name in METHODS),
+        "width within 15 %",
+        "truth within 90 %",
+    )
     rows = []
     for world, group in groups.items():
         errors = [error for record in group if (error := width_error(record)) is not None]
         right = sum(abs(error) < RIGHT_WIDTH for error in errors)
         cells = [_mean(group, name) for name in METHODS]
-        rows.append([world, str(len(group)), *cells, f"{right} of {len(errors)}"])
+        inside = [r["within"] for r in group if r.get("within") is not None]
+        held = f"{100 * sum(inside) / len(inside):.0f} %" if inside else "-"
+        rows.append([world, str(len(group)), *cells, f"{right} of {len(errors)}", held])
     return markdown(head, rows)
 
 

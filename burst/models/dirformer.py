@@ -8,10 +8,17 @@ from torch import nn
 from burst.models import layers
 from burst.models.spec import STEM, RestorerSpec
 
+# Natural logarithm of the deviation before any training: of a stack of low noise, encoded.
+FIRST_DEVIATION = -4.0
+
 
 class Dirformer(nn.Module):
     """Evidence [b, e, h, w] and prior tokens in, a residual [b, c, h, w] out, zero at first. Height
-    and width are multiples of `spec.multiple`."""
+    and width are multiples of `spec.multiple`.
+
+    With `spec.deviation` a second head reads the same features: behind the residual comes the
+    natural logarithm of the standard deviation of the error that is left, [b, c + 1, h, w].
+    """
 
     def __init__(self, spec: RestorerSpec) -> None:
         super().__init__()
@@ -30,9 +37,13 @@ class Dirformer(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.head = nn.Sequential(last, nn.PixelShuffle(STEM))
+        if spec.deviation:
+            self.deviation = _deviation_head(spec.width)
+        self.says_deviation = spec.deviation
 
     def forward(self, evidence: torch.Tensor, tokens: torch.Tensor | None) -> torch.Tensor:
-        """Return the residual [b, channels, h, w] for evidence and tokens [b, t, d] or None."""
+        """Return the residual, and the deviation if there is one, for evidence and tokens [b, t, d]
+        or None."""
         x = self.stem(evidence).contiguous(memory_format=torch.channels_last)
         skips = []
         for scale, down in zip(self.encoders, self.downs, strict=True):
@@ -43,7 +54,16 @@ class Dirformer(nn.Module):
         for up, scale in zip(self.ups, self.decoders, strict=True):
             x = _apply(scale, up(x) + skips.pop(), tokens)
         residual: torch.Tensor = self.head(x)
-        return residual
+        return torch.cat([residual, self.deviation(x)], 1) if self.says_deviation else residual
+
+
+def _deviation_head(width: int) -> nn.Sequential:
+    last = nn.Conv2d(width, STEM**2, 3, padding=1)
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, FIRST_DEVIATION)  # type: ignore[arg-type]
+    return nn.Sequential(
+        nn.Conv2d(width, width, 3, padding=1), nn.GELU(), last, nn.PixelShuffle(STEM)
+    )
 
 
 def _blocks_at_scale(spec: RestorerSpec, scale: int) -> nn.ModuleList:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -15,6 +15,7 @@ from burst.models.cpen import Cpen
 from burst.models.diffusion import Denoiser, sample
 from burst.models.dirformer import Dirformer
 from burst.models.spec import RestorerSpec
+from burst.models.tiles import in_tiles
 from burst.progress import counted
 
 MAX_PIXELS = 1 << 22  # of the images that a GPU restores together
@@ -73,8 +74,9 @@ class Restorer(nn.Module):
     def forward(
         self, evidence: torch.Tensor, scalars: torch.Tensor, tokens: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the residual [b, channels, h, w]; without tokens nothing is modulated. The scalars
-        are not used here: they act through the tokens, which were made with them."""
+        """Return the residual [b, channels, h, w], and behind it the log deviation where the spec
+        has one. Without tokens nothing is modulated. The scalars are not used here: they act
+        through the tokens, which were made with them."""
         h, w = evidence.shape[-2:]
         margin = (0, -w % self.spec.multiple, 0, -h % self.spec.multiple)
         padded = functional.pad(evidence, margin, mode="replicate")
@@ -87,10 +89,12 @@ class Restorer(nn.Module):
         scalars: torch.Tensor,
         source: PriorSource | None,
         ensemble: bool = False,
+        tiled: bool = False,
     ) -> torch.Tensor:
-        """Return the residual [b, channels, h, w] with a prior from `source`; None is without a
-        prior. An ensemble is the mean over the 8 rotations and reflections of the image. The prior
-        is computed once, and its grid is rotated and reflected with the image."""
+        """Return what `forward` does, with a prior from `source`; None is without a prior. An
+        ensemble is the mean over the 8 rotations and reflections of the image. The prior is
+        computed once, and its grid is rotated and reflected with the image. `tiled`: a large
+        image goes through the network tile by tile, which takes less memory."""
         tokens = None if source is None else self.prior(evidence, scalars, source)
         # Half a turn keeps the shape, so that four images may be restored together.
         symmetries = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
@@ -103,11 +107,28 @@ class Restorer(nn.Module):
             prior = None
             if tokens is not None:
                 prior = torch.cat([_turned_tokens(tokens, *way) for way in chosen])
-            residuals = self(seen, scalars.repeat(len(chosen), 1), prior).chunk(len(chosen))
+            known = scalars.repeat(len(chosen), 1)
+
+            def network(
+                part: torch.Tensor, own: torch.Tensor | None, known: torch.Tensor = known
+            ) -> torch.Tensor:
+                found: torch.Tensor = self(part, known, own)
+                return found
+
+            made = (in_tiles if tiled else _whole)(network, seen, prior)
+            residuals = made.chunk(len(chosen))
             for (turn, mirror), residual in zip(chosen, residuals, strict=True):
                 straight = residual.flip(-1) if mirror else residual
                 results[turn, mirror] = _turned(straight, -turn, False)
         return torch.stack([results[way] for way in sorted(results)]).mean(0)
+
+
+def _whole(
+    network: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor],
+    planes: torch.Tensor,
+    tokens: torch.Tensor | None,
+) -> torch.Tensor:
+    return network(planes, tokens)
 
 
 def _fits(evidence: torch.Tensor, count: int) -> bool:

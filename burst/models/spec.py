@@ -20,6 +20,7 @@ class RestorerSpec:
     prior            "vector": one prior for the image; "grid": one for each of 4 x 4 parts of it
     diffusion_steps  from noise to the prior
     teacher          the prior comes from an encoder that sees the truth
+    deviation        it also says how far the corrected image may be off
     """
 
     evidence: int
@@ -33,6 +34,7 @@ class RestorerSpec:
     prior_width: int = 64
     diffusion_steps: int = 4
     teacher: bool = False
+    deviation: bool = False
 
     def __post_init__(self) -> None:
         for name in ("evidence", "channels", "width", "head_width", "prior_width"):
@@ -47,14 +49,24 @@ class RestorerSpec:
                 f"spec: expected a width that head_width {self.head_width} divides,"
                 f" found {self.width}."
             )
+        if self.deviation and self.channels != 1:
+            raise ValueError(
+                f"spec: expected one channel where a deviation is told, found {self.channels}."
+            )
         if self.teacher and self.prior == "none":
             raise ValueError("spec: expected a prior for a teacher to give, found 'none'.")
 
     def extends(self, other: RestorerSpec) -> bool:
-        """Whether this is the other network with as many or more blocks at each scale."""
-        return replace(self, depths=other.depths) == other and (
-            len(self.depths) == len(other.depths)
-            and all(mine >= its for mine, its in zip(self.depths, other.depths, strict=True))
+        """Whether this is the other network with as many or more blocks at each scale, and with a
+        deviation or as the other."""
+        alike = replace(self, depths=other.depths, deviation=other.deviation) == other
+        return (
+            alike
+            and self.deviation >= other.deviation
+            and (
+                len(self.depths) == len(other.depths)
+                and all(mine >= its for mine, its in zip(self.depths, other.depths, strict=True))
+            )
         )
 
     @property

@@ -15,7 +15,9 @@ from einops import rearrange
 from scipy import optimize, special
 from torch.nn import functional
 
-from burst.ops.chunks import frames_at_once
+from burst.mapped import forget
+from burst.ops.blocks import in_blocks
+from burst.ops.chunks import frames_at_once, frames_in
 from burst.records import NoiseModel, Sensor
 
 # Chosen by hand.
@@ -35,6 +37,33 @@ def to_linear(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> torch.
     """Return frames in DN, of any shape, as float32 on a device, with black 0 and white 1."""
     linear = torch.from_numpy(np.array(frames, dtype=np.float32, order="C")).to(device)
     return linear.sub_(sensor.black).div_(sensor.white_level - sensor.black)
+
+
+def linear_frames(
+    frames: np.ndarray,
+    kept: torch.Tensor | None,
+    sensor: Sensor,
+    device: str = "cpu",
+    memory: int | None = None,
+) -> torch.Tensor:
+    """Return the kept frames [m] of frames [n, h, w] in DN as `to_linear` does; with a limit of
+    `memory` bytes they are read and made linear block by block, whenever they are used."""
+    numbers = range(len(frames)) if kept is None else kept.tolist()
+    if memory is None:
+        chosen = frames if kept is None else frames[kept.cpu().numpy()]
+        return to_linear(chosen, sensor, device)
+
+    def read(places: list[int]) -> torch.Tensor:
+        which = [numbers[i] for i in places]
+        follow = which == list(range(which[0], which[0] + len(which)))
+        linear = to_linear(
+            frames[which[0] : which[-1] + 1] if follow else frames[which], sensor, device
+        )
+        forget(frames)
+        return linear
+
+    size = (frames.shape[1], frames.shape[2])
+    return in_blocks(read, len(numbers), frames_in(memory, size, device))
 
 
 def to_dn(linear: torch.Tensor, sensor: Sensor) -> np.ndarray:

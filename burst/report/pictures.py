@@ -43,9 +43,11 @@ def scene_pictures(
     mosaic: Stack | None = None,
 ) -> list[Picture]:
     """Return the pictures that the page compares, as far as they exist: first frame, plain mean,
-    aligned mean and result; for images of instants the nearest frame or pair, truth and result.
+    aligned mean, standard deviation of the result, and result; for images of instants the nearest
+    frame or pair, truth and result.
 
-    All are shown with the black and white points of the last one, so that they can be compared.
+    All but the deviation are shown with the black and white points of the last one, so that they
+    can be compared.
     `shown` (h, w) or (h, w, 3), linear, replaces `burst.image`. With a colour `mosaic` the frame
     and the mean are in colour, too.
     """
@@ -56,10 +58,21 @@ def scene_pictures(
     else:
         known = _images_by_step(burst, shown)
     black, white = display_points(known[-1][2])
-    return [
+    pictures = [
         _picture(name, label, _shown(encode(image, black, white, burst.stack.sensor), burst))
         for name, label, image in known
     ]
+    if burst.deviation is not None:
+        pictures.insert(-1, _deviation_picture(_array(burst.deviation), burst))
+    return pictures
+
+
+def _deviation_picture(deviation: np.ndarray, burst: Burst) -> Picture:
+    """Return a picture of the standard deviation: black 0, white what few pixels exceed."""
+    white = max(float(np.percentile(deviation, BRIGHTEST)), 1e-6)
+    pixels = np.rint(np.clip(deviation / white, 0, 1) * 255).astype(np.uint8)
+    label = f"Uncertainty (white: ± {white:.2g})"
+    return _picture("deviation", label, _shown(pixels, burst))
 
 
 def error_pictures(instants: Instants) -> list[Picture]:

@@ -20,6 +20,7 @@ from burst.settings import checked, setting
 NEEDS = ("linear", "noise", "weights")
 GIVES = ("flow", "level", "merged", "alignment")
 MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
+BLOCKS = True  # takes frames that are read block by block
 
 POOR_MISFIT = 4.0  # misfit variance after alignment, in units of the noise; chosen by hand
 # The image becomes smaller than a frame where the frames' common part lacks at least CUT of a side
@@ -199,7 +200,7 @@ def _coarse(
     """Return cells from coarse registration to the reference that the settings name."""
     linear, noise = given(burst.linear), given(burst.noise)
     if grid is not None and grid.motion is not None:
-        start = cells_ops.cells_of_motion(rest, grid.size)
+        start = cells_ops.cells_of_motion(rest, grid.size, linear)
         return registration.register(linear, noise, start, registration.COARSE, grid=grid)[0]
     if config.reference == "mean":
         start = cells_ops.cells_of(linear, shifts - shifts.mean(0))

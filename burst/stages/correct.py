@@ -49,7 +49,7 @@ def run(burst: Burst, config: Config) -> Burst:
     # One after another, to save memory: a recording has many instants of three colours each.
     found = inputs_rolling.prepare_shutter(burst, loaded.card.preparation)
     for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
-        residual = where * apply.residual_of(loaded, evidence, source, config.ensemble)
+        residual = where * apply.correct(loaded, evidence, source, config.ensemble)[0]
         corrected.append(
             inputs_rolling.restore_shutter(evidence.base + residual, evidence, burst.stack.sensor)
         )

@@ -12,14 +12,15 @@ from burst.ops import warp
 from burst.ops.alignment import merge
 from burst.ops.blur import deconvolve as deconvolve_ops
 from burst.ops.blur import psf as psf_ops
-from burst.ops.blur import restraint
+from burst.ops.blur import restraint, weigh
 from burst.records import Burst, Merging, Turbulence, given
 from burst.settings import checked, setting
 
 NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image", "merging")
+BLOCKS = True  # takes frames that are read block by block
 
-MAY_GIVE = ("psf",)  # a softer one, where the one that was estimated is too wide
+MAY_GIVE = ("psf", "turbulence")  # a softer PSF, where the one that was estimated is too wide
 
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 # Share of an image that may lie below black or above white. On 85 simulated stacks a right PSF
@@ -59,7 +60,8 @@ def run(burst: Burst, config: Config) -> Burst:
     image = deconvolve_ops.deconvolve(
         merged, mean_psf, variance, config.strength, config.iterations
     )
-    report, power, most = burst.report, 1.0, _most_outside(burst.turbulence)
+    turbulence = burst.turbulence
+    report, power, most = burst.report, 1.0, _most_outside(turbulence)
     for softer in SOFTER:
         if restraint.outside(image, merged, variance**0.5) <= most:
             break
@@ -70,6 +72,9 @@ def run(burst: Burst, config: Config) -> Burst:
         )
     if power < 1:
         psf = psf_ops.soften(psf, power)
+        if turbulence is not None:
+            softer, half = turbulence.power * power, weigh.half_of(psf_ops.soften(mean_psf, power))
+            turbulence = replace(turbulence, power=softer, half_height=half)
         report = report.warn(_too_wide(power))
     merging = Merging(variance**0.5, merge.effective_frames(weights))
     report = report.note(
@@ -80,7 +85,8 @@ def run(burst: Burst, config: Config) -> Burst:
         regularisation=config.strength,
         psf_power=power,
     )
-    return replace(burst, psf=psf, merged=merged, image=image, merging=merging, report=report)
+    burst = replace(burst, psf=psf, turbulence=turbulence, report=report)
+    return replace(burst, merged=merged, image=image, merging=merging)
 
 
 def _most_outside(turbulence: Turbulence | None) -> float:

@@ -21,11 +21,14 @@ NEEDS = (
     "alignment", "turbulence", "merging",
 )  # fmt: skip
 GIVES = ("image", "correction")
+MAY_GIVE = ("deviation",)  # where the network says it
+BLOCKS = True  # takes frames that are read block by block
 
 # Deviations of the merged image's noise. Networks change it by up to 2.3 of them in simulated
 # stacks of their levels, by 0.1 to 5 in others that they improve, by 3.5 to 30 in those that they
 # spoil.
 MOST_UNEXPLAINED = 4.0
+MOSTLY = 0.75  # share of a correction from which on nobody need be told of the rest
 
 
 def _names_a_network(checkpoint: str) -> str:
@@ -69,10 +72,12 @@ def run(burst: Burst, config: Config) -> Burst:
     source = apply.source_of(path, loaded, ("turbulence",), config.prior)
     evidence = inputs.prepare(burst, loaded.card.preparation)
     share, reason = apply.familiarity(loaded.card, level, evidence.scalars.tolist())
-    residual = torch.zeros_like(image)
+    residual, deviation = torch.zeros_like(image), None
+    if share > 0 or loaded.card.spec.deviation:
+        tiled = burst.memory is not None
+        whole, deviation = apply.correct(loaded, evidence, source, config.ensemble, tiled)
+        residual = whole if share == 1 else share * whole
     if share > 0:
-        residual = apply.residual_of(loaded, evidence, source, config.ensemble)
-        residual = residual if share == 1 else share * residual
         image = inputs.restore(evidence.base + residual, evidence)
         against = _unexplained(burst, image)
         if against > MOST_UNEXPLAINED:
@@ -80,10 +85,16 @@ def run(burst: Burst, config: Config) -> Burst:
             share, residual = share * part, part * residual
             image = inputs.restore(evidence.base + residual, evidence)
             reason = reason or _too_far(loaded.card.name, against)
+    if deviation is not None:
+        # What is not corrected of an error remains.
+        left = torch.hypot(deviation, whole - residual)
+        deviation = left / inputs.slope(image, evidence.scale)
     correction = apply.corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
-    warning = f"{reason} {share:.0%} of its correction is used." if reason else None
+    # Where no blur is undone, as in a camera's burst, there is nothing to correct.
+    missed = share < MOSTLY and given(burst.turbulence).source != "none"
+    warning = f"{reason} {share:.0%} of its correction is used." if reason and missed else None
     report = apply.noted(burst.report, loaded, correction, warning).note(correction_share=share)
-    return replace(burst, image=image, correction=correction, report=report)
+    return replace(burst, image=image, deviation=deviation, correction=correction, report=report)
 
 
 def _too_far(name: str, against: float) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
 
 from burst.lazy import torch
-from burst.ops import noise
+from burst.ops import blocks, noise
 from burst.ops.alignment import shifts, similarity
 from burst.ops.frames import gains
+from burst.ops.frames import gains as gains_ops
 from burst.ops.sensor import black as black_ops
 from burst.ops.sensor import defects as defects_ops
 from burst.ops.sensor import interpolate
@@ -22,6 +24,7 @@ from burst.settings import checked, setting
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
 MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket are saturated
+BLOCKS = True  # takes frames that are read block by block
 
 SAME_NOISE = 0.02  # relative difference of standard deviations that changes no defect
 MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
@@ -52,8 +55,7 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with linear frames, freed of their gain, and their noise model."""
     stack = burst.stack
     sensor = stack.sensor
-    frames = stack.frames if burst.kept is None else stack.frames[burst.kept.cpu().numpy()]
-    linear = noise.to_linear(frames, sensor, burst.device)
+    linear = noise.linear_frames(stack.frames, burst.kept, sensor, burst.device, burst.memory)
     noise_of = _NoiseSource(sensor, config.model)
     found = noise_of.measure(linear)
     valid, never = _measured(burst)
@@ -71,18 +73,20 @@ def run(burst: Burst, config: Config) -> Burst:
     warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
     if good is not None:
-        linear = interpolate.interpolate_defects(linear, ~good)
+        linear = blocks.mapped(partial(interpolate.interpolate_defects, defect=~good), linear)
         # Narrow gaps are interpolated; wide ones count as not measured.
         if defects.gaps.any():
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
             valid = valid.expand(linear.shape)
-    if burst.gain is not None and gains.differ(burst.gain):
+    if burst.gain is not None and gains_ops.differ(burst.gain):
         so_far = replace(burst, linear=linear, valid=valid)
         linear, valid, model = _without_gain(so_far, burst.gain, good)
     row_noise = 0.0
     if config.row_noise and len(linear) > 1:
         offsets = _row_offsets(linear, model, valid, burst.kept)
-        linear.sub_(offsets[..., None])
+        linear = blocks.mapped(
+            lambda frames, offset: frames.sub_(offset[..., None]), linear, offsets
+        )
         row_noise = float(offsets.std())
     report = burst.report.note(
         shot=model.shot,

@@ -16,6 +16,7 @@ from burst.settings import checked
 
 NEEDS = ("flow", "merged")
 GIVES = ("flow", "row_motion")
+BLOCKS = True  # takes frames that are read block by block
 
 
 @checked

@@ -13,6 +13,7 @@ from burst.settings import checked, setting
 NEEDS = ("stack",)
 GIVES = ("kept", "gain", "left_out")
 MAY_GIVE = ("valid",)  # None where all values are good
+BLOCKS = True  # takes frames that are read block by block
 # The four planes of a colour mosaic show the same moments: the result of one holds for all.
 SHARED = True
 
@@ -44,7 +45,7 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the used frames, their gains and their valid values."""
     stack = burst.stack
     verdict = screen_ops.screen(
-        stack.frames, stack.sensor, config.strictness, burst.device, stack.measured
+        stack.frames, stack.sensor, config.strictness, burst.device, stack.measured, burst.memory
     )
     if not config.frames:
         kept = torch.arange(stack.count, device=verdict.kept.device)

@@ -15,6 +15,7 @@ from burst.settings import checked, setting
 NEEDS = ("linear", "noise")
 GIVES = ("weights", "tile_sharpness", "selection")
 MAY_GIVE = ("kept", "linear", "gain", "valid", "left_out")  # where frames are left out
+BLOCKS = True  # takes frames that are read block by block
 T = TypeVar("T")
 
 # A frame half as sharp as its neighbours in time costs more than it adds, unless the air blurs many
@@ -81,9 +82,10 @@ def _keep_only(burst: Burst, left: list[int]) -> Burst:
 def _relative_brightness(burst: Burst) -> torch.Tensor:
     """Return the brightness of each frame [m] over the median; 1 where gains were removed
     before."""
+
     linear = given(burst.linear)
     if burst.gain is not None:
-        return torch.ones_like(linear[:, 0, 0])
+        return linear.new_ones(len(linear))
     light = linear.mean((1, 2)).clamp(min=1e-3)
     return light / light.median()
 

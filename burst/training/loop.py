@@ -17,6 +17,7 @@ from burst.models.restorer import Restorer
 from burst.progress import advance, part
 from burst.training.batches import Pool, random_of
 from burst.training.board import TensorBoardLog
+from burst.training.calibration import calibrate, leave_deviation_alone_to_train
 from burst.training.checks import CheckedSample, check, mean_gain, with_parent_scores
 from burst.training.gradients import Gradients, make_gradients
 from burst.training.helpers import TICKS, make_average, make_scheduler
@@ -64,11 +65,13 @@ class Trainer:
 
     def __post_init__(self) -> None:
         s = self.settings
+        if s.loss == "likelihood":
+            leave_deviation_alone_to_train(self.model)
         self.average = make_average(self.model, s.average)
         # On the CPU, fused and foreach steps round differently from machine to machine; the plain
         # one does not. On a GPU it would take as long as the rest of the step.
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
+            [p for p in self.model.parameters() if p.requires_grad],
             s.rate,
             betas=(0.9, 0.99),
             weight_decay=s.decay,
@@ -106,7 +109,7 @@ class Trainer:
             if check or self.step % LOSS_EVERY == 0:
                 self._check_loss(parts)
             if check:
-                self._check()
+                self._check(last)
                 self._save()
             elif self.ranks.first and time.monotonic() > self.saved + SAVE_EVERY:
                 self._save()
@@ -210,13 +213,17 @@ class Trainer:
             f" {left} left"
         )
 
-    def _check(self) -> None:
-        """Score the samples held out in the first process, while the others wait."""
+    def _check(self, last: bool) -> None:
+        """Score the samples held out in the first process, while the others wait; in the `last`
+        check a deviation is calibrated with them."""
         if self.board:
             self._wait(self.held_out.keys)
             model = self.average.model
             assert isinstance(model, Restorer)
             model.eval()
+            if last and self.settings.loss == "likelihood":
+                factor = calibrate(model, self.held_out, self.held_out.keys)
+                self.log(f"step {self.step}: deviations are multiplied by {factor:.3f}")
             scores = check(model, self.held_out, self.held_out.keys, self._show)
             self.scores = with_parent_scores(scores, self._parent_scores())
             self.board.scores(self.step, self.scores)

@@ -43,7 +43,11 @@ class Objective(nn.Module):
     ) -> dict[str, torch.Tensor]:
         """Return the loss, "total", and its parts; the prior's statistics come along."""
         tokens = prior_of(self.model, batch, source, noise)
-        output = batch.base + self.model(batch.evidence, batch.scalars, tokens)
+        said = self.model(batch.evidence, batch.scalars, tokens)
+        output = batch.base + said[:, : self.model.spec.channels]
+        if self.settings.loss == "likelihood":
+            loss = likelihood(output - batch.truth, said[:, self.model.spec.channels :])
+            return {"total": loss, "image": loss}
         error_of = {"absolute": charbonnier, "squared": squared}[self.settings.loss]
         parts = {"image": error_of(output, batch.truth, batch.error)}
         total = parts["image"]
@@ -103,6 +107,13 @@ def squared(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> to
     encoding is close to that of displays, in which PSNR is measured.
     """
     return ((output - truth).float() / (PEAKED * unit)).square().mean()
+
+
+def likelihood(error: torch.Tensor, log_deviation: torch.Tensor) -> torch.Tensor:
+    """Return the mean negative logarithm of the Gaussian likelihood of errors [b, 1, h, w] with
+    these deviations, less a constant."""
+    log_deviation = log_deviation.float()
+    return (log_deviation + 0.5 * (error.float() / log_deviation.exp()).square()).mean()
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tomli_w
 import torch
@@ -174,6 +174,33 @@ def make_card(
     assert recipe.network is not None
     t = recipe.training
     scenes = zip(order.images or ("scikit-image",), order.collection.scenes, strict=True)
+    made: dict[str, Any] = {
+        "recipe": recipe.name,
+        "noise levels": list(order.levels),
+        "steps": state.step,
+        "seconds": round(state.seconds),
+        "batch": t.batch * ranks.count,
+        "crop": t.crop,
+        "rate": t.rate,
+        "loss": t.loss,
+        "seed": t.seed,
+        "samples": samples,
+        "frames": list(recipe.samples.frames),
+        "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
+        "device": _device_name(ranks.device),
+        # Sums of gradients on a GPU have no fixed order and round differently in every run.
+        "repeats to the bit": not ranks.on_gpu,
+    }
+    if parent and t.loss == "likelihood":
+        # The image is its parent's, and so is all that the card says of it.
+        return replace(
+            parent,
+            name=order.folder.name,
+            spec=recipe.network,
+            training={**parent.training, "deviation": made},
+        )
+    if parent:
+        made["runs before"] = lineage(parent)
     return Card(
         name=order.folder.name,
         spec=recipe.network,
@@ -183,24 +210,7 @@ def make_card(
             _range([level.noise for level in levels]),
             _range([level.displacement for level in levels]),
         ),
-        training={
-            "recipe": recipe.name,
-            "noise levels": list(order.levels),
-            "steps": state.step,
-            "seconds": round(state.seconds),
-            "batch": t.batch * ranks.count,
-            "crop": t.crop,
-            "rate": t.rate,
-            "loss": t.loss,
-            "seed": t.seed,
-            "samples": samples,
-            "frames": list(recipe.samples.frames),
-            "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
-            "device": _device_name(ranks.device),
-            # Sums of gradients on a GPU have no fixed order and round differently in every run.
-            "repeats to the bit": not ranks.on_gpu,
-            **({"runs before": lineage(parent)} if parent else {}),
-        },
+        training=made,
         scores=_rounded(state.scores),
         parent=parent.name if parent else None,
         priors=_by_score(recipe.network, state.scores),

@@ -29,7 +29,7 @@ PAIR_CHANNELS = 3  # image and velocity, where pairs are learnt from without a t
 Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
-Loss = Literal["absolute", "squared"]
+Loss = Literal["absolute", "squared", "likelihood"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class Training:
     rate            the learning rate's peak; `warm_up` is the share of the budget that leads to it
     decay, clip     of weights; of the gradient's norm
     average         decay of the running average of the weights
-    loss            absolute, which learns faster; squared, as PSNR counts errors, for the end
+    loss            absolute, which learns faster; squared, as PSNR counts errors, for the end;
+                    likelihood, which leaves the parent's image as it is and learns how far it is
+                    off
     prior           weight of the error of a student's prior against its teacher's
     bfloat16        compute in 16 bits, as on a GPU in any case; where a processor has AMX, a step
                     takes three quarters of the time
@@ -165,6 +167,8 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
     ConfigError where network or preparation do not fit those of the parent; a deeper network does.
     """
     network = recipe.network
+    if recipe.training.loss == "likelihood":
+        spec = replace(spec, deviation=True)
     if network is None:
         return replace(recipe, network=spec, preparation=preparation)
     fits = replace(network, teacher=spec.teacher).extends(spec)
@@ -205,6 +209,12 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
         raise ConfigError(
             f"{where} [training] loss: expected absolute with samples.truth = false, found squared,"
             " which asks for a truth."
+        )
+    if recipe.training.loss == "likelihood" and (recipe.network or not recipe.samples.truth):
+        raise ConfigError(
+            f"{where} [training] loss: expected absolute or squared in a recipe with a network of"
+            " its own or without truths, found likelihood, which learns how far a parent's image is"
+            " off."
         )
     wanted = 1 if recipe.samples.truth else PAIR_CHANNELS
     if recipe.network and recipe.network.channels != wanted:

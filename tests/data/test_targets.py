@@ -118,3 +118,18 @@ def test_area_under_curve_counts_ties_half():
     positive = np.array([True, True, False, False])
     assert area_under_curve(np.array([2.0, 1.0, 1.0, 0.0]), positive) == pytest.approx(7 / 8)
     assert math.isnan(area_under_curve(np.zeros(2), np.array([True, True])))
+
+
+def test_wrong_bits_are_flagged_by_a_true_deviation(target):
+    deviation = torch.full_like(target.image, 0.05)
+    deviation[100:] = 0.8
+    noise = torch.randn(target.image.shape, generator=generator(5))
+    # Errors of a disc are alike: noise of one deviation, blurred, has them.
+    alike = blurred(noise, 1.5)
+    noisy = target.image + deviation * alike / alike.std()
+    known = decode(noisy, target.layout, deviation)
+    assert known.share < 1
+    flat = decode(noisy, target.layout, torch.ones_like(deviation))
+    assert known.flagged > max(0.7, flat.flagged + 0.05)
+    assert decode(noisy, target.layout).certainty is None
+    assert math.isnan(decode(target.image, target.layout, deviation).flagged)  # none is wrong

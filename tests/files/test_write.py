@@ -18,6 +18,8 @@ from burst.files.png import read_text
 from burst.files.write import (
     WriteError,
     atomic_write,
+    finished_deviation,
+    write_confidence,
     write_instants,
     write_npz,
     write_results,
@@ -160,6 +162,24 @@ def test_a_folder_where_the_file_should_be_is_explained(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="Is a directory"):
         write_text(tmp_path / "a.txt", "hello")
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("image", [GRAY, COLOR], ids=["gray", "colour"])
+def test_confidence_is_stored_as_it_is(tmp_path: Path, image: np.ndarray) -> None:
+    write_confidence(tmp_path / "confidence.tif", image, PROVENANCE)
+    with tifffile.TiffFile(tmp_path / "confidence.tif") as tif:
+        assert json.loads(tif.pages[0].description) == asdict(PROVENANCE)
+        np.testing.assert_array_equal(tif.asarray(), image)
+
+
+def test_a_deviation_is_finished_as_its_image(tmp_path: Path) -> None:
+    image = np.linspace(0.1, 0.9, 400, dtype=np.float32).reshape(20, 20)
+    deviation = np.full_like(image, 1e-3)
+    lying = Sensor(orientation=6)
+    np.testing.assert_array_equal(finished_deviation(image, image, lying), np.rot90(image, -1))
+    linear = finished_deviation(deviation, image, Sensor(transfer="srgb"))
+    slope = (display_to_linear(image + 1e-3) - display_to_linear(image)) / 1e-3
+    np.testing.assert_allclose(linear, 1e-3 * slope, rtol=0.02)
 
 
 @pytest.mark.parametrize("image", [GRAY, COLOR], ids=["gray", "colour"])

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from burst.data.scenes import read_scene
-from burst.measure.scores import score
+from burst.measure.scores import score, share_within
 from burst.ops.alignment.registration import smooth
 from burst.ops.color import display_to_linear, linear_to_display
 from burst.ops.warp import warp
@@ -102,3 +102,15 @@ def test_an_image_of_something_else_is_refused(scene):
     noise = torch.rand((64, 64), generator=torch.Generator().manual_seed(0))
     with pytest.raises(StackError, match="expected a scene of"):
         score(noise, scene)
+
+
+@pytest.mark.parametrize(("claimed", "held"), [(1.0, 0.9), (2.0, 0.999), (0.5, 0.59)])
+def test_intervals_hold_as_many_truths_as_they_are_wide(scene, claimed, held):
+    noise = 0.02 * torch.randn(scene.shape, generator=torch.Generator().manual_seed(0))
+    bright = 0.3 + 0.5 * scene  # nothing is clipped
+    deviation = torch.full_like(scene, claimed * 0.02)
+    share = share_within(bright + noise, deviation, bright)
+    assert share == pytest.approx(held, abs=0.03)
+    # A gain and an offset are forgiven, as for all scores.
+    darker = 0.8 * (bright + noise)
+    assert share_within(darker, 0.8 * deviation, bright) == pytest.approx(held, abs=0.04)

@@ -38,15 +38,19 @@ def test_gap_is_between_mean_and_oracle(records):
 def test_score_table_has_a_row_for_each_method(records):
     text = find_suite("synthetic").tables(records)
     assert "### low: 2 images" in text
-    assert "| burst | 26.00 | 75 % | 27.00 | 75 % | 0.800 | 0.200 | 2.0 | 1 |" in text
+    assert "| burst | 26.00 | 75 % | 27.00 | 75 % | 0.800 | 0.200 | - | 2.0 | 1 |" in text
+    sure = {**records[0]["methods"], "burst": {**figures(26.0), "within": 0.91}}
+    text = find_suite("synthetic").tables([{**records[0], "methods": sure}])
+    assert "| 0.200 | 91 % | 2.0 | 1 |" in text
 
 
 def test_coded_targets_get_their_own_table(records):
     bits = {"bits": 0.9, "auc": [None, 0.75], "diameters": [100.0, 3.1]}
     methods = {name: {**f, **bits} for name, f in records[0]["methods"].items()}
     text = find_suite("synthetic").tables([*records, {**records[0], "methods": methods}])
-    assert "| method | PSNR dB | bits right | AUC 100 px | AUC 3.1 px |" in text
-    assert "| burst | 26.00 | 90.0 % | - | 0.75 |" in text
+    head = "| method | PSNR dB | bits right | wrong bits flagged (AUC) | AUC 100 px | AUC 3.1 px |"
+    assert head in text
+    assert "| burst | 26.00 | 90.0 % | - | - | 0.75 |" in text
 
 
 def test_a_method_that_failed_is_named_and_left_out_of_the_means(records):

@@ -3,27 +3,40 @@
 from dataclasses import replace
 from math import log
 
+import numpy as np
 import pytest
 import torch
+from kornia.filters import gaussian_blur2d
 from simulated import after, before, camera_scene, rms, still_stack, through, truth_of
 
-from burst.data.levels import Conditions
+from burst.data.charts import EDGES, draw_chart
+from burst.data.levels import Conditions, find_level
 from burst.data.turbulence import SimulatedStack, simulate
-from burst.ops.blur.psf import equivalent_sigma, short_exposure
-from burst.ops.blur.weigh import half_of
+from burst.ops.blur.candidates import FINEST, candidates
+from burst.ops.blur.psf import blur, equivalent_sigma, short_exposure
+from burst.ops.blur.strength import Strength
+from burst.ops.blur.weigh import half_of, weigh
 from burst.ops.turbulence.air import Air
 from burst.records import Sensor
-from burst.stages.blur import STRONGEST, Config, run
+from burst.stages.blur import STRONGEST, BlurEstimate, Config, run
+from burst.stages.blur import _warnings as warnings_of
 
 LEVELS = ["low", "medium", "high"]
 BLACK = {"black_level": 256, "white_level": 4095}
 
 
-def coarse_stack() -> SimulatedStack:
+def gaussian_kernel(sigma: float) -> torch.Tensor:
+    """Return a Gaussian [13, 13] of sum 1."""
+    point = torch.zeros(1, 1, 13, 13)
+    point[..., 6, 6] = 1
+    return gaussian_blur2d(point, (13, 13), (sigma, sigma))[0, 0]
+
+
+def coarse_stack(strength: float) -> SimulatedStack:
     """Return a stack of the camera man through air at a sampling of 1.8."""
-    conditions = Conditions(3.5, 2000, 4, 0.3, 0)
+    conditions = Conditions(strength, 2000, 4, 0.3, 0)
     draw = torch.Generator().manual_seed(3)
-    air = Air(3.5, sampling=1.8)
+    air = Air(strength, sampling=1.8)
     return simulate(camera_scene(), conditions, draw, 24, (160, 160), air=air)
 
 
@@ -112,17 +125,69 @@ def test_a_still_camera_has_no_blur():
     numbers = result.report.entries[-1].numbers
     assert numbers["source"] == "none"
     assert float(result.psf[0].max()) == pytest.approx(1.0, abs=1e-5)
-    assert "hardly show any blur" in result.report.entries[-1].warnings[0]
+    assert not result.report.entries[-1].warnings
 
 
-def test_the_blur_on_coarse_pixels_is_found():
-    """Air at a sampling of 1.8 that no sidecar tells."""
-    simulated = coarse_stack()
+def test_a_warning_stands_where_much_may_be_lost_alone():
+    blurs = candidates(1.0)
+    sure = weigh(blurs, 1.0, [np.where(blurs.none, 20.0, 0.0)], False)
+    unsure = weigh(blurs, 1.0, [np.zeros(len(blurs.none))], False)
+    air = Strength(1.0, 32.0, 0.1, *np.zeros((3, 1)))
+    for belief, warned in ((sure, 0), (unsure, 1)):
+        estimate = BlurEstimate(belief, FINEST, 0.0, {})
+        found = warnings_of(air, 3.0, estimate, FINEST)
+        assert len(found) == warned
+        assert all("hardly show any blur" in text for text in found)
+
+
+def test_a_bound_that_the_witnesses_confirm_is_no_warning():
+    blurs = candidates(1.0)
+    at_told = np.isclose(blurs.d_over_r0, blurs.d_over_r0[1000]) & np.isclose(blurs.sampling, 1)
+    belief = weigh(blurs, 1.0, [np.where(at_told & (blurs.static == 0), 30.0, 0.0)], False)
+    air = Strength(8.0, 32.0, 0.1, *np.zeros((3, 1)))
+    estimate = BlurEstimate(belief, None, 0.0, {})
+    assert not warnings_of(air, 5.0, estimate, belief.half)
+    assert "too fine detail" in warnings_of(air, 5.0, estimate, belief.half / 2)[0]
+
+
+@pytest.mark.parametrize("strength", [2.0, 3.5])
+def test_the_blur_on_coarse_pixels_is_found(strength):
+    """Air at a sampling of 1.8 that no sidecar tells. At D/r0 = 2 no PSF of the motion has the
+    width."""
+    simulated = coarse_stack(strength)
     result = run(through("blur", replace(simulated.stack, sensor=Sensor(**BLACK))), Config())
     numbers = result.report.entries[-1].numbers
     true = half_of(simulated.truth.psf.mean(0))
+    assert numbers["source"] == "witnesses" or strength == 3.5
+    assert abs(log(numbers["half_height"] / true)) < 0.15
+
+
+def test_a_chart_need_not_have_the_spectrum_of_a_photograph():
+    conditions = find_level("high").point()
+    draw = torch.Generator().manual_seed(1)
+    simulated = simulate(draw_chart(EDGES, 160), conditions, draw, 40, (160, 160))
+    found = run(through("blur", simulated.stack), Config()).report.entries[-1].numbers
+    true = half_of(simulated.truth.psf.mean(0))
+    assert abs(log(found["half_height"] / true)) < 0.15
+
+
+def test_defocus_is_found_by_the_edges():
+    scene = gaussian_blur2d(camera_scene()[None, None], (13, 13), (2.0, 2.0))[0, 0]
+    draw = torch.Generator().manual_seed(2)
+    simulated = simulate(scene, Conditions(1.5, 1500, 4, 0.3, 0), draw, 24, (160, 160))
+    numbers = run(through("blur", simulated.stack), Config()).report.entries[-1].numbers
+    air = simulated.truth.psf.mean(0)
+    true = half_of(blur(air[None], gaussian_kernel(2.0)[None])[0])
     assert numbers["source"] == "witnesses"
-    assert abs(log(numbers["half_height"] / true)) < 0.25
+    assert abs(log(numbers["half_height"] / true)) < 0.2
+
+
+def test_the_psf_of_another_plane_is_taken_as_it_is():
+    first = after("blur", "medium")
+    burst = replace(before("blur", "low"), turbulence=first.turbulence)
+    result = run(burst, Config())
+    torch.testing.assert_close(result.psf[0], first.psf[0])
+    assert result.turbulence == first.turbulence
 
 
 def test_what_is_told_is_not_weighed():
@@ -133,5 +198,5 @@ def test_what_is_told_is_not_weighed():
 
 def test_every_witness_is_in_the_report():
     told = after("blur").report.numbers("blur")["witnesses"]
-    assert list(told) == ["frequency", "motion", "variation", "spectrum", "believed"]
+    assert list(told) == ["frequency", "motion", "variation", "spectrum", "edges", "believed"]
     assert {len(curve) for curve in told.values()} == {33}

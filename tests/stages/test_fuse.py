@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from jsonschema import validate
-from networks import WIDE, lively, tiny_card, write_checkpoint
+from networks import PREPARATION, TINY, WIDE, lively, tiny_card, write_checkpoint
 from simulated import after, stack_of
 
 from burst.__main__ import main
 from burst.files.digest import file_digest
 from burst.models.restorer import Restorer
-from burst.network.apply import familiarity
+from burst.network.apply import correct, familiarity, load_once
 from burst.network.card import LevelRange
 from burst.network.checkpoint import CheckpointError, save
 from burst.network.inputs import prepare, restore
@@ -223,7 +223,8 @@ def test_what_a_network_was_not_trained_on_is_not_corrected(folder):
     ("name", "value", "share"),
     [
         ("psf_sigma", -3.2, 0), ("psf_sigma", -1.9, 1), ("psf_sigma", 2.4, 1), ("shot", 4, 0),
-        ("shot", -4, 1), ("shot", -5, 0.5), ("misfit", 4, 0), ("strength", -3.2, 0.5),
+        ("shot", -4, 1), ("shot", -5, 0.5), ("misfit", 4, 0), ("misfit", 3.8, 1),
+        ("misfit", -3.2, 0.5), ("strength", -3.2, 0.5),
         ("row_motion", -4, 1), ("noise", 2.9, 1),
     ],
 )  # fmt: skip
@@ -232,6 +233,29 @@ def test_every_scalar_has_to_be_like_those_in_training(name, value, share):
     found, reason = familiarity(card, Level(0.01, 1.0), [value])
     assert found == pytest.approx(share)
     assert (reason is None) == (share == 1)
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.9, 0), (0.5, 1)])
+def test_a_warning_stands_where_much_of_a_correction_is_not_used(
+    folder, monkeypatch, share, warned
+):
+    write_checkpoint(folder)
+    found = "burst.network.apply.familiarity"
+    monkeypatch.setattr(found, lambda *_: (share, "It is strange."))
+    result = run()
+    assert result.report.numbers("fuse")["correction_share"] == share
+    told = [text for text in result.report.warnings if "It is strange." in text]
+    assert len(told) == warned
+
+
+def test_nothing_is_missed_where_no_blur_is_undone(folder, monkeypatch):
+    write_checkpoint(folder)
+    monkeypatch.setattr("burst.network.apply.familiarity", lambda *_: (0.0, "It is strange."))
+    burst = after("deconvolve")
+    still = replace(burst, turbulence=replace(burst.turbulence, source="none"))
+    for air, warned in ((burst, True), (still, False)):
+        found = run_step(Step("fuse", fuse, fuse.Config()), air).report.warnings
+        assert any("It is strange." in text for text in found) == warned
 
 
 def test_a_correction_that_the_frames_speak_against_is_scaled_back(folder):
@@ -244,3 +268,29 @@ def test_a_correction_that_the_frames_speak_against_is_scaled_back(folder):
     numbers = run().report.numbers("fuse")
     assert numbers["correction_share"] < 1
     assert "times the noise where the frames show it" in run().report.warnings[-1]
+
+
+def test_a_network_that_says_a_deviation_gives_one_in_linear_light(folder, monkeypatch):
+    monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)  # all of the correction is used
+    write_checkpoint(folder, spec=replace(TINY, deviation=True))
+    result = run()
+    assert result.deviation.shape == result.image.shape
+    assert bool((result.deviation > 0).all())
+    evidence = prepare(after("deconvolve"), PREPARATION)
+    whole, said = correct(
+        load_once(folder / "tiny.safetensors", result.image.device), evidence, "encoder", True
+    )
+    higher = restore(evidence.base + whole + 1e-3 * said, evidence)
+    moved = (higher - result.image) / 1e-3
+    torch.testing.assert_close(moved, result.deviation, rtol=0.05, atol=1e-3)
+
+
+def test_a_correction_that_is_taken_back_is_counted_as_doubt(folder, monkeypatch):
+    monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)
+    write_checkpoint(folder, spec=replace(TINY, deviation=True))
+    sure = run()
+    far = LevelRange((0.9, 1.0), (90.0, 100.0))
+    write_checkpoint(folder, spec=replace(TINY, deviation=True), level=far)
+    doubted = run()
+    assert torch.equal(doubted.image, after("deconvolve").image)
+    assert bool((doubted.deviation >= sure.deviation * 0.99).all())

@@ -48,7 +48,8 @@ def make_order(collection, tmp_path):
     """Return a function that makes an order by recipe, assignments and fields of `Order`."""
 
     def make(recipe="student", *assignments, name="run", **fields):
-        own = [a for a in SETTINGS if recipe != "finetune" or not a.startswith("network.")]
+        goes_on = recipe in ("finetune", "deviation")
+        own = [a for a in SETTINGS if not (goes_on and a.startswith("network."))]
         order = Order(
             recipe=load_recipe(recipe, (*own, *assignments)),
             levels=LEVELS,

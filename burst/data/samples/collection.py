@@ -40,7 +40,11 @@ CODE = (
     "data/samples/augment.py", "data/samples/turbulence.py", "data/levels.py", "data/scenes.py",
     "network/preparation.py", "network/inputs.py", "ops", "records.py", "sensor.py", "findings.py",
 )  # fmt: skip
-CODE_OF_STACKS = ("data/charts.py", "data/turbulence.py", "data/targets.py")
+CODE_OF_STACKS = (
+    "data/charts.py", "data/turbulence.py", "data/exposures.py", "data/targets.py",
+    "data/histories.py", "data/video_codec.py", "data/faults.py", "data/samples/mix.py",
+    "data/samples/draws.py",
+)  # fmt: skip
 CODE_OF_SHUTTERS = (
     "data/samples/pairs.py", "data/rolling.py", "data/samples/rolling.py", "files/sequence.py",
     "network/inputs_rolling.py",

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,23 +20,27 @@ from pydantic import Field
 from safetensors.torch import save_file
 
 from burst.data.charts import draw_rectangles
+from burst.data.exposures import PSF_SIZE
 from burst.data.levels import find_level
 from burst.data.samples.augment import draw_view
+from burst.data.samples.draws import between, between_logs, choose, draw
+from burst.data.samples.mix import Mix, draw_world, record_world
 from burst.data.scenes import read_scene
 from burst.data.targets import draw_target
-from burst.data.turbulence import PSF_SIZE, simulate
 from burst.files.write import atomic_write
 from burst.network.inputs import encode, prepare
 from burst.network.preparation import Preparation
 from burst.ops.alignment.registration import remove_warp
 from burst.ops.alignment.shifts import small_shift
+from burst.ops.color import linear_to_display
 from burst.pipeline import Pipeline, load
-from burst.records import Burst, Level, given
+from burst.records import Burst, Level, StackError, given
 
 NETWORKS = ("fuse", "correct")  # stages that run a network; samples are made before them
 # Chosen by hand.
 LEAST_CONTRAST = 0.02  # standard deviation, linear; a view of plain sky is useless for training
 MAX_VIEWS = 8
+MAX_STACKS = 8  # until one is found whose frames are not displaced too far to overlap
 HOLD_OUT_EVERY = 10  # one scene in so many is never trained on
 LARGEST_SHIFT = 8.0  # px of the truth against the result
 
@@ -57,6 +60,7 @@ class StackSampleSettings:
     plain       share of scenes of one grey
     exposure    range of the linear value of white
     reductions  range of pixels of an image, from side to side, in a pixel of the scene
+    mix         shares of other air, cameras and files
     """
 
     kind: Literal["turbulence"] = "turbulence"
@@ -69,6 +73,7 @@ class StackSampleSettings:
     exposure: tuple[Share, Share] = (0.5, 1.0)
     reductions: tuple[Reduction, Reduction] = (0.6, 2.0)
     pipeline: str = "turbulence"
+    mix: Mix = field(default_factory=Mix)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -128,19 +133,19 @@ def make_sample(
     device itself."""
     generator = torch.Generator().manual_seed(seed_of(settings.seed, key.name))
     scenes = [split_scenes(folder, key.held_out) for folder in scenes]
-    scene = _draw_scene(settings, scenes, generator) * _between(settings.exposure, generator)
-    conditions = find_level(key.noise_level).draw(generator)
-    fewest, most = settings.frames
-    # Log-uniform: few frames are as common as many.
-    frames = round(fewest * math.exp(_draw(generator) * math.log(most / fewest)))
-    size = (settings.size, settings.size)
-    simulated = simulate(scene, conditions, _generator_on(device, generator), frames, size)
-    burst = stages_before_network(settings.pipeline).run(Burst(simulated.stack, device))
-    return sample_of(key, burst, simulated.truth.scene)
+    for _ in range(MAX_STACKS):
+        burst, truth = _draw_stack(key, settings, scenes, generator, device)
+        if given(burst.image).shape == truth.shape:
+            return sample_of(key, burst, truth)
+    raise StackError(
+        f"samples, {key.name}: expected stacks whose frames overlap, found {MAX_STACKS} that do"
+        " not. Ask for weaker air in [samples.mix]."
+    )
 
 
 def sample_of(key: SampleKey, burst: Burst, scene: torch.Tensor) -> Sample:
-    """Return the sample of a burst that is ready for the network and its scene [h, w], linear."""
+    """Return the sample of a burst that is ready for the network and its scene [h, w], linear or
+    encoded as the stack is."""
     evidence = prepare(burst, Preparation())
     truth = encode(scene, evidence.scale)
     shift = small_shift(truth, evidence.base, LARGEST_SHIFT)
@@ -167,25 +172,50 @@ def load_sample(path: Path, kind: Callable[..., S], device: str = "cpu") -> S:
     return kind(key=SampleKey(**note["key"]), level=Level(**note["level"]), **tensors)
 
 
+def _draw_stack(
+    key: SampleKey,
+    settings: StackSampleSettings,
+    scenes: list[list[str]],
+    generator: torch.Generator,
+    device: str,
+) -> tuple[Burst, torch.Tensor]:
+    """Return what the stages before the network make of a random stack, and its true scene [h, w],
+    encoded as the stack is."""
+    scene = _draw_scene(settings, scenes, generator) * between(settings.exposure, generator)
+    conditions = find_level(key.noise_level).draw(generator)
+    fewest, most = settings.frames
+    # Log-uniform: few frames are as common as many.
+    frames = round(between_logs((fewest, most), generator))
+    world = draw_world(settings.mix, conditions, generator)
+    air = _generator_on(device, generator)
+    simulated = record_world(world, scene, frames, settings.size, air)
+    told = [f"blur.d_over_r0={world.blur}"] if world.blur else []
+    burst = stages_before_network(settings.pipeline, told).run(Burst(simulated.stack, device))
+    truth = simulated.truth.scene
+    # Stacks that are encoded for a display are restored as they are.
+    is_display = simulated.stack.sensor.transfer == "srgb"
+    return burst, linear_to_display(truth) if is_display else truth
+
+
 def _draw_scene(
     settings: StackSampleSettings, scenes: list[list[str]], generator: torch.Generator
 ) -> torch.Tensor:
     """Return a view [h, w], linear, of a random chart, coded target, grey or image. Folders are
     equally likely, however many images they have."""
     side = settings.size + 2 * (PSF_SIZE // 2)
-    kind = _draw(generator)
+    kind = draw(generator)
     if 1 - kind < settings.rectangles:
         return draw_rectangles(side, generator)
     if settings.targets <= kind < settings.targets + settings.plain:
-        return torch.full((side, side), _draw(generator))
+        return torch.full((side, side), draw(generator))
     if kind < settings.targets:
         # Twice as large, so that the view is a part of it.
         whole = draw_target(2 * side, generator).image
     else:
-        folder = scenes[_choose(len(scenes), generator)]
-        whole = read_scene(folder[_choose(len(folder), generator)])
+        folder = scenes[choose(len(scenes), generator)]
+        whole = read_scene(folder[choose(len(folder), generator)])
     for _ in range(MAX_VIEWS):
-        seed = _choose(2**31, generator)
+        seed = choose(2**31, generator)
         view = torch.from_numpy(draw_view(whole.numpy(), side, seed, settings.reductions))
         if float(view.std()) > LEAST_CONTRAST:
             break
@@ -207,16 +237,4 @@ def _generator_on(device: str, generator: torch.Generator) -> torch.Generator:
     """Return the generator itself for the CPU, else one on the device, seeded from it."""
     if device == "cpu":
         return generator
-    return torch.Generator(device).manual_seed(_choose(2**31, generator))
-
-
-def _draw(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator))
-
-
-def _between(bounds: tuple[float, float], generator: torch.Generator) -> float:
-    return bounds[0] + _draw(generator) * (bounds[1] - bounds[0])
-
-
-def _choose(count: int, generator: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=generator))
+    return torch.Generator(device).manual_seed(choose(2**31, generator))

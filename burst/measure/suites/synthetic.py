@@ -18,7 +18,7 @@ from burst.measure.peers.find import Peer, peers_if
 from burst.measure.peers.oracle import ORACLES
 from burst.measure.plots import draw_seconds
 from burst.measure.results import PeerError, Record
-from burst.measure.scores import score
+from burst.measure.scores import score, share_within
 from burst.measure.stacks import Case, simulate_case, stack_cases
 from burst.measure.stage_figures import stage_figures
 from burst.measure.suite import Options, Suite
@@ -65,20 +65,30 @@ class Bench:
                 # The page reports the failure; other methods have figures.
                 methods[name] = {"failed": str(error)}
         for name, stage in methods_of(trace).items():
-            image = image_of(trace.after[stage])
-            methods[name] = figures(image, trace.cost[stage], simulated, layout)
+            made = trace.after[stage]
+            methods[name] = figures(
+                image_of(made), trace.cost[stage], simulated, layout, made.deviation
+            )
         for name, oracle in ORACLES.items():
             add(name, partial(oracle, trace.after["noise"], simulated.truth))
         return {"methods": methods, "stages": stage_figures(stages_of(trace), simulated)}
 
 
 def figures(
-    image: torch.Tensor, cost: Cost, simulated: SimulatedStack, layout: TargetLayout | None
+    image: torch.Tensor,
+    cost: Cost,
+    simulated: SimulatedStack,
+    layout: TargetLayout | None,
+    deviation: torch.Tensor | None = None,
 ) -> Record:
-    """Return scores, bits (of a coded target) and cost of one result [h, w]."""
+    """Return scores, bits (of a coded target) and cost of one result [h, w] with its standard
+    deviation [h, w]."""
     found: Record = asdict(score(image, simulated.truth.scene))
+    if deviation is not None:
+        found["within"] = share_within(image, deviation, simulated.truth.scene)
     if layout is not None:
-        decoded = decode(image, layout)
+        decoded = decode(image, layout, deviation)
+        found["flagged"] = None if math.isnan(decoded.flagged) else decoded.flagged
         # JSON has no nan, the area of a size with only discs or only gaps.
         areas = [None if math.isnan(area) else area for area in decoded.auc]
         found.update(bits=decoded.share, shares=decoded.shares, auc=areas)
@@ -105,7 +115,7 @@ def _table(records: Sequence[Record]) -> str:
 def _score_table(records: Sequence[Record]) -> str:
     head = (
         "method", "PSNR dB", "gap closed", "PSNR without warp", "gap closed", "SSIM", "MTF50",
-        "seconds", "peak MiB",
+        "truth within 90 %", "seconds", "peak MiB",
     )  # fmt: skip
     rows = []
     for method in records[0]["methods"]:
@@ -122,6 +132,7 @@ def _score_table(records: Sequence[Record]) -> str:
                 f"{gap_closed(records, method, 'psnr_without_warp'):.0f} %",
                 f"{ssim:.3f}",
                 f"{mtf50:.3f}",
+                _percent(_known(records, method, "within")),
                 f"{seconds:.1f}",
                 _peak(records, method),
             ]
@@ -143,7 +154,8 @@ def _peak(records: Sequence[Record], method: str) -> str:
 def _bit_table(records: Sequence[Record]) -> str:
     diameters = records[0]["methods"][OURS]["diameters"]
     sizes = [f"{d:.0f} px" if d >= 10 else f"{d:.1f} px" for d in diameters]
-    head = ["method", "PSNR dB", "bits right", *(f"AUC {size}" for size in sizes)]
+    head = ["method", "PSNR dB", "bits right", "wrong bits flagged (AUC)"]
+    head += [f"AUC {size}" for size in sizes]
     rows = []
     for method in records[0]["methods"]:
         areas = [
@@ -155,10 +167,21 @@ def _bit_table(records: Sequence[Record]) -> str:
                 _label(records, method),
                 f"{mean_of(records, method, 'psnr'):.2f}",
                 f"{100 * mean_of(records, method, 'bits'):.1f} %",
+                _mean(_known(records, method, "flagged")),
                 *areas,
             ]
         )
     return markdown(head, rows)
+
+
+def _known(records: Sequence[Record], method: str, figure: str) -> list[float]:
+    """Return a figure of a method wherever it has one."""
+    found = [r["methods"][method].get(figure) for r in records if worked(r, method)]
+    return [value for value in found if value is not None]
+
+
+def _percent(values: Sequence[float]) -> str:
+    return f"{100 * sum(values) / len(values):.0f} %" if values else "-"
 
 
 def _mean(values: Sequence[float | None]) -> str:

@@ -22,7 +22,7 @@ from torch.nn import functional
 from burst.files.read import ReadOptions, read_stack
 from burst.files.sidecar import find_sidecar
 from burst.measure.results import Record
-from burst.measure.scores import part_shown, score
+from burst.measure.scores import part_shown, score, share_within
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import CLASSICAL, OURS
 from burst.measure.trace import NETWORK
@@ -86,6 +86,10 @@ class WorldBench:
             images |= self._told(after["blur"], psf)
         scores = {name: score(_linear(image, stack), scene) for name, image in images.items()}
         air = given(after["blur"].turbulence)
+        last = after[list(after)[-1]]
+        within = None
+        if last.image is not None and last.deviation is not None:
+            within = share_within(*_linear_with_deviation(last), scene)
         return {
             "world": case.world,
             "methods": {name: {"psnr": found.psnr} for name, found in scores.items()},
@@ -94,6 +98,7 @@ class WorldBench:
             "half_height_believed": air.half_height_believed,
             "half_height_used": air.half_height,
             "source": air.source,
+            "within": within,
         }
 
     def _told(self, burst: Burst, psf: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -154,6 +159,13 @@ def _images(after: dict[str, Burst]) -> dict[str, torch.Tensor]:
 def _linear(image: torch.Tensor, stack: Stack) -> torch.Tensor:
     """Return an image of a stack in linear light."""
     return display_to_linear(image) if stack.sensor.transfer == "srgb" else image
+
+
+def _linear_with_deviation(burst: Burst) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the image [h, w] of a burst and its standard deviation [h, w] in linear light."""
+    image, deviation = given(burst.image), given(burst.deviation)
+    above, below = (_linear(image + sign * deviation, burst.stack) for sign in (1, -1))
+    return _linear(image, burst.stack), (above - below) / 2
 
 
 def _cases(options: Options) -> list[World]:

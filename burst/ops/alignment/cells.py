@@ -10,6 +10,7 @@ from einops import rearrange
 from torch.nn import functional
 
 from burst.ops.alignment.motion import binned_motion, flow_of
+from burst.ops.blocks import like_blocks, mapped
 
 CELL = 4  # px
 
@@ -17,21 +18,33 @@ CELL = 4  # px
 def cells_of(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     """Return cells of frames [n, h, w] in which every cell has the frame's shift [n, 2]."""
     gy, gx = cell_counts((frames.shape[-2], frames.shape[-1]))
-    return rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, gy, gx).contiguous()
+    spread = rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, gy, gx)
+    return like_blocks(spread, frames)
 
 
-def cells_of_motion(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return cells [n, 2, gy, gx] on a grid of size (h, w) that move by a motion [n, 2, 3]."""
-    return flow_of(binned_motion(motion, CELL), cell_counts(size)) * CELL
+def cells_of_motion(
+    motion: torch.Tensor, size: tuple[int, int], frames: torch.Tensor
+) -> torch.Tensor:
+    """Return cells [n, 2, gy, gx] on a grid of size (h, w) that move by a motion [n, 2, 3]; read
+    block by block where frames [n, h, w] are."""
+
+    def moved(motion: torch.Tensor) -> torch.Tensor:
+        return flow_of(binned_motion(motion, CELL), cell_counts(size)) * CELL
+
+    return mapped(moved, like_blocks(motion, frames))
 
 
 def expand(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Interpolate cells [n, 2, gy, gx] to a flow [n, 2, h, w]."""
-    padded = functional.pad(cells, (1, 1, 1, 1), mode="replicate")
-    fine = functional.interpolate(
-        padded, scale_factor=float(CELL), mode="bilinear", align_corners=False
-    )
-    return fine[:, :, CELL : CELL + size[0], CELL : CELL + size[1]]
+
+    def expanded(cells: torch.Tensor) -> torch.Tensor:
+        padded = functional.pad(cells, (1, 1, 1, 1), mode="replicate")
+        fine = functional.interpolate(
+            padded, scale_factor=float(CELL), mode="bilinear", align_corners=False
+        )
+        return fine[:, :, CELL : CELL + size[0], CELL : CELL + size[1]]
+
+    return mapped(expanded, cells)
 
 
 def average_over_cells(maps: torch.Tensor) -> torch.Tensor:
@@ -60,4 +73,8 @@ def resize_cells(cells: torch.Tensor, count: tuple[int, int]) -> torch.Tensor:
     """Interpolate cells to another number of cells (gy, gx); the vectors keep their length."""
     if cells.shape[-2:] == count:
         return cells
-    return functional.interpolate(cells, size=count, mode="bilinear", align_corners=False)
+
+    def resized(cells: torch.Tensor) -> torch.Tensor:
+        return functional.interpolate(cells, size=count, mode="bilinear", align_corners=False)
+
+    return mapped(resized, cells)

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from burst.ops.alignment.motion import binned_motion
-from burst.ops.chunks import frames_at_once
+from burst.ops.blocks import mapped
+from burst.ops.chunks import in_chunks
 
 HALF = 0.5  # share of a bin's pixels that have to be valid
 
@@ -34,8 +35,7 @@ class Grid:
             return self
         size = (self.size[0] // factor, self.size[1] // factor)
         motion = None if self.motion is None else binned_motion(self.motion, factor)
-        pieces = self.valid.split(frames_at_once(self.valid))
-        valid = torch.cat([bin_frames(part.float(), factor) > HALF for part in pieces])
+        valid = in_chunks(lambda part: bin_frames(part.float(), factor) > HALF, self.valid)
         return Grid(size, motion, valid)
 
 
@@ -48,18 +48,21 @@ def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
     if factor == 1:
         return frames
     margin = factor // 2
-    padded = functional.pad(frames[:, None], (margin,) * 4, mode="replicate")
-    return functional.avg_pool2d(padded, 2 * factor, factor)[:, 0]
+
+    def binned(block: torch.Tensor) -> torch.Tensor:
+        padded = functional.pad(block[:, None], (margin,) * 4, mode="replicate")
+        return functional.avg_pool2d(padded, 2 * factor, factor)[:, 0]
+
+    return mapped(binned, frames)
 
 
 def bin_measured(frames: torch.Tensor, factor: int, grid: Grid | None) -> torch.Tensor:
     """Bin frames [n, h, w]; with a grid only its valid values count."""
     if grid is None or factor == 1 or bool(grid.valid.all()):
         return bin_frames(frames, factor)
-    step = frames_at_once(frames)
-    pieces = zip(frames.split(step), grid.valid.split(step), strict=True)
-    binned = []
-    for part, valid in pieces:
+
+    def binned(part: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         share = bin_frames(valid.to(part), factor)
-        binned.append(bin_frames(torch.where(valid, part, 0.0), factor) / share.clamp(min=1e-6))
-    return torch.cat(binned)
+        return bin_frames(torch.where(valid, part, 0.0), factor) / share.clamp(min=1e-6)
+
+    return in_chunks(binned, frames, grid.valid)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from burst.ops.alignment.aligned import Aligned, align_all, mean_and_spread
 from burst.ops.alignment.registration import pixel_weight
-from burst.ops.chunks import frames_at_once
-from burst.ops.samples import mean_of_samples, sample
+from burst.ops.samples import sample
 from burst.records import NoiseModel
 
 
@@ -43,30 +43,27 @@ def robust_mean(
     mean follows from the same deviations, so it includes compression and misalignment. With `valid`
     [n, h, w] only valid values count, and no samples from far outside a frame.
     """
-    used = weights > 0
-    aligned, counts = _aligned(frames, displacement, valid, used)
-    share = weights[used, None, None]
-    mean = mean_of_samples(aligned, counts, weights[used])
-    weight, excess = pixel_weight(aligned, mean, noise, counts)
+    aligned, weights = _aligned(frames, displacement, valid, weights)
+    mean, spread, shown = mean_and_spread(aligned, weights)
+    weight, excess = pixel_weight(spread, shown, aligned.count, mean, noise)
     limit = rejection * weight.rsqrt()
     total, light, left_out = torch.zeros_like(mean), torch.zeros_like(mean), 0.0
-    step = frames_at_once(frames)
-    for first in range(0, len(aligned), step):
-        chosen = slice(first, first + step)
-        chunk, part = aligned[chosen], share[chosen]
+    for chosen, chunk, counts in aligned:
+        part = weights[chosen, None, None]
         belongs = (chunk - mean).abs() <= limit
         if counts is None:
             left_out += float((~belongs).sum())
         else:
-            left_out += float((counts[chosen] * ~belongs).sum())
-            part = part * counts[chosen]
+            left_out += float((counts * ~belongs).sum())
+            part = part * counts
         total += (part * belongs * chunk).sum(0)
         light += (part * belongs).sum(0)
     merged = torch.where(light > 0, total / light.clamp(min=1e-12), mean)
-    seen = float(aligned.numel() if counts is None else counts.sum())
+    samples = aligned.count * mean.numel()
+    seen = float(samples if shown is None else shown.sum())
     variance = float((1 / weight).median()) / effective_frames(weights)
-    if counts is not None:
-        variance *= counts.numel() / max(seen, 1.0)
+    if shown is not None:
+        variance *= samples / max(seen, 1.0)
     return Merged(merged, variance, left_out / max(seen, 1.0), max(excess, 1.0))
 
 
@@ -74,17 +71,19 @@ def _aligned(
     frames: torch.Tensor,
     displacement: torch.Tensor,
     valid: torch.Tensor | None,
-    used: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return the used frames, aligned, and which samples count [n, h, w]; None where all do."""
-    values, counts = [], []
-    for chosen in used.nonzero()[:, 0].split(frames_at_once(frames)):
-        measured = None if valid is None else valid[chosen]
-        value, count = sample(frames[chosen], displacement[chosen], measured)
-        values.append(value)
-        counts.append(count)
-    whole = [count for count in counts if count is not None]
-    return torch.cat(values), torch.cat(whole) if whole else None
+    weights: torch.Tensor,
+) -> tuple[Aligned, torch.Tensor]:
+    """Return the frames with a weight, aligned, and their weights [m]."""
+    used = weights > 0
+    if not bool(used.all()):
+        frames, displacement, weights = frames[used], displacement[used], weights[used]
+        valid = None if valid is None else valid[used]
+
+    def sampled(chunk: slice) -> tuple[torch.Tensor, torch.Tensor | None]:
+        measured = None if valid is None else valid[chunk]
+        return sample(frames[chunk], displacement[chunk], measured)
+
+    return align_all(frames, sampled), weights
 
 
 def effective_frames(weights: torch.Tensor) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from einops import einsum, rearrange
 
+from burst.ops.blocks import mapped
 from burst.ops.warp import pixel_grid, warp
 
 POINTS = 128  # along the shorter side, at which it is tested which frames show them
@@ -36,18 +37,26 @@ def add_motion(air: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
     """Return the flow [n, 2, h, w] of the air's displacement [n, 2, h, w], then the motion."""
     if motion is None:
         return air
-    turned = einsum(motion[:, :, :2], air, "n i j, n j h w -> n i h w")
-    return flow_of(motion, (air.shape[-2], air.shape[-1])) + turned
+
+    def moved(part: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
+        turned = einsum(motion[:, :, :2], part, "n i j, n j h w -> n i h w")
+        return flow_of(motion, (part.shape[-2], part.shape[-1])) + turned
+
+    return mapped(moved, air, motion)
 
 
 def without_motion(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
     """Invert `add_motion`: return the air's displacement [n, 2, h, w] of a flow [n, 2, h, w]."""
     if motion is None:
         return flow
-    rest = flow - flow_of(motion, (flow.shape[-2], flow.shape[-1]))
-    back = torch.linalg.inv(motion[:, :, :2])
-    air: torch.Tensor = einsum(back, rest, "n i j, n j h w -> n i h w")
-    return air
+
+    def still(part: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
+        rest = part - flow_of(motion, (part.shape[-2], part.shape[-1]))
+        back = torch.linalg.inv(motion[:, :, :2])
+        air: torch.Tensor = einsum(back, rest, "n i j, n j h w -> n i h w")
+        return air
+
+    return mapped(still, flow, motion)
 
 
 def binned_motion(motion: torch.Tensor, factor: int) -> torch.Tensor:

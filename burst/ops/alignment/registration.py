@@ -19,6 +19,7 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+from burst.ops.alignment.aligned import align_all, mean_and_spread
 from burst.ops.alignment.cells import (
     CELL,
     average_over_cells,
@@ -30,12 +31,16 @@ from burst.ops.alignment.cells import (
 )
 from burst.ops.alignment.grid import Grid, bin_frames, bin_measured
 from burst.ops.alignment.motion import add_motion
+from burst.ops.blocks import BlockTensor, kept_beside, mapped, room_for
 from burst.ops.chunks import frames_at_once
-from burst.ops.samples import mean_of_samples, sample
+from burst.ops.samples import sample
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.progress import advance
 from burst.records import NoiseModel
 
+# px. By less the reference is not resampled where every pass would do it again: displacements
+# change by a tenth of it at most.
+NEGLIGIBLE = 1e-3
 RESIDUAL_SMOOTHING = 2.0  # px; sigma over which a pixel's misfit is averaged; chosen by hand
 
 
@@ -72,10 +77,11 @@ def register(
     whole = _size(frames) if grid is None else grid.size
     for scale in scales:
         binned = bin_measured(frames, scale.binning, grid)
+        binned = binned if scale.binning == 1 else kept_beside(binned)
         place = None if grid is None else grid.binned(scale.binning)
         fixed = None if reference is None else bin_frames(reference[None], scale.binning)[0]
         size = _size(binned) if place is None else place.size
-        local = resize_cells(cells, cell_counts(size)) / scale.binning
+        local = kept_beside(resize_cells(cells, cell_counts(size)) / scale.binning)
         read = NoiseModel(noise.shot / scale.binning**2, noise.read / scale.binning**2)
         for _ in range(scale.rounds):
             local, misfit = _round(binned, read, local, scale.window / scale.binning, fixed, place)
@@ -106,11 +112,17 @@ def recentre(flow: torch.Tensor) -> torch.Tensor:
     diffeomorphic template of Lao et al. (arXiv 2405.03662).
     """
     back = invert(-flow.mean(0, keepdim=True))
-    moved = [
-        warp(flow[:, axis], back.expand(len(flow), -1, -1, -1), mode="bilinear") + back[:, axis]
-        for axis in (0, 1)
-    ]
-    return torch.stack(moved, dim=1)
+    if isinstance(flow, BlockTensor) and float(back.abs().max()) < NEGLIGIBLE:
+        return flow + back
+
+    def moved(flow: torch.Tensor) -> torch.Tensor:
+        both = [
+            warp(flow[:, axis], back.expand(len(flow), -1, -1, -1), mode="bilinear") + back[:, axis]
+            for axis in (0, 1)
+        ]
+        return torch.stack(both, dim=1)
+
+    return mapped(moved, flow)
 
 
 def aligned_mean(
@@ -149,26 +161,28 @@ def _round(
 ) -> tuple[torch.Tensor, float]:
     """Move the cells of all frames one step towards a fixed reference, or else towards their mean;
     return them and the mean square misfit in units of the noise's variance."""
-    warped, counts = _warped(frames, cells, grid)
-    reference = mean_of_samples(warped, counts) if fixed is None else fixed
-    weight, misfit = pixel_weight(warped, reference, noise, counts)
+    aligned = align_all(
+        frames, lambda chunk: _sampled(frames[chunk], cells[chunk], grid, chunk), stored=True
+    )
+    reference, spread, seen = mean_and_spread(aligned, about=fixed)
+    weight, misfit = pixel_weight(spread, seen, len(frames), reference, noise)
     gx, gy = gradient(reference)
     blur = window / CELL
     products = torch.stack([weight * gx * gx, weight * gx * gy, weight * gy * gy])[None]
     steep = torch.stack([weight * gx, weight * gy])
-    right = torch.empty_like(cells)
-    normal = (
-        smooth(average_over_cells(products), blur)
-        if counts is None
-        else cells.new_empty((len(cells), 3, *cells.shape[-2:]))
-    )
-    for chunk in _chunks(frames):
-        error = rearrange(reference - warped[chunk], "n h w -> n 1 h w")
-        if counts is not None:
-            error = error * counts[chunk, None]
-            normal[chunk] = smooth(average_over_cells(products * counts[chunk, None]), blur)
+    right, shares = room_for(cells, cells.shape[1:]), None
+    normal = smooth(average_over_cells(products), blur)
+    if seen is not None:
+        normal = room_for(cells, (3, *cells.shape[-2:]))
+        shares = room_for(cells, (1, *cells.shape[-2:]))
+    for chunk, warped, counts in aligned:
+        error = rearrange(reference - warped, "n h w -> n 1 h w")
+        if counts is not None and shares is not None:
+            error = error * counts[:, None]
+            normal[chunk] = smooth(average_over_cells(products * counts[:, None]), blur)
+            shares[chunk] = average_over_cells(counts[:, None])
         right[chunk] = smooth(average_over_cells(steep * error), blur)
-    xx, xy, yy = normal[0] if counts is None else normal.unbind(1)
+    xx, xy, yy = normal[0] if seen is None else normal.unbind(1)
     pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # that a Gaussian window averages over
     pull = 1 / (pixels * difference_variance(right, xx, xy, yy, pixels))
     determinant = (xx + pull) * (yy + pull) - xy * xy
@@ -179,30 +193,22 @@ def _round(
         ],
         dim=1,
     )
-    cells = cells + step
+    cells = kept_beside(cells + step)
     if fixed is not None:
         return cells, misfit
-    seen = None if counts is None else average_over_cells(counts[:, None])
-    return cells - mean_over_frames(cells, seen), misfit
+    return cells - mean_over_frames(cells, shares), misfit
 
 
-def _warped(
-    frames: torch.Tensor, cells: torch.Tensor, grid: Grid | None
+def _sampled(
+    frames: torch.Tensor, cells: torch.Tensor, grid: Grid | None, chunk: slice
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return frames [n, h, w] as aligned so far, and which samples count; None where all do."""
-    size = _size(frames) if grid is None else grid.size
-    warped = frames.new_empty((len(frames), *size))
-    counts = None if grid is None else torch.empty_like(warped)
-    for chunk in _chunks(frames):
-        flow = expand(cells[chunk], size)
-        if grid is None or counts is None:
-            warped[chunk] = warp(frames[chunk], flow)
-            continue
-        motion = None if grid.motion is None else grid.motion[chunk]
-        values, shown = sample(frames[chunk], add_motion(flow, motion), grid.valid[chunk])
-        assert shown is not None
-        warped[chunk], counts[chunk] = values, shown
-    return warped, counts
+    """Return frames [k, h, w] as aligned so far by cells [k, 2, gy, gx], and which samples count;
+    None where all do. They are those of a slice of all frames of the grid."""
+    if grid is None:
+        return warp(frames, expand(cells, _size(frames))), None
+    motion = None if grid.motion is None else grid.motion[chunk]
+    flow = add_motion(expand(cells, grid.size), motion)
+    return sample(frames, flow, grid.valid[chunk])
 
 
 def difference_variance(
@@ -221,25 +227,22 @@ def difference_variance(
 
 
 def pixel_weight(
-    warped: torch.Tensor,
+    spread: torch.Tensor,
+    seen: torch.Tensor | None,
+    count: int,
     reference: torch.Tensor,
     noise: NoiseModel,
-    counts: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, float]:
     """Return 1 / variance [h, w] of each pixel's misfit, and the mean misfit in units of the noise.
 
     The variance is at least that of the noise. It is larger where blur changes or things move,
-    which therefore count less. Samples whose `counts` [n, h, w] is 0 do not count.
+    which therefore count less. `spread` [h, w] is the sum of the squares of the differences of
+    `count` frames from the reference, or of the `seen` [h, w] of them that show a pixel.
     """
-    spread = torch.zeros_like(reference)
-    for chunk in _chunks(warped):
-        square = (warped[chunk] - reference).square()
-        spread += (square if counts is None else square * counts[chunk]).sum(0)
     expected = noise.variance(reference) + 1e-12
-    if counts is None:
-        spread = spread / len(warped)
+    if seen is None:
+        spread = spread / count
     else:
-        seen = counts.sum(0)
         spread = torch.where(seen > 0, spread / seen.clamp(min=1), expected)
     local = smooth(spread[None, None], RESIDUAL_SMOOTHING)[0, 0]
     return 1 / torch.maximum(local, expected), float((spread / expected).mean())

@@ -7,7 +7,8 @@ from einops import rearrange
 
 from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import aligned_mean
-from burst.ops.chunks import frames_at_once
+from burst.ops.blocks import kept_beside
+from burst.ops.chunks import frames_at_once, in_chunks
 from burst.ops.flow import fill_frames
 from burst.ops.vertex import vertex
 
@@ -30,9 +31,8 @@ def global_shifts(
     if valid is None:
         frames = bin_frames(frames, binning)
     else:
-        step = frames_at_once(frames)
-        pieces = zip(frames.split(step), valid.split(step), strict=True)
-        frames = torch.cat([bin_frames(fill_frames(*piece), binning) for piece in pieces])
+        frames = in_chunks(lambda *piece: bin_frames(fill_frames(*piece), binning), frames, valid)
+    frames = kept_beside(frames) if binning > 1 else frames
     shifts, clear = _correlate(frames, frames[key], LOW_PASS * binning)
     shifts = shifts * clear[:, None]
     for _ in range(2):

@@ -9,6 +9,7 @@ import torch
 
 from burst.ops.alignment.motion import without_motion
 from burst.ops.alignment.trend import trend
+from burst.ops.blocks import mapped, whole
 from burst.ops.warp import pixel_grid
 
 # Variances of turn and scale in units of that of shear, measured in simulated air (128 to 384 px,
@@ -32,11 +33,15 @@ class _Linear:
     x: torch.Tensor
     y: torch.Tensor
 
-    def similar(self, scale: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
-        """Return the displacements [n, 2, h, w] of a scale and a turn [n]."""
+    def added(self, air: torch.Tensor, scale: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+        """Return displacements [n, 2, h, w] with a scale and a turn [n] added."""
         x, y = self.x, self.y
-        scale, turn = scale[:, None, None], turn[:, None, None]
-        return torch.stack([scale * x - turn * y, turn * x + scale * y], dim=1)
+
+        def turned(air: torch.Tensor, scale: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+            scale, turn = scale[:, None, None], turn[:, None, None]
+            return air + torch.stack([scale * x - turn * y, turn * x + scale * y], dim=1)
+
+        return mapped(turned, air, scale, turn)
 
 
 def air_displacement(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Tensor:
@@ -53,7 +58,7 @@ def air_displacement(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.T
     # Each is made of the shear with which it is uncorrelated in mean square differences.
     scale = math.sqrt(SCALE_OF_AIR) * own.skew - own.scale
     turn = math.sqrt(TURN_OF_AIR) * own.stretch - own.turn
-    return air + own.similar(scale, turn)
+    return own.added(air, scale, turn)
 
 
 def turns_are_of_air(flow: torch.Tensor, motion: torch.Tensor | None) -> bool:
@@ -73,7 +78,7 @@ def turns_are_of_air(flow: torch.Tensor, motion: torch.Tensor | None) -> bool:
 def without_turns(air: torch.Tensor) -> torch.Tensor:
     """Return displacements [n, 2, h, w] without the turn and scale of each frame."""
     own = _linear(air)
-    return air - own.similar(own.scale, own.turn)
+    return own.added(air, -own.scale, -own.turn)
 
 
 def turns_at_random(motion: torch.Tensor | None) -> bool:
@@ -92,8 +97,12 @@ def _linear(air: torch.Tensor) -> _Linear:
     height, width = air.shape[-2:]
     x, y = pixel_grid(air)
     x, y = x - (width - 1) / 2, y - (height - 1) / 2
-    along = (air * x).mean((2, 3)) / x.square().mean()
-    down = (air * y).mean((2, 3)) / y.square().mean()
+
+    def products(air: torch.Tensor) -> torch.Tensor:
+        return torch.stack([(air * x).mean((2, 3)), (air * y).mean((2, 3))], dim=1)
+
+    found = whole(mapped(products, air))
+    along, down = found[:, 0] / x.square().mean(), found[:, 1] / y.square().mean()
     return _Linear(
         scale=(along[:, 0] + down[:, 1]) / 2,
         turn=(along[:, 1] - down[:, 0]) / 2,

@@ -68,6 +68,17 @@ def soften(psf: torch.Tensor, power: float) -> torch.Tensor:
     return normalise(crop_kernel(kernel, k))
 
 
+def gather(psfs: torch.Tensor, side: float) -> torch.Tensor:
+    """Return what square pixels of a side in px gather of light with PSFs [..., k, k]."""
+    k = psfs.shape[-1]
+    size = 2 * k + 2
+    fx = torch.fft.rfftfreq(size, device=psfs.device)
+    fy = torch.fft.fftfreq(size, device=psfs.device)[:, None]
+    spectrum = transfer_function(psfs, (size, size)) * torch.sinc(side * fx) * torch.sinc(side * fy)
+    kernels = torch.fft.fftshift(torch.fft.irfft2(spectrum, s=(size, size)), dim=(-2, -1))
+    return crop_kernel(kernels, k)
+
+
 def radial_mean(spectrum: torch.Tensor) -> torch.Tensor:
     """Average a spectrum [s, s] (zero frequency first) over rings one bin wide -> [s / 2]."""
     size = spectrum.shape[-1]

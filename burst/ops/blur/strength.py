@@ -8,6 +8,7 @@ read at the same time, so that shaking of the camera drops out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,12 +20,14 @@ from torch.nn import functional
 from burst.ops.alignment.motion import without_motion
 from burst.ops.alignment.registration import gradient
 from burst.ops.alignment.turns import turns_are_of_air, without_turns
+from burst.ops.blocks import BlockTensor, Pieces, kept_beside, mapped
 from burst.ops.blur.psf import mean_otf, radial_mean
 from burst.ops.turbulence.air import mode_correlation, tilt_std
 from burst.ops.turbulence.zernike import TILT_X, TILT_Y
 
 PLAUSIBLE_STRENGTHS = tuple(np.geomspace(0.3, 12, 20).tolist())
 SLOWEST_FALL = 0.8
+MOST_TILES = 4096  # at once; as many as an image of 1024 x 1024 has
 TILE, LOWEST_BIN, FEWEST_BINS = 64, 3, 4
 SEEN = 4.0  # times the noise power
 BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px
@@ -79,18 +82,29 @@ def structure_function(
     The flow [n, 2, h, w] is looked at on every `step`-th pixel, with `confidence` [h, w] as weight;
     what is common to all frames is taken out.
     """
-    cells = functional.avg_pool2d(flow, step)
+    cells = kept_beside(mapped(lambda part: functional.avg_pool2d(part, step), flow))
     cells = cells - cells.mean(0, keepdim=True)
     trust = functional.avg_pool2d(confidence[None, None], step)[0, 0]
     width = cells.shape[-1]
     first = max(1, int(NEAREST // step))
     lags = range(first, max(first + 2, width * 2 // 3), max(1, width // 32))
     values = []
-    for lag in lags:
+    for lag, square in zip(lags, _mean_squares(cells, lags), strict=True):
         weight = trust[:, lag:] * trust[:, :-lag]
-        square = (cells[..., lag:] - cells[..., :-lag]).square().mean(0)
         values.append(((square * weight).sum((1, 2)) / weight.sum().clamp(min=1e-12)).cpu().numpy())
     return np.array([lag * float(step) for lag in lags]), np.array(values)
+
+
+def _mean_squares(cells: torch.Tensor, lags: Sequence[int]) -> Iterator[torch.Tensor]:
+    """Yield the mean square difference [2, y, x] of cells [n, 2, y, x] over each lag [m]."""
+    if not isinstance(cells, BlockTensor):
+        yield from ((cells[..., lag:] - cells[..., :-lag]).square().mean(0) for lag in lags)
+        return
+    totals = [0.0 * (cells[0][..., lag:]) for lag in lags]
+    for part in Pieces(cells, cells.step):
+        for total, lag in zip(totals, lags, strict=True):
+            total += (part[..., lag:] - part[..., :-lag]).square().sum(0)
+    yield from (total / len(cells) for total in totals)
 
 
 def fit_strength(
@@ -175,12 +189,15 @@ def tile_spectrum(image: torch.Tensor) -> torch.Tensor | None:
         return None
     window = torch.outer(torch.hann_window(TILE), torch.hann_window(TILE)).to(image)
     window = window / window.square().mean().sqrt()
-    tiles = rearrange(
-        image.unfold(0, TILE, TILE // 4).unfold(1, TILE, TILE // 4), "a b y x -> (a b) y x"
-    )
-    level = (tiles * window).sum((1, 2), keepdim=True) / window.sum()
-    power = torch.fft.fft2((tiles - level) * window).abs().square().mean(0) / TILE**2
-    return radial_mean(power.cpu())
+    rows = image.unfold(0, TILE, TILE // 4).unfold(1, TILE, TILE // 4)
+    few = max(1, MOST_TILES // rows.shape[1])
+    total, count = torch.zeros_like(window), rows.shape[0] * rows.shape[1]
+    for part in rows.split(few):
+        tiles = rearrange(part, "a b y x -> (a b) y x")
+        level = (tiles * window).sum((1, 2), keepdim=True) / window.sum()
+        power = torch.fft.fft2((tiles - level) * window).abs().square().mean(0)
+        total = power if few >= len(rows) else total + power * (len(tiles) / count)
+    return radial_mean((total / TILE**2).cpu())
 
 
 def detail(reference: torch.Tensor) -> torch.Tensor:

@@ -75,7 +75,8 @@ def compare(first: torch.Tensor, second: torch.Tensor, pairs: Sequence[tuple[int
     b = torch.tensor([j for _, j in pairs], dtype=torch.long, device=device)
     h, w = first.shape[1:]
     size = (2 * h, 2 * w)
-    spectra = [torch.fft.rfft2(views, s=size) for views in (first, second)]
+    spectra = [torch.fft.rfft2(first, s=size)]
+    spectra.append(spectra[0] if second is first else torch.fft.rfft2(second, s=size))
     energy_first = _energy_inside(first, size)
     # Of the second view the overlapping part is that of the opposite shift.
     energy_second = _energy_inside(second, size).flip(1, 2).roll((1, 1), (1, 2))

@@ -7,6 +7,7 @@ import math
 import torch
 from torch.nn import functional
 
+from burst.ops.blocks import mapped
 from burst.ops.frames.agreement import Pairs, shifted
 from burst.ops.noise import noise_residual
 from burst.records import NoiseModel
@@ -109,13 +110,17 @@ def divide_by_gain(
     """Return frames [n, h, w] divided by their gain [n], and which of their values are valid.
     Saturated values of longer exposures become invalid, since shorter ones measure them better."""
     gain = gain.to(linear)
-    saturated = linear >= 1
-    saturated[gain <= LONGER * gain.min()] = False
+    saturated = (linear >= 1) & (gain > LONGER * gain.min())[:, None, None]
     if bool(saturated.any()):
         # Noise saturates some of the values beside a saturated one.
-        near = functional.max_pool2d(saturated[:, None].to(linear), 3, 1, 1)[:, 0] > 0
+        near = mapped(_with_neighbours, saturated)
         valid = ~near if valid is None else valid & ~near
     return linear / gain[:, None, None], valid
+
+
+def _with_neighbours(chosen: torch.Tensor) -> torch.Tensor:
+    """Return which values [n, h, w] are chosen or beside one that is."""
+    return functional.max_pool2d(chosen[:, None].float(), 3, 1, 1)[:, 0] > 0
 
 
 def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:

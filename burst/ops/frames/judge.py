@@ -23,6 +23,10 @@ from burst.ops.frames.gains import (
 from burst.ops.frames.parts import references
 from burst.ops.frames.scene import AGREES, Judgement, SceneModel, SmallViews, judge_against
 
+# Frames are compared pair by pair, and their gains solved for together: of more frames, groups are
+# judged, then what the groups show. The work then grows as the number of frames does.
+MOST_TOGETHER = 1000
+SHOWING_A_GROUP = 9  # frames in its middle; few, as cameras drift
 # Chosen by hand.
 FEW_LINKS = 0.5  # of the median share of partners with which a frame agrees
 MAJORITY = 2.0  # times as many frames as in the next group
@@ -31,6 +35,8 @@ DARK, SATURATED = 0.05, 0.7  # of the usual brightness; of a frame's values
 
 def judge(views: SmallViews, strictness: float) -> Judgement:
     """Judge frames that are all distinct; see `Judgement`."""
+    if len(views.light) > MOST_TOGETHER:
+        return _judge_groups(views, strictness)
     reasons = _dark_or_saturated(views)
     count = len(views.light)
     seen = [i for i in range(count) if i not in reasons]
@@ -41,6 +47,42 @@ def judge(views: SmallViews, strictness: float) -> Judgement:
     gain[seen] = found.gain
     reasons.update({seen[i]: reason for i, reason in found.reasons.items()})
     return Judgement(reasons, gain, {seen[i]: p for i, p in found.parts.items()}, found.divided)
+
+
+def _judge_groups(views: SmallViews, strictness: float) -> Judgement:
+    """Judge groups of successive frames, and what each group shows against the others."""
+    count = len(views.light)
+    groups = np.array_split(np.arange(count), -(-count // MOST_TOGETHER))
+    judged = [judge(views.of(group.tolist()), strictness) for group in groups]
+    shown = [_view_of(views, group, own) for group, own in zip(groups, judged, strict=True)]
+    whole = SmallViews(
+        torch.stack([view.light.mean(0) for view in shown]),
+        torch.stack([view.known.all(0) for view in shown]),
+        torch.stack([view.clipped.mean() for view in shown]),
+    )
+    between = judge(whole, strictness)
+    reasons: dict[int, str] = {}
+    parts: dict[int, torch.Tensor] = {}
+    for number, (group, own) in enumerate(zip(groups, judged, strict=True)):
+        first = int(group[0])
+        parts.update({first + i: part for i, part in own.parts.items()})
+        if number in between.reasons:
+            reasons.update(dict.fromkeys(group.tolist(), between.reasons[number]))
+        reasons.update({first + i: reason for i, reason in own.reasons.items()})
+    gain = torch.cat([own.gain * g for own, g in zip(judged, between.gain, strict=True)])
+    divided = between.divided or any(own.divided for own in judged)
+    left = {i: part for i, part in parts.items() if i not in reasons}
+    return Judgement(reasons, gain, left, divided)
+
+
+def _view_of(views: SmallViews, group: np.ndarray, judged: Judgement) -> SmallViews:
+    """Return the views in the middle of a group that are used, divided by their gain."""
+    used = [i for i in range(len(group)) if i not in judged.reasons] or list(range(len(group)))
+    begin = max(0, (len(used) - SHOWING_A_GROUP) // 2)
+    middle = used[begin : begin + SHOWING_A_GROUP]
+    found = views.of(group[middle].tolist())
+    gain = judged.gain[middle].to(found.light)[:, None, None]
+    return replace(found, light=found.light / gain)
 
 
 def _dark_or_saturated(views: SmallViews) -> dict[int, str]:

@@ -41,10 +41,10 @@ def references(light: torch.Tensor, gain: torch.Tensor, pairs: Pairs) -> torch.T
     both = pairs.both_ways()
     even = light / gain.to(light)[:, None, None]
     # first(x + shift) is second(x): seen from the first one, the second lies at x - shift.
-    seen = shifted(even[both.second], -both.shift)
     result = torch.full_like(light, torch.nan)
     for i in both.first.unique().tolist():
-        result[i] = seen[both.first == i].nanmedian(0).values
+        own = both.first == i
+        result[i] = shifted(even[both.second[own]], -both.shift[own]).nanmedian(0).values
     return result
 
 

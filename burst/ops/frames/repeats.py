@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from burst.mapped import each_frame
+
 # Chosen by hand.
 ROWS = 128  # of a frame, at most, whose checksums are compared first
 SEGMENTS = 8  # of a row; a copy may be as wide as one
@@ -26,7 +28,7 @@ class Repeats:
 
 def find_repeats(frames: np.ndarray) -> Repeats:
     """Find what frames [n, h, w] in DN have in common with earlier ones, value by value."""
-    checksums = np.stack([_checksums(frame) for frame in frames])
+    checksums = np.stack([_checksums(frame) for frame in each_frame(frames)])
     same: dict[int, int] = {}
     partly: dict[int, np.ndarray] = {}
     earlier = _first_alike(checksums)
@@ -61,14 +63,21 @@ def _checksums(frame: np.ndarray) -> np.ndarray:
 
 def _first_alike(checksums: np.ndarray) -> np.ndarray:
     """Return the first earlier frame [n, r, s] with the same checksums [n, r, s], else -1."""
+    # Row by row: the work arrays of all rows of thousands of frames take a gigabyte.
+    rows = [_first_alike_in(checksums[:, row]) for row in range(checksums.shape[1])]
+    return np.stack(rows, axis=1)
+
+
+def _first_alike_in(checksums: np.ndarray) -> np.ndarray:
+    """Return the same for one row of segments [n, s], as 32 bits."""
     n = len(checksums)
     order = np.argsort(checksums, axis=0, kind="stable")
     ordered = np.take_along_axis(checksums, order, 0)
     new = np.ones(checksums.shape, bool)
     new[1:] = ordered[1:] != ordered[:-1]
-    start = np.maximum.accumulate(np.where(new, np.arange(n)[:, None, None], 0), axis=0)
+    start = np.maximum.accumulate(np.where(new, np.arange(n)[:, None], 0), axis=0)
     first = np.take_along_axis(order, start, 0)
-    found = np.empty(checksums.shape, np.int64)
+    found = np.empty(checksums.shape, np.int32)
     np.put_along_axis(found, order, np.where(new | (ordered == 0), -1, first), 0)
     return found
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from burst.mapped import forget
 from burst.ops.frames.agreement import Pairs, band_pass, compare, shifted, turned, view_factor
 from burst.ops.frames.gains import ALIKE, DEVIATION_OF_MAD, brightness_ratios, gains_are_significant
 from burst.ops.frames.parts import FEWEST, contrasts, differences, spoilt_parts, wrong_rows
@@ -50,6 +51,8 @@ class SmallViews:
     def of(self, chosen: Sequence[int]) -> SmallViews:
         """Return the views of some frames."""
         which = list(chosen)
+        if which == list(range(len(self.light))):
+            return self
         return SmallViews(self.light[which], self.known[which], self.clipped[which])
 
 
@@ -80,6 +83,7 @@ def small_views(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> Smal
         light.append(functional.avg_pool2d(linear, factor)[:, 0])
         known.append(functional.max_pool2d(saturated, factor)[:, 0] == 0)
         clipped.append(saturated.mean((1, 2, 3)))
+        forget(frames)
     return SmallViews(torch.cat(light), torch.cat(known), torch.cat(clipped))
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from burst.ops.blocks import in_blocks
+from burst.ops.chunks import frames_in
 from burst.ops.frames.agreement import view_factor
 from burst.ops.frames.judge import judge
 from burst.ops.frames.repeats import find_repeats
@@ -41,11 +43,13 @@ def screen(
     strictness: float,
     device: str = "cpu",
     measured: np.ndarray | None = None,
+    memory: int | None = None,
 ) -> ScreeningResult:
     """Screen frames [n, h, w] in DN; a `strictness` above 1 asks for more agreement, below 1 for
     less.
 
-    `measured` [n, h, w] bool marks valid values; None for all. At least one frame is kept.
+    `measured` [n, h, w] bool marks valid values; None for all. At least one frame is kept. With a
+    limit of `memory` bytes which values are good is told block by block.
     """
     repeats = find_repeats(frames)
     reasons = {i: f"the same as frame {j}" for i, j in repeats.same.items()}
@@ -64,7 +68,7 @@ def screen(
     return ScreeningResult(
         torch.tensor(kept, device=device),
         judged.gain[left].float().to(device),
-        _valid(kept, spoilt, size, device),
+        _valid(kept, spoilt, size, device, memory),
         dict(sorted(reasons.items())),
         {i: float(spoilt[i].mean()) for i in sorted(spoilt)},
         judged.divided,
@@ -84,15 +88,26 @@ def _unmeasured(measured: np.ndarray | None) -> dict[int, str]:
 
 
 def _valid(
-    kept: list[int], spoilt: Mapping[int, np.ndarray], size: tuple[int, int], device: str
+    kept: list[int],
+    spoilt: Mapping[int, np.ndarray],
+    size: tuple[int, int],
+    device: str,
+    memory: int | None,
 ) -> torch.Tensor | None:
     """Return which values [m, h, w] bool of the kept frames are good; None for all."""
     if not spoilt:
         return None
-    valid = torch.ones((len(kept), *size), dtype=torch.bool, device=device)
-    for i, part in spoilt.items():
-        valid[kept.index(i)] = torch.from_numpy(~part).to(device)
-    return valid
+
+    def good(places: list[int]) -> torch.Tensor:
+        valid = torch.ones((len(places), *size), dtype=torch.bool, device=device)
+        for place, i in enumerate(places):
+            if kept[i] in spoilt:
+                valid[place] = torch.from_numpy(~spoilt[kept[i]]).to(device)
+        return valid
+
+    if memory is not None:
+        return in_blocks(good, len(kept), frames_in(memory, size, device))
+    return good(list(range(len(kept))))
 
 
 def _enlarged(part: torch.Tensor, size: tuple[int, int]) -> np.ndarray:

@@ -1,5 +1,1 @@
-"""The physics of turbulent air: Zernike modes and how they change over field and time."""
-
-from burst.lazy import load_on_use
-
-load_on_use(__name__)
+"""The physics of turbulent air: Zernike modes over field and time, and layers along a path."""

@@ -67,8 +67,13 @@ def _noll_constant() -> float:
     """Return the constant of the covariance that belongs to D = 6.88 (r/r0)^(5/3), 2.2460. Often
     printed as 2.2698, with pi for 2^(5/3); that breaks the sum over all modes, 1.0324."""
     gamma = special.gamma
-    structure = (24 / 5 * gamma(6 / 5)) ** (5 / 6)
+    structure = structure_constant()
     return float(gamma(14 / 3) * structure * gamma(11 / 6) ** 2 / (2 * math.pi * 2 ** (5 / 3)))
+
+
+def structure_constant() -> float:
+    """Return (24/5 Gamma(6/5))^(5/6), half of the 6.88 of Fried's structure function."""
+    return float((24 / 5 * special.gamma(6 / 5)) ** (5 / 6))
 
 
 @lru_cache(maxsize=64)

@@ -155,7 +155,9 @@ def test_a_pixel_that_differs_by_noise_alone_weighs_one_over_its_variance():
     draw = torch.Generator().manual_seed(0)
     noise = NoiseModel(0.01, 1e-4)
     frames = 0.5 + noise.std(0.5) * torch.randn(40, 32, 32, generator=draw)
-    weight, misfit = pixel_weight(frames, torch.full((32, 32), 0.5), noise)
+    reference = torch.full((32, 32), 0.5)
+    spread = (frames - reference).square().sum(0)
+    weight, misfit = pixel_weight(spread, None, 40, reference, noise)
     assert misfit == pytest.approx(1, abs=0.05)
     assert float(weight.mean()) == pytest.approx(1 / noise.std(0.5) ** 2, rel=0.1)
 
@@ -163,7 +165,8 @@ def test_a_pixel_that_differs_by_noise_alone_weighs_one_over_its_variance():
 def test_a_place_where_something_moves_weighs_less():
     frames = torch.zeros(20, 32, 32)
     frames[::2, 12:20, 12:20] = 1.0
-    weight, _ = pixel_weight(frames, frames.mean(0), NoiseModel(0.0, 1e-4))
+    spread = (frames - frames.mean(0)).square().sum(0)
+    weight, _ = pixel_weight(spread, None, len(frames), frames.mean(0), NoiseModel(0.0, 1e-4))
     assert float(weight[16, 16]) < 1e-2 * float(weight[2, 2])
 
 

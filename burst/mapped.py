@@ -1,0 +1,105 @@
+"""Arrays that are mapped from files: let the system take back the memory of what has been read.
+
+Pages of a mapped file count as memory of the process until the system needs it. What goes through a
+file of many frames forgets them as it goes, so that a process never seems to hold the whole file.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+import weakref
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+FORGET_EVERY = 64_000_000  # bytes
+MOST_IN_MEMORY = 500_000_000  # bytes of frames; more of them go to a scratch file
+
+
+def forget(array: np.ndarray) -> None:
+    """Give back the memory of an array that is mapped from a file; it is read again when needed.
+
+    Nothing is done to any other array.
+    """
+    found: object = array
+    while isinstance(found, np.ndarray):
+        if isinstance(found, np.memmap) and found.mode == "c":
+            # Changes that are in memory alone would be lost.
+            return
+        mapped = isinstance(found, np.memmap)
+        found = found.base
+        if mapped and isinstance(found, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            found.madvise(mmap.MADV_DONTNEED)
+
+
+def each_frame(frames: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the frames of [n, ...] one by one, forgetting those that are mapped and done."""
+    read = 0
+    for frame in frames:
+        yield frame
+        read += frame.nbytes
+        if read > FORGET_EVERY:
+            read = 0
+            forget(frames)
+    forget(frames)
+
+
+class Gathered:
+    """Frames of one shape that are added one by one: in a list, or, once they take much memory, in
+    a scratch file."""
+
+    def __init__(self) -> None:
+        self.listed: list[np.ndarray] = []
+        self.count, self.like = 0, np.empty(0)
+        self.file: IO[bytes] | None = None
+
+    def __len__(self) -> int:
+        """Return how many frames there are."""
+        return self.count
+
+    def append(self, frame: np.ndarray) -> None:
+        """Add a frame."""
+        self.count, self.like = self.count + 1, frame if not self.count else self.like
+        if self.file is not None:
+            self._write(frame)
+            return
+        self.listed.append(frame)
+        if self.count * frame.nbytes > MOST_IN_MEMORY:
+            self.file = tempfile.TemporaryFile(prefix="burst-")  # noqa: SIM115
+            weakref.finalize(self, self.file.close)
+            for each in self.listed:
+                self._write(each)
+            self.listed = []
+
+    def _write(self, frame: np.ndarray) -> None:
+        assert self.file is not None
+        if (frame.shape, frame.dtype) != (self.like.shape, self.like.dtype):
+            raise ValueError(f"frame {self.count} has another size or type than the first")
+        self.file.write(np.ascontiguousarray(frame).data)
+
+    def array(self) -> np.ndarray:
+        """Return all frames [n, ...]."""
+        if self.file is None:
+            return np.stack(self.listed)
+        self.file.flush()
+        return np.memmap(self.file, self.like.dtype, "r", shape=(self.count, *self.like.shape))
+
+
+def room_for_frames(shape: tuple[int, ...], dtype: DTypeLike = np.uint16) -> np.ndarray:
+    """Return an array to be filled with frames: in memory, or mapped from a scratch file if it is
+    large. The file has no name, and goes with the array."""
+    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= MOST_IN_MEMORY:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile(prefix="burst-") as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def forget_now_and_then(frames: np.ndarray, number: int) -> None:
+    """Forget the frames of [n, ...] that are filled up to a number, at intervals."""
+    if number % max(1, FORGET_EVERY // max(frames[0].nbytes, 1)) == 0:
+        forget(frames)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+from burst.data import exposures, histories, turbulence
+from burst.data.levels import Conditions
+from burst.lazy import torch
+from burst.ops.turbulence import air as turbulent_air
+from burst.ops.turbulence import layers
 from burst.ops.turbulence.path import PATHS, Path, fried_parameter
 from burst.settings import ConfigError, checked, did_you_mean, setting
-
-if TYPE_CHECKING:
-    import torch
-
-    from burst.data.levels import Conditions
-    from burst.data.turbulence import SimulatedStack
 
 # The fields of `Recording`, by what they are about.
 OF_PATH = ("cn2", "length", "height", "aperture", "wavelength", "outer_scale", "wind")
@@ -83,39 +82,26 @@ def record(
     frames: int,
     size: int,
     generator: torch.Generator,
-) -> SimulatedStack:
+) -> turbulence.SimulatedStack:
     """Simulate `frames` frames of `size` x `size` px of a scene [H, W], linear. On a path the air
     is as strong as the path says, else as the conditions do."""
-    from burst.data.exposures import Optics
-    from burst.data.histories import with_history
-    from burst.data.turbulence import Camera, simulate
-    from burst.ops.turbulence.air import Air
-    from burst.ops.turbulence.layers import LayeredAir, layers_of
-
-    camera = Camera(optics=Optics(recording.defocus, recording.pixel))
+    camera = turbulence.Camera(optics=exposures.Optics(recording.defocus, recording.pixel))
     sensor = camera.sensor
     if recording.exposure is not None:
         exposure = recording.exposure * sensor.frame_time
         camera = replace(camera, sensor=replace(sensor, exposure_time=exposure))
-    air: Air | LayeredAir = Air(1.0, recording.sampling)
+    air: turbulent_air.Air | layers.LayeredAir = turbulent_air.Air(1.0, recording.sampling)
     path = recording.line_of_sight
     if path is not None:
-        air = layers_of(path, recording.sampling, sensor.frame_time, generator)
+        air = layers.layers_of(path, recording.sampling, sensor.frame_time, generator)
         strength = path.aperture / fried_parameter(path)
         conditions = replace(conditions, d_over_r0=strength)
-    history = _history(recording)
-    simulated = simulate(scene, conditions, generator, frames, (size, size), camera, air)
-    return with_history(simulated, history)
+    history = histories.History(**{name: getattr(recording, name) for name in OF_FILE})
+    simulated = turbulence.simulate(scene, conditions, generator, frames, (size, size), camera, air)
+    return histories.with_history(simulated, history)
 
 
 def recording_of(values: dict[str, Any]) -> Recording:
     """Return a recording from a table that may hold other keys; None is left out."""
     known = {f.name for f in fields(Recording)}
     return Recording(**{k: v for k, v in values.items() if k in known and v is not None})
-
-
-def _history(recording: Recording) -> Any:
-    from burst.data.histories import History
-
-    stated = {name: getattr(recording, name) for name in OF_FILE}
-    return History(**stated)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import subprocess
 
+import cv2
 import numpy as np
 import torch
 from einops import einsum, rearrange
@@ -27,8 +28,6 @@ WHOLE, DIFFERENCE = 1 / 3, 1 / 6
 
 def as_jpeg(frames: np.ndarray, quality: int) -> np.ndarray:
     """Return frames [n, h, w] uint8 as they come back from JPEG files."""
-    import cv2
-
     flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
     files = [cv2.imencode(".jpg", frame, flags)[1] for frame in frames]
     return np.stack([np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)) for file in files])

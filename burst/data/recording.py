@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
-from burst.data import exposures, histories, turbulence
-from burst.data.levels import Conditions
+from burst.data import exposures, histories, levels, turbulence
 from burst.lazy import torch
 from burst.ops.turbulence import air as turbulent_air
 from burst.ops.turbulence import layers
@@ -78,7 +77,7 @@ class Recording:
 def record(
     recording: Recording,
     scene: torch.Tensor,
-    conditions: Conditions,
+    conditions: levels.Conditions,
     frames: int,
     size: int,
     generator: torch.Generator,

@@ -294,3 +294,18 @@ def test_a_correction_that_is_taken_back_is_counted_as_doubt(folder, monkeypatch
     doubted = run()
     assert torch.equal(doubted.image, after("deconvolve").image)
     assert bool((doubted.deviation >= sure.deviation * 0.99).all())
+
+
+def test_a_correction_counts_half_where_the_blur_is_that_of_optics(folder, monkeypatch):
+    monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)
+    write_checkpoint(folder)
+    whole, before = run(), after("deconvolve")
+    air = replace(before.turbulence, source="witnesses", d_over_r0=fuse.WEAK_AIR)
+    strong = run_step(Step("fuse", fuse, fuse.Config()), replace(before, turbulence=air))
+    assert strong.report.numbers("fuse")["correction_share"] == 1
+    air = replace(air, d_over_r0=0.9 * fuse.WEAK_AIR)
+    half = run_step(Step("fuse", fuse, fuse.Config()), replace(before, turbulence=air))
+    numbers = half.report.numbers("fuse")
+    assert numbers["correction_share"] == fuse.OTHER_BLUR
+    assert half.correction.rms == pytest.approx(fuse.OTHER_BLUR * whole.correction.rms, rel=1e-5)
+    assert not half.report.warnings[len(before.report.warnings) :]

@@ -30,6 +30,9 @@ TOE = 0.02  # of the scale: below it the curve is a line
 WHITE = 0.995  # this quantile of the merged image becomes 1
 LEAST_SCALE = 1e-3
 LARGEST_SPREAD = 0.5
+# As many frames as any network was trained on. More frames leave less noise, which is a scalar of its
+# own: told their number networks would refuse them, and lose 2 dB at 300 frames.
+MOST_FRAMES = 100.0
 LEAST_LIGHT = 0.05  # of a group's weight; with less valid weight its mean tends to that of all
 
 
@@ -89,7 +92,7 @@ def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
         "noise": merging.noise_std * _mean_slope(burst, scale),
         "shot": noise.shot,
         "read": noise.read,
-        "frames": merging.effective_frames,
+        "frames": min(merging.effective_frames, MOST_FRAMES),
         "psf_sigma": equivalent_sigma(given(burst.psf).mean(0)),
         "displacement": given(burst.level).displacement,
         "row_motion": _row_motion(burst),

@@ -194,6 +194,17 @@ def test_scalars_grow_with_what_they_measure():
         assert hard[name] > mild[name], name
 
 
+def test_more_frames_than_any_network_has_seen_are_told_by_their_noise():
+    burst = after("deconvolve")
+    many, most = (
+        measured_scalars(
+            replace(burst, merging=replace(burst.merging, effective_frames=count)), 1.0
+        )["frames"]
+        for count in (5000.0, 100.0)
+    )
+    assert many == most < 2
+
+
 def test_where_no_stage_told_row_motion_apart_it_is_neutral():
     scalars = measured_scalars(replace(after("deconvolve"), row_motion=None), 1.0)
     assert scalars["row_motion"] == 0

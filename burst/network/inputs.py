@@ -30,8 +30,8 @@ TOE = 0.02  # of the scale: below it the curve is a line
 WHITE = 0.995  # this quantile of the merged image becomes 1
 LEAST_SCALE = 1e-3
 LARGEST_SPREAD = 0.5
-# As many frames as any network was trained on. More frames leave less noise, which is a scalar of its
-# own: told their number networks would refuse them, and lose 2 dB at 300 frames.
+# As many frames as any network was trained on. More leave less noise, which is a scalar of its own:
+# told their number, networks would refuse them, and 300 frames would lose 2 dB.
 MOST_FRAMES = 100.0
 LEAST_LIGHT = 0.05  # of a group's weight; with less valid weight its mean tends to that of all
 

@@ -19,7 +19,7 @@ from burst.training.recipe import BORDER
 SHARE, REACH = 0.9, 1.6449  # of a Gaussian, within so many standard deviations
 
 
-def leave_deviation_alone_to_train(model: Restorer) -> None:
+def train_deviation_alone(model: Restorer) -> None:
     """Freeze all weights but those of the deviation: the image stays what it is."""
     for name, weights in model.named_parameters():
         weights.requires_grad_(name.startswith("backbone.deviation."))

@@ -17,7 +17,7 @@ from burst.models.restorer import Restorer
 from burst.progress import advance, part
 from burst.training.batches import Pool, random_of
 from burst.training.board import TensorBoardLog
-from burst.training.calibration import calibrate, leave_deviation_alone_to_train
+from burst.training.calibration import calibrate, train_deviation_alone
 from burst.training.checks import CheckedSample, check, mean_gain, with_parent_scores
 from burst.training.gradients import Gradients, make_gradients
 from burst.training.helpers import TICKS, make_average, make_scheduler
@@ -66,7 +66,7 @@ class Trainer:
     def __post_init__(self) -> None:
         s = self.settings
         if s.loss == "likelihood":
-            leave_deviation_alone_to_train(self.model)
+            train_deviation_alone(self.model)
         self.average = make_average(self.model, s.average)
         # On the CPU, fused and foreach steps round differently from machine to machine; the plain
         # one does not. On a GPU it would take as long as the rest of the step.

@@ -62,6 +62,11 @@ class Pipeline:
         """Whether a stage takes the colours of a stack, and says so by `COLOUR = True`."""
         return any(getattr(step.stage, "COLOUR", False) for step in self.steps)
 
+    @property
+    def mosaic(self) -> bool:
+        """Whether every stage takes a colour mosaic whole, and says so by `MOSAIC = True`."""
+        return all(getattr(step.stage, "MOSAIC", False) for step in self.steps)
+
     def own_files(self) -> dict[str, Path]:
         """Return the files of one's own stages by name, as `to_toml` names them."""
         return {s.source[0].name: s.source[0] for s in self.steps if s.source and not s.package}
@@ -112,10 +117,11 @@ class Pipeline:
     def run(self, burst: Burst, on_step: Callable[[Step, Burst], None] | None = None) -> Burst:
         """Run all steps and time each; `on_step` is called after every step.
 
-        StackError for a colour mosaic, whose planes `burst.restore` takes one by one.
+        StackError for a colour mosaic, whose planes `burst.restore` takes one by one, unless all
+        stages take it whole.
         """
         stack = burst.stack
-        if stack.sensor.cfa != "mono":
+        if stack.sensor.cfa != "mono" and not self.mosaic:
             raise StackError(
                 f"{stack.source or stack.name}: expected frames of one colour, found a mosaic of"
                 f" {stack.sensor.cfa}. Pass it to burst.restore, which restores its four planes."

@@ -126,7 +126,8 @@ class Burst:
                     has an axis of frames holds these alone
     gain            [n] how bright a frame was recorded against the others, which `linear` is freed
                     of
-    linear          [n, h, w] float32, black 0 and white 1, row noise and hot pixels taken out
+    linear          [n, h, w] float32, black 0 and white 1, row noise and hot pixels taken out; the
+                    mosaic itself where every stage says `MOSAIC = True`
     valid           [n, h, w] bool, which values of `linear` were measured: no defect, not
                     saturated, not torn; None where all were
     noise           noise of one linear frame
@@ -143,7 +144,8 @@ class Burst:
     merged          [h, w] linear, aligned and averaged, still blurred; from `deconvolve` on
                     without outliers
     image           [h, w] linear, the result so far; from `unroll` [t, h, w] if it is of several
-                    instants, and [..., 3, h, w] if the stack has colour
+                    instants, and [..., 3, h, w] if the stack has colour, which is
+                    the camera's, without white balance
     deviation       [h, w] linear, by how much `image` may be off: one standard deviation; None
                     where no network has said it
     views           what the frames alone show of the instants of `image`

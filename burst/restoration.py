@@ -1,4 +1,5 @@
-"""Restore one stack: run a pipeline on it, or on the four planes of a colour mosaic."""
+"""Restore one stack: run a pipeline on it, or on the four planes of a colour mosaic where a stage
+does not take it whole."""
 
 from __future__ import annotations
 
@@ -119,7 +120,8 @@ def restore_stack(
 ) -> Result:
     """Restore a stack; `on_stage` is called after every stage, in each plane.
 
-    The four planes of a colour mosaic are restored one by one and joined. StackError where a GPU
+    The four planes of a colour mosaic are restored one by one and joined, unless every stage takes
+    the mosaic whole. StackError where a GPU
     has too little memory and there is no fallback.
     """
     set_up(execution.threads)
@@ -165,12 +167,13 @@ class _Run:
         """Return the last burst, the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
         several instants, and the deviation of one image; None of what no stage made.
 
-        The burst of a colour mosaic is that of its first green plane.
+        The burst of a colour mosaic that is taken apart is that of its first green plane.
         """
-        if stack.sensor.cfa == "mono":
+        if stack.sensor.cfa == "mono" or self.pipeline.mosaic:
             burst = self._burst(stack)
+            colours = stack.colour is not None or stack.sensor.cfa != "mono"
             pixels, deviation = (
-                None if found is None else _colour_last(found, stack)
+                None if found is None else _colour_last(found, colours)
                 for found in (burst.image, burst.deviation)
             )
             return burst, pixels, deviation
@@ -260,9 +263,9 @@ def motion_for_other_planes(plane: Burst) -> torch.Tensor | None:
     return motion.shifted_grid(plane.motion, (-left, -top))
 
 
-def _colour_last(image: torch.Tensor, stack: Stack) -> np.ndarray:
+def _colour_last(image: torch.Tensor, colours: bool) -> np.ndarray:
     pixels = image.cpu().numpy()
-    return pixels if stack.colour is None else rearrange(pixels, "... c h w -> ... h w c")
+    return rearrange(pixels, "... c h w -> ... h w c") if colours else pixels
 
 
 def _join(images: Sequence[torch.Tensor | None], cfa: str) -> np.ndarray | None:

@@ -1,13 +1,16 @@
 """The planes of a colour mosaic are restored alike."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from burst.data.levels import Conditions
 from burst.data.scenes import read_scene
 from burst.data.turbulence import simulate
+from burst.ops.bayer import demosaic
+from burst.ops.noise import to_linear
 from burst.pipeline import load
+from burst.records import Provenance
 from burst.restoration import Execution, describe, restore_stack
 
 
@@ -52,3 +55,29 @@ def test_all_planes_of_a_mosaic_have_one_psf():
         found = kept.bursts[plane, "blur"].psf.mean(0)
         # Rows move a little differently in each plane, as far as that is known.
         torch.testing.assert_close(found, first, atol=1e-3, rtol=0)
+
+
+class Whole:
+    """A stage that takes a mosaic whole, and gives its sites as colours."""
+
+    NEEDS, GIVES, MOSAIC = ("stack",), ("image",), True
+
+    @dataclass(frozen=True)
+    class Config:
+        pass
+
+    @staticmethod
+    def run(burst, config):
+        frame = to_linear(burst.stack.frames[0], replace(burst.stack.sensor, cfa="mono"))
+        return replace(burst, image=demosaic(frame, burst.stack.sensor.cfa))
+
+
+def test_a_mosaic_is_taken_whole_where_every_stage_says_so():
+    stack, execution = mosaic(), Execution()
+    pipeline = replace(load("classical"), steps=()).with_stage("whole", Whole)
+    assert pipeline.mosaic
+    provenance = Provenance("", "", "", 0, 1, "cpu", "")
+    result = restore_stack(stack, pipeline, execution, provenance, lambda *_: None)
+    assert result.pixels.shape == (128, 128, 3)
+    assert result.burst.stack is stack
+    assert not load("classical").with_stage("whole", Whole).mosaic

@@ -59,6 +59,35 @@ class Alignment:
 
 
 @dataclass(frozen=True)
+class CameraFlow:
+    """How frames lie on the grid of one of them, the reference, px of the frames.
+
+    reference  place of that frame among the used ones
+    motion     [n, 2, 3] of whole frames, from the reference to the frame
+    cells      [n, 2, gy, gx] what places are displaced by on the reference before that
+    side       px of a cell
+    """
+
+    reference: int
+    motion: torch.Tensor
+    cells: torch.Tensor
+    side: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What an image of samples of all frames was gathered from.
+
+    believed  [h / 2, w / 2] share of the frames that were believed at each place of the reference;
+              little where something moved
+    noise     of the shape of the image: an example of the noise that it carries
+    """
+
+    believed: torch.Tensor = field(compare=False)
+    noise: torch.Tensor = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Turbulence:
     """How strong the air is: D/r0 of the blur, and D/r0 as the displacements alone suggest it; and
     how wide the blur is.

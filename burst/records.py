@@ -14,7 +14,9 @@ import numpy as np
 
 from burst.findings import (
     Alignment,
+    CameraFlow,
     Correction,
+    Gathered,
     Level,
     Merging,
     NotGivenError,
@@ -37,9 +39,10 @@ from burst.sensor import (
 )
 
 __all__ = [
-    "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",
-    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report", "Selection",
-    "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views", "given",
+    "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "CameraFlow",
+    "Correction", "Entry", "Gathered", "Level", "Merging", "NoiseModel", "NotGivenError",
+    "Provenance", "Report", "Selection", "Sensor", "Shutter", "Stack", "StackError", "Turbulence",
+    "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 
@@ -150,9 +153,9 @@ class Burst:
                     where no network has said it
     views           what the frames alone show of the instants of `image`
     left_out        why each frame of the stack that takes part in nothing was left out, by number
-    selection, alignment, turbulence, merging, unrolled, correction
-                    what `select`, `align`, `blur`, `deconvolve`, `unroll` and the networks found:
-                    see `burst.findings`
+    selection, alignment, turbulence, merging, unrolled, correction, camera, gathered
+                    what `select`, `align`, `blur`, `deconvolve`, `unroll`, the networks,
+                    `align_camera` and `gather` found: see `burst.findings`
 
     `device` is where the stage that makes tensors of the stack puts them; all others follow.
     `memory` is the limit in bytes of what is made of the frames at once: tensors of all frames are
@@ -185,6 +188,8 @@ class Burst:
     merging: Merging | None = None
     unrolled: Unrolled | None = None
     correction: Correction | None = None
+    camera: CameraFlow | None = None
+    gathered: Gathered | None = None
     report: Report = field(default_factory=Report)
 
 

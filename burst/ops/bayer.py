@@ -41,6 +41,11 @@ def planes_to_mosaic(planes: torch.Tensor, cfa: str) -> torch.Tensor:
     return mosaic
 
 
+def planes_to_sites(planes: torch.Tensor) -> torch.Tensor:
+    """Return what holds for the cells [..., h/2, w/2] for each of their sites [..., h, w]."""
+    return planes.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+
+
 def demosaic(mosaic: torch.Tensor, cfa: str) -> torch.Tensor:
     """Interpolate a mosaic [h, w] (even sizes, any float range) bilinearly to colour [3, h, w]."""
     _check_even(mosaic)

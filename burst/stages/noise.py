@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from burst.lazy import torch
-from burst.ops import blocks, noise
+from burst.ops import bayer, blocks, noise
 from burst.ops.alignment import shifts, similarity
 from burst.ops.frames import gains
 from burst.ops.frames import gains as gains_ops
@@ -24,6 +24,7 @@ from burst.settings import checked, setting
 NEEDS = ("stack",)
 GIVES = ("linear", "noise")
 MAY_GIVE = ("valid",)  # where the sensor has defects, or frames of a bracket are saturated
+MOSAIC = True
 BLOCKS = True  # takes frames that are read block by block
 
 SAME_NOISE = 0.02  # relative difference of standard deviations that changes no defect
@@ -53,6 +54,8 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with linear frames, freed of their gain, and their noise model."""
+    if burst.stack.sensor.cfa != "mono":
+        return _of_mosaic(burst, config)
     stack = burst.stack
     sensor = stack.sensor
     linear = noise.linear_frames(stack.frames, burst.kept, sensor, burst.device, burst.memory)
@@ -102,6 +105,35 @@ def run(burst: Burst, config: Config) -> Burst:
     for warning in warnings:
         report = report.warn(warning)
     return replace(burst, linear=linear, valid=valid, noise=model, report=report)
+
+
+def _of_mosaic(burst: Burst, config: Config) -> Burst:
+    """Do the same for the four planes of a mosaic, and put them together again; the noise model is
+    the mean of theirs."""
+    planes = bayer.split_planes(burst.stack)
+    places = bayer.cfa_sites(burst.stack.sensor.cfa)
+    count = len(burst.stack.frames) if burst.kept is None else len(burst.kept)
+    size = (count, 2 * planes[0].height, 2 * planes[0].width)
+    linear, valid = torch.empty(size, device=burst.device), None
+    models, report = [], burst.report
+    for plane, (y, x) in zip(planes, places, strict=True):
+        own = None if burst.valid is None else burst.valid[:, y : size[1] : 2, x : size[2] : 2]
+        found = run(replace(burst, stack=plane, valid=own), config)
+        models.append(given(found.noise))
+        linear[:, y::2, x::2] = given(found.linear)
+        if found.valid is not None:
+            valid = torch.ones_like(linear, dtype=torch.bool) if valid is None else valid
+            valid[:, y::2, x::2] = found.valid
+        if len(models) == 2:  # Green. Detail of planes is aliased, so that no level is doubted.
+            report = burst.report.note(**found.report.entries[-1].numbers)
+    mean = NoiseModel(*(sum(getattr(m, n) for m in models) / 4 for n in ("shot", "read")))
+    report = report.note(
+        shot=mean.shot,
+        read=mean.read,
+        mid_grey_std=mean.std(MID_GREY),
+        planes=[asdict(model) for model in models],
+    )
+    return replace(burst, linear=linear, valid=valid, noise=mean, report=report)
 
 
 def _measured(burst: Burst) -> tuple[torch.Tensor | None, torch.Tensor | None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from burst.lazy import torch
+from burst.ops import bayer
 from burst.ops.frames import screen as screen_ops
 from burst.records import Burst, Report
 from burst.settings import checked, setting
@@ -16,6 +17,7 @@ MAY_GIVE = ("valid",)  # None where all values are good
 BLOCKS = True  # takes frames that are read block by block
 # The four planes of a colour mosaic show the same moments: the result of one holds for all.
 SHARED = True
+MOSAIC = True
 
 FEW_LEFT = 0.5  # share of the frames; when fewer are left a warning is given
 
@@ -43,7 +45,9 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the used frames, their gains and their valid values."""
-    stack = burst.stack
+    # Of a mosaic that is taken whole one green plane is looked at.
+    whole = burst.stack.sensor.cfa != "mono"
+    stack = bayer.split_planes(burst.stack)[1] if whole else burst.stack
     verdict = screen_ops.screen(
         stack.frames, stack.sensor, config.strictness, burst.device, stack.measured, burst.memory
     )
@@ -54,6 +58,8 @@ def run(burst: Burst, config: Config) -> Burst:
         verdict = replace(verdict, kept=kept, gain=gain, valid=None, reasons={}, parts={})
     if not config.gains:
         verdict = replace(verdict, gain=torch.ones_like(verdict.gain))
+    if whole and verdict.valid is not None:
+        verdict = replace(verdict, valid=bayer.planes_to_sites(verdict.valid))
     report = burst.report.note(
         kept=verdict.kept.tolist(),
         gain=verdict.gain.tolist(),

@@ -1,0 +1,138 @@
+"""Gather the samples of all frames onto one grid, each channel from its own samples.
+
+Every sample counts by a kernel about the place it lies at and by how far its frame is believed
+there (Wronski et al., ACM Trans. Graph. 38, 28, 2019, equation 1). Rows are done band by band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from burst.ops.alignment.camera import places, places_back
+from burst.ops.gathering.kernels import finer
+from burst.ops.gathering.sites import Sites
+from burst.ops.warp import pixel_grid, warp
+from burst.records import CameraFlow
+
+ON_CPU, ON_GPU = 1 << 17, 1 << 23  # pixels of a band; on a CPU they stay in its cache
+Samples = Sequence[torch.Tensor]  # of a frame: of each plane, [s, h, w]
+LEAST = -16.0  # logarithm of the least weight; where samples are far, the nearest ones decide
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """What is gathered from where.
+
+    planes    where the frames have samples of which channel
+    flow      how the frames lie on the reference
+    believed  [n, h / 2, w / 2] how far each frame is believed, times how precise it is
+    kernels   [3, h / 2, w / 2] half the inverse covariances of the kernels
+    scale     pixels of the result along one of the frames
+    """
+
+    planes: tuple[Sites, ...]
+    flow: CameraFlow
+    believed: torch.Tensor
+    kernels: torch.Tensor
+    scale: float = 1.0
+
+    def gather(
+        self,
+        samples: Sequence[Samples],
+        valid: Sequence[Samples] | None = None,
+        channels: tuple[int, ...] = (0, 1, 2),
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the weighted means [s, c, H, W] of the samples of `channels`, whose planes
+        [s, h, w] hold s sets that are gathered alike; and the sum of weights [c, H, W]. Where
+        planes [1, h, w] of `valid` are given, only valid samples count."""
+        tall, wide = self._size(samples[0])
+        value = samples[0][0].new_zeros(len(samples[0][0]), len(channels), tall, wide)
+        weight = torch.zeros_like(value[0])
+        step = max(1, (ON_CPU if value.device.type == "cpu" else ON_GPU) // wide)
+        for first in range(0, tall, step):
+            rows = slice(first, min(first + step, tall))
+            x, y = (
+                (torch.arange(begin, end).to(value) + 0.5) / self.scale - 0.5
+                for begin, end in ((0, wide), (rows.start, rows.stop))
+            )
+            kernel = finer(self.kernels, rows, self.scale, wide)
+            for k, planes in enumerate(samples):
+                trust = finer(self.believed[k : k + 1], rows, self.scale, wide)[0]
+                if not bool((trust > 0).any()):
+                    continue
+                there = places(self.flow, k, x, y)
+                for i, plane in enumerate(self.planes):
+                    if plane.channel in channels:
+                        place = channels.index(plane.channel)
+                        counted = None if valid is None else valid[k][i][0]
+                        _add(
+                            _Band(plane, there, kernel, trust.log()),
+                            planes[i],
+                            counted,
+                            (value[:, place, rows], weight[place, rows]),
+                        )
+        return value.div_(weight.clamp(min=1e-20)), weight
+
+    def residual(self, planes: Samples, frame: int, estimate: torch.Tensor) -> list[torch.Tensor]:
+        """Return how the samples [s, h, w] of the planes of a frame differ from what estimates
+        [s, c, H, W] lead to; one channel stands for all."""
+        left = []
+        for plane, samples in zip(self.planes, planes, strict=True):
+            y, x = (
+                torch.arange(count).to(samples) * plane.step + start
+                for count, start in zip(samples.shape[1:], (plane.y, plane.x), strict=True)
+            )
+            there = (places_back(self.flow, frame, x, y) + 0.5) * self.scale - 0.5
+            there = there - torch.stack(torch.broadcast_tensors(*pixel_grid(samples)))
+            layers = estimate[:, min(plane.channel, estimate.shape[1] - 1)]
+            left.append(samples - warp(layers, there.expand(len(layers), -1, -1, -1)))
+        return left
+
+    def _size(self, planes: Samples) -> tuple[int, int]:
+        step = self.planes[0].step
+        height, width = planes[0].shape[-2:]
+        return round(height * step * self.scale), round(width * step * self.scale)
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Some rows of the result: which plane is gathered, where its points lie in the frame
+    [2, rows, W], their kernels [3, rows, W] and the logarithm of trust in the frame [rows, W]."""
+
+    plane: Sites
+    there: torch.Tensor
+    kernel: torch.Tensor
+    log_trust: torch.Tensor
+
+
+def _add(
+    band: _Band,
+    samples: torch.Tensor,
+    counted: torch.Tensor | None,
+    totals: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    """Add the four samples [s, h, w] around every point to the sums [s, rows, W] and weights
+    [rows, W]; where `counted` [h, w] is given, those that count."""
+    value, weight = totals
+    step, (high, wide) = band.plane.step, samples.shape[-2:]
+    u, v = (band.there[0] - band.plane.x) / step, (band.there[1] - band.plane.y) / step
+    left, top = u.floor().clamp_(0, wide - 2), v.floor().clamp_(0, high - 2)
+    dx, dy = u.sub_(left).mul_(step), v.sub_(top).mul_(step)
+    index = top.mul_(wide).add_(left).long()
+    xx, xy, yy = band.kernel
+    flat = [part.reshape(-1) for part in samples]
+    columns = [(xx * d * d, xy * d, i) for d, i in ((dx, 0), (dx - step, 1))]
+    for down, rows_on in ((dy, 0), (dy - step, wide)):
+        level = yy * down * down
+        for square, mixed, right in columns:
+            exponent = torch.addcmul(level, mixed, down, value=2).add_(square).neg_()
+            w = exponent.clamp_(min=LEAST).add_(band.log_trust).exp_()
+            where = index + (rows_on + right)
+            if counted is not None:
+                w *= counted.reshape(-1).take(where)
+            weight += w
+            for total, part in zip(value, flat, strict=True):
+                total.addcmul_(w, part.take(where))

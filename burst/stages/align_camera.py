@@ -1,0 +1,70 @@
+"""Align the frames of a camera held in the hand with the sharpest of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from burst.lazy import torch
+from burst.ops.alignment import camera, motion
+from burst.ops.frames import gains, sharpness
+from burst.ops.gathering import sites
+from burst.records import Burst, given
+from burst.settings import ConfigError, checked, setting
+
+NEEDS = ("linear", "noise")
+GIVES = ("camera",)
+COLOUR = True
+MOSAIC = True
+
+TILE = 32  # px of the small grey frames, in which sharpness is measured
+SAME_EXPOSURE = 1.1  # ratio of gains, below which frames of a bracket are of one exposure
+
+
+@checked
+@dataclass(frozen=True)
+class Config:
+    """What frames are aligned with."""
+
+    reference: Annotated[
+        int,
+        setting("frame that decides where things are; -1 for the sharpest", ge=-1),
+    ] = -1
+
+
+def run(burst: Burst, config: Config) -> Burst:
+    """Return the burst with the motion of the camera, found on a grey image of all samples."""
+    linear = given(burst.linear)
+    view = sites.View.of(burst)
+    grey = torch.stack([view.grey(k) for k in range(len(linear))])
+    noise = view.grey_noise(given(burst.noise))
+    sharp = sharpness.tile_sharpness(grey, noise, TILE).mean((1, 2))
+    reference = _number(burst, config) if config.reference >= 0 else _sharpest(burst, sharp)
+    found = camera.find_camera_flow(grey, reference, noise, 2)
+    turn, _ = motion.turn_and_scale(found.motion)
+    report = burst.report.note(
+        reference=reference if burst.kept is None else int(burst.kept[reference]),
+        shift=found.motion[:, :, 2].tolist(),
+        turn=turn.tolist(),
+        sharpness=sharp.tolist(),
+    )
+    return replace(burst, camera=found, report=report)
+
+
+def _sharpest(burst: Burst, sharp: torch.Tensor) -> int:
+    """Return the place of the sharpest frame; of a bracket among those of the exposure by which the
+    others are measured."""
+    if gains.differ(burst.gain):
+        off = given(burst.gain).to(sharp).log().abs()
+        sharp = torch.where(off.exp() <= SAME_EXPOSURE * off.min().exp(), sharp, -1.0)
+    return int(sharp.argmax())
+
+
+def _number(burst: Burst, config: Config) -> int:
+    kept = range(burst.stack.count) if burst.kept is None else burst.kept.tolist()
+    if config.reference not in kept:
+        raise ConfigError(
+            f"align_camera.reference: expected the number of a used frame, one of"
+            f" {', '.join(str(k) for k in kept)}, found {config.reference}."
+        )
+    return list(kept).index(config.reference)

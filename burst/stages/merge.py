@@ -17,8 +17,8 @@ GIVES = ("image", "gathered", "weights", "camera")
 COLOUR = True
 MOSAIC = True
 
-BYTES_PER_SAMPLE = 8  # of a frame: its sample and an example of its noise
-BYTES_PER_PIXEL = 44  # of the result: two images of three channels, their weights, green
+BYTES_PER_SAMPLE = 2  # of a frame: how far it is believed, twice
+BYTES_PER_PIXEL = 64  # of the result: two images of three channels, weights, kernels, green
 LITTLE = 0.1  # mean belief in a frame, below which a person is told
 
 
@@ -49,23 +49,27 @@ def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with an image of all frames, and how far each was believed where."""
     view, noise, camera = sites.View.of(burst), given(burst.noise), given(burst.camera)
     precision = 1 / _noise_ratios(burst, view)
-    count, channels = len(precision), tuple(range(len(view.balance)))
-    valid = None
-    if burst.valid is not None:
-        valid = [[plane.of(shown[None]) for plane in view.planes] for shown in burst.valid]
+    channels = tuple(range(len(view.balance)))
     gathering = _gathering_of(burst, config, view, precision)
+
     # Green first, of which there is most; then by how much all samples differ from it, which
     # changes less from place to place than colours do.
-    samples = [_with_noise(view, k, noise, float(precision[k])) for k in range(count)]
+    def samples(frame: int) -> list[torch.Tensor]:
+        return _with_noise(view, frame, noise, float(precision[frame]))
+
+    def left(frame: int) -> list[torch.Tensor]:
+        return second.residual(samples(frame), frame, green)
+
+    def valid(frame: int) -> list[torch.Tensor]:
+        return [plane.of(given(burst.valid)[frame][None])[None] for plane in view.planes]
+
+    counted = None if burst.valid is None else valid
     leader = min(sites.GREEN, len(channels) - 1)
-    green, _ = gathering(camera).gather(samples, valid, (leader,))
-    camera = refine.refine(camera, samples, view.planes, green[0, 0], config.scale)
+    green = gathering(camera).gather(samples, counted, (leader,))
+    camera = refine.refine(camera, view.samples, view.planes, green[0, 0], config.scale)
     second = gathering(camera)
-    for k in range(count):
-        samples[k] = second.residual(samples[k], k, green)
-    image, _ = second.gather(samples, valid, channels)
-    image += green
-    image, example = image / torch.tensor(view.balance).to(image)[:, None, None]
+    image = second.gather(left, counted, channels).add_(green)
+    image, example = image.div_(torch.tensor(view.balance).to(image)[:, None, None])
     share = second.believed / precision[:, None, None]
     report = _report(burst, image, share.mean((1, 2)))
     mono = len(image) == 1

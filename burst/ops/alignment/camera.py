@@ -23,7 +23,7 @@ FINEST = 800  # px, from which frames are binned; what is left is found on the g
 ROUNDS = 5  # at each size
 PEAKS = 6  # of phase correlation that are tried
 LOCAL = (Scale(4, 32, 2), Scale(2, 24, 2))  # of dense registration
-STEEP, SORTED = 0.75, 1 << 20  # quantile of gradients; values that are sorted to find it
+STEEP, SORTED = 0.75, 1 << 15  # quantile of gradients; values that are sorted to find it
 # px of grey frames, by which aliasing seems to displace places of simulated bursts at rest, rms.
 ALIASING = 0.25
 MAD = 1.4826  # standard deviations in a median of absolute differences
@@ -179,8 +179,9 @@ def affine_step(
     # Flat places tell nothing: of the steep ones, whose errors tell the step, half are as small.
     steep = gradients[0].square() + gradients[1].square()
     steep = steep * inside
-    least = steep.flatten()[:: 1 + steep.numel() // SORTED].quantile(STEEP)
-    scale = MAD * error[steep >= least].abs().median() + 1e-9
+    thin = slice(None, None, 1 + steep.numel() // SORTED)
+    some, off = steep.flatten()[thin], error.flatten()[thin].abs()
+    scale = MAD * off[some >= some.quantile(STEEP)].median() + 1e-9
     weight = inside / (1 + (error / (3 * scale)).square()).square()
     # So that a person in bright clothes counts by the area covered.
     weight = weight / (1 + steep / steep.mean())

@@ -6,7 +6,7 @@ there (Wronski et al., ACM Trans. Graph. 38, 28, 2019, equation 1). Rows are don
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from burst.ops.gathering.sites import Sites
 from burst.ops.warp import pixel_grid, warp
 from burst.records import CameraFlow
 
-ON_CPU, ON_GPU = 1 << 17, 1 << 23  # pixels of a band; on a CPU they stay in its cache
+ON_CPU, ON_GPU = 1 << 16, 1 << 23  # pixels of a band; on a CPU they stay in its cache
 Samples = Sequence[torch.Tensor]  # of a frame: of each plane, [s, h, w]
 LEAST = -16.0  # logarithm of the least weight; where samples are far, the nearest ones decide
 
@@ -41,40 +41,41 @@ class Gathering:
 
     def gather(
         self,
-        samples: Sequence[Samples],
-        valid: Sequence[Samples] | None = None,
+        samples: Callable[[int], Samples],
+        valid: Callable[[int], Samples] | None = None,
         channels: tuple[int, ...] = (0, 1, 2),
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the weighted means [s, c, H, W] of the samples of `channels`, whose planes
-        [s, h, w] hold s sets that are gathered alike; and the sum of weights [c, H, W]. Where
-        planes [1, h, w] of `valid` are given, only valid samples count."""
-        tall, wide = self._size(samples[0])
-        value = samples[0][0].new_zeros(len(samples[0][0]), len(channels), tall, wide)
-        weight = torch.zeros_like(value[0])
-        step = max(1, (ON_CPU if value.device.type == "cpu" else ON_GPU) // wide)
-        for first in range(0, tall, step):
-            rows = slice(first, min(first + step, tall))
-            x, y = (
-                (torch.arange(begin, end).to(value) + 0.5) / self.scale - 0.5
-                for begin, end in ((0, wide), (rows.start, rows.stop))
-            )
-            kernel = finer(self.kernels, rows, self.scale, wide)
-            for k, planes in enumerate(samples):
+    ) -> torch.Tensor:
+        """Return the weighted means [s, c, H, W] of the samples of `channels`. `samples(k)` are
+        planes [s, h, w] of a frame, with s sets that are gathered alike; where planes [1, h, w] of
+        `valid(k)` are given, only valid samples count."""
+        value, weight = torch.empty(0), torch.empty(0)
+        for k in range(len(self.believed)):
+            planes, counted = samples(k), None if valid is None else valid(k)
+            if not k:
+                tall, wide = self._size(planes)
+                value = planes[0].new_zeros(len(planes[0]), len(channels), tall, wide)
+                weight = torch.zeros_like(value[0])
+                kernels = finer(self.kernels, slice(0, tall), self.scale, wide)
+                step = max(1, (ON_CPU if value.device.type == "cpu" else ON_GPU) // wide)
+            x = (torch.arange(wide).to(value) + 0.5) / self.scale - 0.5
+            for first in range(0, tall, step):
+                rows = slice(first, min(first + step, tall))
                 trust = finer(self.believed[k : k + 1], rows, self.scale, wide)[0]
                 if not bool((trust > 0).any()):
                     continue
+                y = (torch.arange(rows.start, rows.stop).to(value) + 0.5) / self.scale - 0.5
                 there = places(self.flow, k, x, y)
+                log_trust = trust.log_()
                 for i, plane in enumerate(self.planes):
                     if plane.channel in channels:
                         place = channels.index(plane.channel)
-                        counted = None if valid is None else valid[k][i][0]
                         _add(
-                            _Band(plane, there, kernel, trust.log()),
+                            _Band(plane, there, kernels[:, rows], log_trust),
                             planes[i],
-                            counted,
+                            None if counted is None else counted[i][0],
                             (value[:, place, rows], weight[place, rows]),
                         )
-        return value.div_(weight.clamp(min=1e-20)), weight
+        return value.div_(weight.clamp_(min=1e-20))
 
     def residual(self, planes: Samples, frame: int, estimate: torch.Tensor) -> list[torch.Tensor]:
         """Return how the samples [s, h, w] of the planes of a frame differ from what estimates

@@ -7,7 +7,7 @@ The gathered image is neither.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -26,7 +26,7 @@ ROUNDS = 2
 
 def refine(
     flow: CameraFlow,
-    samples: Sequence[Samples],
+    samples: Callable[[int], Samples],
     planes: Sequence[Sites],
     image: torch.Tensor,
     scale: float,
@@ -36,13 +36,15 @@ def refine(
     motion = flow.motion.clone()
     gradients = [image, *(g * scale for g in gradient(image))]
     chosen = [i for i, plane in enumerate(planes) if plane.channel == GREEN] or [0]
-    for _ in range(ROUNDS):
-        for k, parts in enumerate(samples):
-            if k != flow.reference:
-                now = replace(flow, motion=motion)
-                i = chosen[k % len(chosen)]
-                step = _step(now, k, parts[i][0], planes[i], gradients, scale)
-                motion[k] = chain(step, motion[k : k + 1])[0]
+    for k in range(len(motion)):
+        if k == flow.reference:
+            continue
+        i = chosen[k % len(chosen)]
+        own = samples(k)[i]
+        for _ in range(ROUNDS):
+            now = replace(flow, motion=motion)
+            step = _step(now, k, own, planes[i], gradients, scale)
+            motion[k] = chain(step, motion[k : k + 1])[0]
     return replace(flow, motion=motion)
 
 

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 SPLINE = (1 / 16, 1 / 4, 3 / 8, 1 / 4, 1 / 16)
 LEVELS = 4
-ENERGY, AVERAGED = 5, 17  # px at the first level: windows of a coefficient's energy and the noise's
+ENERGY = (1 / 5,) * 5  # window of a coefficient's energy
+AVERAGED = 8  # px at the first level, over which the energy of the noise is averaged; and around
 COLOUR = 1.5  # how much more the noise of colours counts, in which eyes see less detail
 
 
@@ -39,36 +40,34 @@ def _shrunk(image: torch.Tensor, noise: torch.Tensor, strength: float) -> torch.
     result = torch.zeros_like(image)
     for level in range(LEVELS):
         step = 2**level
-        coarse, coarse_noise = _spline(image, step), _spline(noise, step)
+        coarse, coarse_noise = (_filtered(part, SPLINE, step) for part in (image, noise))
         detail, example = image - coarse, noise - coarse_noise
-        energy = _mean(detail.square(), ENERGY, step)
-        expected = strength * _mean(example.square(), AVERAGED, step)
+        energy = _filtered(detail.square(), ENERGY, step)
+        expected = strength * _average(example.square(), AVERAGED * step)
         result += detail * ((energy - expected).clamp(min=0) / energy.clamp(min=1e-20))
         image, noise = coarse, coarse_noise
     return result + image
 
 
-def _spline(image: torch.Tensor, step: int) -> torch.Tensor:
-    """Return an image [h, w] smoothed by a spline with taps a `step` apart."""
+def _filtered(image: torch.Tensor, taps: tuple[float, ...], step: int) -> torch.Tensor:
+    """Return an image [h, w] filtered along both axes by five taps a `step` apart."""
     for axis in (0, 1):
         reach = min(2 * step, image.shape[axis] - 1)
         pad = (0, 0, reach, reach) if axis == 0 else (reach, reach, 0, 0)
         padded = functional.pad(image[None, None], pad, mode="reflect")[0, 0]
         length, total = image.shape[axis], torch.zeros_like(image)
-        for i, tap in enumerate(SPLINE):
+        for i, tap in enumerate(taps):
             start = max(0, min(reach + (i - 2) * step, 2 * reach))
             total.add_(padded.narrow(axis, start, length), alpha=tap)
         image = total
     return image
 
 
-def _mean(values: torch.Tensor, window: int, step: int) -> torch.Tensor:
-    """Return the mean [h, w] over a window of so many px a `step` apart."""
-    side = (window - 1) * step // 2 * 2 + 1
-    for axis in (0, 1):
-        reach = min(side // 2, values.shape[axis] - 1)
-        pad = (0, 0, reach, reach) if axis == 0 else (reach, reach, 0, 0)
-        padded = functional.pad(values[None, None], pad, mode="reflect")
-        kernel = (2 * reach + 1, 1) if axis == 0 else (1, 2 * reach + 1)
-        values = functional.avg_pool2d(padded, kernel, 1)[0, 0]
-    return values
+def _average(values: torch.Tensor, side: int) -> torch.Tensor:
+    """Return the mean [h, w] over squares of a side and those around them, interpolated."""
+    size = (values.shape[0], values.shape[1])
+    side = min(side, *size)
+    squares = functional.avg_pool2d(values[None, None], side, ceil_mode=True)
+    around = functional.avg_pool2d(squares, 3, 1, 1, count_include_pad=False)
+    whole = functional.interpolate(around, scale_factor=float(side), mode="bilinear")
+    return whole[0, 0, : size[0], : size[1]]

@@ -45,17 +45,30 @@ class Handheld:
     motion: torch.Tensor
     walker: torch.Tensor
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the frames."""
+        return self.stack.height, self.stack.width
+
     def truth(self, frame: int, scale: float = 1.0) -> torch.Tensor:
         """Return what a frame would show without noise and mosaic [3, scale h, scale w]."""
         scene = self.scenes[min(frame, len(self.scenes) - 1)]
-        size = (self.stack.height, self.stack.width)
-        return _seen(scene, self.motion[frame : frame + 1], size, scale)
+        return _seen(scene, self.motion[frame : frame + 1], self.size, scale)
+
+    def onto(self, reference: int) -> torch.Tensor:
+        """Return the flow [n, 2, h, w] from a frame's grid to all frames."""
+        return flow_of(chain(inverse(self.motion[reference][None]), self.motion), self.size)
+
+    def to_scene(self, frame: int, scale: float) -> torch.Tensor:
+        """Return the motion [1, 2, 3] from a frame's pixels, `scale` times as fine, to the
+        scene's."""
+        way = _to_scene(self.size, self.scenes.shape[-2:])
+        return chain(chain(_scaling(1 / scale), inverse(self.motion[frame][None])), way)
 
     def moved(self, reference: int) -> torch.Tensor:
         """Return where [h, w] a person stands in any frame, on the grid of the reference."""
-        size = (self.stack.height, self.stack.width)
-        flows = flow_of(chain(inverse(self.motion[reference][None]), self.motion), size)
-        return (warp(self.walker.float(), flows, mode="bilinear") > 0.05).any(0)
+        seen = warp(self.walker.float(), self.onto(reference), mode="bilinear")
+        return (seen > 0.05).any(0)
 
 
 def noise_of_iso(iso: float) -> NoiseModel:
@@ -119,16 +132,19 @@ def _seen(
     padded = functional.pad(scene[None], (len(kernel) // 2,) * 4, mode="reflect")[0]
     gathered = separable(padded, kernel)
     fine = (round(size[0] * scale), round(size[1] * scale))
-    # From a pixel of the result to a pixel of the sensor, to the first grid, to the scene.
-    sides = zip(scene.shape[:0:-1], size[::-1], strict=True)
-    corner = [(side - FINER * pixels) / 2 for side, pixels in sides]
-    to_sensor = _scaling(1 / scale, (0.0, 0.0))
-    to_scene = _scaling(float(FINER), (corner[0], corner[1]))
-    flow = flow_of(chain(chain(to_sensor, inverse(motion)), to_scene), fine)
+    to_scene = _to_scene(size, scene.shape[-2:])
+    flow = flow_of(chain(chain(_scaling(1 / scale), inverse(motion)), to_scene), fine)
     return warp(gathered, flow.expand(len(gathered), -1, -1, -1))
 
 
-def _scaling(factor: float, corner: tuple[float, float]) -> torch.Tensor:
+def _to_scene(size: tuple[int, int], scene: tuple[int, ...]) -> torch.Tensor:
+    """Return the motion [1, 2, 3] from the first grid of size (h, w) to the middle of a scene of
+    size (H, W)."""
+    corner = [(big - FINER * small) / 2 for big, small in zip(scene[::-1], size[::-1], strict=True)]
+    return _scaling(float(FINER), (corner[0], corner[1]))
+
+
+def _scaling(factor: float, corner: tuple[float, float] = (0.0, 0.0)) -> torch.Tensor:
     """Return the motion [1, 2, 3] that brings pixels to pixels `factor` times as fine, whose pixel
     (0, 0) begins `corner` px outside."""
     shift = (factor - 1) / 2

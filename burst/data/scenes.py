@@ -37,6 +37,14 @@ def read_scene(image: str) -> torch.Tensor:
     return linear if linear.ndim == 2 else color.luminance(rearrange(linear, "h w c -> c h w"))
 
 
+def read_colours(image: str) -> torch.Tensor:
+    """Return a scene [3, h, w], linear in [0, 1], as `read_scene` does; a grey one three times."""
+    pixels = _read_pixels(image)
+    display = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max)
+    linear = color.display_to_linear(display)
+    return linear.expand(3, -1, -1) if linear.ndim == 2 else rearrange(linear, "h w c -> c h w")
+
+
 def _read_pixels(image: str) -> np.ndarray:
     """Return pixels [h, w] or [h, w, 3] (red first); StackError if there is no such image."""
     if image in SCENES:

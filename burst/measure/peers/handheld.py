@@ -27,10 +27,6 @@ def developed(frame: np.ndarray, sensor: Sensor) -> torch.Tensor:
     """Return the camera's colours [3, h, w] of a mosaic [h, w] in DN, as LibRaw interpolates them
     by AHD."""
     identity = [n for row in np.eye(3, dtype=int) for one in row for n in (int(one), 1)]
-    levels = [
-        (50714, "H", 1, int(sensor.black), False),
-        (50717, "H", 1, int(sensor.white_level), False),
-    ]
     tags = [
         (33421, "H", 2, (2, 2), False),
         (33422, "B", 4, bytes("RGB".index(name) for name in sensor.cfa), False),

@@ -29,7 +29,7 @@ WHITE_BALANCE = (2.026, 1.0, 1.648)
 # Read noise follows shot noise as the cameras of the Darmstadt Noise Dataset state it (Brooks et
 # al., CVPR 2019, section 3.1): log read = 2.18 log shot + 1.20.
 READ_SLOPE, READ_START = 2.18, 1.20
-LENS = 0.35  # px of the sensor: sigma of the lens's blur
+LENS = 0.25  # px of the sensor: sigma of the lens's blur
 SHAKE, TURN = 3.0, 0.25  # px and degrees, rms over the frames
 STEP = 9.0  # px a frame, by which a person walks
 
@@ -127,7 +127,9 @@ def _seen(
     reach = 4
     position = torch.arange(-reach, reach + 1) / FINER
     lens = torch.exp(-(position**2) / (2 * LENS**2))
-    kernel = functional.conv1d(lens[None, None], torch.tensor([[[0.25, 0.5, 0.25]]]))[0, 0]
+    # Pixels of the scene gather light over their own area, those of the result over theirs.
+    side = (FINER / scale - 1) / (2 * FINER / scale)
+    kernel = functional.conv1d(lens[None, None], torch.tensor([[[side, 1 - 2 * side, side]]]))[0, 0]
     kernel = kernel / kernel.sum()
     padded = functional.pad(scene[None], (len(kernel) // 2,) * 4, mode="reflect")[0]
     gathered = separable(padded, kernel)

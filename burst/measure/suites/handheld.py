@@ -91,7 +91,7 @@ def _figures(case: HandheldCase, burst: Handheld, reference: int, image: torch.T
 
 
 def _psnr(error: torch.Tensor) -> float:
-    return -10 * math.log10(float(error.square().mean()))
+    return -10 * math.log10(float(error.square().mean()) + 1e-12)
 
 
 def _mtf50(burst: Handheld, reference: int, image: torch.Tensor, scale: float) -> float:
@@ -122,9 +122,12 @@ def _scene(case: HandheldCase) -> torch.Tensor:
     if case.image == EDGES:
         return draw_chart(EDGES, side).expand(3, -1, -1)
     if case.image == ZONE:
+        # On a grey photograph, as a chart is photographed: alone its aliases move the other way.
         x = torch.arange(side) - side / 2
         radius = x[None] ** 2 + x[:, None] ** 2
-        return (0.5 + 0.4 * torch.cos(0.5 * math.pi * radius / side)).expand(3, -1, -1)
+        plate = 0.5 + 0.4 * torch.cos(math.pi * radius / (1.4 * side))
+        around = read_colours(IMAGES[0]).mean(0)[:side, :side]
+        return torch.where(radius < (0.35 * side) ** 2, plate, around).expand(3, -1, -1)
     scene = read_colours(case.image)
     top, left = (max(0, (n - side) // 2) for n in scene.shape[1:])
     return scene[:, top : top + side, left : left + side]

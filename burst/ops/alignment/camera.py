@@ -20,10 +20,10 @@ from burst.records import CameraFlow, NoiseModel
 # Chosen by hand.
 COARSEST = 64  # px along the shorter side, where shifts are found
 FINEST = 800  # px, from which frames are binned; what is left is found on the gathered image
-ROUNDS = 5  # at each size
+ROUNDS = 8  # at each size
 PEAKS = 6  # of phase correlation that are tried
 LOCAL = (Scale(4, 32, 2), Scale(2, 24, 2))  # of dense registration
-STEEP, SORTED = 0.75, 1 << 15  # quantile of gradients; values that are sorted to find it
+SORTED = 1 << 15  # values of which the median is taken
 # px of grey frames, by which aliasing seems to displace places of simulated bursts at rest, rms.
 ALIASING = 0.25
 MAD = 1.4826  # standard deviations in a median of absolute differences
@@ -129,7 +129,8 @@ def _start(reference: torch.Tensor, frame: torch.Tensor) -> torch.Tensor:
         error = (reference - warp(frame[None], flow, mode="bilinear")[0]).square()
         found.append((motion[0], torch.where(inside, error, torch.nan)))
     least = torch.stack([error for _, error in found]).nanmedian(0).values.nanmedian() + 1e-12
-    costs = [float((error / (error + least)).nanmean()) for _, error in found]
+    # What the frame does not show agrees as half of the rest does.
+    costs = [float((error / (error + least)).nan_to_num(0.5).mean()) for _, error in found]
     return found[costs.index(min(costs))][0]
 
 
@@ -181,7 +182,7 @@ def affine_step(
     steep = steep * inside
     thin = slice(None, None, 1 + steep.numel() // SORTED)
     some, off = steep.flatten()[thin], error.flatten()[thin].abs()
-    scale = MAD * off[some >= some.quantile(STEEP)].median() + 1e-9
+    scale = MAD * off[some >= some.mean()].median() + 1e-9
     weight = inside / (1 + (error / (3 * scale)).square()).square()
     # So that a person in bright clothes counts by the area covered.
     weight = weight / (1 + steep / steep.mean())

@@ -20,10 +20,10 @@ from burst.records import CameraFlow, NoiseModel
 # Equations 6 and 7 of the paper: R = clamp(s exp(-d^2 / sigma^2) - t), s smaller where places move
 # otherwise than their neighbours. Its s is for standard deviations of single pixels; these are of
 # means over windows, and were chosen on simulated walkers.
-STEADY, UNSTEADY, THRESHOLD = 4.0, 1.6, 0.12
+STEADY, UNSTEADY, THRESHOLD = 8.0, 1.6, 0.12
 MOST_RANGE = 0.8  # px, of the displacement of neighbouring cells (section 5.2.2)
 SMOOTHED = 3  # px, side of the windows
-ALIASED = 0.15  # share of the scene's variance in a window that sampling elsewhere changes
+ALIASED = 0.3  # share of the scene's variance in a window that sampling elsewhere changes
 NEIGHBOURHOOD = 5  # px, of which the least counts
 
 

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from burst.ops.alignment.camera import places, places_back
+from burst.ops.filters import separable
 from burst.ops.gathering.kernels import finer
 from burst.ops.gathering.sites import Sites
 from burst.ops.warp import pixel_grid, warp
@@ -77,9 +79,19 @@ class Gathering:
                         )
         return value.div_(weight.clamp_(min=1e-20))
 
+    def as_sampled(self, estimate: torch.Tensor) -> torch.Tensor:
+        """Return estimates [s, c, H, W] as the larger pixels of the frames gather their light."""
+        side = (self.scale - 1) / (2 * self.scale)
+        if not side:
+            return estimate
+        kernel = torch.tensor([side, 1 - 2 * side, side])
+        flat = estimate.flatten(0, 1)[:, None]
+        padded = functional.pad(flat, (1,) * 4, mode="replicate")
+        return separable(padded[:, 0], kernel).reshape(estimate.shape)
+
     def residual(self, planes: Samples, frame: int, estimate: torch.Tensor) -> list[torch.Tensor]:
         """Return how the samples [s, h, w] of the planes of a frame differ from what estimates
-        [s, c, H, W] lead to; one channel stands for all."""
+        [s, c, H, W], as sampled, lead to; one channel stands for all."""
         left = []
         for plane, samples in zip(self.planes, planes, strict=True):
             y, x = (

@@ -14,8 +14,8 @@ from burst.ops.alignment.registration import gradient, smooth
 WINDOW = 1.0  # px of the small image, sigma of the structure tensor
 FEWEST, NARROWEST, FALL = 0.62, 0.36, 3.0  # px; see `detail`
 ALONG = 1.6  # how much longer than across a kernel is along a clear edge
-FLAT = 1.7  # how much wider it is where nothing stands out of the noise
-CLEAR = 6.0  # gradient energy over its noise at which an edge is believed
+FLAT = 2.5  # how much wider it is where nothing stands out of the noise
+CLEAR = 10.0  # gradient energy over its noise at which an edge is believed
 
 
 def detail(frames: torch.Tensor) -> torch.Tensor:
@@ -26,7 +26,7 @@ def detail(frames: torch.Tensor) -> torch.Tensor:
 
 
 def inverse_covariances(
-    grey: torch.Tensor, variance: torch.Tensor, frames: torch.Tensor, widest: float = FLAT
+    grey: torch.Tensor, variance: torch.Tensor, frames: torch.Tensor
 ) -> torch.Tensor:
     """Return half the inverse covariance (xx, xy, yy) [3, h, w] px^-2 of the kernels.
 
@@ -41,7 +41,7 @@ def inverse_covariances(
     strong = (middle + half - noise).clamp(min=0) / noise.clamp(min=1e-12)
     clear = strong / (strong + CLEAR)
     edge = half / middle.clamp(min=1e-12) * clear
-    across = detail(frames) * (widest - (widest - 1) * clear)
+    across = detail(frames) * (FLAT - (FLAT - 1) * clear)
     along = across * (1 + (ALONG - 1) * edge)
     # The direction across the edge is that of the larger eigenvalue.
     angle = torch.atan2(2 * xy, xx - yy) / 2

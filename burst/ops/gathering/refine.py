@@ -21,7 +21,7 @@ from burst.ops.warp import pixel_grid, warp, within
 from burst.records import CameraFlow
 
 SAMPLES = 250_000  # of a frame; more than enough for six numbers
-ROUNDS = 2
+ROUNDS = 5
 
 
 def refine(

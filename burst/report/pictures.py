@@ -64,6 +64,10 @@ def scene_pictures(
     ]
     if burst.deviation is not None:
         pictures.insert(-1, _deviation_picture(_array(burst.deviation), burst))
+    if burst.gathered is not None:
+        pixels = np.rint(255 * _array(burst.gathered.believed)).astype(np.uint8)
+        label = "Share of the frames that were believed (black: none but one)"
+        pictures.insert(-1, _picture("believed", label, _shown(pixels, burst)))
     return pictures
 
 

@@ -14,14 +14,15 @@ from burst.records import Burst, CameraFlow, Gathered, NoiseModel, Report, Stack
 from burst.settings import checked, setting
 
 NEEDS = ("linear", "noise", "camera")
-GIVES = ("image", "gathered", "weights", "camera")
+GIVES = ("image", "gathered", "camera")
+MAY_GIVE = ("weights",)  # always; `select` is what other stages want them from
 COLOUR = True
 MOSAIC = True
 
 BYTES_PER_SAMPLE = 2  # of a frame: how far it is believed, twice
 BYTES_PER_PIXEL = 64  # of the result: two images of three channels, weights, kernels, green
 SOME = 1 << 15  # samples of a frame, of which a median is taken
-ROUNDS_FINER = 3  # of comparison with the samples, by which finer pixels become sharp
+ROUNDS_FINER = 4  # of comparison with the samples, by which finer pixels become sharp
 LITTLE = 0.1  # mean belief in a frame, below which a person is told
 
 
@@ -38,7 +39,7 @@ class Config:
     ] = True
     rounds: Annotated[
         int,
-        setting("comparisons of the image with all samples; 0: 1, or 3 above scale 1", ge=0),
+        setting("comparisons of the image with all samples; 0: 1, or 4 above scale 1", ge=0),
     ] = 0
     width: Annotated[
         float, setting("of the kernels; above 1 smoother, below 1 sharper", ge=0.5, le=2)

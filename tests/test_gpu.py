@@ -13,6 +13,7 @@ from simulated import camera_scene, stack_of
 from training_toys import SMALL
 
 from burst.config import search_path
+from burst.data.handheld import simulate_handheld
 from burst.data.levels import find_level
 from burst.data.recording import Recording, record
 from burst.data.samples.turbulence import SampleKey, make_sample
@@ -29,6 +30,9 @@ from burst.settings import ConfigError
 
 PIPELINES = {
     "turbulence": lambda: stack_of("medium", 96, 12).stack,
+    "handheld": lambda: (
+        simulate_handheld(camera_scene()[:220, :220].expand(3, -1, -1), 400, 4).stack
+    ),
     "classical": lambda: stack_of("high", 96, 12).stack,
     "rolling": lambda: recording(Shutter.ROLLING).luminance(),
     "rolling_geometry": lambda: recording(Shutter.ROLLING).luminance(),

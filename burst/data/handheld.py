@@ -29,7 +29,7 @@ WHITE_BALANCE = (2.026, 1.0, 1.648)
 # Read noise follows shot noise as the cameras of the Darmstadt Noise Dataset state it (Brooks et
 # al., CVPR 2019, section 3.1): log read = 2.18 log shot + 1.20.
 READ_SLOPE, READ_START = 2.18, 1.20
-LENS = 0.25  # px of the sensor: sigma of the lens's blur
+LENS = 0.3  # px of the sensor: sigma of the lens's blur
 SHAKE, TURN = 3.0, 0.25  # px and degrees, rms over the frames
 STEP = 9.0  # px a frame, by which a person walks
 
@@ -80,7 +80,7 @@ def noise_of_iso(iso: float) -> NoiseModel:
 def simulate_handheld(
     scene: torch.Tensor, iso: float, frames: int, seed: int = 0, walks: bool = False
 ) -> Handheld:
-    """Simulate `frames` frames of the middle of a scene [3, H, W], linear, in which a person
+    """Simulate `frames` frames of the middle of a scene [3 or 1, H, W], linear, in which a person
     `walks` or not. They have half the scene's pixels along a side, less a margin."""
     draw = torch.Generator().manual_seed(seed)
     camera = 0.9 * scene / torch.tensor(WHITE_BALANCE)[:, None, None]

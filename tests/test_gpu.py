@@ -30,9 +30,7 @@ from burst.settings import ConfigError
 
 PIPELINES = {
     "turbulence": lambda: stack_of("medium", 96, 12).stack,
-    "handheld": lambda: (
-        simulate_handheld(camera_scene()[:220, :220].expand(3, -1, -1), 400, 4).stack
-    ),
+    "handheld": lambda: simulate_handheld(camera_scene()[None, :220, :220], 400, 4).stack,
     "classical": lambda: stack_of("high", 96, 12).stack,
     "rolling": lambda: recording(Shutter.ROLLING).luminance(),
     "rolling_geometry": lambda: recording(Shutter.ROLLING).luminance(),

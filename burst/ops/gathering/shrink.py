@@ -13,10 +13,10 @@ import math
 import torch
 from torch.nn import functional
 
-SIDE, APART = 8, 2  # px of a square, and from one to the next
+SIDE, APART = 8, 3  # px of a square, and from one to the next
 STANDS_OUT = 2.7  # standard deviations (Dabov et al., table 1)
 AROUND = 9  # squares along a side, over which the energy of the noise is averaged
-BAND, MARGIN = 384, 48  # rows at once and around them, multiples of `APART`
+BAND, MARGIN = 192, 36  # rows at once and around them, multiples of `APART`
 
 
 def shrink(image: torch.Tensor, noise: torch.Tensor, strength: float) -> torch.Tensor:
@@ -60,8 +60,8 @@ def _shrunk(image: torch.Tensor, noise: torch.Tensor, strength: float) -> torch.
     coefficients, examples = _squares(image), _squares(noise)
     grid = [(n - SIDE) // APART + 1 for n in image.shape]
     energy = examples.square_().reshape(1, -1, *grid)
-    reach = AROUND // 2
-    energy = functional.avg_pool2d(energy, AROUND, 1, reach, count_include_pad=False)
+    for window, reach in (((AROUND, 1), (AROUND // 2, 0)), ((1, AROUND), (0, AROUND // 2))):
+        energy = functional.avg_pool2d(energy, window, 1, reach, count_include_pad=False)
     energy = strength * energy[0].flatten(1)
     stands = coefficients.square() > STANDS_OUT**2 * energy
     stands[0] = True  # the mean
@@ -79,10 +79,17 @@ def _squares(image: torch.Tensor) -> torch.Tensor:
 def _together(coefficients: torch.Tensor, size: torch.Size) -> torch.Tensor:
     """Return the image [h, w] that is the mean of squares with coefficients [k, l]."""
     squares = _basis(coefficients).T @ coefficients
-    both = torch.stack([squares, torch.ones_like(squares)])
-    total, count = functional.fold(both, tuple(size), SIDE, stride=APART)[:, 0]
-    mean: torch.Tensor = total / count.clamp(min=1)
-    return mean
+    total: torch.Tensor = functional.fold(squares[None], tuple(size), SIDE, stride=APART)[0, 0]
+    rows, columns = (_covered(side).to(total) for side in size)
+    return total.div_(rows[:, None]).div_(columns)
+
+
+def _covered(side: int) -> torch.Tensor:
+    """Return in how many squares along a side each pixel lies."""
+    count = torch.zeros(side)
+    for first in range(0, side - SIDE + 1, APART):
+        count[first : first + SIDE] += 1
+    return count.clamp(min=1)
 
 
 def _basis(like: torch.Tensor) -> torch.Tensor:

@@ -32,6 +32,7 @@ from burst.sensor import (
     BAYER_PATTERNS,
     MID_GREY,
     MINIMUM_FRAMES,
+    ColourSpace,
     NoiseModel,
     Sensor,
     Shutter,
@@ -40,9 +41,9 @@ from burst.sensor import (
 
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Channel",
-    "Correction", "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance",
-    "Reference", "Report", "Selection", "Sensor", "Shutter", "Stack", "StackError", "Turbulence",
-    "Unrolled", "Views", "given",
+    "ColourSpace", "Correction", "Entry", "Level", "Merging", "NoiseModel", "NotGivenError",
+    "Provenance", "Reference", "Report", "Selection", "Sensor", "Shutter", "Stack", "StackError",
+    "Turbulence", "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 

@@ -23,15 +23,15 @@ from burst.files.folder import (
     suffix_of,
 )
 from burst.files.gaps import warn_gaps
-from burst.files.images import decode_image, read_images
+from burst.files.images import read_images
 from burst.files.layouts.published import frames_without_truths, with_layout_timing
-from burst.files.luminance import luminance_for_now, warn_luminance
+from burst.files.luminance import keeping_colours, warn_luminance
 from burst.files.missing import filled
-from burst.files.npy import Axis, frames_first, read_npy, read_npz
+from burst.files.npy import Axis, grey_frames, read_npy, read_npz
 from burst.files.ser import read_ser
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.tiff import read_tiff, read_tiff_frames
-from burst.files.values import assumed_sensor, to_dn
+from burst.files.values import assumed_sensor, colours_to_dn, to_dn
 from burst.records import Sensor, Stack, StackError
 from burst.settings import checked
 
@@ -54,7 +54,7 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     """Read a file or a folder of frames as a Stack [n, h, w]; StackError if it is not usable."""
     options = options or ReadOptions()
     where = str(path)
-    with luminance_for_now() as given_up:
+    with keeping_colours(options.colour) as colours:
         frames, sensor = _read(path, options.axis)
     check.check_shape(where, frames.shape)
     if path.is_dir():
@@ -62,8 +62,10 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     known = _black_is_known(path, sensor, options)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
     check.check_count(where, frames.shape[0], sensor)
+    found, stated = colours.of(frames.shape), sensor
     frames, measured = filled(where, frames)
     frames, sensor = to_dn(where, frames, sensor)
+    colour = None if found is None else colours_to_dn(found, stated, sensor)
     sensor = sensor if known else assume_black(where, frames, sensor)
     check.check_levels(where, frames, sensor)
     _log.info(
@@ -71,11 +73,10 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
         sensor.cfa, ", ".join(f"{b:g}" for b in sensor.black_levels), sensor.white_level,
     )  # fmt: skip
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
-    colour = _read_colour(path, len(frames)) if options.colour else None
     if colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
     else:
-        for place in given_up:
+        for place in colours.places:
             warn_luminance(place)
     return Stack(frames, sensor, name, where, scan, colour, measured)
 
@@ -91,38 +92,19 @@ def stack_of(
     The levels of `sensor` are in the unit of the numbers. StackError says what is wrong.
     """
     options = options or ReadOptions()
-    frames = frames_first(name, array, options.axis)
+    with keeping_colours(options.colour) as colours:
+        frames = grey_frames(name, array, options.axis)
     check.check_shape(name, frames.shape)
     told = sensor is not None or options.black_level is not None
     sensor = _with_levels(sensor or assumed_sensor(frames), options)
     check.check_count(name, frames.shape[0], sensor)
+    found, stated = colours.of(frames.shape), sensor
     frames, measured = filled(name, frames)
     frames, sensor = to_dn(name, frames, sensor)
+    colour = None if found is None else colours_to_dn(found, stated, sensor)
     sensor = sensor if told else assume_black(name, frames, sensor)
     check.check_levels(name, frames, sensor)
-    return Stack(frames, sensor, name=name, measured=measured)
-
-
-def _read_colour(path: Path, count: int) -> np.ndarray | None:
-    """Return the colours [n, h, w, 3] (red first) of images or a video; None for others and for
-    grey."""
-    colours = _decode_colour(path, count)
-    if colours is None or all((frame == frame[..., :1]).all() for frame in colours):
-        return None
-    return colours
-
-
-def _decode_colour(path: Path, count: int) -> np.ndarray | None:
-    if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-        frames = video.decode_video(path, video.red_first, count)[0]
-        return frames if frames.ndim == 4 else None
-    paths = frames_without_truths(path) if path.is_dir() else []
-    if not paths or paths[0].suffix.lower() not in IMAGE_SUFFIXES:
-        return None
-    images = [decode_image(each) for each in paths]
-    if any(image.ndim != 3 for image in images):
-        return None
-    return np.stack([image[..., 2::-1] for image in images])
+    return Stack(frames, sensor, name=name, colour=colour, measured=measured)
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from burst.files import check, fits, raw, video
+from burst.files import calibrate, check, fits, raw, video
 from burst.files.black import assume_black
 from burst.files.folder import (
     ACCEPTED,
@@ -42,12 +42,15 @@ _log = logging.getLogger("burst")
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user says of a stack, over sidecar and file: levels in DN, order of the axes.
-    `colour` asks for the colours beside their luminance, where images or a video have them."""
+    `colour` asks for the colours beside their luminance, where images or a video have them. `dark`
+    and `flat` are files or folders of calibration frames."""
 
     black_level: float | None = None
     white_level: float | None = None
     axis: Axis | None = None
     colour: bool = False
+    dark: Path | None = None
+    flat: Path | None = None
 
 
 def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
@@ -78,7 +81,39 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     else:
         for place in colours.places:
             warn_luminance(place)
-    return Stack(frames, sensor, name, where, scan, colour, measured)
+    return _calibrated(Stack(frames, sensor, name, where, scan, colour, measured), options)
+
+
+def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
+    """Return a stack freed of its dark and flat, where they are given."""
+    if options.dark is None and options.flat is None:
+        return stack
+    dark, flat = (
+        None if path is None else _read_master(path, options, stack)
+        for path in (options.dark, options.flat)
+    )
+    for master in (dark, flat):
+        if master is not None:
+            _log.info("%s: calibrated by %s.", stack.source or stack.name, master.where)
+    if dark is not None and dark.sensor.exposure_time != stack.sensor.exposure_time:
+        _log.warning(
+            "%s: its exposure differs from that of the frames (%g and %g s).", dark.where,
+            dark.sensor.exposure_time, stack.sensor.exposure_time,
+        )  # fmt: skip
+    return calibrate.calibrated(stack, dark, flat)
+
+
+def _read_master(path: Path, options: ReadOptions, stack: Stack) -> calibrate.Master:
+    """Return the mean of the darks or flats in a file or a folder, which may hold a single one."""
+    with keeping_colours(stack.colour is not None) as colours:
+        frames, sensor = _read(path, options.axis)
+    frames = frames[None] if frames.ndim == 2 else frames
+    check.check_shape(str(path), frames.shape)
+    found = colours.of(frames.shape)
+    sensor = _settle(path, sensor, options, frames.shape[0])[0]
+    if sensor.black_levels == (0.0,):
+        sensor = replace(sensor, black_level=stack.sensor.black_level)
+    return calibrate.master_of(str(path), frames, found, sensor)
 
 
 def stack_of(
@@ -104,7 +139,8 @@ def stack_of(
     colour = None if found is None else colours_to_dn(found, stated, sensor)
     sensor = sensor if told else assume_black(name, frames, sensor)
     check.check_levels(name, frames, sensor)
-    return Stack(frames, sensor, name=name, colour=colour, measured=measured)
+    stack = Stack(frames, sensor, name=name, colour=colour, measured=measured)
+    return _calibrated(stack, options)
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:

@@ -177,14 +177,23 @@ def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
     options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]
     if job.colours != "srgb":
         options.append(f"--colours {job.colours}")
+    for kind, path in (("dark", job.reading.dark), ("flat", job.reading.flat)):
+        if path is not None:
+            options.append(f"--{kind} {_quoted(path)}")
     if memory is not None:
         options.append(f"--memory {memory + BYTES_PER_PROCESS}")
     if job.reading.axis:
         options.append(f"--axis {job.reading.axis}")
-    name = job.path.resolve().name
-    # A comment in TOML holds no control characters, but a file name may.
-    stack = shlex.quote(name) if name.isprintable() else "STACK"
-    return f"burst run --stack {stack} --pipeline {SETTINGS} {' '.join(options)} --out DIR"
+    return (
+        f"burst run --stack {_quoted(job.path)} --pipeline {SETTINGS} {' '.join(options)} --out DIR"
+    )
+
+
+def _quoted(path: Path) -> str:
+    """Return the name of a file as a shell takes it. A comment in TOML holds no control characters,
+    but a file name may."""
+    name = path.resolve().name
+    return shlex.quote(name) if name.isprintable() else "PATH"
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

@@ -24,10 +24,8 @@ class Kept:
         self.plane = plane
         return self
 
-    def restart(self, pipeline, stack, device):
-        from burst.records import Burst
-
-        return Burst(stack, device), 0
+    def restart(self, pipeline, burst):
+        return burst, 0
 
     def save(self, step, before, after):
         self.bursts[self.plane, step.name] = after
@@ -75,9 +73,9 @@ class Whole:
 def test_a_mosaic_is_taken_whole_where_every_stage_says_so():
     stack, execution = mosaic(), Execution()
     pipeline = replace(load("classical"), steps=()).with_stage("whole", Whole)
-    assert pipeline.mosaic
+    assert pipeline.takes_mosaics
     provenance = Provenance("", "", "", 0, 1, "cpu", "")
     result = restore_stack(stack, pipeline, execution, provenance, lambda *_: None)
     assert result.pixels.shape == (128, 128, 3)
     assert result.burst.stack is stack
-    assert not load("classical").with_stage("whole", Whole).mosaic
+    assert not load("classical").with_stage("whole", Whole).takes_mosaics

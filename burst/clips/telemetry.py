@@ -19,7 +19,7 @@ def logged_readout(path: Path) -> Known | None:
     """Return the readout that a camera logged; None where it did not, or where the package
     telemetry-parser is not installed."""
     try:
-        import telemetry_parser
+        import telemetry_parser  # type: ignore[import-not-found]
     except ImportError:
         LOG.info(
             "%s: logs of its gyro are not read. pip install 'burst-restoration[gyro]' reads them.",

@@ -92,9 +92,9 @@ def find_timing(
     scans = SCANS if scan is None else (scan,)
     pairs = [_pairs_of(stretch) for stretch in stretches]
     lamp = find_flicker(pairs, frame_time, scans) if pairs else None
-    by_motion, moved_scan = (
-        _by_motion(stretches, scans, frame_time) if readout is None else (None, "")
-    )
+    by_motion, moved_scan = Said("motion", words="not looked at: bands look like motion"), ""
+    if lamp is None:
+        by_motion, moved_scan = _by_motion(stretches, scans, frame_time)
     published = published_readout(clip.tags, min(clip.height, clip.width))
     said = [
         _known("metadata", stated_readout(clip.tags) or logged_readout(clip.path)),
@@ -193,7 +193,8 @@ def _by_motion(
     best = found[scan]
     words = f"{best.low:.2f} to {best.high:.2f} of the frame time fit alike"
     spans = (frame_time * one for one in (best.ratio, best.low, best.high))
-    return Said("motion", *spans, words=words), scan
+    readout, low, high = spans
+    return Said("motion", readout, low, high, words), scan
 
 
 def _motion(stretch: Stretch, scan: str, frame_time: float) -> BandMotion:

@@ -22,7 +22,7 @@ from burst.ops.rolling.unroll import Clock, frame_sampling, trajectories_at
 ORDER = 2  # of the motion: velocity and acceleration
 NOTHING = 0.05  # px, of the frame; a frame in which nothing is displaced by more stays as it is
 CHUNK = 256  # px a line; OpenCV resamples lists of points as images
-# Lanczos' kernel over 8 px kept .4 dB more than bicubic on drawn clips, and costs 30 ms at 1080p.
+# Of OpenCV's kernels the one that loses the least detail; 30 ms a plane of 1080p.
 KERNEL = cv2.INTER_LANCZOS4
 
 
@@ -136,5 +136,7 @@ def _points(plane: np.ndarray, places: np.ndarray) -> np.ndarray:
     count = places.shape[1]
     lines = np.pad(places, ((0, 0), (0, -count % CHUNK)), mode="edge").reshape(2, -1, CHUNK)
     lines = lines.astype(np.float32)
-    found: np.ndarray = cv2.remap(plane, lines[0], lines[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    found: np.ndarray = cv2.remap(
+        plane, lines[0], lines[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     return found.reshape(-1)[:count]

@@ -145,7 +145,7 @@ def _open_ffmpeg(path: Path, program: str) -> Clip:
     steps = np.diff([int(one[1]) for one in _FRAME.finditer(said)])
     stated_time = Fraction(per, rate) if rate else Fraction(1, 30)
     seen = Fraction(int(np.median(steps))) * base_time if len(steps) else stated_time
-    even: bool = abs(seen - stated_time) <= max(_SAME * stated_time, base_time)
+    even = abs(float(seen - stated_time)) <= max(_SAME * float(stated_time), float(base_time))
     aspect = Fraction(int(frame[3]), max(int(frame[4]), 1))
     return Clip(
         path=path,

@@ -128,7 +128,7 @@ def _places(displacement: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 def _outside(places: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Return which places [2, ...] px lie more than half a pixel outside of a plane."""
     x, y = places
-    return (x < -0.5) | (y < -0.5) | (x > shape[1] - 0.5) | (y > shape[0] - 0.5)
+    return np.asarray((x < -0.5) | (y < -0.5) | (x > shape[1] - 0.5) | (y > shape[0] - 0.5))
 
 
 def _points(plane: np.ndarray, places: np.ndarray) -> np.ndarray:

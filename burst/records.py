@@ -14,10 +14,12 @@ import numpy as np
 
 from burst.findings import (
     Alignment,
+    Channel,
     Correction,
     Level,
     Merging,
     NotGivenError,
+    Reference,
     Selection,
     Turbulence,
     Unrolled,
@@ -30,6 +32,7 @@ from burst.sensor import (
     BAYER_PATTERNS,
     MID_GREY,
     MINIMUM_FRAMES,
+    ColourSpace,
     NoiseModel,
     Sensor,
     Shutter,
@@ -37,9 +40,10 @@ from burst.sensor import (
 )
 
 __all__ = [
-    "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",
-    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report", "Selection",
-    "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views", "given",
+    "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Channel",
+    "ColourSpace", "Correction", "Entry", "Level", "Merging", "NoiseModel", "NotGivenError",
+    "Provenance", "Reference", "Report", "Selection", "Sensor", "Shutter", "Stack", "StackError",
+    "Turbulence", "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 
@@ -147,6 +151,7 @@ class Burst:
     deviation       [h, w] linear, by how much `image` may be off: one standard deviation; None
                     where no network has said it
     views           what the frames alone show of the instants of `image`
+    channel         which channel of a stack with colours this is; None for other stacks
     left_out        why each frame of the stack that takes part in nothing was left out, by number
     selection, alignment, turbulence, merging, unrolled, correction
                     what `select`, `align`, `blur`, `deconvolve`, `unroll` and the networks found:
@@ -176,6 +181,7 @@ class Burst:
     image: torch.Tensor | None = None
     deviation: torch.Tensor | None = None
     views: Views | None = None
+    channel: Channel | None = None
     left_out: Mapping[int, str] | None = None
     selection: Selection | None = None
     alignment: Alignment | None = None

@@ -113,6 +113,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help="skip stacks that are done and start after the last kept stage that is still valid",
     )  # fmt: skip
     group.add_argument(
+        "--colours", choices=("srgb", "display-p3"), default="srgb",
+        help="space of restored.tif and .png, if in colour (default: srgb)",
+    )  # fmt: skip
+    group.add_argument(
         "--no-report", action="store_true", help="write report.json alone, not the page with plots"
     )
     group.add_argument("--json", action="store_true", help="print one JSON document to stdout")
@@ -137,6 +141,7 @@ def _make_jobs(args: argparse.Namespace) -> list[Job]:
             fallback=fallback,
             threads=_threads_of_each(args, len(paths)),
             seed=args.seed,
+            colours=args.colours,
             keep_stages=args.keep_stages or args.until is not None,
             resume=args.resume,
             page=not args.no_report,

@@ -14,7 +14,7 @@ from burst.jobs.disk import check_disk
 from burst.jobs.keep import StageFiles
 from burst.pipeline import Pipeline, Step, load
 from burst.progress import part
-from burst.records import Burst, Provenance, Stack
+from burst.records import Burst, ColourSpace, Provenance, Stack
 from burst.restoration import (
     Execution,
     OnStage,
@@ -63,6 +63,7 @@ class Job:
     seed: int = 0
     keep_stages: bool = False
     page: bool = True
+    colours: ColourSpace = "srgb"
     resume: bool = False
     memory: int | None = None
 
@@ -112,7 +113,7 @@ def restore(job: Job, on_stage: OnStage) -> JobResult:
         )
     with part("writing", WRITING):
         again = _again(job, result.provenance, result.burst.memory)
-        write(result, job.folder, again, job.page)
+        write(result, job.folder, again, job.page, job.colours)
         (job.folder / ERROR_LOG).unlink(missing_ok=True)
     return JobResult(_files(job.folder), result.warnings)
 
@@ -125,14 +126,14 @@ class _Stages:
     resume: bool
     keep: bool
 
-    def restart(self, pipeline: Pipeline, stack: Stack, device: str) -> tuple[Burst, int]:
+    def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
         """Return the burst after the stages that are kept, and their number."""
         if not self.resume:
-            return Burst(stack, device), 0
-        burst, done = self.keeper.restart(pipeline, Burst(stack, device))
+            return burst, 0
+        after, done = self.keeper.restart(pipeline, burst)
         if done:
-            LOG.info("%s: goes on after %s", stack.name, pipeline.steps[done - 1].name)
-        return burst, done
+            LOG.info("%s: goes on after %s", burst.stack.name, pipeline.steps[done - 1].name)
+        return after, done
 
     def save(self, step: Step, before: Burst, after: Burst) -> None:
         """Write the fields that one step changed."""
@@ -144,8 +145,8 @@ def _store_factory(job: Job) -> StoreFactory | None:
     if not (job.keep_stages or job.resume):
         return None
 
-    def of(plane: str, pipeline: Pipeline, stack: Stack) -> _Stages:
-        keeper = StageFiles(job.folder / STAGES / plane, step_keys(pipeline, stack, job.seed))
+    def of(channel: str, pipeline: Pipeline, stack: Stack) -> _Stages:
+        keeper = StageFiles(job.folder / STAGES / channel, step_keys(pipeline, stack, job.seed))
         return _Stages(keeper, job.resume, job.keep_stages)
 
     return of
@@ -174,14 +175,25 @@ def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
     options = [f"--seed {job.seed}", f"--threads {job.threads}", f"--device {provenance.device}"]
     levels = {"black": job.reading.black_level, "white": job.reading.white_level}
     options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]
+    if job.colours != "srgb":
+        options.append(f"--colours {job.colours}")
+    for kind, path in (("dark", job.reading.dark), ("flat", job.reading.flat)):
+        if path is not None:
+            options.append(f"--{kind} {_quoted(path)}")
     if memory is not None:
         options.append(f"--memory {memory + BYTES_PER_PROCESS}")
     if job.reading.axis:
         options.append(f"--axis {job.reading.axis}")
-    name = job.path.resolve().name
-    # A comment in TOML holds no control characters, but a file name may.
-    stack = shlex.quote(name) if name.isprintable() else "STACK"
-    return f"burst run --stack {stack} --pipeline {SETTINGS} {' '.join(options)} --out DIR"
+    return (
+        f"burst run --stack {_quoted(job.path)} --pipeline {SETTINGS} {' '.join(options)} --out DIR"
+    )
+
+
+def _quoted(path: Path) -> str:
+    """Return the name of a file as a shell takes it. A comment in TOML holds no control characters,
+    but a file name may."""
+    name = path.resolve().name
+    return shlex.quote(name) if name.isprintable() else "PATH"
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

@@ -51,8 +51,9 @@ def stated_readout(tags: Mapping[str, str]) -> Known | None:
 
 def published_readout(tags: Mapping[str, str], rows: int) -> Known | None:
     """Return what is published of the camera that the tags name, for frames of so many rows."""
-    names = " ".join(word.strip() for name, word in tags.items() if _MODEL.search(name))
+    names = [word.strip() for name, word in tags.items() if _MODEL.search(name)]
     for words, least, most, milliseconds, source in PUBLISHED:
-        if least <= rows <= most and re.search(rf"\b{words}", names.lower()):
-            return Known(milliseconds / 1000, f"published for {names}, {source} of cameras.py")
+        for name in names if least <= rows <= most else ():
+            if re.search(rf"\b{words}", name.lower()):
+                return Known(milliseconds / 1000, f"published for {name}, {source} of cameras.py")
     return None

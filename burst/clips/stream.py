@@ -13,7 +13,7 @@ import torch
 from burst.clips.timing import Stretch, Timing, is_same_scene, small_luminance
 from burst.files.clip import PLANAR, Clip, ClipFrame, frames_of
 from burst.ops.flow import Match, match
-from burst.ops.rolling.flicker import Change, band_gain, change_of
+from burst.ops.rolling.flicker import Change, band_gain, change_of, without_bands
 from burst.ops.rolling.scans import turned, turned_back, turned_match
 from burst.ops.rolling.straighten import Straightening, margins, resampled, straightening
 
@@ -53,11 +53,13 @@ class Straight:
 @dataclass
 class _Seen:
     """A frame in the window: its place in the clip, small luminance (turned to be read from the
-    top), the motion to the next one, and the times of frames that repeat it."""
+    top) as it is and without bands, the motion to the next one, and the times of frames that repeat
+    it."""
 
     number: int
     frame: ClipFrame
     small: np.ndarray
+    clear: np.ndarray
     begun: float
     cut: bool = False
     onward: Match | None = None
@@ -104,23 +106,44 @@ class Straightener:
         """Put a frame at the end of the window, with the motion that leads to it."""
         small = torch.from_numpy(small_luminance(self.clip, frame, LONGEST))
         small_turned = turned(small, self.timing.scan).contiguous().numpy()
-        begun = frame.stamp * self.clip.time_base
-        seen = _Seen(number, frame, small_turned, float(begun / self.clip.frame_time))
+        begun = float(frame.stamp * self.clip.time_base / self.clip.frame_time)
+        seen = _Seen(number, frame, small_turned, self._clear(small_turned, changes, begun), begun)
         if window:
             last = window[-1]
-            found = match(last.small, seen.small)
-            if is_same_scene(found):
-                last.onward = found
-                if self.timing.lamp and self.bands:
-                    before, after = (torch.from_numpy(one.small).float() for one in (last, seen))
-                    unit = float(self.clip.frame_time)
-                    times = (last.begun * unit, seen.begun * unit)
-                    changes.append(change_of(before, after, found, times))
+            found = match(last.clear, seen.clear)
+            if is_same_scene(last.small, seen.small, found):
+                last.onward = self._watched(last, seen, found, changes)
             seen.cut = last.onward is None
             self._clean(last, changes)
             if seen.cut:
                 changes.clear()
+                seen.clear = seen.small
         window.append(seen)
+
+    def _clear(self, small: np.ndarray, changes: Sequence[Change], begun: float) -> np.ndarray:
+        """Return a small frame without bands, on which motion is measured."""
+        if self.timing.lamp is None:
+            return small
+        seconds = begun * float(self.clip.frame_time)
+        return without_bands(small, changes, self.timing.lamp, seconds)
+
+    def _watched(self, last: _Seen, seen: _Seen, found: Match, changes: deque[Change]) -> Match:
+        """Keep how the brightness changed from a frame to the next, and return the motion: measured
+        again where no earlier change told what the bands are."""
+        if self.timing.lamp is None:
+            return found
+        before, after = (torch.from_numpy(one.small).float() for one in (last, seen))
+        unit = float(self.clip.frame_time)
+        times = (last.begun * unit, seen.begun * unit)
+        first = not changes
+        changes.append(change_of(before, after, found, times))
+        if not first:
+            return found
+        for one in (last, seen):
+            one.clear = self._clear(one.small, changes, one.begun)
+        found = match(last.clear, seen.clear)
+        changes[-1] = change_of(before, after, found, times)
+        return found
 
     def _clean(self, seen: _Seen, changes: deque[Change]) -> None:
         """Take the bands out of a frame, as the changes of brightness up to the next one tell."""
@@ -163,7 +186,7 @@ class Straightener:
                 yield replace(made, number=seen.number + again, stamp=stamp)
 
     def _straight(self, made: Straight, near: Sequence[_Seen], k: int) -> Straight:
-        frames = torch.from_numpy(np.stack([one.small for one in near])).float()
+        frames = torch.from_numpy(np.stack([one.clear for one in near])).float()
         matches = {(i, i + 1): one.onward for i, one in enumerate(near[:-1]) if one.onward}
         start = torch.tensor([one.begun - near[k].begun for one in near])
         found = straightening(frames, matches, start, k, self.ratio)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from burst.ops.rolling.camera_path import (
     bending,
     readout_from_path,
 )
-from burst.ops.rolling.flicker import Flicker, find_flicker
+from burst.ops.rolling.flicker import Flicker, change_of, find_flicker, without_bands
 from burst.ops.rolling.readout import MIN_PAIRS, WIDEST_RANGE
 from burst.ops.rolling.scans import SCANS, opposite, turned, turned_match
 from burst.progress import counted
@@ -34,6 +35,7 @@ LOG = logging.getLogger("burst")
 LONGEST_PROBED = 480  # px, the longer side of the frames that are looked at beforehand
 # Shares of the clip; frames at each. On drawn clips stretches of 12 frames misled the motion.
 PLACES, LENGTH = (0.1, 0.6), 24
+MOST_BRIGHTER = 64.0  # of 255, by which a frame is brighter than the next; more is a cut
 MIN_FOUND = 0.2  # of the pixels, found again in the next frame; fewer are a cut
 
 
@@ -92,6 +94,11 @@ def find_timing(
     scans = SCANS if scan is None else (scan,)
     pairs = [_pairs_of(stretch) for stretch in stretches]
     lamp = find_flicker(pairs, frame_time, scans) if pairs else None
+    if lamp is not None:
+        # Bands look like motion: without them the motion, and so the bands, are known better.
+        stretches = [_without_bands(stretch, lamp) for stretch in stretches]
+        again = find_flicker([_pairs_of(one) for one in stretches], frame_time, (lamp.scan,))
+        lamp = again or lamp
     by_motion, moved_scan = Said("motion", words="not looked at: bands look like motion"), ""
     if lamp is None:
         by_motion, moved_scan = _by_motion(stretches, scans, frame_time)
@@ -118,6 +125,23 @@ def find_timing(
         f" a frame takes to be read, found none of them ({interval}). Pass --readout 0.8, as a"
         " share of the frame time, or --readout 16ms."
     )
+
+
+def _without_bands(stretch: Stretch, lamp: Flicker) -> Stretch:
+    """Return frames with the motion between them as it is found without their bands."""
+    scan = lamp.scan
+    changes = [
+        change_of(turned(first, scan), turned(second, scan), turned_match(motion, scan), times)
+        for first, second, motion, times in _pairs_of(stretch)
+    ]
+    clear = []
+    for frame, begun in zip(stretch.frames, stretch.begun, strict=True):
+        lines = turned(torch.from_numpy(frame), scan).numpy()
+        made = torch.from_numpy(without_bands(lines, changes, lamp, begun))
+        back = made.flip(-2) if scan in ("bottom", "right") else made
+        clear.append((back.mT if scan in ("left", "right") else back).contiguous().numpy())
+    matches = [match(first, second) for first, second in pairwise(clear)]
+    return replace(stretch, matches=matches)
 
 
 def _known(source: str, known: Known | None) -> Said:
@@ -148,7 +172,7 @@ def _stretches_of(clip: Clip, frames: Sequence[ClipFrame]) -> list[Stretch]:
             if np.array_equal(stretch.frames[-1], small):
                 continue
             motion = match(stretch.frames[-1], small)
-            if is_same_scene(motion):
+            if is_same_scene(stretch.frames[-1], small, motion):
                 stretch.frames.append(small)
                 stretch.begun.append(float(begun))
                 stretch.matches.append(motion)
@@ -158,8 +182,11 @@ def _stretches_of(clip: Clip, frames: Sequence[ClipFrame]) -> list[Stretch]:
     return [stretch for stretch in found if stretch.matches]
 
 
-def is_same_scene(motion: Match) -> bool:
-    """Return whether enough of a frame is found again in the next: else there is a cut."""
+def is_same_scene(first: np.ndarray, second: np.ndarray, motion: Match) -> bool:
+    """Return whether enough of a frame [h, w] (0..255) is found again in the next, and as bright:
+    else there is a cut."""
+    if abs(float(first.mean()) - float(second.mean())) > MOST_BRIGHTER:
+        return False
     return float(motion.forth_trust.gt(0.5).float().mean()) >= MIN_FOUND
 
 

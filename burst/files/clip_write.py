@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -108,6 +109,7 @@ class Encoder:
         self.running.stdin.close()
         if self.running.wait():
             raise self._failure()
+        self.errors.close()
         at = [(stamp - stamps[0]) * self.clip.time_base.numerator for stamp in stamps]
         extra = [after - before - self.ticks for before, after in pairwise(at)]
         if any(extra):
@@ -118,9 +120,12 @@ class Encoder:
         """Give up: end the program, whose file is of no use."""
         if self.clip.program is None:
             self.opencv.release()
-        elif self.running.poll() is None:
-            self.running.kill()
-            self.running.wait()
+            return
+        self.running.kill()
+        with suppress(OSError):
+            # What was not yet passed on cannot be.
+            self.running.communicate()
+        self.errors.close()
 
     def _restamp(self, times: str) -> None:
         """Give packet N of the file the time that a formula says, in ticks."""

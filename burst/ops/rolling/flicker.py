@@ -20,7 +20,8 @@ from burst.ops.vertex import vertex
 from burst.ops.warp import warp
 
 LAMPS = (100.0, 120.0)  # Hz, on mains of 50 and 60 Hz
-DARK = 24.0  # of 255; darker pixels tell little, as their values are coarse
+# Of 255; darker pixels tell little, as their values are coarse, and brighter ones are clipped.
+DARK, BRIGHT = 24.0, 235.0
 MOST = 0.25  # of the logarithm; larger deviations from the row's median are something else
 RATIOS = np.arange(0.1, 1.0001, 0.01)
 FINE = 0.0005  # of the ratio
@@ -59,7 +60,8 @@ def change_of(
 ) -> Change:
     """Return the change between two frames [h, w] (0..255, black 0) that began at `times`, s."""
     later = warp(second[None], match.forth[None], mode="bilinear")[0]
-    lit = (first > DARK) & (later > DARK) & (match.forth_trust > 0.5)
+    lit = (torch.minimum(first, later) > DARK) & (torch.maximum(first, later) < BRIGHT)
+    lit = lit & (match.forth_trust > 0.5)
     change = (later.clamp(min=1) / first.clamp(min=1)).log()
     change = torch.where(lit, change, torch.nan)
     typical = change.nanmedian(1, keepdim=True).values
@@ -122,6 +124,17 @@ def band_gain(
         return None
     phase = _phase(lamp.frequency, begun + lamp.readout * (np.arange(height) + 0.5) / height)
     return np.asarray(np.exp(answer @ phase), np.float32)
+
+
+def without_bands(
+    frame: np.ndarray, changes: Sequence[Change], lamp: Flicker, begun: float
+) -> np.ndarray:
+    """Return a frame [h, w] uint8 (black 0, read from the top) without its bands, which flow would
+    take for motion; as it is where the changes do not tell them."""
+    gain = band_gain(changes, lamp, begun, len(frame)) if changes else None
+    if gain is None:
+        return frame
+    return np.asarray(np.rint(frame / gain[:, None]).clip(0, 255), np.uint8)
 
 
 def _best(

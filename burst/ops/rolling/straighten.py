@@ -20,7 +20,8 @@ from burst.ops.rolling.synthesis import motion_of
 from burst.ops.rolling.unroll import Clock, frame_sampling, trajectories_at
 
 ORDER = 2  # of the motion: velocity and acceleration
-NOTHING = 0.05  # px, of the frame; a frame in which nothing is displaced by more stays as it is
+NOTHING = 0.1  # px of the frame; smaller displacements are errors of the flow
+LACKING = 0.05  # of a line of pixels; with less it need not be cropped
 CHUNK = 256  # px a line; OpenCV resamples lists of points as images
 # Of OpenCV's kernels the one that loses the least detail; 30 ms a plane of 1080p.
 KERNEL = cv2.INTER_LANCZOS4
@@ -80,7 +81,10 @@ def resampled(
     the small frame leads. Places outside the frame are taken from `others`, planes and displacement
     of each, and else from the edge."""
     scale = max(planes[0].shape) / max(displacement.shape[1:])
-    if np.abs(displacement).max() * scale < NOTHING:
+    # What stands still stays to the bit: noise of the flow does not resample it.
+    size = np.hypot(*displacement) * scale
+    displacement = displacement * (size / NOTHING - 1).clip(0, 1)
+    if not displacement.any():
         return list(planes)
     made = []
     places: dict[tuple[int, int], np.ndarray] = {}
@@ -107,7 +111,7 @@ def margins(displacement: np.ndarray) -> tuple[float, float]:
     lacking = _outside(_places(displacement, displacement.shape[1:]), displacement.shape[1:])
     shares = []
     for line in (lacking.mean(1), lacking.mean(0)):
-        reached = np.flatnonzero(line > 0.5)
+        reached = np.flatnonzero(line > LACKING)
         middle = len(line) / 2
         deep = max((min(k + 1, len(line) - k) for k in reached), default=0)
         shares.append(min(deep, middle) / len(line))

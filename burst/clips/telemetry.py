@@ -29,8 +29,10 @@ def logged_readout(path: Path) -> Known | None:
     try:
         parser = telemetry_parser.Parser(str(path))
         found = next(_numbers(parser.telemetry()), None)
-    except Exception as error:
-        # Whatever it raises says that these are no logs it knows.
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # Whatever it raises says that these are no logs it knows; its panics are no Exception.
         LOG.debug("%s: %s", path, error)
         return None
     if not found:

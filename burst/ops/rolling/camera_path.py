@@ -17,6 +17,7 @@ import numpy as np
 RATIOS = np.arange(0.1, 1.0001, 0.05)
 FINE = 0.0125
 SLOWEST, FASTEST, TONES = 0.03, 2.0, 64  # cycles in a frame time
+LONGEST = 24  # pairs; tones as far apart as these follow no longer path
 STRENGTHS = (0.1, 0.5, 2.5, 12.5)  # px rms of the path
 FALLS = (2.0, 3.0)  # powers with which the power of tones falls with frequency
 ERRORS = (0.02, 0.06, 0.2, 0.8)  # px, of the motion of a band
@@ -52,6 +53,15 @@ class BandMotion:
         pairs, bands, _ = self.moved.shape
         return replace(self, moved=self.moved.reshape(pairs, bands // 2, 2, 2).mean(2))
 
+    def parts(self) -> list[BandMotion]:
+        """Return the motion in parts so short that the tones of a path can follow it."""
+        count = -(-len(self.moved) // LONGEST)
+        edges = np.linspace(0, len(self.moved), count + 1).round().astype(int)
+        return [
+            replace(self, moved=self.moved[a:b], begun=self.begun[a : b + 1])
+            for a, b in itertools.pairwise(edges)
+        ]
+
     def mirrored(self) -> BandMotion:
         """Return the motion as if the rows were read the other way."""
         return BandMotion(self.moved[:, ::-1] * np.array([1.0, -1.0]), self.begun, self.height)
@@ -68,7 +78,7 @@ def bending(motions: Sequence[BandMotion]) -> float:
 def readout_from_path(motions: Sequence[BandMotion]) -> PathReadout:
     """Return the readout ratio at which the motion fits a camera's path best. Each stretch of
     frames has a path of its own."""
-    motions = [one.halved() for one in motions]
+    motions = [part for one in motions for part in one.halved().parts()]
     best, coarse = _best_of(motions, itertools.product(FALLS, ERRORS[1:2], STRENGTHS))
     best, coarse = _best_of(motions, itertools.product(best[:1], ERRORS, best[2:]))
     middle = RATIOS[int(np.argmin(coarse))]

@@ -108,13 +108,13 @@ def resampled(
 
 def margins(displacement: np.ndarray) -> tuple[float, float]:
     """Return what a frame lacks at its edges at most, as shares of its height and of its width."""
-    lacking = _outside(_places(displacement, displacement.shape[1:]), displacement.shape[1:])
+    _, height, width = displacement.shape
+    x, y = _places(displacement, (height, width))
     shares = []
-    for line in (lacking.mean(1), lacking.mean(0)):
-        reached = np.flatnonzero(line > LACKING)
-        middle = len(line) / 2
-        deep = max((min(k + 1, len(line) - k) for k in reached), default=0)
-        shares.append(min(deep, middle) / len(line))
+    for place, size, axis in ((y, height, 1), (x, width, 0)):
+        lacking = ((place < -0.5) | (place > size - 0.5)).mean(axis)
+        deep = [min(k + 1, size - k) for k in np.flatnonzero(lacking > LACKING)]
+        shares.append(max(deep, default=0) / size)
     return shares[0], shares[1]
 
 
@@ -126,7 +126,8 @@ def _places(displacement: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in displacement
     )
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    return np.stack([across * (width / columns) + x, down * (height / rows) + y])
+    places = np.stack([across * (width / columns) + x, down * (height / rows) + y])
+    return places.astype(np.float32, copy=False)
 
 
 def _outside(places: np.ndarray, shape: Sequence[int]) -> np.ndarray:

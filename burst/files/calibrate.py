@@ -44,7 +44,7 @@ def mean_of(frames: np.ndarray) -> np.ndarray:
         np.minimum(least, frame, out=least)
         np.maximum(most, frame, out=most)
     if len(frames) < ROBUST:
-        return total / len(frames)
+        return np.asarray(total / len(frames))
     return np.asarray((total - least - most) / (len(frames) - 2))
 
 
@@ -100,7 +100,7 @@ def _gain(flat: Master, mean: np.ndarray, cfa: str) -> np.ndarray:
                 )
             share = site / site.mean()
             gain[y::step, x::step] = np.where(share > LEAST_FLAT, share, 1.0)
-    return gain
+    return np.asarray(gain)
 
 
 def _black(sensor: Sensor, shape: tuple[int, ...]) -> np.ndarray:

@@ -184,9 +184,8 @@ def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
         options.append(f"--memory {memory + BYTES_PER_PROCESS}")
     if job.reading.axis:
         options.append(f"--axis {job.reading.axis}")
-    return (
-        f"burst run --stack {_quoted(job.path)} --pipeline {SETTINGS} {' '.join(options)} --out DIR"
-    )
+    stack, said = _quoted(job.path), " ".join(options)
+    return f"burst run --stack {stack} --pipeline {SETTINGS} {said} --out DIR"
 
 
 def _quoted(path: Path) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 from burst.clips import progress as clips_progress
 from burst.clips import unroll as clips_unroll
 from burst.command import Exit, main_of, positive
+from burst.files.clip_write import CONTAINERS
 from burst.files.folder import stem_of
 from burst.machine import cpu_count, set_up
 from burst.settings import ConfigError
 
 SCANS = ("top", "bottom", "left", "right")
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ from burst.report.template import render_template
 LOG = logging.getLogger("burst")
 
 SEGMENT = 240  # frames; an interrupted run loses at most so many
+WHOLE = 0.9  # of the stated length; a clip that ends earlier is damaged
 WORST = 10  # frames that the report shows
 SHOWN = 480  # px, the longer side of their pictures
 LITTLE_FOUND = 0.5  # of the pixels found again; with less, that is why a frame is among the worst
@@ -100,6 +101,13 @@ def unroll_clip(path: Path, out: Path, wish: Wish, tell: Tell) -> list[Path]:
         if encoder is not None:
             encoder.stop()
         raise
+    _, last, length = state.segments[-1]
+    found = float((last + length) * clip.time_base)
+    if found < WHOLE * clip.seconds and state.frames < WHOLE * clip.count:
+        LOG.warning(
+            "%s: expected %.1f s, found frames of %.1f s that can be decoded. It is damaged: copy"
+            " or record it again.", clip.path, clip.seconds, found,
+        )  # fmt: skip
     parts = [(folder / f"{k:05d}.mp4", length) for k, (_, _, length) in enumerate(state.segments)]
     join(clip, parts, state.segments[0][1], out)
     seconds = time.monotonic() - started
@@ -233,4 +241,4 @@ def share_or_seconds(text: str) -> Wish:
     wish = Wish(readout=value / 1000) if number != text else Wish(share=value)
     if not value > 0 or (wish.share or 0) > 1:
         raise ValueError("expected a share of the frame time above 0 and at most 1, or 16ms")
-    return replace(wish)
+    return wish

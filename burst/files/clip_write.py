@@ -122,7 +122,7 @@ class Encoder:
             self.opencv.release()
             return
         self.running.kill()
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             # What was not yet passed on cannot be.
             self.running.communicate()
         self.errors.close()

@@ -33,7 +33,7 @@ class Straight:
     planes     [h, w] each
     number     of the frame, from 0
     stamp      its time, in units of the clip's `time_base`
-    before     luminance [h, w] as recorded
+    before     [h, w] each, as recorded
     moved      px by which the farthest pixel was displaced
     bend       px rms, by which displacements from before and after differ
     found      share of the pixels that are found again in a neighbour; 0 where there is none
@@ -43,7 +43,7 @@ class Straight:
     planes: list[np.ndarray]
     number: int
     stamp: int
-    before: np.ndarray
+    before: list[np.ndarray]
     moved: float = 0.0
     bend: float = 0.0
     found: float = 0.0
@@ -52,12 +52,13 @@ class Straight:
 
 @dataclass
 class _Seen:
-    """A frame in the window: its place in the clip, small luminance (turned to be read from the
-    top) as it is and without bands, the motion to the next one, and the times of frames that repeat
-    it."""
+    """A frame in the window: its place in the clip, its planes without bands, small luminance
+    (turned to be read from the top) as it is and without bands, when it began (frame times), the
+    motion to the next one, and the times of frames that repeat it."""
 
     number: int
     frame: ClipFrame
+    planes: list[np.ndarray]
     small: np.ndarray
     clear: np.ndarray
     begun: float
@@ -107,7 +108,14 @@ class Straightener:
         small = torch.from_numpy(small_luminance(self.clip, frame, LONGEST))
         small_turned = turned(small, self.timing.scan).contiguous().numpy()
         begun = float(frame.stamp * self.clip.time_base / self.clip.frame_time)
-        seen = _Seen(number, frame, small_turned, self._clear(small_turned, changes, begun), begun)
+        seen = _Seen(
+            number,
+            frame,
+            frame.planes,
+            small_turned,
+            self._clear(small_turned, changes, begun),
+            begun,
+        )
         if window:
             last = window[-1]
             found = match(last.clear, seen.clear)
@@ -159,7 +167,7 @@ class Straightener:
         planes = [
             _without(self.clip, plane, k, gain, scan) for k, plane in enumerate(seen.frame.planes)
         ]
-        seen.frame = replace(seen.frame, planes=planes)
+        seen.planes = planes
 
     def _made(self, window: Sequence[_Seen], k: int, begin: int) -> Iterator[Straight]:
         """Yield frame k of the window straightened, and again for each frame that repeats it."""
@@ -172,10 +180,10 @@ class Straightener:
         while last < min(k + AROUND, len(window) - 1) and window[last].onward:
             last += 1
         made = Straight(
-            list(seen.frame.planes),
+            list(seen.planes),
             seen.number,
             seen.frame.stamp,
-            seen.frame.planes[0],
+            seen.frame.planes,
             cut=seen.cut,
         )
         if last > first:
@@ -193,10 +201,9 @@ class Straightener:
         scan, (height, width) = self.timing.scan, near[k].frame.planes[0].shape
         displacement = turned_back(found.displacement, scan).numpy()
         others = [
-            (near[i].frame.planes, turned_back(one, scan).numpy())
-            for i, one in found.others.items()
+            (near[i].planes, turned_back(one, scan).numpy()) for i, one in found.others.items()
         ]
-        planes = resampled(near[k].frame.planes, displacement, others, 2**self.clip.bits - 1)
+        planes = resampled(near[k].planes, displacement, others, 2**self.clip.bits - 1)
         scale = max(height, width) / max(displacement.shape[1:])
         trusts = [match.forth_trust if pair[0] == k else match.back_trust
                   for pair, match in matches.items() if k in pair]  # fmt: skip

@@ -184,8 +184,8 @@ def _note(clip: Clip, state: _State, frame: Straight) -> None:
             "bend": frame.bend,
             "moved": frame.moved,
             "reason": few if frame.found < LITTLE_FOUND else "the motion changes within a frame",
-            "before": _picture(colours(clip, [frame.before])),
-            "after": _picture(colours(clip, frame.planes[:1])),
+            "before": _picture(colours(clip, frame.before)),
+            "after": _picture(colours(clip, frame.planes)),
         }
     )
     state.worst.sort(key=lambda one: -one["bend"])

@@ -18,7 +18,9 @@ from burst.findings import (
     Level,
     Merging,
     NotGivenError,
+    Rotation,
     Selection,
+    Track,
     Turbulence,
     Unrolled,
     Views,
@@ -38,8 +40,9 @@ from burst.sensor import (
 
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",
-    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report", "Selection",
-    "Sensor", "Shutter", "Stack", "StackError", "Turbulence", "Unrolled", "Views", "given",
+    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report",
+    "Rotation", "Selection", "Sensor", "Shutter", "Stack", "StackError", "Track", "Turbulence",
+    "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 
@@ -147,6 +150,8 @@ class Burst:
     deviation       [h, w] linear, by how much `image` may be off: one standard deviation; None
                     where no network has said it
     views           what the frames alone show of the instants of `image`
+    track           where a disc or a surface that drifts is, around which the frames were cut
+    rotation        how a planet turns within the recording
     left_out        why each frame of the stack that takes part in nothing was left out, by number
     selection, alignment, turbulence, merging, unrolled, correction
                     what `select`, `align`, `blur`, `deconvolve`, `unroll` and the networks found:
@@ -177,6 +182,8 @@ class Burst:
     deviation: torch.Tensor | None = None
     views: Views | None = None
     left_out: Mapping[int, str] | None = None
+    track: Track | None = None
+    rotation: Rotation | None = None
     selection: Selection | None = None
     alignment: Alignment | None = None
     turbulence: Turbulence | None = None

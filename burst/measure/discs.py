@@ -1,6 +1,6 @@
 """How the image of a planet is scored against the truth: on the disc, and along its limb.
 
-One shift, one gain and one offset are fitted by least squares within the disc, as for other scenes.
+One shift and one gain are fitted by least squares within the disc; the sky is black.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from burst.ops.sphere import Globe
 from burst.ops.warp import pixel_grid
 
 BEYOND = 2.0  # px beyond the limb that count as the disc
-FITTED = 0.85  # of the radius, within which gain and offset are fitted; the limb may ring
+FITTED = 0.85  # of the radius, within which the gain is fitted; the limb may ring
+SKY = 12.0  # px beyond the limb, from which on the sky is black
 RING = 0.6  # of the radius, from which on rings along the limb are averaged
 
 
@@ -40,18 +41,18 @@ def score_disc(image: torch.Tensor, truth: torch.Tensor, globe: Globe) -> DiscSc
     x, y = globe.stretched(x - (width - 1) / 2, y - (height - 1) / 2, 1 / (1 - globe.flattening))
     far = (x * x + y * y).sqrt()
     inner, disc = far < FITTED * globe.radius, far < globe.radius + BEYOND
-    columns = torch.stack([moved[inner], torch.ones_like(moved[inner])], dim=1)
-    gain, offset = torch.linalg.lstsq(columns, truth[inner][:, None]).solution[:, 0].tolist()
-    fitted = gain * moved + offset
+    sky = moved[(far > globe.radius + SKY) & (far < 1.5 * globe.radius + SKY)].mean()
+    moved = moved - sky
+    fitted = moved * (moved[inner] * truth[inner]).sum() / moved[inner].square().sum()
     shown, wanted = (linear_to_display(each[disc].float()) for each in (fitted, truth))
     light = float(truth[inner].mean())
     rings = _rings(fitted - truth, far)
     first, limb = round(RING * globe.radius), round(globe.radius)
-    sky = rings[limb + 1 : limb + 12]
+    outside = rings[limb + 1 : limb + 12]
     return DiscScores(
         psnr=psnr(shown, wanted),
         overshoot=100 * float(rings[first:limb].max()) / light,
-        undershoot=-100 * float(sky.min()) / light,
+        undershoot=-100 * float(outside.min()) / light,
     )
 
 

@@ -75,20 +75,31 @@ def turned(points: torch.Tensor, globe: Globe, angle: torch.Tensor) -> torch.Ten
     )
 
 
-def rotation_flow(
-    globe: Globe, angle: torch.Tensor, centre: torch.Tensor, size: tuple[int, int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the flow [n, 2, h, w] px from a globe to the same globe turned by angles [n], and
-    which points of it are seen in both [n, h, w]; the discs' centres [n, 2] px are the same in
-    both. Around the disc the flow is 0."""
-    x, y = pixel_grid(angle.new_empty(size))
-    x, y = torch.broadcast_tensors(
-        x[None] - centre[:, 0, None, None], y[None] - centre[:, 1, None, None]
-    )
+def rotation(
+    globe: Globe, angle: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the displacement [n, 2, h, w] px from points (x, y) px [n, h, w] of a globe, from the
+    disc's centre, to where they are when it is turned by angles [n]; which of them are seen in both
+    [n, h, w]; and the cosine of the angle between sight and surface there over that here.
+
+    Beside the disc the displacement is 0, and the ratio 1.
+    """
     here = globe.on_sphere(x, y)
     there = turned(here, globe, angle[:, None, None])
     moved_x, moved_y = globe.in_image(there)
     on_disc = here[2] > 0
     hidden = on_disc & (there[2] < 0)
-    flow = torch.stack([moved_x - x, moved_y - y], dim=1)
-    return torch.where((on_disc & ~hidden)[:, None], flow, torch.zeros_like(flow)), ~hidden
+    shown = on_disc & ~hidden
+    moved = torch.stack([moved_x - x, moved_y - y], dim=1)
+    ratio = torch.where(shown, there[2].clamp(min=1e-3) / here[2].clamp(min=1e-3), 1.0)
+    return torch.where(shown[:, None], moved, 0.0), ~hidden, ratio
+
+
+def from_centre(centre: torch.Tensor, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the pixels (x, y) px [n, h, w] of frames of size (h, w), from their discs' centres
+    [n, 2]."""
+    x, y = pixel_grid(centre.new_empty(size))
+    x, y = torch.broadcast_tensors(
+        x[None] - centre[:, 0, None, None], y[None] - centre[:, 1, None, None]
+    )
+    return x, y

@@ -69,14 +69,12 @@ class Rotation:
     angle     [n] rad by which each frame is turned against that time
     centre    [n, 2] (x, y) px of the disc's centre in each frame
     globe     radius px, flattening, tilt and latitude rad, as `ops.sphere.Globe` has them
-    limb      the brightness falls towards the limb as the cosine of the angle, to this power
     """
 
     recorded: torch.Tensor = field(compare=False)
     angle: torch.Tensor = field(compare=False)
     centre: torch.Tensor = field(compare=False)
     globe: tuple[float, float, float, float]
-    limb: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,10 @@ def turned(points: torch.Tensor, globe: Globe, angle: torch.Tensor) -> torch.Ten
 
 def rotation(
     globe: Globe, angle: torch.Tensor, x: torch.Tensor, y: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the displacement [n, 2, h, w] px from points (x, y) px [n, h, w] of a globe, from the
-    disc's centre, to where they are when it is turned by angles [n]; which of them are seen in both
-    [n, h, w]; and the cosine of the angle between sight and surface there over that here.
-
-    Beside the disc the displacement is 0, and the ratio 1.
+    disc's centre, to where they are when it is turned by angles [n], 0 beside the disc; and which
+    of them are seen in both [n, h, w].
     """
     here = globe.on_sphere(x, y)
     there = turned(here, globe, angle[:, None, None])
@@ -91,8 +89,7 @@ def rotation(
     hidden = on_disc & (there[2] < 0)
     shown = on_disc & ~hidden
     moved = torch.stack([moved_x - x, moved_y - y], dim=1)
-    ratio = torch.where(shown, there[2].clamp(min=1e-3) / here[2].clamp(min=1e-3), 1.0)
-    return torch.where(shown[:, None], moved, 0.0), ~hidden, ratio
+    return torch.where(shown[:, None], moved, 0.0), ~hidden
 
 
 def from_centre(centre: torch.Tensor, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -37,9 +37,6 @@ class Config:
     radius: Annotated[
         float, setting("of the equator; 0: as large as the disc that was followed", "px", ge=0)
     ] = 0.0
-    limb: Annotated[
-        float, setting("the limb's darkening: brightness is mu to this power", ge=0, le=2)
-    ] = 0.7
 
 
 def run(burst: Burst, config: Config) -> Burst:
@@ -74,8 +71,8 @@ def run(burst: Burst, config: Config) -> Burst:
         math.radians(config.tilt),
         math.radians(config.latitude),
     )
-    turned = Rotation(linear, angle, centre, globe, config.limb)
-    shown, turned = rotation.turn_to_one_time(linear, turned)
+    turned = Rotation(linear, angle, centre, globe)
+    shown = rotation.turn_to_one_time(turned)
     moved = radius * float(angle.max() - angle.min())
     report = burst.report.note(turn=math.degrees(float(angle.max() - angle.min())), moved=moved)
     return replace(burst, linear=shown, rotation=turned, report=report)

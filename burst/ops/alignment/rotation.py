@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from burst.ops.blocks import mapped
@@ -11,26 +9,18 @@ from burst.ops.sphere import Globe, from_centre, rotation
 from burst.ops.warp import warp
 from burst.records import Rotation
 
-MOST_LIGHT = 2.0  # times, that a point is brightened near the limb, where noise would be too
 
-
-def turn_to_one_time(frames: torch.Tensor, turned: Rotation) -> tuple[torch.Tensor, Rotation]:
-    """Return frames [n, h, w] as their planet looks at one time, and the rotation with the frames
-    as they were recorded, but with the shading of that time."""
-    globe, size = Globe(*turned.globe), (frames.shape[-2], frames.shape[-1])
-
-    def shaded(frames: torch.Tensor, angle: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:
-        _, _, ratio = rotation(globe, -angle, *from_centre(centre, size))
-        return frames * (ratio**turned.limb).clamp(1 / MOST_LIGHT, MOST_LIGHT)
+def turn_to_one_time(turned: Rotation) -> torch.Tensor:
+    """Return the frames [n, h, w] of a rotation as their planet looks at one time."""
+    globe, frames = Globe(*turned.globe), turned.recorded
+    size = (frames.shape[-2], frames.shape[-1])
 
     def at_one_time(
         frames: torch.Tensor, angle: torch.Tensor, centre: torch.Tensor
     ) -> torch.Tensor:
         return warp(frames, rotation(globe, angle, *from_centre(centre, size))[0])
 
-    recorded = mapped(shaded, frames, turned.angle, turned.centre)
-    shown = mapped(at_one_time, recorded, turned.angle, turned.centre)
-    return shown, replace(turned, recorded=recorded)
+    return mapped(at_one_time, frames, turned.angle, turned.centre)
 
 
 def as_recorded(

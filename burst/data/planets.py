@@ -30,6 +30,8 @@ FINER = 3  # rendered pixels in a pixel, along a side
 KEY_STEP = 0.25  # px that the surface moves between two rendered times
 MAP_ROWS = 512
 SPOTS = 14
+# A global shutter: telescopes' cameras have one.
+CAMERA = Camera(Sensor(black_level=256, white_level=4095, exposure_time=5e-3, frame_time=1e-2))
 SEEING = Conditions(d_over_r0=2.5, electrons=1500, read_noise=3, vibration=0.5, row_noise=0)
 
 
@@ -88,7 +90,7 @@ def simulate_planet(
     air: Air | LayeredAir | None = None,
 ) -> PlanetStack:
     """Simulate frames of size (h, w) on the CPU; with dispersion the stack has colours."""
-    camera = Camera()
+    camera = CAMERA
     times = torch.linspace(0, planet.seconds, frames)
     sensor = Sensor(
         black_level=camera.sensor.black_level,

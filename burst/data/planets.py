@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from burst.data.exposures import Exposures, View, expose
 from burst.data.levels import Conditions
+from burst.data.recording import Planet
 from burst.data.turbulence import Camera
 from burst.mapped import room_for_frames
 from burst.ops.sphere import Globe, turned
@@ -23,7 +23,6 @@ from burst.ops.turbulence.air import Air
 from burst.ops.turbulence.layers import LayeredAir
 from burst.ops.warp import pixel_grid
 from burst.records import Sensor, Stack
-from burst.settings import checked, setting
 
 SKY = 28  # px around the disc that are rendered: the PSF's reach and the air's displacement
 FINER = 3  # rendered pixels in a pixel, along a side
@@ -33,34 +32,6 @@ SPOTS = 14
 # A global shutter: telescopes' cameras have one.
 CAMERA = Camera(Sensor(black_level=256, white_level=4095, exposure_time=5e-3, frame_time=1e-2))
 SEEING = Conditions(d_over_r0=2.5, electrons=1500, read_noise=3, vibration=0.5, row_noise=0)
-
-
-@checked
-@dataclass(frozen=True)
-class Planet:
-    """A planet and its recording."""
-
-    radius: Annotated[float, setting("of the equator", "px", gt=8)] = 60.0
-    flattening: Annotated[float, setting("1 - polar / equatorial radius", ge=0, lt=0.5)] = 0.065
-    tilt: Annotated[float, setting("of the pole, to the right of up", "degrees")] = 20.0
-    latitude: Annotated[float, setting("of the middle of the disc", "degrees")] = 3.0
-    period: Annotated[float, setting("of rotation; 0: none", "hours")] = 9.925
-    limb: Annotated[float, setting("brightness is mu to this power", ge=0)] = 0.7
-    seconds: Annotated[float, setting("that the recording lasts", "s", gt=0)] = 120.0
-    drift: Annotated[float, setting("across the field", "px")] = 0.0
-    away: Annotated[float, setting("share of the time outside the field", ge=0, lt=0.5)] = 0.0
-    dispersion: Annotated[float, setting("of red and blue against green", "px")] = 0.0
-
-    @property
-    def globe(self) -> Globe:
-        """The globe as it is seen."""
-        tilt, latitude = math.radians(self.tilt), math.radians(self.latitude)
-        return Globe(self.radius, self.flattening, tilt, latitude)
-
-    def angle(self, seconds: torch.Tensor) -> torch.Tensor:
-        """Return by how much (rad) it has turned since the middle of the recording."""
-        turn = 2 * math.pi / (self.period * 3600) if self.period else 0.0
-        return turn * (seconds - self.seconds / 2)
 
 
 @dataclass(frozen=True)
@@ -173,7 +144,8 @@ def draw_map(generator: torch.Generator, rows: int = MAP_ROWS) -> torch.Tensor:
         inside = 1 - ((far / (1.6 * width)) ** 2 + ((latitude - 1.6 * (up - 0.5)) / width) ** 2)
         drawn = drawn + (4 * dark - 2) * (6 * inside).sigmoid()
     low, high = drawn.flatten()[::7].quantile(torch.tensor([0.01, 0.99]))
-    return 0.2 + 0.75 * ((drawn - low) / (high - low)).clamp(0, 1)
+    share: torch.Tensor = ((drawn - low) / (high - low)).clamp(0, 1)
+    return 0.2 + 0.75 * share
 
 
 def draw_craters(side: int, generator: torch.Generator, count: int = 400) -> torch.Tensor:
@@ -250,7 +222,7 @@ def _path(
     if planet.away:
         # A bump that lies outside of the field for about its share of the recording.
         y = y + 2 * height * torch.exp(-(((share - 0.15) / planet.away) ** 4) * 8)
-    return np.rint(torch.stack([x, y], 1).add(shake).numpy()).astype(np.int64)
+    return np.asarray(np.rint((torch.stack([x, y], 1) + shake).numpy()), np.int64)
 
 
 def _record(

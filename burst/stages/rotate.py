@@ -51,13 +51,12 @@ def run(burst: Burst, config: Config) -> Burst:
             " track before rotate, or leave rotate.period out."
         )
     sensor = stack.sensor
-    times = sensor.frame_times
-    if times is None and not sensor.frame_time:
+    if sensor.frame_times is None and not sensor.frame_time:
         raise StackError(
             f"{where}: expected the times of the frames, as rotate.period is set, found none."
             " Record SER with time stamps, or say frame_time in a sidecar."
         )
-    times = times or [sensor.frame_time * number for number in range(stack.count)]
+    times = sensor.frame_times or [sensor.frame_time * number for number in range(stack.count)]
     kept = range(stack.count) if burst.kept is None else burst.kept.tolist()
     middle = (times[0] + times[-1]) / 2
     turn = 2 * math.pi / (3600 * config.period)

@@ -10,6 +10,7 @@ import torch
 from einops import rearrange
 
 from burst.data import planets, turbulence
+from burst.data.recording import Planet
 from burst.measure.cost import measure_cost
 from burst.measure.discs import score_disc
 from burst.measure.peers.programs import find_pss, pss_planet
@@ -113,7 +114,7 @@ def _planet(case: Recorded) -> planets.PlanetStack:
     """Simulate a planet; the air is that of the seed, whatever the disc does."""
     values, layered = RECORDINGS[case.kind]
     values = {k: v * case.size if k == "drift" else v for k, v in values.items()}
-    planet = planets.Planet(radius=max(12.0, RADIUS * case.size), **values)
+    planet = Planet(radius=max(12.0, RADIUS * case.size), **values)
     draw = torch.Generator().manual_seed(case.seed)
     air: LayeredAir | None = None
     if layered:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -180,5 +180,5 @@ def _disc(frame: np.ndarray) -> tuple[tuple[float, float], int, float, bool, flo
     return (x, y), int(area), around + 0.5, cut, peak - float(sky), light
 
 
-def _pairs(values: np.ndarray) -> Sequence[tuple[float, float]]:
+def _pairs(values: np.ndarray) -> tuple[tuple[Any, Any], ...]:
     return tuple((x, y) for x, y in values.tolist())

@@ -91,6 +91,31 @@ class Alignment:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The channel on which others are laid: its merged image [h, w] and the place (dx, dy) px of
+    its pixels."""
+
+    merged: torch.Tensor = field(compare=False)
+    place: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """The channel of a stack with colours that a burst is of.
+
+    place      (dx, dy) px of its pixels in those of the stack on which motion was found
+    reference  the channel on which it is laid; None for that channel itself
+    lateral    (dx, dy) px and relative scale, by which it lay off the reference before: dispersion
+               of the air, lateral colour of a lens
+    """
+
+    name: str
+    place: tuple[float, float] = (0.0, 0.0)
+    reference: Reference | None = None
+    lateral: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class Turbulence:
     """How strong the air is: D/r0 of the blur, and D/r0 as the displacements alone suggest it; and
     how wide the blur is.

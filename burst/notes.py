@@ -36,6 +36,15 @@ class Report:
         """Add numbers (plain JSON values) to the running stage's entry."""
         return self._with_last(numbers={**self._last.numbers, **numbers})
 
+    def note_of(self, stage: str, **numbers: Any) -> Report:
+        """Add numbers to the entry of a stage that has run."""
+        return Report(
+            tuple(
+                replace(e, numbers={**e.numbers, **numbers}) if e.stage == stage else e
+                for e in self.entries
+            )
+        )
+
     def warn(self, message: str) -> Report:
         """Add a warning in plain words to the running stage's entry."""
         return self._with_last(warnings=(*self._last.warnings, message))
@@ -46,7 +55,11 @@ class Report:
 
     def numbers(self, stage: str) -> Mapping[str, Any]:
         """Return the numbers of a stage; empty if it did not run."""
-        return next((entry.numbers for entry in self.entries if entry.stage == stage), {})
+        return self.entry(stage).numbers
+
+    def entry(self, stage: str) -> Entry:
+        """Return the entry of a stage; an empty one if it did not run."""
+        return next((entry for entry in self.entries if entry.stage == stage), Entry(stage))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import tomli_w
 from burst.config import PipelineText, find_pipeline, merge, override, read_pipeline
 from burst.find_stage import Stage, check_exists, find_stage, stages_that_give
 from burst.progress import part
-from burst.records import FIELDS, Burst, NotGivenError, Stack, StackError
+from burst.records import FIELDS, Burst, NotGivenError, Report, Stack, StackError
 from burst.settings import ConfigError, build, did_you_mean
 
 # About the seconds of each stage for 100 frames of 271 x 271 px on one processor; a stage that is
@@ -58,9 +58,21 @@ class Pipeline:
     steps: tuple[Step, ...]
 
     @property
-    def colour(self) -> bool:
-        """Whether a stage takes the colours of a stack, and says so by `COLOUR = True`."""
+    def takes_colours(self) -> bool:
+        """Whether a stage takes the colours of a stack together, and says so by `COLOUR = True`."""
         return any(getattr(step.stage, "COLOUR", False) for step in self.steps)
+
+    @property
+    def takes_mosaics(self) -> bool:
+        """Whether every stage takes a colour mosaic whole, and says so by `MOSAIC = True`."""
+        return all(getattr(step.stage, "MOSAIC", False) for step in self.steps)
+
+    @property
+    def colour(self) -> bool:
+        """Whether a result is in colour where the stack is: stages take the colours together, or
+        find what holds for each of them (`SHARED = True`)."""
+        shared = any(getattr(step.stage, "SHARED", False) for step in self.steps)
+        return self.takes_colours or shared
 
     def own_files(self) -> dict[str, Path]:
         """Return the files of one's own stages by name, as `to_toml` names them."""
@@ -109,20 +121,28 @@ class Pipeline:
             known.update(each.stage.GIVES)
         return replace(self, steps=steps)
 
-    def run(self, burst: Burst, on_step: Callable[[Step, Burst], None] | None = None) -> Burst:
+    def run(
+        self,
+        burst: Burst,
+        on_step: Callable[[Step, Burst], None] | None = None,
+        led: Report | None = None,
+    ) -> Burst:
         """Run all steps and time each; `on_step` is called after every step.
+
+        A channel is `led` by the stack of all channels: what shared steps found is in the burst,
+        and their entries are taken from that report.
 
         StackError for a colour mosaic, whose planes `burst.restore` takes one by one.
         """
         stack = burst.stack
-        if stack.sensor.cfa != "mono":
+        if stack.sensor.cfa != "mono" and not self.takes_mosaics:
             raise StackError(
                 f"{stack.source or stack.name}: expected frames of one colour, found a mosaic of"
                 f" {stack.sensor.cfa}. Pass it to burst.restore, which restores its four planes."
             )
         for step, (begin, end) in zip(self.steps, self._shares(), strict=True):
             with part(step.name, begin, end):
-                burst = run_step(step, burst)
+                burst = run_step(step, burst, led)
             if on_step:
                 on_step(step, burst)
         return burst
@@ -173,8 +193,9 @@ def load(
     return Pipeline(text.title, tuple(steps))
 
 
-def run_step(step: Step, burst: Burst) -> Burst:
-    """Run one step: open its entry in the report, run it, record its seconds.
+def run_step(step: Step, burst: Burst, led: Report | None = None) -> Burst:
+    """Run one step: open its entry in the report, run it, record its seconds. Of a shared step of a
+    channel that is `led` run its `follow` alone, if it has one.
 
     NotGivenError where the burst lacks what the stage reads; ConfigError where the stage does not
     give what its GIVES names.
@@ -185,13 +206,22 @@ def run_step(step: Step, burst: Burst) -> Burst:
             f"'{step.name}' needs {', '.join(lacking)}, which no stage before it has given."
         )
     started = time.perf_counter()
-    burst = replace(burst, report=burst.report.begin(step.name, asdict(step.config)))
+    report, run = burst.report.begin(step.name, asdict(step.config)), step.stage.run
+    if led is not None and getattr(step.stage, "SHARED", False):
+        report = Report((*burst.report.entries, led.entry(step.name)))
+        run = getattr(step.stage, "follow", _as_it_is)
+    burst = replace(burst, report=report)
     try:
-        burst = step.stage.run(burst, step.config)
+        burst = run(burst, step.config)
     except NotGivenError as error:
         raise NotGivenError(f"'{step.name}' reads a field that its NEEDS does not name.") from error
     _check_given(step, burst)
     return replace(burst, report=burst.report.end(time.perf_counter() - started))
+
+
+def _as_it_is(burst: Burst, config: object) -> Burst:
+    """Return a burst that knows already what a stage finds."""
+    return burst
 
 
 def _check_given(step: Step, found: object) -> None:

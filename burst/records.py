@@ -14,10 +14,12 @@ import numpy as np
 
 from burst.findings import (
     Alignment,
+    Channel,
     Correction,
     Level,
     Merging,
     NotGivenError,
+    Reference,
     Rotation,
     Selection,
     Track,
@@ -39,9 +41,10 @@ from burst.sensor import (
 )
 
 __all__ = [
-    "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Correction",
-    "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance", "Report",
-    "Rotation", "Selection", "Sensor", "Shutter", "Stack", "StackError", "Track", "Turbulence",
+    "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Channel",
+    "Correction", "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance",
+    "Reference", "Report", "Rotation", "Selection", "Sensor", "Shutter", "Stack", "StackError",
+    "Track", "Turbulence",
     "Unrolled", "Views", "given",
 ]  # fmt: skip
 
@@ -150,6 +153,7 @@ class Burst:
     deviation       [h, w] linear, by how much `image` may be off: one standard deviation; None
                     where no network has said it
     views           what the frames alone show of the instants of `image`
+    channel         which channel of a stack with colours this is; None for other stacks
     track           where a disc or a surface that drifts is, around which the frames were cut
     rotation        how a planet turns within the recording
     left_out        why each frame of the stack that takes part in nothing was left out, by number
@@ -181,6 +185,7 @@ class Burst:
     image: torch.Tensor | None = None
     deviation: torch.Tensor | None = None
     views: Views | None = None
+    channel: Channel | None = None
     left_out: Mapping[int, str] | None = None
     track: Track | None = None
     rotation: Rotation | None = None

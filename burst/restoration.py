@@ -1,18 +1,17 @@
-"""Restore one stack: run a pipeline on it, or on the four planes of a colour mosaic."""
+"""Restore one stack: run a pipeline on it, or on each of its channels."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from einops import rearrange
 
+from burst import channels
 from burst.about import __version__
 from burst.fingerprint import step_keys
 from burst.lazy import torch
@@ -26,15 +25,14 @@ from burst.machine import (
     set_up,
 )
 from burst.ops import bayer
-from burst.ops.alignment import motion
 from burst.pipeline import Pipeline, Step
 from burst.progress import names_of_part, part
-from burst.records import Burst, Provenance, Stack, StackError, given
+from burst.records import Burst, Provenance, Report, Stack, StackError, given
 from burst.result import Result
 
 LOG = logging.getLogger("burst")
 
-COMMON = 0.05  # share of the usual time of the stages that the planes of a mosaic have in common
+LEADING = 0.4  # share of the usual time of the stages that run on all channels together
 
 OnStage = Callable[[str, str, float], None]  # stack, stage, seconds
 
@@ -54,7 +52,7 @@ class Execution:
 class StageStore(Protocol):
     """Where the results of the stages of one run are kept."""
 
-    def restart(self, pipeline: Pipeline, stack: Stack, device: str) -> tuple[Burst, int]:
+    def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
         """Return the burst after the stages whose kept results are valid, and their number."""
         ...
 
@@ -63,7 +61,7 @@ class StageStore(Protocol):
         ...
 
 
-# Arguments: name of a colour plane ("" for none), the pipeline that is run on it, the plane.
+# Arguments: name of a channel ("" for none), the pipeline that is run on it, the whole stack.
 StoreFactory = Callable[[str, Pipeline, Stack], StageStore]
 
 
@@ -117,9 +115,9 @@ def restore_stack(
     on_stage: OnStage,
     open_store: StoreFactory | None = None,
 ) -> Result:
-    """Restore a stack; `on_stage` is called after every stage, in each plane.
+    """Restore a stack; `on_stage` is called after every stage, in each channel.
 
-    The four planes of a colour mosaic are restored one by one and joined. StackError where a GPU
+    Channels are restored one by one and joined. StackError where a GPU
     has too little memory and there is no fallback.
     """
     set_up(execution.threads)
@@ -165,99 +163,89 @@ class _Run:
         """Return the last burst, the image (h, w) or (h, w, 3), or (t, h, w) or (t, h, w, 3) of
         several instants, and the deviation of one image; None of what no stage made.
 
-        The burst of a colour mosaic is that of its first green plane.
+        Where channels are restored one by one, the burst is that of the first, a green one.
         """
-        if stack.sensor.cfa == "mono":
-            burst = self._burst(stack)
+        if not channels.follow_one(stack, self.pipeline):
+            burst = self._burst(Burst(stack, self.execution.device, self.memory))
             pixels, deviation = (
                 None if found is None else _colour_last(found, stack)
                 for found in (burst.image, burst.deviation)
             )
             return burst, pixels, deviation
-        planes = dict(zip(bayer.PLANE_NAMES, bayer.split_planes(stack), strict=True))
-        common = replace(self.pipeline, steps=self._common_steps())
-        with part("all planes", end=COMMON):
-            screened = self._burst(planes["G1"], "G1", pipeline=common)
-        with _plane(1):
-            shown = self._burst(planes["G1"], "G1", screened)
-        screened = replace(
-            screened, motion=motion_for_other_planes(shown), turbulence=shown.turbulence
-        )
-        images, deviations = {"G1": shown.image}, {"G1": shown.deviation}
-        for number, name in enumerate((name for name in planes if name != "G1"), start=2):
-            with _plane(number):
-                plane = self._burst(planes[name], name, screened)
-            images[name], deviations[name] = plane.image, plane.deviation
+        done = self._channels(stack)
+        shown = next(iter(done.values()))
         pixels, deviation = (
-            _join([found[name] for name in planes], stack.sensor.cfa)
-            for found in (images, deviations)
+            join({name: getattr(burst, field) for name, burst in done.items()}, stack)
+            for field in ("image", "deviation")
         )
-        return shown, pixels, deviation
+        lateral = {name: given(b.channel).lateral for name, b in done.items() if b.channel}
+        return replace(shown, report=_with_lateral(shown.report, lateral)), pixels, deviation
 
-    def _common_steps(self) -> tuple[Step, ...]:
-        """Return the first steps whose result holds for all planes: those with `SHARED = True`."""
-        return tuple(
-            takewhile(lambda step: getattr(step.stage, "SHARED", False), self.pipeline.steps)
-        )
+    def _channels(self, stack: Stack) -> dict[str, Burst]:
+        """Return the last burst of every channel by name, the first one first."""
+        lead = Burst(stack, self.execution.device, self.memory)
+        steps = channels.leading_steps(self.pipeline)
+        if steps:
+            with part("all channels", end=LEADING):
+                lead = replace(lead, stack=channels.leader(stack))
+                lead = self._burst(lead, "lead", replace(self.pipeline, steps=steps), stack)
+            # Every channel has frames of its own.
+            lead = replace(lead, linear=None)
+        done: dict[str, Burst] = {}
+        found = channels.channels(stack)
+        for number, channel in enumerate(found):
+            begin, end = (LEADING + (1 - LEADING) * n / len(found) for n in (number, number + 1))
+            with part(f"channel {number + 1} of {len(found)}", begin, end):
+                start = channels.follower(channel, lead, next(iter(done.values()), None))
+                last = self._burst(start, channel.name, whole=stack, lead=lead if steps else None)
+            done[channel.name] = last if number == 0 else _result_of(last)
+        return done
 
     def _burst(
         self,
-        stack: Stack,
-        plane: str = "",
-        screened: Burst | None = None,
+        burst: Burst,
+        name: str = "",
         pipeline: Pipeline | None = None,
+        whole: Stack | None = None,
+        lead: Burst | None = None,
     ) -> Burst:
-        """Run a pipeline on a stack, or on a plane whose common steps, motion and blur are those of
-        `screened`."""
+        """Run a pipeline on a burst of which nothing is known, or on the `name` of the channels of
+        a `whole` stack; with a `lead`, its shared steps are done."""
         pipeline = pipeline or self.pipeline
-        kept = self.open_store(plane, pipeline, stack) if self.open_store else None
-        burst, done = Burst(stack, self.execution.device, self.memory), 0
-        if kept:
-            burst, done = kept.restart(pipeline, stack, self.execution.device)
+        store = self.open_store(name, pipeline, whole or burst.stack) if self.open_store else None
+        done = 0
+        if store:
+            burst, done = store.restart(pipeline, burst)
         before = burst
 
         def finish(step: Step, after: Burst) -> None:
             nonlocal before
-            where = ", ".join((stack.name, *names_of_part()))
+            where = ", ".join((after.stack.name, *names_of_part()))
             self.on_stage(where, step.name, after.report.entries[-1].seconds)
-            if kept:
-                kept.save(step, before, after)
+            if store:
+                store.save(step, before, after)
             before = after
             if after.memory is not None:
                 return_freed_memory()
             seed_all(self.execution.seed)
 
-        if screened is not None and done < len(screened.report.entries):
-            burst, done = replace(screened, stack=stack), len(screened.report.entries)
-            for step in () if stack is screened.stack else pipeline.steps[:done]:
-                finish(step, burst)
-        if screened is not None and burst.alignment is None:
-            burst = replace(burst, motion=screened.motion)
-        if screened is not None and burst.turbulence is None:
-            burst = replace(burst, turbulence=screened.turbulence)
-        before = burst
-        rest = replace(pipeline, steps=pipeline.steps[done:])
         # Every stage starts from the same seed, so that resuming gives the same bytes.
         seed_all(self.execution.seed)
-        return rest.run(burst, finish)
+        rest = replace(pipeline, steps=pipeline.steps[done:])
+        return rest.run(burst, finish, None if lead is None else lead.report)
 
 
-def _plane(number: int) -> AbstractContextManager[None]:
-    """Report progress as that of one plane of a colour mosaic, 1 to 4."""
-    begin, end = (COMMON + (1 - COMMON) * n / 4 for n in (number - 1, number))
-    return part(f"plane {number} of 4", begin, end)
+def _result_of(burst: Burst) -> Burst:
+    """Return a channel's burst without what takes memory and is needed no more."""
+    return replace(
+        burst, linear=None, valid=None, flow=None, row_motion=None, tile_sharpness=None, psf=None
+    )
 
 
-def motion_for_other_planes(plane: Burst) -> torch.Tensor | None:
-    """Return the motion [n, 2, 3] about the mean frame that was found in one colour plane, with
-    which all planes show the same part of the scene; a motion of rest if the camera did not
-    move."""
-    if plane.flow is None:
-        return None
-    if plane.motion is None:
-        return torch.eye(2, 3).to(plane.flow).expand(len(plane.flow), 2, 3)
-    left, top = given(given(plane.alignment).corner)
-    return motion.shifted_grid(plane.motion, (-left, -top))
+def _with_lateral(report: Report, lateral: Mapping[str, tuple[float, ...]]) -> Report:
+    """Return the report with what each channel lay off the first before it was laid on it."""
+    found = {name: list(values) for name, values in lateral.items() if any(values)}
+    return report.note_of("align", lateral_colour=found) if found else report
 
 
 def _colour_last(image: torch.Tensor, stack: Stack) -> np.ndarray:
@@ -265,17 +253,18 @@ def _colour_last(image: torch.Tensor, stack: Stack) -> np.ndarray:
     return pixels if stack.colour is None else rearrange(pixels, "... c h w -> ... h w c")
 
 
-def _join(images: Sequence[torch.Tensor | None], cfa: str) -> np.ndarray | None:
-    """Return the colour image (h, w, 3) of the four planes [h/2, w/2], or (t, h, w, 3) of planes
-    [t, h/2, w/2]; None if any is missing."""
-    planes = [image for image in images if image is not None]
-    if len(planes) < len(images):
+def join(images: Mapping[str, torch.Tensor | None], stack: Stack) -> np.ndarray | None:
+    """Return the colour image (h, w, 3), or (t, h, w, 3) of several instants, of the images of all
+    channels by name; None if any is missing."""
+    found = {name: image for name, image in images.items() if image is not None}
+    if len(found) < len(images):
         return None
-    mosaics = bayer.planes_to_mosaic(torch.stack(planes, dim=-3), cfa)
-    if mosaics.ndim == 3:
-        colour = torch.stack([bayer.demosaic(mosaic, cfa) for mosaic in mosaics])
+    if stack.sensor.cfa == "mono":
+        colour = torch.stack([found[name] for name in channels.COLOURS], dim=-3)
     else:
-        colour = bayer.demosaic(mosaics, cfa)
+        planes = torch.stack([found[name] for name in bayer.PLANE_NAMES], dim=-3)
+        cfa, balance = stack.sensor.cfa, stack.sensor.white_balance
+        colour = bayer.demosaic(bayer.planes_to_mosaic(planes, cfa), cfa, balance)
     return rearrange(colour.cpu().numpy(), "... c h w -> ... h w c")
 
 

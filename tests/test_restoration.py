@@ -21,10 +21,8 @@ class Kept:
         self.plane = plane
         return self
 
-    def restart(self, pipeline, stack, device):
-        from burst.records import Burst
-
-        return Burst(stack, device), 0
+    def restart(self, pipeline, burst):
+        return burst, 0
 
     def save(self, step, before, after):
         self.bursts[self.plane, step.name] = after

@@ -245,21 +245,22 @@ def test_the_report_of_a_colour_stack_is_of_all_planes(run, tmp_path):
     assert np.ptp(pictures[0], axis=-1).max() > 0
 
 
-def test_the_planes_of_a_colour_stack_keep_the_same_frames(run, tmp_path):
+def test_the_channels_of_a_colour_stack_keep_the_same_frames(run, tmp_path):
     generator = np.random.default_rng(0)
     scene = np.kron(generator.integers(300, 3000, (24, 24)), np.ones((4, 4)))
     frames = (scene + generator.normal(0, 20, (8, 96, 96))).clip(0, 4095).astype(np.uint16)
     frames[5] = frames[5, ::-1, ::-1]
-    # Only red says that this frame is dark.
+    # Red alone is dark in this frame.
     frames[2, ::2, ::2] = 0
     np.save(tmp_path / "a.npy", frames)
     (tmp_path / "a.toml").write_text('cfa = "RGGB"\n')
-    options = ("--until", "noise", "--keep-stages")
+    options = ("--until", "select", "--keep-stages")
     assert run(tmp_path / "a.npy", *options, pipeline="classical")[0] == 0
     kept = {}
-    for plane in ("R", "G1", "G2", "B"):
-        with np.load(tmp_path / f"out/a/stages/{plane}/screen.npz") as stage:
-            kept[plane] = stage["kept"].tolist()
-    assert len({str(frames) for frames in kept.values()}) == 1
-    assert 5 not in kept["R"]
+    for channel in ("lead", "R", "G1", "G2", "B"):
+        with np.load(tmp_path / f"out/a/stages/{channel}/noise.npz") as stage:
+            kept[channel] = len(stage["linear"])
+    with np.load(tmp_path / "out/a/stages/lead/screen.npz") as stage:
+        assert 5 not in stage["kept"]
+    assert set(kept.values()) == {7}
     assert run(tmp_path / "a.npy", *options, "--resume", pipeline="classical")[0] == 0

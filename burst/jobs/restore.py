@@ -125,14 +125,14 @@ class _Stages:
     resume: bool
     keep: bool
 
-    def restart(self, pipeline: Pipeline, stack: Stack, device: str) -> tuple[Burst, int]:
+    def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
         """Return the burst after the stages that are kept, and their number."""
         if not self.resume:
-            return Burst(stack, device), 0
-        burst, done = self.keeper.restart(pipeline, Burst(stack, device))
+            return burst, 0
+        after, done = self.keeper.restart(pipeline, burst)
         if done:
-            LOG.info("%s: goes on after %s", stack.name, pipeline.steps[done - 1].name)
-        return burst, done
+            LOG.info("%s: goes on after %s", burst.stack.name, pipeline.steps[done - 1].name)
+        return after, done
 
     def save(self, step: Step, before: Burst, after: Burst) -> None:
         """Write the fields that one step changed."""
@@ -144,8 +144,8 @@ def _store_factory(job: Job) -> StoreFactory | None:
     if not (job.keep_stages or job.resume):
         return None
 
-    def of(plane: str, pipeline: Pipeline, stack: Stack) -> _Stages:
-        keeper = StageFiles(job.folder / STAGES / plane, step_keys(pipeline, stack, job.seed))
+    def of(channel: str, pipeline: Pipeline, stack: Stack) -> _Stages:
+        keeper = StageFiles(job.folder / STAGES / channel, step_keys(pipeline, stack, job.seed))
         return _Stages(keeper, job.resume, job.keep_stages)
 
     return of

@@ -5,14 +5,34 @@ G1 is the green in the rows of red, G2 the one in the rows of blue.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import torch
+from torch.nn import functional
 
-from burst.lazy import kornia
-from burst.records import BAYER_PATTERNS, Stack, StackError
+from burst.mapped import forget_now_and_then, room_for_frames
+from burst.records import BAYER_PATTERNS, NoiseModel, Stack, StackError
 
 PLANE_NAMES = ("R", "G1", "G2", "B")
+
+TOE = 0.01  # of the mean: below it the square root becomes a line, so that it takes values below 0
+
+# In eighths: green at red or blue; red or blue at green, from neighbours across, and from those
+# above and below; red at blue and blue at red.
+_FILTERS = (
+    ((0, 0, -1, 0, 0), (0, 0, 2, 0, 0), (-1, 2, 4, 2, -1), (0, 0, 2, 0, 0), (0, 0, -1, 0, 0)),
+    ((0, 0, 0.5, 0, 0), (0, -1, 0, -1, 0), (-1, 4, 5, 4, -1), (0, -1, 0, -1, 0), (0, 0, 0.5, 0, 0)),
+    ((0, 0, -1, 0, 0), (0, -1, 4, -1, 0), (0.5, 0, 5, 0, 0.5), (0, -1, 4, -1, 0), (0, 0, -1, 0, 0)),
+    (
+        (0, 0, -1.5, 0, 0),
+        (0, 2, 0, 2, 0),
+        (-1.5, 0, 6, 0, -1.5),
+        (0, 2, 0, 2, 0),
+        (0, 0, -1.5, 0, 0),
+    ),
+)
 
 
 def cfa_sites(cfa: str) -> tuple[tuple[int, int], ...]:
@@ -41,14 +61,66 @@ def planes_to_mosaic(planes: torch.Tensor, cfa: str) -> torch.Tensor:
     return mosaic
 
 
-def demosaic(mosaic: torch.Tensor, cfa: str) -> torch.Tensor:
-    """Interpolate a mosaic [h, w] (even sizes, any float range) bilinearly to colour [3, h, w]."""
+def demosaic(
+    mosaic: torch.Tensor, cfa: str, balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> torch.Tensor:
+    """Interpolate mosaics [..., h, w] (even sizes, any float range) to colour [..., 3, h, w].
+
+    The filters of Malvar, He and Cutler (ICASSP 2004): what a colour lacks of the detail that the
+    colour at the pixel shows is added to its bilinear interpolation. They are used on square roots
+    of colours that are balanced by their gains, or by their means where those are all 1, and the
+    result stays within the samples around: on 12 photographs 5 dB better than bilinear, which the
+    filters alone on linear values are not. Borders mirror.
+    """
     _check_even(mosaic)
-    # Kornia follows OpenCV, which names a pattern by the cell that begins at pixel (1, 1).
-    names = {"RGGB": "BG", "GRBG": "GB", "BGGR": "RG", "GBRG": "GR"}
-    cfa_sites(cfa)
-    rgb: torch.Tensor = kornia.color.raw_to_rgb(mosaic[None], kornia.color.CFA[names[cfa]])
-    return rgb
+    sites = red, green, green_of_blue, blue = cfa_sites(cfa)
+    size = mosaic.shape[-2:]
+    gains = [balance[0], balance[1], balance[1], balance[2]]
+    if set(gains) == {1.0}:
+        means = [float(mosaic[..., y::2, x::2].mean().clamp(min=1e-6)) for y, x in sites]
+        gains = [max(means) / mean for mean in means]
+        gains[1] = gains[2] = (gains[1] + gains[2]) / 2
+    flat = mosaic.reshape(-1, 1, *size).clone()
+    for (y, x), gain in zip(sites, gains, strict=True):
+        flat[..., y::2, x::2] *= gain
+    toe = TOE * flat.mean().abs().clamp(min=1e-6)
+    flat = flat / ((flat.abs() + toe).sqrt() + toe.sqrt())  # sqrt(x + toe) - sqrt(toe) above 0
+    filters = torch.tensor(_FILTERS).to(mosaic)[:, None] / 8
+    padded = functional.pad(flat, [2] * 4, mode="reflect")
+    cross, across, down, corners = functional.conv2d(padded, filters).unbind(1)
+    colour = flat.expand(-1, 3, *size).clone()
+
+    def put(channel: int, site: tuple[int, int], values: torch.Tensor) -> None:
+        y, x = site
+        colour[:, channel, y::2, x::2] = values[:, y::2, x::2]
+
+    put(1, red, cross)
+    put(1, blue, cross)
+    # Red's neighbours lie across where a green is in its row, and blue's in the other row.
+    for channel, own, other in ((0, green, green_of_blue), (2, green_of_blue, green)):
+        put(channel, own, across)
+        put(channel, other, down)
+    put(0, blue, corners)
+    put(2, red, corners)
+    lowest, highest = _samples_around(flat, sites)
+    colour = colour.clamp(min=lowest, max=highest)
+    colour *= colour.abs() + 2 * toe.sqrt()
+    colour /= colour.new_tensor([gains[0], gains[1], gains[3]])[:, None, None]
+    return colour.reshape(*mosaic.shape[:-2], 3, *size)
+
+
+def _samples_around(
+    mosaics: torch.Tensor, sites: tuple[tuple[int, int], ...]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the least and the largest sample of each colour [n, 3, h, w] in the 3 x 3 pixels
+    around every pixel of mosaics [n, 1, h, w]."""
+    bounds = []
+    for sign in (-1, 1):
+        known = mosaics.new_full((len(mosaics), 3, *mosaics.shape[-2:]), -math.inf)
+        for channel, (y, x) in zip((0, 1, 1, 2), sites, strict=True):
+            known[:, channel, y::2, x::2] = sign * mosaics[:, 0, y::2, x::2]
+        bounds.append(sign * functional.max_pool2d(known, 3, 1, 1))
+    return bounds[0], bounds[1]
 
 
 def split_planes(stack: Stack) -> tuple[Stack, ...]:
@@ -79,6 +151,51 @@ def split_planes(stack: Stack) -> tuple[Stack, ...]:
             )
         )
     return tuple(planes)
+
+
+def grey(stack: Stack) -> Stack:
+    """Return the mono stack [n, h/2, w/2] of all samples of a Bayer stack: each pixel is the sum of
+    a cell of 2 x 2, or a part of it where 16 bits do not hold the sum.
+
+    A cell is white where one of its samples is. Where `measured` misses a sample, it misses the
+    cell.
+    """
+    height, width = stack.height // 2 * 2, stack.width // 2 * 2
+    sensor = stack.sensor
+    blacks = sensor.black_levels
+    parts = -(-4 * int(sensor.white_level) // np.iinfo(np.uint16).max)
+    frames = room_for_frames((stack.count, height // 2, width // 2))
+    white = 4 * sensor.white_level // parts
+    for number in range(stack.count):
+        frame = stack.frames[number, :height, :width]
+        cells = [frame[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        total = sum(cell.astype(np.uint32) for cell in cells) // parts
+        brightest = np.maximum.reduce(cells)
+        frames[number] = np.where(brightest >= sensor.white_level, white, total)
+        forget_now_and_then(frames, number)
+    noise = sensor.noise
+    return replace(
+        stack,
+        frames=frames,
+        name=f"{stack.name}-grey",
+        sensor=replace(
+            sensor,
+            black_level=sum(blacks) * (4 // len(blacks)) / parts,
+            white_level=white,
+            cfa="mono",
+            noise=None if noise is None else NoiseModel(noise.shot / 4, noise.read / 4),
+            row_time=2 * sensor.row_time,
+            sampling=2 * sensor.sampling,
+        ),
+        measured=_whole_cells(stack.measured, (height, width)),
+    )
+
+
+def _whole_cells(measured: np.ndarray | None, size: tuple[int, int]) -> np.ndarray | None:
+    if measured is None:
+        return None
+    cells = measured[:, : size[0], : size[1]].reshape(len(measured), size[0] // 2, 2, -1, 2)
+    return np.asarray(cells.all((2, 4)))
 
 
 def _check_even(mosaic: torch.Tensor) -> None:

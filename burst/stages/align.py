@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from burst.lazy import torch
+from burst.ops import warp
 from burst.ops.alignment import cells as cells_ops
 from burst.ops.alignment import displacement as displacement_ops
 from burst.ops.alignment import grid as grid_ops
+from burst.ops.alignment import lateral, registration, similarity
 from burst.ops.alignment import motion as motion_ops
-from burst.ops.alignment import registration, similarity
 from burst.ops.alignment import shifts as shifts_ops
 from burst.ops.frames import sharpness
 from burst.progress import part
@@ -19,8 +20,14 @@ from burst.settings import checked, setting
 
 NEEDS = ("linear", "noise", "weights")
 GIVES = ("flow", "level", "merged", "alignment")
-MAY_GIVE = ("motion", "valid", "tile_sharpness")  # where the camera moved
+MAY_GIVE = (
+    "motion",
+    "valid",
+    "tile_sharpness",
+    "channel",
+)  # where the camera moved, or colours lie apart
 BLOCKS = True  # takes frames that are read block by block
+SHARED = True  # what is found on all channels together holds for each
 
 POOR_MISFIT = 4.0  # misfit variance after alignment, in units of the noise; chosen by hand
 # The image becomes smaller than a frame where the frames' common part lacks at least CUT of a side
@@ -50,6 +57,13 @@ class Config:
             " that at least half of them show, or the mean frame, whole"
         ),
     ] = "all"
+    lateral_colour: Annotated[
+        bool,
+        setting(
+            "of a stack with colours: measure by what shift and scale each channel lies off the"
+            " green one (dispersion of the air, lateral colour of a lens), and take it out"
+        ),
+    ] = True
 
 
 def run(burst: Burst, config: Config) -> Burst:
@@ -57,9 +71,7 @@ def run(burst: Burst, config: Config) -> Burst:
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = shifts_ops.global_shifts(linear, key, burst.valid)
-    found = _motion_of_other_plane(burst) or similarity.find_motion(
-        linear, key, shifts, burst.valid, burst.kept
-    )
+    found = similarity.find_motion(linear, key, shifts, burst.valid, burst.kept)
     grid, rest, report = _grid(burst, found, config)
     with part("", *COARSE_PART):
         cells = _coarse(burst, grid, rest, shifts, key, config)
@@ -103,6 +115,29 @@ def run(burst: Burst, config: Config) -> Burst:
     return replace(burst, motion=moved, valid=valid, tile_sharpness=tiles, alignment=alignment)
 
 
+def follow(burst: Burst, config: Config) -> Burst:
+    """Return the burst of a channel, whose flow was found on all channels, with its merged image
+    and its level; the flow is moved to where the channel's light fell."""
+    linear, weights, flow = given(burst.linear), given(burst.weights), given(burst.flow)
+    level = Level(given(burst.noise).std(MID_GREY), given(burst.level).displacement)
+    displacement = warp.compose(flow, burst.row_motion)
+    merged = registration.aligned_mean(linear, displacement, weights, burst.valid)
+    channel, report = given(burst.channel), burst.report
+    report = report.note(level={"noise": level.noise, "displacement": level.displacement})
+    burst = replace(burst, merged=merged, level=level, report=report)
+    reference = channel.reference
+    if reference is None or not config.lateral_colour:
+        return burst
+    apart = [there - here for there, here in zip(reference.place, channel.place, strict=True)]
+    found = lateral.measure_lateral(merged, reference.merged, merged.new_tensor(apart))
+    if found is None:
+        return burst
+    own = lateral.displacement(found, (merged.shape[0], merged.shape[1])).to(flow)
+    merged = registration.aligned_mean(linear, displacement + own, weights, burst.valid)
+    channel = replace(channel, lateral=tuple(found.tolist()))
+    return replace(burst, flow=flow + own, merged=merged, channel=channel)
+
+
 def _tiles(burst: Burst, grid: grid_ops.Grid) -> torch.Tensor | None:
     """Return the sharpness of each tile of the grid relative to its mean over frames [n, ty, tx]:
     where the camera moved, a frame's own tiles show other parts of the scene."""
@@ -115,16 +150,6 @@ def _tiles(burst: Burst, grid: grid_ops.Grid) -> torch.Tensor | None:
     )
     moved = motion_ops.moved_tiles(own, given(grid.motion), size, grid.size)
     return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
-
-
-def _motion_of_other_plane(burst: Burst) -> similarity.CameraMotion | None:
-    """Return the motion found in another colour plane of the same mosaic; None if there is none."""
-    motion, linear = burst.motion, burst.linear
-    if motion is None or linear is None or len(motion) != len(linear):
-        return None
-    everything = torch.ones(len(motion), dtype=torch.bool, device=motion.device)
-    moved = motion_ops.is_moved(motion)
-    return similarity.CameraMotion(motion, motion, moved, moved, everything)
 
 
 def _of_stack(values: torch.Tensor, burst: Burst) -> list[list[float | None]]:

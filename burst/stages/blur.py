@@ -45,7 +45,7 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with a PSF for each aligned frame."""
     if burst.turbulence is not None and burst.turbulence.kernel is not None:
-        return _as_in_other_plane(burst, burst.turbulence)
+        return _as_in_other_channel(burst, burst.turbulence)
     flow, weights = given(burst.flow), given(burst.weights)
     noise, merged = given(burst.noise), given(burst.merged)
     sampling = min(burst.stack.sensor.sampling, COARSEST)
@@ -84,11 +84,11 @@ def run(burst: Burst, config: Config) -> Burst:
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
 
 
-def _as_in_other_plane(burst: Burst, turbulence: Turbulence) -> Burst:
-    """Return the burst of a mosaic's plane with the PSF that was found in another plane: optics and
+def _as_in_other_channel(burst: Burst, turbulence: Turbulence) -> Burst:
+    """Return the burst of a channel with the PSF that was found in another channel: optics and
     air are the same, and PSFs that differ would give edges coloured fringes."""
     psf = psf_ops.smear(given(turbulence.kernel), _motion(burst)).to(given(burst.merged))
-    psf = psf_ops.soften(psf, turbulence.power) if turbulence.power < 1 else psf
+    psf = psf_ops.soften(psf, turbulence.power) if turbulence.power != 1 else psf
     report = burst.report.note(
         d_over_r0=turbulence.d_over_r0,
         d_over_r0_of_motion=turbulence.d_over_r0_of_motion,

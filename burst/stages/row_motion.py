@@ -17,6 +17,7 @@ from burst.settings import checked
 NEEDS = ("flow", "merged")
 GIVES = ("flow", "row_motion")
 BLOCKS = True  # takes frames that are read block by block
+SHARED = True  # what is found on all channels together holds for each
 
 
 @checked

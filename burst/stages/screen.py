@@ -14,8 +14,7 @@ NEEDS = ("stack",)
 GIVES = ("kept", "gain", "left_out")
 MAY_GIVE = ("valid",)  # None where all values are good
 BLOCKS = True  # takes frames that are read block by block
-# The four planes of a colour mosaic show the same moments: the result of one holds for all.
-SHARED = True
+SHARED = True  # what is found on all channels together holds for each
 
 FEW_LEFT = 0.5  # share of the frames; when fewer are left a warning is given
 

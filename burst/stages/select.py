@@ -16,6 +16,7 @@ NEEDS = ("linear", "noise")
 GIVES = ("weights", "tile_sharpness", "selection")
 MAY_GIVE = ("kept", "linear", "gain", "valid", "left_out")  # where frames are left out
 BLOCKS = True  # takes frames that are read block by block
+SHARED = True  # what is found on all channels together holds for each
 T = TypeVar("T")
 
 # A frame half as sharp as its neighbours in time costs more than it adds, unless the air blurs many

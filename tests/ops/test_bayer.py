@@ -1,10 +1,19 @@
 """Planes and mosaic are two views of the same values, for each of the four patterns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from burst.ops.bayer import cfa_sites, demosaic, mosaic_to_planes, planes_to_mosaic, split_planes
+from burst.ops.bayer import (
+    cfa_sites,
+    demosaic,
+    grey,
+    mosaic_to_planes,
+    planes_to_mosaic,
+    split_planes,
+)
 from burst.records import BAYER_PATTERNS, Sensor, Stack, StackError
 
 
@@ -44,9 +53,41 @@ def test_demosaicking_a_flat_scene_gives_its_colours(cfa: str) -> None:
 @pytest.mark.parametrize("cfa", BAYER_PATTERNS)
 def test_demosaicking_keeps_a_grey_ramp_in_place(cfa: str) -> None:
     y, x = torch.meshgrid(torch.arange(10.0), torch.arange(12.0), indexing="ij")
-    rgb = demosaic(x + 2 * y - 5, cfa)
-    expected = (x + 2 * y - 5).expand(3, 10, 12)
-    torch.testing.assert_close(rgb[:, 2:-2, 2:-2], expected[:, 2:-2, 2:-2])
+    ramp = 1 + (x + 2 * y - 5) / 100
+    rgb = demosaic(ramp, cfa, (1.0, 1.0, 1.0001))
+    expected = ramp.expand(3, 10, 12)
+    torch.testing.assert_close(rgb[:, 2:-2, 2:-2], expected[:, 2:-2, 2:-2], atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("cfa", BAYER_PATTERNS)
+def test_demosaicking_keeps_detail_that_colours_share(cfa: str) -> None:
+    x = torch.arange(64.0).expand(64, 64)
+    grey = 0.5 + 0.3 * torch.sin(2 * torch.pi * x / 5)
+    colours = torch.tensor([0.4, 1.0, 0.6])[:, None, None] * grey
+    sites = planes_to_mosaic(mosaic_to_planes(torch.arange(64.0 * 64).reshape(64, 64), cfa), cfa)
+    assert sites.flatten().tolist() == list(range(64 * 64))
+    planes = [
+        colours[c, row::2, column::2]
+        for c, (row, column) in zip((0, 1, 1, 2), cfa_sites(cfa), strict=True)
+    ]
+    rgb = demosaic(planes_to_mosaic(torch.stack(planes), cfa), cfa, (2.5, 1.0, 1 / 0.6))
+    error = (rgb - colours)[:, 4:-4, 4:-4].square().mean().sqrt() / colours.std()
+    assert float(error) < 0.12  # bilinear: 0.27
+
+
+def test_grey_is_the_sum_of_every_cell() -> None:
+    frames = np.zeros((2, 5, 6), np.uint16)
+    frames[:, 0::2, 0::2], frames[:, 0::2, 1::2], frames[:, 1::2] = 100, 200, 400
+    frames[1, 3, 3] = 4095
+    stack = Stack(frames, Sensor(black_level=(10.0, 20.0, 20.0, 30.0), cfa="RGGB", row_time=1e-5))
+    found = grey(stack)
+    assert found.frames.shape == (2, 2, 3)
+    assert found.frames[0].tolist() == [[1100] * 3] * 2
+    assert (found.sensor.cfa, found.sensor.black, found.sensor.white_level) == ("mono", 80, 16380)
+    assert found.frames[1, 1].tolist() == [1100, 16380, 1100]
+    assert (found.sensor.sampling, found.sensor.row_time) == (2, 2e-5)
+    wide = grey(replace(stack, sensor=replace(stack.sensor, white_level=65535)))
+    assert (wide.frames[0, 0, 0], wide.sensor.black) == (275, 20)
 
 
 def test_odd_sizes_and_unknown_patterns_are_explained() -> None:

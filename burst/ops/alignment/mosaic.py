@@ -7,7 +7,7 @@ says that point p of the reference lies at z p + t in the frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import gradient, smooth
+from burst.ops.blocks import joined
 from burst.ops.chunks import frames_at_once
 from burst.ops.warp import pixel_grid, warp, within
 
@@ -108,26 +109,30 @@ def make_small_frames(
         factor = 1
         while min(frames.shape[-2:]) / factor > SHORTER_SIDE:
             factor *= 2
-    images, counts = [], []
     step = frames_at_once(frames)
-    for first in range(0, len(frames), step):
-        chunk = frames[first : first + step]
-        if valid is None:
-            small = bin_frames(chunk, factor)
-            images.append(_band(small[:, None])[:, 0])
-            counts.append(torch.ones_like(small))
-            continue
-        measured = valid[first : first + step]
-        light = measured.sum((1, 2), keepdim=True).clamp(min=1)
-        mean = torch.where(measured, chunk, 0.0).sum((1, 2), keepdim=True) / light
-        share = bin_frames(measured.to(chunk), factor)
-        # The mean is subtracted, so that gaps, filled with 0, have no strong edges.
-        rest = bin_frames(torch.where(measured, chunk - mean, 0.0), factor)
-        small = rest / share.clamp(min=1e-6)
-        known = (share > 0.5).to(chunk)
-        images.append(_band_of_known(small[:, None], known[:, None])[:, 0])
-        counts.append(known)
-    return SmallFrames(torch.cat(images), torch.cat(counts), factor)
+
+    def pieces() -> Iterator[torch.Tensor]:
+        for first in range(0, len(frames), step):
+            chunk = slice(first, first + step)
+            yield _small(frames[chunk], None if valid is None else valid[chunk], factor)
+
+    made = joined(pieces(), len(frames))
+    return SmallFrames(made[:, 0], made[:, 1], factor)
+
+
+def _small(frames: torch.Tensor, valid: torch.Tensor | None, factor: int) -> torch.Tensor:
+    """Return frames [k, h, w] binned and filtered, and which pixels count, as [k, 2, y, x]."""
+    if valid is None:
+        small = bin_frames(frames, factor)
+        return torch.stack([_band(small[:, None])[:, 0], torch.ones_like(small)], dim=1)
+    light = valid.sum((1, 2), keepdim=True).clamp(min=1)
+    mean = torch.where(valid, frames, 0.0).sum((1, 2), keepdim=True) / light
+    share = bin_frames(valid.to(frames), factor)
+    # The mean is subtracted, so that gaps, filled with 0, have no strong edges.
+    rest = bin_frames(torch.where(valid, frames - mean, 0.0), factor)
+    small = rest / share.clamp(min=1e-6)
+    known = (share > 0.5).to(frames)
+    return torch.stack([_band_of_known(small[:, None], known[:, None])[:, 0], known], dim=1)
 
 
 def make_mosaic(small: SmallFrames, poses: Poses) -> Mosaic:

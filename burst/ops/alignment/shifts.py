@@ -7,7 +7,7 @@ from einops import rearrange
 
 from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import aligned_mean
-from burst.ops.blocks import kept_beside
+from burst.ops.blocks import joined, kept_beside
 from burst.ops.chunks import frames_at_once, in_chunks
 from burst.ops.flow import fill_frames
 from burst.ops.vertex import vertex
@@ -72,13 +72,16 @@ def correlate(
         return transformed
 
     target = spectrum(reference[None]).conj()
-    shifts, clear = [], []
-    for chunk in frames.split(frames_at_once(frames)):
+
+    def found(chunk: torch.Tensor) -> torch.Tensor:
         cross = spectrum(chunk) * target
         correlation = torch.fft.irfft2(cross / (cross.abs() + 1e-12) * band, s=(h, w))
-        clear.append(correlation.amax((1, 2)) > CLEAR_PEAK * correlation.flatten(1).std(1))
-        shifts.append(_peaks(correlation))
-    return torch.cat(shifts), torch.cat(clear)
+        clear = correlation.amax((1, 2)) > CLEAR_PEAK * correlation.flatten(1).std(1)
+        return torch.cat([_peaks(correlation), clear[:, None].to(correlation)], dim=1)
+
+    pieces = map(found, frames.split(frames_at_once(frames)))
+    shift_x, shift_y, clear = joined(pieces, len(frames)).unbind(1)
+    return torch.stack([shift_x, shift_y], dim=1), clear.bool()
 
 
 def _peaks(correlation: torch.Tensor) -> torch.Tensor:

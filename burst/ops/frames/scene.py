@@ -74,17 +74,21 @@ class Judgement:
 
 def small_views(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> SmallViews:
     """Return small views, on a device, of frames [n, h, w] in DN, mapped from a file or not."""
-    factor = view_factor(frames.shape[1], frames.shape[2])
-    light, known, clipped = [], [], []
-    for first in range(0, len(frames), FRAMES_AT_ONCE):
-        chunk = frames[first : first + FRAMES_AT_ONCE]
-        linear = to_linear(chunk, sensor, device)[:, None]
+    count, factor = len(frames), view_factor(frames.shape[1], frames.shape[2])
+    size = (frames.shape[1] // factor, frames.shape[2] // factor)
+    # Made before the loop: small results between large temporary arrays would scatter the heap.
+    light = torch.empty((count, *size), device=device)
+    known = torch.empty((count, *size), dtype=torch.bool, device=device)
+    clipped = torch.empty(count, device=device)
+    for first in range(0, count, FRAMES_AT_ONCE):
+        chosen = slice(first, first + FRAMES_AT_ONCE)
+        linear = to_linear(frames[chosen], sensor, device)[:, None]
         saturated = (linear >= 1).to(linear)
-        light.append(functional.avg_pool2d(linear, factor)[:, 0])
-        known.append(functional.max_pool2d(saturated, factor)[:, 0] == 0)
-        clipped.append(saturated.mean((1, 2, 3)))
+        light[chosen] = functional.avg_pool2d(linear, factor)[:, 0]
+        known[chosen] = functional.max_pool2d(saturated, factor)[:, 0] == 0
+        clipped[chosen] = saturated.mean((1, 2, 3))
         forget(frames)
-    return SmallViews(torch.cat(light), torch.cat(known), torch.cat(clipped))
+    return SmallViews(light, known, clipped)
 
 
 @dataclass(frozen=True)

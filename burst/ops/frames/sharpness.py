@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch.nn import functional
 
+from burst.ops.blocks import joined
 from burst.ops.chunks import frames_at_once
 from burst.ops.filters import separable
 from burst.records import NoiseModel
@@ -24,16 +27,18 @@ def tile_sharpness(
     fine, coarse = _kernel(FINE, len(COARSE), frames), _kernel(COARSE, len(COARSE), frames)
     gain = float((torch.outer(fine, fine) - torch.outer(coarse, coarse)).square().sum())
     size = min(tile, frames.shape[1], frames.shape[2])
-    result = []
     at_once = frames_at_once(frames)
-    for first in range(0, len(frames), at_once):
-        chunk = frames[first : first + at_once]
-        band = _separable(chunk, fine) - _separable(chunk, coarse)
-        expected = gain * noise.variance(chunk)
-        if ratio is not None:
-            expected = expected * ratio[first : first + at_once, None, None]
-        result.append(functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0])
-    return torch.cat(result).clamp(min=0)
+
+    def pieces() -> Iterator[torch.Tensor]:
+        for first in range(0, len(frames), at_once):
+            chunk = frames[first : first + at_once]
+            band = _separable(chunk, fine) - _separable(chunk, coarse)
+            expected = gain * noise.variance(chunk)
+            if ratio is not None:
+                expected = expected * ratio[first : first + at_once, None, None]
+            yield functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0]
+
+    return joined(pieces(), len(frames)).clamp(min=0)
 
 
 def _kernel(row: tuple[float, ...], length: int, like: torch.Tensor) -> torch.Tensor:

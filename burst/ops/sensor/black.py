@@ -134,13 +134,13 @@ def saturated_at(
     if top >= 1 or noise.std(top) < step:
         return None
 
-    def above(limit: float) -> int:
-        found = [(chunk > limit).sum(0) for chunk in linear.split(frames_at_once(linear))]
-        counts = torch.stack(found).sum(0)
-        return int((counts if good is None else counts[good]).sum())
+    def count_above(limit: float) -> int:
+        pieces = linear.split(frames_at_once(linear))
+        found = (piece > limit for piece in pieces)
+        return sum(int((above if good is None else above & good).sum()) for above in found)
 
-    at_top = above(top - step / 2)
-    near = above(top - (ROOM + 0.5) * step) - at_top
+    at_top = count_above(top - step / 2)
+    near = count_above(top - (ROOM + 0.5) * step) - at_top
     return top if at_top > max(PILED * linear.numel(), 3 * near) else None
 
 

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from burst.ops.alignment.motion import flow_of, inverse, reach, shifted_grid
 from burst.ops.alignment.registration import smooth
+from burst.ops.blocks import joined
 from burst.ops.chunks import frames_at_once
 from burst.ops.warp import pixel_grid, warp
 from burst.records import NoiseModel
@@ -32,12 +33,11 @@ def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     steepness = np.abs(ndimage.sobel(_blurred(reference), axis=0))
     half = linear.shape[2] // 2
     calm = torch.from_numpy(steepness).to(linear.device).argsort(dim=1)[:, :half]
-    difference = torch.cat(
-        [
-            (chunk - reference).gather(2, calm.expand(len(chunk), -1, -1)).median(dim=2).values
-            for chunk in linear.split(frames_at_once(linear))
-        ]
+    pieces = (
+        (chunk - reference).gather(2, calm.expand(len(chunk), -1, -1)).median(dim=2).values
+        for chunk in linear.split(frames_at_once(linear))
     )
+    difference = joined(pieces, len(linear))
     offset = _without_trend(difference)
     level = float(reference.mean().clamp(0, 1))
     return _shrunk(offset, offset.var(dim=0), noise, level, half)

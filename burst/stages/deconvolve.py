@@ -58,15 +58,16 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the merged and the restored image."""
     noise, weights, psf = given(burst.noise), given(burst.weights), given(burst.psf)
-    mean = _mean(burst, config)
-    merged = noise_ops.undo_clipping(mean.image, noise, noise_ops.lowest_linear(burst.stack.sensor))
+    mean, finer = _means(burst, config)
+    lowest = noise_ops.lowest_linear(burst.stack.sensor)
+    merged, blurred = (noise_ops.undo_clipping(m.image, noise, lowest) for m in (mean, finer))
     # Frames that differ by more than noise have a blur or a history that no model here knows.
     doubt = LEAST_DOUBT * mean.excess ** (1 / 3)
-    variance = max(mean.variance, float((doubt * merged.std()) ** 2))
+    variance = max(finer.variance, float((doubt * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
     if config.scale > 1:
         mean_psf = drizzle.drizzled_psf(mean_psf, config.scale, config.drop)
-    image, power = _restored(burst, config, merged, mean_psf, variance)
+    image, power = _restored(burst, config, blurred, mean_psf, variance)
     turbulence, report = burst.turbulence, burst.report
     if power != 1:
         psf = psf_ops.soften(psf, power)
@@ -88,8 +89,9 @@ def run(burst: Burst, config: Config) -> Burst:
     return replace(burst, merged=merged, image=image, merging=merging)
 
 
-def _mean(burst: Burst, config: Config) -> merge.Merged:
-    """Return the mean of the aligned frames without outliers, on a finer grid where one is set.
+def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
+    """Return the mean of the aligned frames without outliers, and the same on a finer grid where
+    one is set.
 
     Frames that were turned to one time are taken as they were recorded, so that they are resampled
     once.
@@ -101,22 +103,22 @@ def _mean(burst: Burst, config: Config) -> merge.Merged:
     weights, noise = given(burst.weights), given(burst.noise)
     mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, valid)
     if config.scale == 1:
-        return mean
+        return mean, mean
     image, share = drizzle.drizzle(linear, displacement, weights, config.scale, config.drop, valid)
     variance = mean.variance * share * merge.effective_frames(weights)
-    return replace(mean, image=image, variance=variance)
+    return mean, replace(mean, image=image, variance=variance)
 
 
 def _restored(
-    burst: Burst, config: Config, merged: torch.Tensor, psf: torch.Tensor, variance: float
+    burst: Burst, config: Config, blurred: torch.Tensor, psf: torch.Tensor, variance: float
 ) -> tuple[torch.Tensor, float]:
     """Return the deconvolved image [h, w], and to which power the transfer function of psf [k, k]
     was raised, so that it rings neither beyond black and white nor around a disc."""
 
     def deconvolved(psf: torch.Tensor) -> torch.Tensor:
-        return deconvolve_ops.deconvolve(merged, psf, variance, config.strength, config.iterations)
+        return deconvolve_ops.deconvolve(blurred, psf, variance, config.strength, config.iterations)
 
-    sky = limb.find_sky(merged) if burst.track is not None and config.limb else None
+    sky = limb.find_sky(blurred) if burst.track is not None and config.limb else None
     if sky is not None:
         turbulence = burst.turbulence
         known = turbulence is not None and turbulence.power != 1  # found in another channel
@@ -124,7 +126,7 @@ def _restored(
         return deconvolved(psf_ops.soften(psf, power)), power
     image, power, most = deconvolved(psf), 1.0, _most_outside(burst.turbulence)
     for softer in SOFTER:
-        if restraint.outside(image, merged, variance**0.5) <= most:
+        if restraint.outside(image, blurred, variance**0.5) <= most:
             break
         power = softer
         image = deconvolved(psf_ops.soften(psf, power))

@@ -12,6 +12,7 @@ import torch
 from burst.ops.alignment.motion import flow_of
 from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic
 from burst.ops.color import linear_to_display
+from burst.ops.frames.track import cut_out
 from burst.ops.orientation import upright
 from burst.ops.warp import warp
 from burst.records import Burst, Sensor, Stack
@@ -148,7 +149,11 @@ def _colour_images(
 ) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image [h, w, 3] of the first frame, the plain mean and the
     result of a colour mosaic; `burst` is that of its first green plane."""
-    numbers = numbers_of(burst)
+    numbers, track = numbers_of(burst), burst.track
+    if track is not None:
+        # A pixel of the frames that were followed is a cell of 2 x 2.
+        corner = tuple((2 * x, 2 * y) for x, y in track.corner)
+        mosaic = cut_out(mosaic, replace(track, corner=corner, size=_doubled(track.size)))
     mean = mosaic.frames[numbers].mean(0, dtype=np.float64)
     return [
         (
@@ -159,6 +164,10 @@ def _colour_images(
         ("mean", "Plain mean", _developed(mean, burst, mosaic)),
         ("restored", "Restored", balanced(shown, burst)),
     ]
+
+
+def _doubled(size: tuple[int, int]) -> tuple[int, int]:
+    return 2 * size[0], 2 * size[1]
 
 
 def _developed(frame: np.ndarray, burst: Burst, mosaic: Stack) -> np.ndarray:

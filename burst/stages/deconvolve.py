@@ -9,9 +9,9 @@ from typing import Annotated
 from burst.lazy import torch
 from burst.ops import noise as noise_ops
 from burst.ops import warp
-from burst.ops.alignment import drizzle, merge, rotation
+from burst.ops.alignment import merge, rotation
 from burst.ops.blur import deconvolve as deconvolve_ops
-from burst.ops.blur import limb, restraint, weigh
+from burst.ops.blur import drizzle, limb, restraint, weigh
 from burst.ops.blur import psf as psf_ops
 from burst.records import Burst, Merging, Turbulence, given
 from burst.settings import checked, setting

@@ -18,6 +18,7 @@ MAY_GIVE = ("track",)  # None where a surface hardly drifts
 BLOCKS = True  # takes frames that are read block by block
 SHARED = True  # what is found on all channels together holds for each
 
+BYTES_PER_PIXEL = 60  # that a run takes with all frames in memory, as `machine` has it
 FEW_LEFT = 0.5  # share of the frames; when fewer are left a warning is given
 CLOUDS = 0.05  # spread of the discs' light from which on it is taken out; air changes it by less
 
@@ -64,7 +65,11 @@ def follow(burst: Burst, config: Config) -> Burst:
 
 
 def _cut(burst: Burst, track: Track) -> Burst:
-    return replace(burst, stack=track_ops.cut_out(burst.stack, track))
+    """Return the burst with cut frames, all in memory from now on where they fit."""
+    stack, memory = track_ops.cut_out(burst.stack, track), burst.memory
+    if memory is not None and stack.frames.size * BYTES_PER_PIXEL <= memory:
+        memory = None
+    return replace(burst, stack=stack, memory=memory)
 
 
 def _find(

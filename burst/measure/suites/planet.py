@@ -30,14 +30,14 @@ from burst.records import Burst, Stack, given
 from burst.settings import ConfigError
 
 BEST = "mean of the best tenth"
-# Of the height of a frame: 120 px at 480 rows.
-RADIUS, DRIFT = 1 / 8, 0.6
+# Of the height of a frame: at 480 rows a disc of 120 px that drifts by 300 px.
+RADIUS, DRIFT = 1 / 8, 0.625
 # The recordings: what of `Planet` differs, and whether the air is made of layers.
 RECORDINGS: dict[str, tuple[dict[str, float], bool]] = {
     "at rest": ({}, False),
     "drifts": ({"drift": DRIFT}, False),
     "leaves the field": ({"drift": DRIFT / 2, "away": 0.2}, False),
-    "turns 6 degrees": ({"seconds": 600.0}, False),
+    "turns 18 degrees": ({"seconds": 1800.0}, False),
     "layers": ({"drift": DRIFT}, True),
     "moon": ({"drift": DRIFT / 2}, False),
 }
@@ -71,43 +71,46 @@ class PlanetBench:
         """Simulate a recording; return the scores of every method, seconds, and memory."""
         if case.kind == "moon":
             stack, scene = _moon(case)
-            return self._figures(stack, lambda image: {"psnr": score(image, scene).psnr})
+            return _figures(self.pipeline, stack, lambda image: {"psnr": score(image, scene).psnr})
         simulated = _planet(case)
-        globe = simulated.planet.globe
+        planet, globe = simulated.planet, simulated.planet.globe
+        told = {name: getattr(planet, name) for name in ("period", "tilt", "latitude")}
+        turns = case.kind.startswith("turns")
+        pipeline = self.pipeline.with_settings({"rotate": told}) if turns else self.pipeline
 
         def scored(image: torch.Tensor) -> Record:
             found = score_disc(image, simulated.truth((image.shape[0], image.shape[1])), globe)
             return {"psnr": found.psnr, "overshoot": found.overshoot}
 
-        return self._figures(simulated.stack, scored)
+        return _figures(pipeline, simulated.stack, scored)
 
-    def _figures(self, stack: Stack, scored: Callable[[torch.Tensor], Record]) -> Record:
-        after: dict[str, Burst] = {}
 
-        def restore() -> Burst:
-            return self.pipeline.run(
-                Burst(stack), lambda step, burst: after.update({step.name: burst})
-            )
+def _figures(pipeline: Pipeline, stack: Stack, scored: Callable[[torch.Tensor], Record]) -> Record:
+    """Return the figures of every method on a stack."""
+    after: dict[str, Burst] = {}
 
-        burst, cost = measure_cost(restore)
-        methods = {
-            MEAN: scored(_shifted_mean(after["noise"], 1.0)),
-            BEST: scored(_shifted_mean(after["noise"], 0.1)),
-            OURS: {
-                **scored(given(burst.image)),
-                "seconds": cost.seconds,
-                "mib": None if cost.peak is None else cost.peak / MIB,
-            },
-        }
-        for name, sharpen in (("pss", lambda image: image), ("pss deblurred", richardson_lucy)):
-            try:
-                find_pss()
-                image, spent = measure_cost(lambda: _pss(stack, given(burst.image)))
-                methods[name] = {**scored(sharpen(image)), "seconds": spent.seconds}
-            except PeerError as error:
-                methods[name] = {"failed": str(error)}
-        used = int((given(burst.weights) > 0).sum())
-        return {"methods": methods, "used": used, "left_out": len(burst.left_out or {})}
+    def restore() -> Burst:
+        return pipeline.run(Burst(stack), lambda step, burst: after.update({step.name: burst}))
+
+    burst, cost = measure_cost(restore)
+    methods = {
+        MEAN: scored(_shifted_mean(after["noise"], 1.0)),
+        BEST: scored(_shifted_mean(after["noise"], 0.1)),
+        OURS: {
+            **scored(given(burst.image)),
+            "seconds": cost.seconds,
+            "mib": None if cost.peak is None else cost.peak / MIB,
+        },
+    }
+    for name, sharpen in (("pss", lambda image: image), ("pss deblurred", richardson_lucy)):
+        try:
+            find_pss()
+            image, spent = measure_cost(lambda: _pss(stack, given(burst.image)))
+            methods[name] = {**scored(sharpen(image)), "seconds": spent.seconds}
+        except PeerError as error:
+            methods[name] = {"failed": str(error)}
+    used = int((given(burst.weights) > 0).sum())
+    return {"methods": methods, "used": used, "left_out": len(burst.left_out or {})}
 
 
 def _planet(case: Recorded) -> planets.PlanetStack:

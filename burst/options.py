@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 from burst.command import positive
 from burst.files.read import ReadOptions
@@ -32,6 +33,10 @@ def add_reading(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--white-level", type=float, metavar="DN", help="DN at saturation; 4095 for 12 bit"
     )
+    for kind, what in (("dark", "without light"), ("flat", "of an even bright surface")):
+        group.add_argument(
+            f"--{kind}", type=Path, metavar="PATH", help=f"frames {what}, in a file or a folder"
+        )
     group.add_argument("--axis", choices=AXES, help="which axis of an array counts the frames")
 
 
@@ -64,4 +69,6 @@ def size_in_bytes(text: str) -> int:
 
 def reading_of(args: argparse.Namespace) -> ReadOptions:
     """Return what was said of the stacks."""
-    return ReadOptions(args.black_level, args.white_level, args.axis)
+    return ReadOptions(
+        args.black_level, args.white_level, args.axis, dark=args.dark, flat=args.flat
+    )

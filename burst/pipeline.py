@@ -205,10 +205,11 @@ def run_step(step: Step, burst: Burst, led: Report | None = None) -> Burst:
         raise NotGivenError(
             f"'{step.name}' needs {', '.join(lacking)}, which no stage before it has given."
         )
-    started = time.perf_counter()
+    started, before = time.perf_counter(), 0.0
     report, run = burst.report.begin(step.name, asdict(step.config)), step.stage.run
     if led is not None and getattr(step.stage, "SHARED", False):
-        report = Report((*burst.report.entries, led.entry(step.name)))
+        entry = led.entry(step.name)
+        report, before = Report((*burst.report.entries, entry)), entry.seconds
         run = getattr(step.stage, "follow", _as_it_is)
     burst = replace(burst, report=report)
     try:
@@ -216,7 +217,7 @@ def run_step(step: Step, burst: Burst, led: Report | None = None) -> Burst:
     except NotGivenError as error:
         raise NotGivenError(f"'{step.name}' reads a field that its NEEDS does not name.") from error
     _check_given(step, burst)
-    return replace(burst, report=burst.report.end(time.perf_counter() - started))
+    return replace(burst, report=burst.report.end(before + time.perf_counter() - started))
 
 
 def _as_it_is(burst: Burst, config: object) -> Burst:

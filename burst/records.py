@@ -34,6 +34,7 @@ from burst.sensor import (
     BAYER_PATTERNS,
     MID_GREY,
     MINIMUM_FRAMES,
+    ColourSpace,
     NoiseModel,
     Sensor,
     Shutter,
@@ -42,10 +43,9 @@ from burst.sensor import (
 
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "Channel",
-    "Correction", "Entry", "Level", "Merging", "NoiseModel", "NotGivenError", "Provenance",
-    "Reference", "Report", "Rotation", "Selection", "Sensor", "Shutter", "Stack", "StackError",
-    "Track", "Turbulence",
-    "Unrolled", "Views", "given",
+    "ColourSpace", "Correction", "Entry", "Level", "Merging", "NoiseModel", "NotGivenError",
+    "Provenance", "Reference", "Report", "Rotation", "Selection", "Sensor", "Shutter", "Stack",
+    "StackError", "Track", "Turbulence", "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 

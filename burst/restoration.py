@@ -221,7 +221,8 @@ class _Run:
         def finish(step: Step, after: Burst) -> None:
             nonlocal before
             where = ", ".join((after.stack.name, *names_of_part()))
-            self.on_stage(where, step.name, after.report.entries[-1].seconds)
+            if lead is None or not channels.is_shared(step):
+                self.on_stage(where, step.name, after.report.entries[-1].seconds)
             if store:
                 store.save(step, before, after)
             before = after

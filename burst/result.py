@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from burst.files.folder import first_frame
 from burst.files.layouts.listing import read_images_alike
 from burst.files.layouts.published import truths_beside
 from burst.files.write import (
@@ -23,7 +24,16 @@ from burst.files.write import (
     write_text,
 )
 from burst.lazy import pyplot, torch
-from burst.records import Burst, Level, NoiseModel, Provenance, Report, Stack, StackError
+from burst.records import (
+    Burst,
+    ColourSpace,
+    Level,
+    NoiseModel,
+    Provenance,
+    Report,
+    Stack,
+    StackError,
+)
 from burst.report import figure as report_figure
 from burst.report.rolling import Instants, frame_image, from_dn
 from burst.report.write import HTML_NAME, JSON_NAME, write_report
@@ -37,6 +47,7 @@ LOG = logging.getLogger("burst")
 PAGE = HTML_NAME
 PICTURE = "restored.png"
 CONFIDENCE = "confidence.tif"
+RAW = "restored.dng"  # of a stack with colours of raw frames
 IMAGES = ("restored.npy", "restored.tif", PICTURE)
 FILM, INSTANTS = "restored.mp4", "restored-*.png"  # in place of one picture
 SETTINGS = "pipeline.toml"
@@ -48,7 +59,7 @@ class Result:
     """What restoring a stack gave.
 
     stack       what was restored
-    burst       all that the stages found; of a colour mosaic that of its first green plane
+    burst       all that the stages found; of a stack with colours that of its first green channel
     pixels      the image as the frames lie and as they are encoded; `image` is easier to use
     provenance  version, settings, seed, threads, device and network that made the image
     own_files   files of stages of one's own, by the names that the settings give them
@@ -150,14 +161,17 @@ class Result:
         """All settings as the text of a pipeline file; restoring by it gives the same image."""
         return self.provenance.pipeline
 
-    def save(self, folder: str | Path, page: bool = True) -> list[Path]:
+    def save(
+        self, folder: str | Path, page: bool = True, colours: ColourSpace = "srgb"
+    ) -> list[Path]:
         """Write what `burst run` writes into a folder, and return the files.
 
-        Those are `restored.npy`, `.tif` and `.png`, `confidence.tif`, `report.json`,
-        `report.html` and `pipeline.toml`, which begins with the call that repeats it. Without
-        `page` there is no `report.html`, whose plots take about a second. An older result of the
-        same stack is written over; ConfigError where the folder holds that of another. WriteError
-        where the disk refuses.
+        Those are `restored.npy`, `.tif` and `.png`, of raw frames in colour `restored.dng`,
+        `confidence.tif`, `report.json`, `report.html` and `pipeline.toml`, which begins with the
+        call that repeats it. Without `page` there is no `report.html`, whose plots take about a
+        second. `colours` is the space of `.tif` and `.png`: "srgb" or "display-p3". An older result
+        of the same stack is written over; ConfigError where the folder holds that of another.
+        WriteError where the disk refuses.
         """
         folder = Path(folder)
         other = belongs_to_another(folder, self.stack.source, self.provenance)
@@ -166,7 +180,7 @@ class Result:
                 f"{folder}: expected an empty folder or the result of {self.stack.source}, found"
                 f" that of {other}. Choose another folder, or delete this one."
             )
-        write(self, folder, _again(self.provenance, self.burst.memory), page)
+        write(self, folder, _again(self.provenance, self.burst.memory), page, colours)
         return list(outputs(folder))
 
     def figure(self) -> Figure:
@@ -189,17 +203,24 @@ class Result:
             pyplot.show()
 
 
-def write(result: Result, folder: Path, again: str, page: bool = True) -> None:
+def write(
+    result: Result, folder: Path, again: str, page: bool = True, colours: ColourSpace = "srgb"
+) -> None:
     """Write all files of a result; `again` is the command that repeats it, `page` whether the
-    report is drawn.
+    report is drawn, `colours` the space of the pictures.
 
     Images of an earlier result that are no longer true are removed.
     """
-    image, sensor = result.pixels, result.burst.stack.sensor
+    image, sensor, made = result.pixels, result.burst.stack.sensor, result.provenance
     several = result.is_sequence
-    save = write_instants if several else write_results
     folder.mkdir(parents=True, exist_ok=True)
-    new = [] if image is None else save(folder, image, sensor, result.provenance)
+    if image is None:
+        new = []
+    elif several:
+        new = write_instants(folder, image, sensor, made, colours)
+    else:
+        first = first_frame(Path(result.stack.source)) if result.stack.source else None
+        new = write_results(folder, image, sensor, made, colours, first)
     for path in {*_images(folder), folder / CONFIDENCE} - set(new):
         path.unlink(missing_ok=True)
     if result.deviation is not None:
@@ -208,8 +229,8 @@ def write(result: Result, folder: Path, again: str, page: bool = True) -> None:
     write_text(folder / SETTINGS, f"# {again}\n{result.provenance.pipeline}")
     for name, source in result.own_files.items():
         write_text(folder / name, source.read_text("utf-8"))
-    mosaic = None if result.stack.sensor.cfa == "mono" else result.stack
-    write_report(folder, result.burst, result.provenance, shown, _instants(result), mosaic, page)
+    whole = None if result.burst.channel is None else result.stack
+    write_report(folder, result.burst, result.provenance, shown, _instants(result), whole, page)
 
 
 def earlier_report(folder: Path) -> dict[str, Any]:
@@ -254,7 +275,7 @@ def _again(provenance: Provenance, memory: int | None) -> str:
 
 def _images(folder: Path) -> list[Path]:
     """Return the images in a folder: those of one instant, and those of several."""
-    named = [folder / name for name in (*IMAGES, FILM)]
+    named = [folder / name for name in (*IMAGES, RAW, FILM)]
     return [*filter(Path.is_file, named), *sorted(folder.glob(INSTANTS))]
 
 

@@ -23,6 +23,7 @@ from burst.jobs.batch import RECORD, Outcome, log_outcome, run_all, table
 from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
 from burst.jobs.restore import BYTES_PER_PROCESS, Job
+from burst.jobs.watch import accepted, watch
 from burst.machine import available_memory, cpu_count, devices_of
 from burst.options import add_machine, add_memory, add_reading, add_settings, reading_of
 from burst.pipeline import load
@@ -64,6 +65,8 @@ def execute(args: argparse.Namespace) -> int:
     pipeline = load(args.pipeline, args.set)
     if args.until:
         pipeline.until(args.until)
+    if args.watch:
+        return _watch(args)
     jobs = _make_jobs(args)
     outcomes = []
     with bar_of(len(jobs), args.quiet) as show:
@@ -113,6 +116,18 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help="skip stacks that are done and start after the last kept stage that is still valid",
     )  # fmt: skip
     group.add_argument(
+        "--colours", choices=("srgb", "display-p3"), default="srgb",
+        help="space of restored.tif and .png, if in colour (default: srgb)",
+    )  # fmt: skip
+    group.add_argument(
+        "--watch", action="store_true",
+        help="live stacking: restore the folder again whenever frames were added, until Ctrl-C",
+    )  # fmt: skip
+    group.add_argument(
+        "--idle", type=float, metavar="SECONDS",
+        help="with --watch: end when nothing was added for so long",
+    )  # fmt: skip
+    group.add_argument(
         "--no-report", action="store_true", help="write report.json alone, not the page with plots"
     )
     group.add_argument("--json", action="store_true", help="print one JSON document to stdout")
@@ -121,28 +136,55 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 def _make_jobs(args: argparse.Namespace) -> list[Job]:
     paths = list({path.resolve(): path for path in find_stacks(args.stack)}.values())
+    names = name_folders(paths)
+    return [_job(args, path, name, len(paths)) for path, name in zip(paths, names, strict=True)]
+
+
+def _job(args: argparse.Namespace, path: Path, name: str, stacks: int) -> Job:
+    """Return the job of one of several stacks, whose results go to a folder of this name."""
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     # What a worker of a cluster has is for it to say.
     device, fallback = (args.device, None) if args.scheduler else devices_of(args.device)
-    return [
-        Job(
-            path=path,
-            folder=out / name,
-            pipeline=args.pipeline,
-            assignments=tuple(args.set),
-            until=args.until,
-            reading=reading_of(args),
-            device=device,
-            fallback=fallback,
-            threads=_threads_of_each(args, len(paths)),
-            seed=args.seed,
-            keep_stages=args.keep_stages or args.until is not None,
-            resume=args.resume,
-            page=not args.no_report,
-        )
-        for path, name in zip(paths, name_folders(paths), strict=True)
-    ]
+    return Job(
+        path=path,
+        folder=out / name,
+        pipeline=args.pipeline,
+        assignments=tuple(args.set),
+        until=args.until,
+        reading=reading_of(args),
+        device=device,
+        fallback=fallback,
+        threads=_threads_of_each(args, stacks),
+        seed=args.seed,
+        colours=args.colours,
+        keep_stages=args.keep_stages or args.until is not None,
+        resume=args.resume,
+        page=not args.no_report,
+    )
+
+
+def _watch(args: argparse.Namespace) -> int:
+    """Restore a folder while it grows; return the code of the last restoration."""
+    if len(args.stack) != 1 or not Path(args.stack[0]).is_dir():
+        raise ConfigError("--watch: expected --stack with one folder, to which frames are added.")
+    if args.scheduler or args.jobs > 1 or args.resume:
+        raise ConfigError("--watch: expected it without --scheduler, --jobs and --resume.")
+    path, code = Path(args.stack[0]), Exit.DONE
+    jobs = [_job(args, path, path.resolve().name, 1)]
+    (job,) = share_memory(jobs, 1, available_memory(), args.memory)
+
+    def restored(job: Job) -> Outcome:
+        return next(run_all([job], 1, args.quiet, show))
+
+    with bar_of(1, args.quiet) as show:
+        for outcome in watch(job, restored, args.idle):
+            log_outcome(outcome)
+            code = outcome.exit
+            if outcome.result is not None:
+                LOG.info("%s: %s", job.path, accepted(job.folder))
+                _print_paths(outcome)
+    return code
 
 
 def _threads_of_each(args: argparse.Namespace, stacks: int) -> int:

@@ -15,6 +15,7 @@ from burst.settings import checked
 
 BAYER_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 MINIMUM_FRAMES = 2
+ColourSpace = Literal["srgb", "display-p3"]  # of written pictures
 MID_GREY = 0.18  # linear; the reflectance at which noise is quoted
 
 
@@ -64,10 +65,12 @@ class Sensor:
     `black_level` is one number, or one for each site of the 2x2 colour pattern in reading order;
     `black_assumed` says that it was not stated. `transfer` says how DN relate to light: "linear"
     for raw, "srgb" for display-encoded sources, which are restored as they are and made linear when
-    written. `sampling` is the pixel pitch in units of lambda / (2 D) as seen through the lens: 1 is
-    Nyquist, less is finer. `orientation` is that of EXIF, 1 to 8: frames stay as they were
-    recorded, and results are turned by it. `frame_times` holds when each frame of the stack began,
-    from the first on; None means evenly, `frame_time` apart.
+    written. `white_balance` are the gains of red, green and blue, and `camera_matrix` [9] leads
+    from colours balanced by them to linear sRGB, row by row; None where it is not known. Both are
+    used when results are written. `sampling` is the pixel pitch in units of lambda / (2 D) as seen
+    through the lens: 1 is Nyquist, less is finer. `orientation` is that of EXIF, 1 to 8: frames
+    stay as they were recorded, and results are turned by it. `frame_times` holds when each frame of
+    the stack began, from the first on; None means evenly, `frame_time` apart.
     """
 
     black_level: float | tuple[float, float, float, float] = 0.0
@@ -80,6 +83,7 @@ class Sensor:
     frame_time: float = 1 / 30
     iso: float | None = None
     white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    camera_matrix: tuple[float, ...] | None = None
     transfer: Literal["linear", "srgb"] = "linear"
     sampling: float = 1.0
     orientation: int = 1
@@ -109,6 +113,14 @@ class Sensor:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise StackError(f"{name}: expected seconds of at least 0, found {value}.")
+        if min(self.white_balance) <= 0 or not all(map(math.isfinite, self.white_balance)):
+            raise StackError(
+                f"white_balance: expected three gains above 0, found {self.white_balance}."
+            )
+        if self.camera_matrix is not None and len(self.camera_matrix) != 9:
+            raise StackError(
+                f"camera_matrix: expected nine numbers, found {len(self.camera_matrix)}."
+            )
         if self.frame_times is not None:
             self._check_times(self.frame_times)
 

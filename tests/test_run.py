@@ -235,7 +235,7 @@ def test_the_report_of_a_colour_stack_is_of_all_planes(run, tmp_path):
     run(stack)
     report = json.loads((tmp_path / "out/a/report.json").read_text())
     assert (report["stack"]["name"], report["stack"]["width"]) == ("a", 24)
-    assert (report["stack"]["sensor"]["cfa"], report["plane"]) == ("RGGB", "G1")
+    assert (report["stack"]["sensor"]["cfa"], report["channel"]) == ("RGGB", "G1")
     page = (tmp_path / "out/a/report.html").read_text()
     assert "all four planes of a colour mosaic (RGGB)" in page
     before, *_, after = re.findall(r"data:image/png;base64,([^\"]+)", page)

@@ -32,6 +32,8 @@ def read(
     white_level: float | None = None,
     axis: Literal["frames-first", "frames-last"] | None = None,
     colour: bool = True,
+    dark: str | Path | None = None,
+    flat: str | Path | None = None,
 ) -> Stack:
     """Read a file or a folder of frames, or take an array, as a Stack.
 
@@ -41,6 +43,7 @@ def read(
                  have the last word over file, sidecar and `sensor`
     axis         "frames-first" or "frames-last", where neither shape nor values tell
     colour       also read the colours of images and videos
+    dark, flat   files or folders of frames without light, and of an even bright surface
 
     Fractions, negative numbers and those beyond 16 bits are scaled into 16 bits, the levels with
     them. StackError says what is wrong.
@@ -52,7 +55,8 @@ def read(
     ((20, 64, 64), dtype('uint16'), 65535.0)
     """
     with in_words_of_python():
-        options = ReadOptions(black_level, white_level, axis, colour)
+        paths = (None if path is None else Path(path) for path in (dark, flat))
+        options = ReadOptions(black_level, white_level, axis, colour, *paths)
         if isinstance(source, np.ndarray):
             return stack_of(source, sensor, options)
         if sensor is not None:

@@ -39,6 +39,12 @@ TRUTH_SUFFIX = ".truth.npz"  # written by the simulator beside a stack
 _RESULT_FILES = ("report.json", "restored.npy")
 
 
+def first_frame(path: Path) -> Path | None:
+    """Return the camera raw file that a stack is, or its first one; None of other stacks."""
+    found = [path] if path.is_file() else visible_entries(path) if path.is_dir() else []
+    return next((each for each in found if each.suffix.lower() in RAW_SUFFIXES), None)
+
+
 def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
     """Return a key that sorts frame2 before frame10."""
     parts = re.findall(r"\d+|\D+", path.name)

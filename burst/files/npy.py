@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from burst.files.check import MINIMUM_SIDE, explained
+from burst.files.luminance import to_luminance
 from burst.files.values import assumed_sensor
 from burst.records import Sensor, StackError
 
@@ -57,6 +58,17 @@ def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     if len(names) > 1 and stacks != ["frames"]:
         _log.info("%s: the frames are its array '%s'.", path, stacks[0])
     return _with_sensor(path, arrays[stacks[0]], axis)
+
+
+def grey_frames(where: str | Path, array: np.ndarray, axis: Axis | None) -> np.ndarray:
+    """Return frames [n, h, w] of an array as `frames_first` does, or the luminance of colour frames
+    (n, h, w, 3) or (n, 3, h, w), red first."""
+    if array.ndim == 4 and array.shape[-1] != 3 and array.shape[1] == 3:
+        array = np.moveaxis(array, 1, -1)
+    if array.ndim != 4 or array.shape[-1] != 3 or array.dtype.kind not in "uif":
+        return frames_first(str(where), array, axis)
+    frames = array if array.dtype in (np.uint8, np.uint16) else array.astype(np.float32)
+    return to_luminance(Path(where), frames[..., ::-1])
 
 
 def frames_first(where: str, array: np.ndarray, axis: Axis | None) -> np.ndarray:
@@ -110,5 +122,5 @@ def _dissimilarity(array: np.ndarray, frame_axis: int) -> float:
 
 
 def _with_sensor(path: Path, array: np.ndarray, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
-    frames = frames_first(str(path), array, axis)
+    frames = grey_frames(path, array, axis)
     return frames, assumed_sensor(frames) if frames.ndim == 3 else Sensor()

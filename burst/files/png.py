@@ -14,11 +14,13 @@ from burst.lazy import cv2
 _AFTER_HEADER = 33
 
 
-def encode_png(image: np.ndarray, keyword: str, text: str) -> bytes:
-    """Return a PNG of an image [h, w] or [h, w, 3] (red first) uint16, with a UTF-8 text chunk."""
+def encode_png(image: np.ndarray, keyword: str, text: str, profile: bytes | None = None) -> bytes:
+    """Return a PNG of an image [h, w] or [h, w, 3] (red first) uint16, with a UTF-8 text chunk, and
+    with an ICC profile if one is given."""
     pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     encoded = cv2.imencode(".png", pixels)[1].tobytes()
-    return encoded[:_AFTER_HEADER] + _text_chunk(keyword, text) + encoded[_AFTER_HEADER:]
+    icc = b"" if profile is None else _chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile, 9))
+    return encoded[:_AFTER_HEADER] + icc + _text_chunk(keyword, text) + encoded[_AFTER_HEADER:]
 
 
 def read_text(png: bytes, keyword: str) -> str | None:
@@ -48,5 +50,9 @@ def significant_bits(png: bytes) -> int | None:
 def _text_chunk(keyword: str, text: str) -> bytes:
     # iTXt: keyword, then no compression, no language, no translated keyword, then the text.
     data = keyword.encode("latin-1") + b"\0" + b"\0\0" + b"\0\0" + text.encode("utf-8")
-    body = b"iTXt" + data
+    return _chunk(b"iTXt", data)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    body = kind + data
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))

@@ -13,14 +13,16 @@ import rawpy
 from burst.files.check import explained, naming
 from burst.files.consistency import check_same_format, warn_orientations
 from burst.files.dng_tags import read_tags
-from burst.files.luminance import frame_luminance
+from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.times import with_times
 from burst.mapped import forget_now_and_then, room_for_frames
+from burst.ops import color
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
 _log = logging.getLogger("burst")
 _ADVICE = "Copy it from the camera again, or convert it to DNG."
 _EXPECTED = "a camera raw file that LibRaw reads"
+SINGULAR = 1e-6  # LibRaw gives zeros for cameras that it does not know
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def _mosaic(path: Path, raw: Any, cfa: str) -> _RawFrame:
             exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
             iso=tags.iso or _other(raw, "iso_speed"),
             white_balance=_white_balance(raw, cfa),
+            camera_matrix=None if cfa == "mono" else _camera_matrix(raw),
             orientation=_orientation(raw),
         ),
         tags.taken,
@@ -122,8 +125,9 @@ def _mosaic(path: Path, raw: Any, cfa: str) -> _RawFrame:
 
 
 def _linear(path: Path, raw: Any) -> _RawFrame:
-    """Return the luminance of a demosaicked DNG, in DN of the file."""
-    _log.warning("%s: its colours were interpolated already; they become luminance.", path)
+    """Return the luminance of a demosaicked DNG, in DN of the file, and keep its colours where they
+    are wanted."""
+    warn_luminance(path)
     blacks = [float(level) for level in raw.black_level_per_channel[:3]]
     lowest, white = min(blacks), float(raw.white_level)
     raised = [round(black - lowest) for black in blacks]
@@ -135,24 +139,33 @@ def _linear(path: Path, raw: Any) -> _RawFrame:
         white_level=white,
         exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
         iso=tags.iso or _other(raw, "iso_speed"),
+        white_balance=_white_balance(raw, "RGB"),
+        camera_matrix=_camera_matrix(raw),
         orientation=_orientation(raw),
     )
     return _RawFrame(path, frame, sensor, tags.taken)
 
 
 def _developed(path: Path, raw: Any) -> _RawFrame:
-    """Return the luminance of LibRaw's linear development, in the orientation of the sensor."""
-    _log.warning("%s: no Bayer pattern; LibRaw's linear picture becomes luminance.", path)
+    """Return the luminance of LibRaw's linear development in the camera's colours, in the
+    orientation of the sensor, and keep the colours where they are wanted."""
+    warn_luminance(path)
     rgb = raw.postprocess(
+        output_color=rawpy.ColorSpace.raw,
+        user_wb=[1.0, 1.0, 1.0, 1.0],
         gamma=(1, 1),
         no_auto_bright=True,
         # Otherwise white depends on the brightest pixel of each frame.
         adjust_maximum_thr=0.0,
         output_bps=16,
-        use_camera_wb=True,
         user_flip=0,
     )
-    sensor = Sensor(white_level=65535, orientation=_orientation(raw))
+    sensor = Sensor(
+        white_level=65535,
+        white_balance=_white_balance(raw, "RGB"),
+        camera_matrix=_camera_matrix(raw),
+        orientation=_orientation(raw),
+    )
     return _RawFrame(path, frame_luminance(rgb[..., ::-1]), sensor, read_tags(path).taken)
 
 
@@ -177,6 +190,28 @@ def _white_balance(raw: Any, cfa: str) -> tuple[float, float, float]:
     if cfa == "mono" or min(red, green, blue) <= 0:
         return (1.0, 1.0, 1.0)
     return (red / green, 1.0, blue / green)
+
+
+def _camera_matrix(raw: Any) -> tuple[float, ...] | None:
+    """Return the matrix from white-balanced colours of the camera to linear sRGB, row by row; None
+    where LibRaw does not know the camera.
+
+    LibRaw has either this matrix, or the one from XYZ to the camera. That from sRGB is scaled so
+    that white becomes white, and inverted, as LibRaw does.
+    """
+    known = np.asarray(raw.color_matrix, np.float64)[:, :3]
+    if _is_regular(known):
+        return tuple(map(float, (known / known.sum(1, keepdims=True)).ravel()))
+    to_camera = np.asarray(raw.rgb_xyz_matrix, np.float64)[:3]
+    if not _is_regular(to_camera):
+        return None
+    camera_of_srgb = to_camera @ color.SRGB_TO_XYZ
+    camera_of_srgb /= camera_of_srgb.sum(1, keepdims=True)
+    return tuple(map(float, np.linalg.inv(camera_of_srgb).ravel()))
+
+
+def _is_regular(matrix: np.ndarray) -> bool:
+    return matrix.shape == (3, 3) and abs(float(np.linalg.det(matrix))) > SINGULAR
 
 
 def _other(raw: Any, name: str) -> float | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from burst.files import check, fits, raw, video
+from burst.files import calibrate, check, fits, raw, video
 from burst.files.black import assume_black
 from burst.files.folder import (
     ACCEPTED,
@@ -23,15 +23,15 @@ from burst.files.folder import (
     suffix_of,
 )
 from burst.files.gaps import warn_gaps
-from burst.files.images import decode_image, read_images
+from burst.files.images import read_images
 from burst.files.layouts.published import frames_without_truths, with_layout_timing
-from burst.files.luminance import luminance_for_now, warn_luminance
+from burst.files.luminance import keeping_colours, warn_luminance
 from burst.files.missing import filled
-from burst.files.npy import Axis, frames_first, read_npy, read_npz
+from burst.files.npy import Axis, grey_frames, read_npy, read_npz
 from burst.files.ser import read_ser
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.tiff import read_tiff, read_tiff_frames
-from burst.files.values import assumed_sensor, to_dn
+from burst.files.values import assumed_sensor, colours_to_dn, to_dn
 from burst.records import Sensor, Stack, StackError
 from burst.settings import checked
 
@@ -42,19 +42,22 @@ _log = logging.getLogger("burst")
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user says of a stack, over sidecar and file: levels in DN, order of the axes.
-    `colour` asks for the colours beside their luminance, where images or a video have them."""
+    `colour` asks for the colours beside their luminance, where images or a video have them. `dark`
+    and `flat` are files or folders of calibration frames."""
 
     black_level: float | None = None
     white_level: float | None = None
     axis: Axis | None = None
     colour: bool = False
+    dark: Path | None = None
+    flat: Path | None = None
 
 
 def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     """Read a file or a folder of frames as a Stack [n, h, w]; StackError if it is not usable."""
     options = options or ReadOptions()
     where = str(path)
-    with luminance_for_now() as given_up:
+    with keeping_colours(options.colour) as colours:
         frames, sensor = _read(path, options.axis)
     check.check_shape(where, frames.shape)
     if path.is_dir():
@@ -62,8 +65,10 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     known = _black_is_known(path, sensor, options)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
     check.check_count(where, frames.shape[0], sensor)
+    found, stated = colours.of(frames.shape), sensor
     frames, measured = filled(where, frames)
     frames, sensor = to_dn(where, frames, sensor)
+    colour = None if found is None else colours_to_dn(found, stated, sensor)
     sensor = sensor if known else assume_black(where, frames, sensor)
     check.check_levels(where, frames, sensor)
     _log.info(
@@ -71,13 +76,44 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
         sensor.cfa, ", ".join(f"{b:g}" for b in sensor.black_levels), sensor.white_level,
     )  # fmt: skip
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
-    colour = _read_colour(path, len(frames)) if options.colour else None
     if colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
     else:
-        for place in given_up:
+        for place in colours.places:
             warn_luminance(place)
-    return Stack(frames, sensor, name, where, scan, colour, measured)
+    return _calibrated(Stack(frames, sensor, name, where, scan, colour, measured), options)
+
+
+def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
+    """Return a stack freed of its dark and flat, where they are given."""
+    if options.dark is None and options.flat is None:
+        return stack
+    dark, flat = (
+        None if path is None else _read_master(path, options, stack)
+        for path in (options.dark, options.flat)
+    )
+    for master in (dark, flat):
+        if master is not None:
+            _log.info("%s: calibrated by %s.", stack.source or stack.name, master.where)
+    if dark is not None and dark.sensor.exposure_time != stack.sensor.exposure_time:
+        _log.warning(
+            "%s: its exposure differs from that of the frames (%g and %g s).", dark.where,
+            dark.sensor.exposure_time, stack.sensor.exposure_time,
+        )  # fmt: skip
+    return calibrate.calibrated(stack, dark, flat)
+
+
+def _read_master(path: Path, options: ReadOptions, stack: Stack) -> calibrate.Master:
+    """Return the mean of the darks or flats in a file or a folder, which may hold a single one."""
+    with keeping_colours(stack.colour is not None) as colours:
+        frames, sensor = _read(path, options.axis)
+    frames = frames[None] if frames.ndim == 2 else frames
+    check.check_shape(str(path), frames.shape)
+    found = colours.of(frames.shape)
+    sensor = _settle(path, sensor, options, frames.shape[0])[0]
+    if sensor.black_levels == (0.0,):
+        sensor = replace(sensor, black_level=stack.sensor.black_level)
+    return calibrate.master_of(str(path), frames, found, sensor)
 
 
 def stack_of(
@@ -91,38 +127,20 @@ def stack_of(
     The levels of `sensor` are in the unit of the numbers. StackError says what is wrong.
     """
     options = options or ReadOptions()
-    frames = frames_first(name, array, options.axis)
+    with keeping_colours(options.colour) as colours:
+        frames = grey_frames(name, array, options.axis)
     check.check_shape(name, frames.shape)
     told = sensor is not None or options.black_level is not None
     sensor = _with_levels(sensor or assumed_sensor(frames), options)
     check.check_count(name, frames.shape[0], sensor)
+    found, stated = colours.of(frames.shape), sensor
     frames, measured = filled(name, frames)
     frames, sensor = to_dn(name, frames, sensor)
+    colour = None if found is None else colours_to_dn(found, stated, sensor)
     sensor = sensor if told else assume_black(name, frames, sensor)
     check.check_levels(name, frames, sensor)
-    return Stack(frames, sensor, name=name, measured=measured)
-
-
-def _read_colour(path: Path, count: int) -> np.ndarray | None:
-    """Return the colours [n, h, w, 3] (red first) of images or a video; None for others and for
-    grey."""
-    colours = _decode_colour(path, count)
-    if colours is None or all((frame == frame[..., :1]).all() for frame in colours):
-        return None
-    return colours
-
-
-def _decode_colour(path: Path, count: int) -> np.ndarray | None:
-    if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-        frames = video.decode_video(path, video.red_first, count)[0]
-        return frames if frames.ndim == 4 else None
-    paths = frames_without_truths(path) if path.is_dir() else []
-    if not paths or paths[0].suffix.lower() not in IMAGE_SUFFIXES:
-        return None
-    images = [decode_image(each) for each in paths]
-    if any(image.ndim != 3 for image in images):
-        return None
-    return np.stack([image[..., 2::-1] for image in images])
+    stack = Stack(frames, sensor, name=name, colour=colour, measured=measured)
+    return _calibrated(stack, options)
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:

@@ -165,6 +165,7 @@ _PARSERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "sampling": ("a number above 0", _number),
     "orientation": ("an orientation of EXIF, 1 to 8", _whole),
     "white_balance": ("three numbers", lambda value: _numbers(value, 3)),
+    "camera_matrix": ("nine numbers, row by row", lambda value: _numbers(value, 9)),
     "transfer": ("linear or srgb", _transfer),
     "scan": ("a list of 1 and -1, repeated over the frames", _scan),
 }

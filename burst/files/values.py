@@ -88,6 +88,17 @@ def _stays_mapped(frames: np.ndarray) -> bool:
     return mapped and frames.dtype == np.uint8 and frames.size > MOST_COPIED
 
 
+def colours_to_dn(colours: np.ndarray, stated: Sensor, sensor: Sensor) -> np.ndarray:
+    """Return colours [n, h, w, 3] in the DN of `sensor`, as `to_dn` changed the frames, whose
+    levels were those of `stated` before; in 8 or 16 bits."""
+    same = (stated.black_levels, stated.white_level) == (sensor.black_levels, sensor.white_level)
+    if same and colours.dtype in (np.uint8, np.uint16):
+        return colours
+    before, after = stated.white_level - stated.black, sensor.white_level - sensor.black
+    scale = after / before
+    return _converted(np.nan_to_num(colours), sensor.black / scale - stated.black, scale)
+
+
 @dataclass(frozen=True)
 class _ValueRange:
     """The lowest and the highest value, and whether all are whole numbers."""

@@ -15,7 +15,7 @@ import numpy as np
 from burst.files.check import explained
 from burst.files.container import Container, read_container
 from burst.files.ffmpeg import decode_16_bits, find_ffmpeg
-from burst.files.luminance import frame_luminance, warn_luminance
+from burst.files.luminance import frame_luminance, read_again, warn_luminance
 from burst.files.quiet import quiet_opencv
 from burst.files.times import typical_step, with_times
 from burst.mapped import Gathered, each_frame
@@ -131,6 +131,7 @@ def _with_all_bits(path: Path, video: _Video, keep: Keep) -> _Video:
     if video.deep or _bits(video.tag) <= 8 or program is None or not video.frames:
         return video
     shape = video.shape[:2] if video.tag[:2] == b"Y1" else video.shape
+    read_again()
     frames = decode_16_bits(program, path, shape, keep, len(video.frames))
     if frames is None:
         return video

@@ -15,11 +15,14 @@ from typing import Literal
 
 import numpy as np
 
+from burst.files import icc
+from burst.files.develop import developed
+from burst.files.dng import write_dng
 from burst.files.png import encode_png
 from burst.lazy import cv2, tifffile, torch
 from burst.ops import color
 from burst.ops.orientation import upright, upright_all
-from burst.records import Provenance, Sensor
+from burst.records import ColourSpace, Provenance, Sensor
 
 PROVENANCE_KEYWORD = "provenance"
 
@@ -55,63 +58,88 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_results(
-    folder: Path, image: np.ndarray, sensor: Sensor, provenance: Provenance
+    folder: Path,
+    image: np.ndarray,
+    sensor: Sensor,
+    provenance: Provenance,
+    space: ColourSpace = "srgb",
+    like: Path | None = None,
 ) -> list[Path]:
-    """Write restored.npy, .tif and .png of an image [h, w] or [h, w, 3] (red first); return their
-    paths.
+    """Write restored.npy, .tif and .png of an image [h, w] or [h, w, 3] (red first), in colour of
+    raw frames restored.dng as well; return their paths.
 
     The image has the orientation of the frames and is written upright. It is linear, or
-    display-encoded if `sensor.transfer` is "srgb". npy (float32) and tif (16 bit) are linear, png
-    (16 bit) is encoded for a display, colour with its white balance.
+    display-encoded if `sensor.transfer` is "srgb". npy (float32) and dng (16 bit) hold the linear
+    colours of the camera, tif (16 bit) the linear ones of a display, and png (16 bit) those as a
+    display takes them. tif and png contain the ICC profile of their space. The dng has tags of the
+    frame `like`.
     """
     note = json.dumps(asdict(provenance), sort_keys=True)
-    linear, display = finished(image, sensor)
+    linear, display = finished(image, sensor, space=space)
+    colour = image.ndim == 3
     paths = [folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".png")]
     with atomic_write(paths[0]) as part:
         np.save(part, linear)
     with atomic_write(paths[1]) as part:
-        _write_tiff(part, _to_16_bits(linear), note, image.ndim == 3)
+        shown = developed(linear, sensor, space)
+        _write_tiff(part, _to_16_bits(shown), note, colour, _profile(colour, space, linear=True))
     with atomic_write(paths[2]) as part:
-        part.write_bytes(encode_png(_to_16_bits(display), PROVENANCE_KEYWORD, note))
-    return paths
+        profile = _profile(colour, space, linear=False)
+        part.write_bytes(encode_png(_to_16_bits(display), PROVENANCE_KEYWORD, note, profile))
+    if not (colour and sensor.transfer == "linear"):
+        return paths
+    with atomic_write(folder / "restored.dng") as part:
+        write_dng(part, linear, sensor, note, like)
+    return [*paths, folder / "restored.dng"]
 
 
 def write_confidence(path: Path, deviation: np.ndarray, provenance: Provenance) -> None:
     """Write the standard deviation [h, w] or [h, w, 3] of an image, upright, as float32 TIFF."""
     note = json.dumps(asdict(provenance), sort_keys=True)
     with atomic_write(path) as part:
-        _write_tiff(part, deviation.astype(np.float32), note, deviation.ndim == 3)
+        _write_tiff(part, deviation.astype(np.float32), note, deviation.ndim == 3, None)
 
 
 def write_instants(
-    folder: Path, images: np.ndarray, sensor: Sensor, provenance: Provenance
+    folder: Path,
+    images: np.ndarray,
+    sensor: Sensor,
+    provenance: Provenance,
+    space: ColourSpace = "srgb",
 ) -> list[Path]:
     """Write images [t, h, w] or [t, h, w, 3] of several instants; return the paths. As
     `write_results`, with all instants in restored.npy and in the pages of restored.tif, each in
     restored-<k>.png, and all in the video restored.mp4 (8 bit)."""
     note = json.dumps(asdict(provenance), sort_keys=True)
-    linear, display = finished(images, sensor, several=True)
+    linear, display = finished(images, sensor, several=True, space=space)
+    colour = images.ndim == 4
+    profile = _profile(colour, space, linear=False)
     arrays, pages, video = (folder / f"restored{suffix}" for suffix in (".npy", ".tif", ".mp4"))
     with atomic_write(arrays) as part:
         np.save(part, linear)
     with atomic_write(pages) as part:
-        _write_tiff(part, _to_16_bits(linear), note, images.ndim == 4)
+        shown = developed(linear, sensor, space)
+        _write_tiff(part, _to_16_bits(shown), note, colour, _profile(colour, space, linear=True))
     paths = [folder / f"restored-{k:03d}.png" for k in range(len(images))]
     for path, image in zip(paths, display, strict=True):
         with atomic_write(path) as part:
-            part.write_bytes(encode_png(_to_16_bits(image), PROVENANCE_KEYWORD, note))
+            part.write_bytes(encode_png(_to_16_bits(image), PROVENANCE_KEYWORD, note, profile))
     with atomic_write(video) as part:
         _write_video(part, display)
     return [arrays, pages, video, *paths]
 
 
 def finished(
-    pixels: np.ndarray, sensor: Sensor, several: bool = False
+    pixels: np.ndarray, sensor: Sensor, several: bool = False, space: ColourSpace = "srgb"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return pixels [h, w] or [h, w, 3], with `several` [t, ...], that lie as they were recorded,
-    upright: linear (float32), and encoded for a display."""
+    upright: linear in the camera's colours (float32), and encoded for a display."""
     turned = (upright_all if several else upright)(pixels, sensor.orientation)
-    return _linear_and_display(turned, sensor)
+    encoded = sensor.transfer == "srgb"
+    linear = (_apply_curve("display_to_linear", turned) if encoded else turned).astype(np.float32)
+    if encoded and space == "srgb":
+        return linear, turned
+    return linear, _apply_curve("linear_to_display", developed(linear, sensor, space))
 
 
 def finished_deviation(deviation: np.ndarray, pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
@@ -140,14 +168,6 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, "utf-8")
 
 
-def _linear_and_display(image: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image of any shape linear (float32) and encoded for a display."""
-    encoded = sensor.transfer == "srgb"
-    linear = (_apply_curve("display_to_linear", image) if encoded else image).astype(np.float32)
-    display = image if encoded else _apply_curve("linear_to_display", _balance(linear, sensor))
-    return linear, display
-
-
 def _apply_curve(
     name: Literal["display_to_linear", "linear_to_display"], image: np.ndarray
 ) -> np.ndarray:
@@ -158,10 +178,9 @@ def _apply_curve(
     return curved
 
 
-def _balance(linear: np.ndarray, sensor: Sensor) -> np.ndarray:
-    """Multiply the colours of an image [..., 3] by the white balance; grey is unchanged."""
-    gains = np.asarray(sensor.white_balance, np.float32)
-    return linear * gains if linear.shape[-1] == 3 else linear
+def _profile(colour: bool, space: ColourSpace, *, linear: bool) -> bytes | None:
+    """Return the ICC profile of a picture; none of a grey one."""
+    return icc.profile(space, linear) if colour else None
 
 
 def _to_16_bits(image: np.ndarray) -> np.ndarray:
@@ -185,9 +204,13 @@ def _write_video(path: Path, images: np.ndarray) -> None:
     writer.release()
 
 
-def _write_tiff(path: Path, image: np.ndarray, note: str, colour: bool) -> None:
+def _write_tiff(
+    path: Path, image: np.ndarray, note: str, colour: bool, profile: bytes | None
+) -> None:
     photometric = "rgb" if colour else "minisblack"
-    tifffile.imwrite(path, image, photometric=photometric, description=note, metadata=None)
+    tifffile.imwrite(
+        path, image, photometric=photometric, description=note, metadata=None, iccprofile=profile
+    )
 
 
 def _flush(path: Path) -> None:

@@ -14,7 +14,7 @@ from burst.jobs.disk import check_disk
 from burst.jobs.keep import StageFiles
 from burst.pipeline import Pipeline, Step, load
 from burst.progress import part
-from burst.records import Burst, Provenance, Stack
+from burst.records import Burst, ColourSpace, Provenance, Stack
 from burst.restoration import (
     Execution,
     OnStage,
@@ -63,6 +63,7 @@ class Job:
     seed: int = 0
     keep_stages: bool = False
     page: bool = True
+    colours: ColourSpace = "srgb"
     resume: bool = False
     memory: int | None = None
 
@@ -112,7 +113,7 @@ def restore(job: Job, on_stage: OnStage) -> JobResult:
         )
     with part("writing", WRITING):
         again = _again(job, result.provenance, result.burst.memory)
-        write(result, job.folder, again, job.page)
+        write(result, job.folder, again, job.page, job.colours)
         (job.folder / ERROR_LOG).unlink(missing_ok=True)
     return JobResult(_files(job.folder), result.warnings)
 
@@ -174,14 +175,24 @@ def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
     options = [f"--seed {job.seed}", f"--threads {job.threads}", f"--device {provenance.device}"]
     levels = {"black": job.reading.black_level, "white": job.reading.white_level}
     options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]
+    if job.colours != "srgb":
+        options.append(f"--colours {job.colours}")
+    for kind, path in (("dark", job.reading.dark), ("flat", job.reading.flat)):
+        if path is not None:
+            options.append(f"--{kind} {_quoted(path)}")
     if memory is not None:
         options.append(f"--memory {memory + BYTES_PER_PROCESS}")
     if job.reading.axis:
         options.append(f"--axis {job.reading.axis}")
-    name = job.path.resolve().name
-    # A comment in TOML holds no control characters, but a file name may.
-    stack = shlex.quote(name) if name.isprintable() else "STACK"
-    return f"burst run --stack {stack} --pipeline {SETTINGS} {' '.join(options)} --out DIR"
+    stack, said = _quoted(job.path), " ".join(options)
+    return f"burst run --stack {stack} --pipeline {SETTINGS} {said} --out DIR"
+
+
+def _quoted(path: Path) -> str:
+    """Return the name of a file as a shell takes it. A comment in TOML holds no control characters,
+    but a file name may."""
+    name = path.resolve().name
+    return shlex.quote(name) if name.isprintable() else "PATH"
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

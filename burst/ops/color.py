@@ -1,11 +1,32 @@
-"""Linear light and its encoding for displays (sRGB)."""
+"""Linear light, its encoding for displays (sRGB), and the colours of cameras and displays."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+
+from burst.records import ColourSpace
+
+# CIE xy of red, green and blue: IEC 61966-2-1, and SMPTE EG 432-1 with the white of sRGB.
+PRIMARIES = {
+    "srgb": ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)),
+    "display-p3": ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}
+WHITE_D65 = (0.3127, 0.3290)
 
 # Rec. 709 and sRGB, red, green and blue.
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+
+
+def xyz_of(space: ColourSpace) -> np.ndarray:
+    """Return the matrix [3, 3] from linear colours of a display to XYZ, of which white has Y = 1
+    and is that of D65."""
+    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in PRIMARIES[space]]).T
+    x, y = WHITE_D65
+    return np.asarray(columns * np.linalg.solve(columns, [x / y, 1, (1 - x - y) / y]))
+
+
+SRGB_TO_XYZ = xyz_of("srgb")
 
 
 def linear_to_display(linear: torch.Tensor) -> torch.Tensor:

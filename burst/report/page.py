@@ -25,18 +25,18 @@ def render(
     burst: Burst,
     shown: np.ndarray | None = None,
     instants: Instants | None = None,
-    mosaic: Stack | None = None,
+    whole: Stack | None = None,
 ) -> str:
     """Return the page as text.
 
-    `summary` is what `report.json` holds; for `shown`, `instants` and `mosaic` see `write_report`.
+    `summary` is what `report.json` holds; for `shown`, `instants` and `whole` see `write_report`.
     """
     return render_template(
         TEMPLATE,
         summary=summary,
         facts=facts(summary),
         what=subject(summary),
-        pictures=scene_pictures(burst, shown, instants, mosaic),
+        pictures=scene_pictures(burst, shown, instants, whole),
         errors=error_pictures(instants) if instants else [],
         error_shown=f"{ERROR_SHOWN:.0%}",
         film=film_of(instants) if instants else None,

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 
+from burst.files.develop import developed
 from burst.ops.alignment.motion import flow_of
 from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic
 from burst.ops.color import linear_to_display
@@ -41,7 +42,7 @@ def scene_pictures(
     burst: Burst,
     shown: np.ndarray | None = None,
     instants: Instants | None = None,
-    mosaic: Stack | None = None,
+    whole: Stack | None = None,
 ) -> list[Picture]:
     """Return the pictures that the page compares, as far as they exist: first frame, plain mean,
     aligned mean, standard deviation of the result, and result; for images of instants the nearest
@@ -49,13 +50,13 @@ def scene_pictures(
 
     All but the deviation are shown with the black and white points of the last one, so that they
     can be compared.
-    `shown` (h, w) or (h, w, 3), linear, replaces `burst.image`. With a colour `mosaic` the frame
-    and the mean are in colour, too.
+    `shown` (h, w) or (h, w, 3), linear, replaces `burst.image`. With the `whole` stack, of which
+    `burst` is one channel, the frame and the mean are in colour, too.
     """
     if instants is not None:
-        known = _instant_images(instants, mosaic)
-    elif mosaic is not None and shown is not None:
-        known = _colour_images(burst, shown, mosaic)
+        known = _instant_images(instants, whole)
+    elif whole is not None and shown is not None:
+        known = _colour_images(burst, shown, whole)
     else:
         known = _images_by_step(burst, shown)
     black, white = display_points(known[-1][2])
@@ -131,11 +132,11 @@ def _images_by_step(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, s
     return images
 
 
-def _recorded(number: int, burst: Burst, mosaic: Stack | None) -> np.ndarray:
+def _recorded(number: int, burst: Burst, whole: Stack | None) -> np.ndarray:
     """Return a frame as it was recorded, in colour where it has any."""
-    if mosaic is None:
+    if whole is None:
         return balanced(frame_image(burst, number), burst)
-    return _developed(mosaic.frames[number], burst, mosaic)
+    return _in_colour([number], burst, whole)
 
 
 def _frame_label(number: int, burst: Burst) -> str:
@@ -145,50 +146,57 @@ def _frame_label(number: int, burst: Burst) -> str:
 
 
 def _colour_images(
-    burst: Burst, shown: np.ndarray, mosaic: Stack
+    burst: Burst, shown: np.ndarray, whole: Stack
 ) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image [h, w, 3] of the first frame, the plain mean and the
-    result of a colour mosaic; `burst` is that of its first green plane."""
-    numbers, track = numbers_of(burst), burst.track
+    result of a stack with colours; `burst` is that of its first channel."""
+    numbers, track = numbers_of(burst).tolist(), burst.track
     if track is not None:
-        # A pixel of the frames that were followed is a cell of 2 x 2.
-        corner = tuple((2 * x, 2 * y) for x, y in track.corner)
-        mosaic = cut_out(mosaic, replace(track, corner=corner, size=_doubled(track.size)))
-    mean = mosaic.frames[numbers].mean(0, dtype=np.float64)
+        # A pixel of the frames that were followed is a cell of 2 x 2 of a mosaic.
+        side = 1 if whole.sensor.cfa == "mono" else 2
+        corner = tuple((side * x, side * y) for x, y in track.corner)
+        size = (side * track.size[0], side * track.size[1])
+        whole = cut_out(whole, replace(track, corner=corner, size=size))
     return [
-        (
-            "first",
-            _frame_label(numbers[0], burst),
-            _developed(mosaic.frames[numbers[0]], burst, mosaic),
-        ),
-        ("mean", "Plain mean", _developed(mean, burst, mosaic)),
+        ("first", _frame_label(numbers[0], burst), _in_colour(numbers[:1], burst, whole)),
+        ("mean", "Plain mean", _in_colour(numbers, burst, whole)),
         ("restored", "Restored", balanced(shown, burst)),
     ]
 
 
-def _doubled(size: tuple[int, int]) -> tuple[int, int]:
-    return 2 * size[0], 2 * size[1]
-
-
-def _developed(frame: np.ndarray, burst: Burst, mosaic: Stack) -> np.ndarray:
-    """Return a frame of a mosaic [h, w], DN, in colour [h, w, 3], black 0 and white 1,
-    white-balanced and in the place of the result."""
-    sensor, height, width = mosaic.sensor, mosaic.height // 2 * 2, mosaic.width // 2 * 2
+def _in_colour(numbers: list[int], burst: Burst, whole: Stack) -> np.ndarray:
+    """Return the mean of some frames of a stack with colours [h, w, 3], black 0 and white 1, as
+    displays show them and in the place of the result."""
+    sensor, cfa = whole.sensor, whole.sensor.cfa
+    source = whole.frames if whole.colour is None else whole.colour
+    chosen = list(range(len(source))) if len(numbers) == len(source) else numbers
+    total = np.zeros(source.shape[1:])
+    for number in chosen:
+        total += source[number]
+    mean = (total / len(chosen)).astype(np.float32)
+    if cfa == "mono":
+        planes = np.moveaxis((mean - sensor.black) / (sensor.white_level - sensor.black), -1, 0)
+        return balanced(np.moveaxis(_placed(torch.from_numpy(planes), burst).numpy(), 0, -1), burst)
+    mean = mean[: whole.height // 2 * 2, : whole.width // 2 * 2]
     blacks = np.resize(np.asarray(sensor.black_levels, np.float32), 4).reshape(2, 2)
-    black = np.tile(blacks, (height // 2, width // 2))
-    linear = (frame[:height, :width] - black) / (sensor.white_level - black)
-    planes = mosaic_to_planes(torch.from_numpy(np.asarray(linear, np.float32)), sensor.cfa)
-    placed = torch.stack([_on_result_grid(plane.to(burst.device), burst).cpu() for plane in planes])
-    colour = demosaic(planes_to_mosaic(placed, sensor.cfa), sensor.cfa)
+    black = np.tile(blacks, (len(mean) // 2, mean.shape[1] // 2))
+    linear = torch.from_numpy((mean - black) / (sensor.white_level - black))
+    placed = _placed(mosaic_to_planes(linear, cfa), burst)
+    colour = demosaic(planes_to_mosaic(placed, cfa), cfa, sensor.white_balance)
     return balanced(np.moveaxis(colour.numpy(), 0, -1), burst)
 
 
-def _instant_images(instants: Instants, mosaic: Stack | None) -> list[tuple[str, str, np.ndarray]]:
+def _placed(planes: torch.Tensor, burst: Burst) -> torch.Tensor:
+    """Return planes [c, h, w] in the place of the result."""
+    return torch.stack([_on_result_grid(plane.to(burst.device), burst).cpu() for plane in planes])
+
+
+def _instant_images(instants: Instants, whole: Stack | None) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and image of the frame or the pair, the truth, and the result."""
     burst, number = instants.burst, instants.shown
     first = instants.frame_of(number)
     images = [
-        (f"frame-{k}", _frame_label(k, burst), _recorded(k, burst, mosaic))
+        (f"frame-{k}", _frame_label(k, burst), _recorded(k, burst, whole))
         for k in range(first, first + 1 + instants.paired)
     ]
     if number in instants.truths:
@@ -212,9 +220,11 @@ def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:
 
 
 def balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:
-    """Return a colour picture white-balanced, a grey one unchanged."""
-    gains = np.asarray(burst.stack.sensor.white_balance, np.float32)
-    return np.asarray(shown * gains if shown.ndim == 3 else shown, np.float32)
+    """Return a linear picture in the colours of a display: white balance and camera's matrix; a
+    grey or display-encoded one unchanged."""
+    sensor = burst.stack.sensor
+    encoded = sensor.transfer == "srgb"
+    return np.asarray(shown if encoded else developed(shown, sensor), np.float32)
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

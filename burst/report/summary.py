@@ -24,18 +24,18 @@ def summarise(
     provenance: Provenance,
     outputs: Sequence[str],
     instants: Instants | None = None,
-    mosaic: Stack | None = None,
+    whole: Stack | None = None,
 ) -> dict[str, Any]:
     """Return the report of a run as plain JSON values; a number that is not finite is null.
 
-    For a colour mosaic, `stack` is the whole mosaic, and `plane` names the plane of all other
-    numbers.
+    Where `burst` is of one channel of a stack with colours, `stack` is the whole stack, and
+    `channel` names the channel.
     """
     summary = {
         "schema": SCHEMA_NAME,
         **asdict(provenance),
-        "stack": _stack(mosaic or burst.stack),
-        "plane": burst.stack.name.removeprefix(f"{mosaic.name}-") if mosaic else None,
+        "stack": _stack(whole or burst.stack),
+        "channel": burst.channel.name if burst.channel else None,
         "measured": _measured(burst),
         "truth": scores(instants) if instants and instants.truths else None,
         "stages": [_stage(entry) for entry in burst.report.entries],

@@ -38,7 +38,7 @@ def facts(summary: Mapping[str, Any]) -> list[TableRow]:
         ),
         ("PSNR", summary["truth"], _psnr),
         (
-            f"Time of plane {summary['plane']}" if summary["plane"] else "Time",
+            f"Time of channel {summary['channel']}" if summary["channel"] else "Time",
             sum(s["seconds"] or 0.0 for s in summary["stages"]),
             lambda x: f"{x:.1f} s",
         ),
@@ -47,16 +47,22 @@ def facts(summary: Mapping[str, Any]) -> list[TableRow]:
 
 
 def subject(summary: Mapping[str, Any]) -> str:
-    """Return a sentence on which image or plane the report describes, and how frames are
+    """Return a sentence on which image or channel the report describes, and how frames are
     counted."""
     stack = summary["stack"]
     counted = f"Frames are counted from 0 to {stack['frames'] - 1}, as in settings."
-    if summary["plane"] is None:
+    channel, cfa = summary["channel"], stack["sensor"]["cfa"]
+    if channel is None:
         return counted
+    if cfa == "mono":
+        return (
+            "The image is in colour. Frames and motion were found on the luminance; all other"
+            f" numbers and plots are of the {channel} channel. {counted}"
+        )
     return (
-        f"The image is of all four planes of a colour mosaic ({stack['sensor']['cfa']}). Numbers"
-        f" and plots are of its plane {summary['plane']}, in which a pixel is two of the mosaic"
-        f" wide. {counted}"
+        f"The image is of all four planes of a colour mosaic ({cfa}). Frames and motion were found"
+        f" on all samples together; all other numbers and plots are of its plane {channel}. A pixel"
+        f" is two of the mosaic wide. {counted}"
     )
 
 

@@ -24,7 +24,7 @@ def write_report(
     provenance: Provenance,
     shown: np.ndarray | None = None,
     instants: Instants | None = None,
-    mosaic: Stack | None = None,
+    whole: Stack | None = None,
     page: bool = True,
 ) -> list[Path]:
     """Write both files into `folder`, atomically, and return their paths.
@@ -32,18 +32,18 @@ def write_report(
     Without `page` the page is not drawn; that of an earlier run is removed.
 
     `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`.
-    `mosaic` is the stack of a colour mosaic, whose first green plane `burst` is of. `instants` are
-    the images of a rolling shutter's rows; `shown` is one of them. Sections without data are left
-    out. OSError where the files cannot be written.
+    `whole` is a stack with colours, of which `burst` is one channel. `instants` are the images of a
+    rolling shutter's rows; `shown` is one of them. Sections without data are left out. OSError
+    where the files cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not page:
         (folder / HTML_NAME).unlink(missing_ok=True)
     names = (JSON_NAME, HTML_NAME) if page else (JSON_NAME,)
-    summary = report_summary.summarise(burst, provenance, _outputs(folder, names), instants, mosaic)
+    summary = report_summary.summarise(burst, provenance, _outputs(folder, names), instants, whole)
     texts = {JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n"}
     if page:
-        texts[HTML_NAME] = report_page.render(summary, burst, shown, instants, mosaic)
+        texts[HTML_NAME] = report_page.render(summary, burst, shown, instants, whole)
     for name, text in texts.items():
         write_text(folder / name, text)
     return [folder / name for name in texts]

@@ -105,7 +105,7 @@ CASES: dict[str, tuple[Maker, str]] = {
     "a number": (npy(np.uint16(3)), "found 0 of shape (). Pass a stack"),
     "a row": (npy(GOOD[0, 0]), "expected three axes (n, h, w), found 1"),
     "one image": (npy(GOOD[0]), "expected three axes (n, h, w), found 2"),
-    "colour frames": (npy(np.zeros((3, 20, 20, 3), np.uint16)), "found 4 of shape"),
+    "four values a pixel": (npy(np.zeros((3, 20, 20, 4), np.uint16)), "found 4 of shape"),
     "one frame": (npy(GOOD[:1]), "expected at least 2 frames, found 1. Pass the whole burst"),
     "tiny frames": (npy(GOOD[:, :8, :8]), "at least 16 x 16 pixels, found 8 x 8. Pass larger"),
     "unclear axes": (npy(np.zeros((17, 18, 19), np.uint16)), "Pass --axis frames-first or"),

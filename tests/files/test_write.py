@@ -57,7 +57,8 @@ def write_to_full_device(path: Path) -> None:
 @pytest.mark.parametrize("image", [GRAY, COLOR], ids=["gray", "colour"])
 def test_the_three_files_hold_the_image(tmp_path: Path, image: np.ndarray) -> None:
     paths = write_results(tmp_path / "out", image, Sensor(), PROVENANCE)
-    assert [path.name for path in paths] == ["restored.npy", "restored.tif", "restored.png"]
+    names = ["restored.npy", "restored.tif", "restored.png"]
+    assert [path.name for path in paths] == names + ["restored.dng"] * (image.ndim == 3)
     np.testing.assert_array_equal(np.load(paths[0]), image)
     clipped = np.clip(image, 0, 1)
     np.testing.assert_array_equal(tifffile.imread(paths[1]), np.round(clipped * 65535))
@@ -66,11 +67,13 @@ def test_the_three_files_hold_the_image(tmp_path: Path, image: np.ndarray) -> No
     np.testing.assert_allclose(png / 65535, linear_to_display(image), atol=1e-5)
 
 
-def test_only_the_picture_for_the_eye_is_white_balanced(tmp_path: Path) -> None:
+def test_pictures_are_white_balanced_and_arrays_are_not(tmp_path: Path) -> None:
     sensor = Sensor(white_balance=(2.0, 1.0, 1.5))
-    _, tif, png = write_results(tmp_path, COLOR, sensor, PROVENANCE)
-    assert tifffile.imread(tif)[10, 10, 0] == round(float(COLOR[10, 10, 0]) * 65535)
-    expected = linear_to_display(COLOR * np.array(sensor.white_balance))
+    npy, tif, png, _ = write_results(tmp_path, COLOR, sensor, PROVENANCE)
+    np.testing.assert_array_equal(np.load(npy), COLOR)
+    expected = np.clip(COLOR * np.array(sensor.white_balance), 0, 1)
+    np.testing.assert_allclose(tifffile.imread(tif) / 65535, expected, atol=1e-5)
+    expected = linear_to_display(expected)
     shown = cv2.imread(str(png), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535
     np.testing.assert_allclose(shown, expected, atol=1e-5)
 
@@ -84,7 +87,7 @@ def test_a_display_encoded_image_is_shown_as_it_is_and_stored_linear(tmp_path: P
 
 @pytest.mark.parametrize("image", [GRAY, COLOR], ids=["gray", "colour"])
 def test_tif_and_png_say_what_made_them(tmp_path: Path, image: np.ndarray) -> None:
-    _, tif, png = write_results(tmp_path, image, Sensor(), PROVENANCE)
+    _, tif, png = write_results(tmp_path, image, Sensor(), PROVENANCE)[:3]
     with tifffile.TiffFile(tif) as file:
         assert json.loads(file.pages[0].description) == asdict(PROVENANCE)
     text = read_text(png.read_bytes(), "provenance")

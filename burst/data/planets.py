@@ -242,21 +242,20 @@ def _record(
     fixed += camera.pixel_offset_std * torch.randn(size, generator=generator)
     scale = (sensor.white_level - sensor.black) / conditions.electrons
     for number, (patch, (left, top)) in enumerate(zip(seen, corner.tolist(), strict=True)):
-        light = _pasted(patch, left, top, size) * gain
-        electrons = torch.poisson(light.clamp(min=0) * conditions.electrons, generator) + fixed
-        electrons += conditions.read_noise * torch.randn(size, generator=generator)
+        # The noise goes with the disc, so that drift alone changes nothing else.
+        near = torch.poisson(patch.clamp(min=0) * conditions.electrons, generator)
+        near += conditions.read_noise * torch.randn(patch.shape, generator=generator)
+        electrons = conditions.read_noise * torch.randn(size, generator=generator)
+        _paste(near, electrons, left, top)
+        electrons = electrons * gain + fixed
         counts = (electrons * scale + sensor.black).round().clamp(0, sensor.white_level)
         dn[number] = counts.numpy().astype(np.uint16)
     return dn
 
 
-def _pasted(patch: torch.Tensor, left: int, top: int, size: tuple[int, int]) -> torch.Tensor:
-    """Return a black frame with a patch [s, s] at a corner, as far as it lies inside."""
-    frame, side = patch.new_zeros(size), patch.shape[0]
-    rows = slice(max(top, 0), max(0, min(top + side, size[0])))
-    columns = slice(max(left, 0), max(0, min(left + side, size[1])))
-    frame[rows, columns] = patch[
-        rows.start - top : max(rows.stop, rows.start) - top,
-        columns.start - left : max(columns.stop, columns.start) - left,
-    ][: max(0, rows.stop - rows.start), : max(0, columns.stop - columns.start)]
-    return frame
+def _paste(patch: torch.Tensor, frame: torch.Tensor, left: int, top: int) -> None:
+    """Put a patch [s, s] into a frame [h, w] at a corner, as far as it lies inside."""
+    side, (height, width) = len(patch), frame.shape
+    y = slice(min(max(top, 0), height), min(max(top + side, 0), height))
+    x = slice(min(max(left, 0), width), min(max(left + side, 0), width))
+    frame[y, x] = patch[y.start - top : y.stop - top, x.start - left : x.stop - left]

@@ -28,7 +28,11 @@ class Repeats:
 
 def find_repeats(frames: np.ndarray) -> Repeats:
     """Find what frames [n, h, w] in DN have in common with earlier ones, value by value."""
-    checksums = np.stack([_checksums(frame) for frame in each_frame(frames)])
+    like = _checksums(frames[0])
+    # Made before the loop: small results between large temporary arrays would scatter the heap.
+    checksums = np.empty((len(frames), *like.shape), like.dtype)
+    for number, frame in enumerate(each_frame(frames)):
+        checksums[number] = _checksums(frame)
     same: dict[int, int] = {}
     partly: dict[int, np.ndarray] = {}
     earlier = _first_alike(checksums)

@@ -24,11 +24,10 @@ RING = 0.6  # of the radius, from which on rings along the limb are averaged
 @dataclass(frozen=True)
 class DiscScores:
     """PSNR (dB) on the disc, encoded for display; by how much rings inside the limb are brighter
-    than the truth at most, in percent of the disc's brightness; and of the sky, darker than it."""
+    than the truth at most, in percent of the disc's brightness."""
 
     psnr: float
     overshoot: float
-    undershoot: float
 
 
 def score_disc(image: torch.Tensor, truth: torch.Tensor, globe: Globe) -> DiscScores:
@@ -48,11 +47,9 @@ def score_disc(image: torch.Tensor, truth: torch.Tensor, globe: Globe) -> DiscSc
     light = float(truth[inner].mean())
     rings = _rings(fitted - truth, far)
     first, limb = round(RING * globe.radius), round(globe.radius)
-    outside = rings[limb + 1 : limb + 12]
     return DiscScores(
         psnr=psnr(shown, wanted),
         overshoot=100 * float(rings[first:limb].max()) / light,
-        undershoot=-100 * float(outside.min()) / light,
     )
 
 

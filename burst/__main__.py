@@ -19,6 +19,7 @@ VERBS = {
     for verb, module in {
         "run": "run",
         "info": "info",
+        "unroll": "unroll",
         "simulate": "simulate",
         "score": "score",
         "report": "overview",

@@ -31,6 +31,7 @@ def completions(folder, line):
     ("line", "answer"),
     [
         ("burst exp", ["export"]),
+        ("burst unr", ["unroll"]),
         ("burst run --pipeline cla", ["classical"]),
         ("burst run --pipeline classical --set select.k", ["select.keep="]),
         ("burst run --until dec", ["deconvolve"]),

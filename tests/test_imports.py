@@ -15,7 +15,7 @@ FOR_ALL = {"about", "lazy"}
 # What an extra installs; the function that imports it says how.
 OPTIONAL = {
     "albumentations", "argcomplete", "argcomplete.completers", "astropy.io", "distributed", "lmdb",
-    "onnxruntime", "torch.utils.tensorboard",
+    "onnxruntime", "telemetry_parser", "torch.utils.tensorboard",
 }  # fmt: skip
 ROW = re.compile(r"^\| (`.+?`) \| (.*) \|$", re.MULTILINE)
 

@@ -61,7 +61,7 @@ def image_at(
     shake = recording.shake_near(instant)
     recording = replace(recording, times=replace(recording.times, shake=shake))
     times = recording.times
-    motions = {k: _motion(recording, k, instant) for k in near}
+    motions = {k: motion_of(recording, k, instant) for k in near}
     carried = [trajectories_at(motions[k], times, k, instant) for k in near]
     motion = choose_trajectories(carried, recording.frames, times, near, instant)
     samplings = [frame_sampling(motion, times, k, instant) for k in near]
@@ -118,7 +118,7 @@ def _trust_of(recording: Recording, frame: int) -> torch.Tensor:
     return recording.flow(frame, other)[1]
 
 
-def _motion(recording: Recording, frame: int, instant: float) -> torch.Tensor:
+def motion_of(recording: Recording, frame: int, instant: float) -> torch.Tensor:
     """Return trajectories [m, 2, h, w] of the pixels of a frame."""
     times = recording.times
     gaps: list[torch.Tensor] = []

@@ -1,0 +1,59 @@
+"""How long the sensors of some cameras take to read a video frame, as others have published it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# [1] github.com/horshack-dpreview/RollingShutter, results/full_sensor.json: a flickering LED
+# [2] github.com/OpenDroneMap/ODM, opendm/rollingshutter.py: reported by users
+# [3] G. Thalin, Deshaker: a pan past an upright line; [4] Ringaby and Forssen, IJCV 96, 2011; both
+#     by github.com/JzHuai0108/kalibr, doc/rolling-shutter-table.md, and [5] a LED panel there
+# Words of a model, rows of the frame from, up to; ms; source.
+PUBLISHED: tuple[tuple[str, int, int, float, str], ...] = (
+    ("nikon z 6$", 2160, 2160, 22.2, "[1]"),
+    ("nikon z 9$", 2160, 2160, 14.5, "[1]"),
+    ("ilce-7m3", 2160, 2160, 17.2, "[1]"),
+    ("ilce-7m4", 2160, 2160, 26.7, "[1]"),
+    ("ilce-6400", 2160, 2160, 32.1, "[1]"),
+    ("canon eos r5$", 2160, 2160, 15.5, "[1]"),
+    ("canon eos r6$", 2160, 2160, 30.4, "[1]"),
+    ("x-t2$", 2160, 2160, 26.4, "[1]"),
+    ("fc7203", 0, 9999, 20.0, "[2]"),
+    ("fc3170", 0, 9999, 27.0, "[2]"),
+    ("fc3411", 0, 9999, 32.0, "[2]"),
+    ("hero4 black", 0, 9999, 30.0, "[2]"),
+    ("hero8 black", 0, 9999, 17.0, "[2]"),
+    ("iphone 5$", 1080, 1080, 27.4, "[3]"),
+    ("iphone 4$", 720, 720, 32.2, "[4]"),
+    ("iphone 6s$", 720, 720, 15.0, "[5]"),
+)
+_MODEL = re.compile(r"(?:^|[.\-:])(?:model|make|manufacturer)(?:-\w+)?$", re.IGNORECASE)
+# Of AVFoundation (AVMetadataQuickTimeMetadataKeyCameraFrameReadoutTime), microseconds.
+_READOUT_TAG = "com.apple.quicktime.camera.framereadouttimeinmicroseconds"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A readout, s, and in words where it is from."""
+
+    readout: float
+    words: str
+
+
+def stated_readout(tags: Mapping[str, str]) -> Known | None:
+    """Return the readout that the tags of a file state."""
+    lower = {name.lower(): word for name, word in tags.items()}
+    found = re.match(r"[\d.]+", lower.get(_READOUT_TAG, ""))
+    return Known(1e-6 * float(found[0]), "the tags of the file") if found else None
+
+
+def published_readout(tags: Mapping[str, str], rows: int) -> Known | None:
+    """Return what is published of the camera that the tags name, for frames of so many rows."""
+    names = [word.strip() for name, word in tags.items() if _MODEL.search(name)]
+    for words, least, most, milliseconds, source in PUBLISHED:
+        for name in names if least <= rows <= most else ():
+            if re.search(rf"\b{words}", name.lower()):
+                return Known(milliseconds / 1000, f"published for {name}, {source} of cameras.py")
+    return None

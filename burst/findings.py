@@ -46,6 +46,38 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Track:
+    """Where a disc or the detail of a surface was found, and how the frames were cut around it.
+
+    corner  [n, 2] (x, y) px of the cut-out's upper left corner in each frame of the stack
+    size    (h, w) px of the cut-out
+    centre  [n, 2] (x, y) px of the disc's centre in the cut-out; None where there is no disc
+    radius  px of the disc; None where there is no disc
+    """
+
+    corner: tuple[tuple[int, int], ...]
+    size: tuple[int, int]
+    centre: tuple[tuple[float, float], ...] | None = None
+    radius: float | None = None
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """How a planet turns within a recording.
+
+    recorded  [n, h, w] linear frames as they were recorded, before they were turned to one time
+    angle     [n] rad by which each frame is turned against that time
+    centre    [n, 2] (x, y) px of the disc's centre in each frame
+    globe     radius px, flattening, tilt and latitude rad, as `ops.sphere.Globe` has them
+    """
+
+    recorded: torch.Tensor = field(compare=False)
+    angle: torch.Tensor = field(compare=False)
+    centre: torch.Tensor = field(compare=False)
+    globe: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Alignment:
     """The quality of alignment, and the position of the image.
 

@@ -22,7 +22,9 @@ from burst.findings import (
     Merging,
     NotGivenError,
     Reference,
+    Rotation,
     Selection,
+    Track,
     Turbulence,
     Unrolled,
     Views,
@@ -44,8 +46,8 @@ from burst.sensor import (
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "CameraFlow",
     "Channel", "ColourSpace", "Correction", "Entry", "Gathered", "Level", "Merging", "NoiseModel",
-    "NotGivenError", "Provenance", "Reference", "Report", "Selection", "Sensor", "Shutter", "Stack",
-    "StackError", "Turbulence", "Unrolled", "Views", "given",
+    "NotGivenError", "Provenance", "Reference", "Report", "Rotation", "Selection", "Sensor",
+    "Shutter", "Stack", "StackError", "Track", "Turbulence", "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 
@@ -156,6 +158,8 @@ class Burst:
                     where no network has said it
     views           what the frames alone show of the instants of `image`
     channel         which channel of a stack with colours this is; None for other stacks
+    track           where a disc or a surface that drifts is, around which the frames were cut
+    rotation        how a planet turns within the recording
     left_out        why each frame of the stack that takes part in nothing was left out, by number
     selection, alignment, turbulence, merging, unrolled, correction, camera, gathered
                     what `select`, `align`, `blur`, `deconvolve`, `unroll`, the networks,
@@ -187,6 +191,8 @@ class Burst:
     views: Views | None = None
     channel: Channel | None = None
     left_out: Mapping[int, str] | None = None
+    track: Track | None = None
+    rotation: Rotation | None = None
     selection: Selection | None = None
     alignment: Alignment | None = None
     turbulence: Turbulence | None = None

@@ -6,12 +6,13 @@ import argparse
 import logging
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from burst.command import Exit, main_of, positive
-from burst.data import levels, rolling, turbulence
+from burst.data import levels, recording, rolling, turbulence
 from burst.data.recording import OF_FILE, OF_OPTICS, OF_PATH, Recording, record, recording_of
 from burst.data.scenes import SCENES, read_scene
 from burst.files import video
@@ -23,7 +24,7 @@ from burst.files.write import atomic_write, write_npz, write_text
 from burst.lazy import torch
 from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
-from burst.settings import ConfigError, settings_of
+from burst.settings import ConfigError, Setting, build, settings_of
 
 LOG = logging.getLogger("burst")
 
@@ -39,6 +40,8 @@ MOVING = {
 }  # fmt: skip
 GLOBAL_RESET_EXPOSURE = 0.25  # of the frame time; the other shutters' is 0
 
+OF_PLANET = settings_of(recording.Planet)
+PLANET = tuple(setting.name for setting in OF_PLANET)
 TRUTH = ("scene", "flow", "row_motion", "psf", "hot", "row_offset")
 
 
@@ -67,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
     _add_recording(parser)
     _add_shutter(parser.add_argument_group("a moving scene, in clear air"))
+    group = parser.add_argument_group("a planet that turns and drifts, instead of --image")
+    group.add_argument(
+        "--planet", action="store_true",
+        help="write a SER of it; --size has the rows, a frame is a third wider",
+    )  # fmt: skip
+    _add_settings(group, OF_PLANET)
 
 
 def _add_recording(parser: argparse.ArgumentParser) -> None:
@@ -78,16 +87,20 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
     }
     known = {setting.name: setting for setting in settings_of(Recording)}
     for title, names in groups.items():
-        group = parser.add_argument_group(title)
-        for setting in (known[name] for name in names):
-            option, text = f"--{setting.name.replace('_', '-')}", setting.help
-            if isinstance(setting.default, bool):
-                group.add_argument(option, action="store_true", default=None, help=text)
-                continue
-            kind = float if setting.default is None else type(setting.default)
-            unit = f", in {setting.unit}" if setting.unit else ""
-            metavar = "NAME" if kind is str else "N"
-            group.add_argument(option, type=kind, metavar=metavar, help=text + unit)
+        _add_settings(parser.add_argument_group(title), [known[name] for name in names])
+
+
+def _add_settings(group: argparse._ArgumentGroup, found: Sequence[Setting]) -> None:
+    """Declare an option for each setting."""
+    for setting in found:
+        option, text = f"--{setting.name.replace('_', '-')}", setting.help
+        if isinstance(setting.default, bool):
+            group.add_argument(option, action="store_true", default=None, help=text)
+            continue
+        kind = float if setting.default is None else type(setting.default)
+        unit = f", in {setting.unit}" if setting.unit else ""
+        metavar = "NAME" if kind is str else "N"
+        group.add_argument(option, type=kind, metavar=metavar, help=text + unit)
 
 
 def _add_shutter(group: argparse._ArgumentGroup) -> None:
@@ -122,6 +135,8 @@ def execute(args: argparse.Namespace) -> int:
     """Simulate and write one stack; print its paths."""
     if args.shutter:
         return _execute_shutter(args)
+    if args.planet:
+        return _execute_planet(args)
     out = _check(args)
     recording = recording_of(vars(args))
     conditions = levels.find_level(args.level).point()
@@ -136,11 +151,34 @@ def execute(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def _execute_planet(args: argparse.Namespace) -> int:
+    """Simulate and write the SER of a planet; print its paths."""
+    out = Path(args.out)
+    if out.suffix != ".ser":
+        raise ConfigError(f"--out {out}: expected a name that ends in .ser, with --planet.")
+    _check_amount(args)
+    said = {name: getattr(args, name) for name in PLANET if getattr(args, name) is not None}
+    planet = build(recording.Planet, said, "--planet")
+    conditions = levels.find_level(args.level).point()
+    generator = torch.Generator().manual_seed(args.seed)
+    taken, size = recording_of(vars(args)), args.size or SIZE
+    made = recording.record_planet(
+        planet, taken, conditions, args.frames or FRAMES, (size, size * 4 // 3), generator
+    )
+    for path in recording.write_planet(out, made):
+        print(path)
+    LOG.info("%s: %d frames, level %s", out, made.stack.count, args.level)
+    return Exit.DONE
+
+
 def _check(args: argparse.Namespace) -> Path:
     """Return the output's path; ConfigError where name, size or count make no stack."""
     out = Path(args.out)
     if out.suffix != ".npy":
         raise ConfigError(f"--out {out}: expected a name that ends in .npy.")
+    alone = [name for name in PLANET if getattr(args, name) is not None]
+    if alone:
+        raise ConfigError(f"--{alone[0]}: expected --planet with it, found none. Pass both.")
     for name in MOVING:
         if name != "exposure" and getattr(args, name) is not None:
             option = name.replace("_", "-")

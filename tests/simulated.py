@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from burst.data.levels import find_level
+from burst.data.planets import SEEING, PlanetStack, simulate_planet
+from burst.data.recording import Planet
 from burst.data.turbulence import SimulatedStack, Truth, simulate
 from burst.ops.noise import to_linear
 from burst.ops.warp import compose, warp
@@ -91,3 +93,11 @@ def still_scene() -> torch.Tensor:
 def through(stage: str, stack: Stack) -> Burst:
     """Return what a stage of the default pipeline is given of a stack."""
     return load("turbulence").before(stage).run(Burst(stack))
+
+
+@lru_cache(maxsize=8)
+def planet_stack(**values: float) -> PlanetStack:
+    """Return 24 frames of 96 x 144 of a planet of radius 22 px, with values of `Planet`."""
+    planet = Planet(**{"radius": 22.0, "seconds": 20.0, **values})
+    draw = torch.Generator().manual_seed(2)
+    return simulate_planet(planet, SEEING, draw, 24, (96, 144))

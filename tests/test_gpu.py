@@ -9,7 +9,7 @@ import pytest
 import torch
 from pretend import Far, near, pretend
 from rolled import recording, reset_recording
-from simulated import camera_scene, stack_of
+from simulated import camera_scene, planet_stack, stack_of
 from training_toys import SMALL
 
 from burst.config import search_path
@@ -29,6 +29,7 @@ from burst.records import Burst, Shutter, StackError
 from burst.settings import ConfigError
 
 PIPELINES = {
+    "planet": lambda: planet_stack(drift=40.0).stack,
     "turbulence": lambda: stack_of("medium", 96, 12).stack,
     "handheld": lambda: simulate_handheld(camera_scene()[None, :220, :220], 400, 4).stack,
     "classical": lambda: stack_of("high", 96, 12).stack,
@@ -219,3 +220,12 @@ def test_auto_has_the_cpu_to_spare():
     assert devices_of("cpu") == ("cpu", None)
     with pytest.raises(ConfigError, match="expected an Apple GPU"):
         devices_of("mps")
+
+
+def test_a_planet_is_restored_on_a_gpu_as_on_the_cpu():
+    said = ["rotate.period=9.925", "deconvolve.scale=1.5", "select.keep=0.5"]
+    pipeline, stack = load("planet", said), planet_stack(drift=40.0).stack
+    here = pipeline.run(Burst(stack)).image
+    with pretend():
+        there = near(pipeline.run(Burst(stack, "cuda:0")).image)
+    torch.testing.assert_close(there, here, atol=1e-4, rtol=0)

@@ -107,3 +107,28 @@ def test_options_say_air_optics_and_file(simulate):
 def test_wrong_words_about_air_and_files_are_explained(simulate, capsys, words, message):
     assert simulate(*words)[0] == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_planet_is_written_as_ser_with_time_stamps(simulate):
+    said = ("--planet", "--radius", 16, "--seconds", 60, "--drift", 30, "--path", "telescope")
+    code, out = simulate(*said, "--size", 96, name="jupiter.ser")
+    stack = read_stack(out)
+    assert code == 0
+    assert stack.frames.shape == (6, 96, 128)
+    assert stack.sensor.frame_time == pytest.approx(12)
+    assert np.load(out.with_suffix(".truth.npz"))["scene"].shape == (96, 128)
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "message"),
+    [
+        (("--planet",), "a.npy", "expected a name that ends in .ser, with --planet"),
+        (("--radius", 20), "a.npy", "--radius: expected --planet with it, found none"),
+        (("--planet", "--radius", 3), "a.ser", "radius"),
+    ],
+)
+def test_mistakes_about_planets_are_explained(simulate, capsys, words, name, message):
+    code, out = simulate(*words, name=name)
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()

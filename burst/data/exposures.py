@@ -138,21 +138,24 @@ class Exposures:
 
 
 def expose(wide: torch.Tensor, shot: Exposures) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the noise-free frames [n, h, w] of a scene with a margin, and the mean PSF of each
-    [n, k, k]."""
+    """Return the noise-free frames [n, h, w] of a scene with a margin, [H, W], or [n, H, W] where
+    each frame sees another one, and the mean PSF of each [n, k, k]."""
     basis = _psf_basis(shot)
     pixel = shot.optics.pixel
     gathered = psf_ops.gather(basis, pixel) if pixel else basis
     steps = shot.steps()
     frames, kernels = [], []
-    step = frames_at_once(wide[None])
+    step = frames_at_once(wide if wide.ndim == 3 else wide[None])
     for first in range(0, len(shot.scan), step):
         chosen = slice(first, first + step)
         shares = [(i + 0.5) / steps for i in range(steps)]
         path = None if shot.path is None else shot.path[chosen]
+        scene = wide[chosen] if wide.ndim == 3 else wide
         moved = torch.stack(
             [
-                _displace(wide, compose(shot.tilt(chosen, share), shot.motion(chosen, share)), path)
+                _displace(
+                    scene, compose(shot.tilt(chosen, share), shot.motion(chosen, share)), path
+                )
                 for share in shares
             ]
         ).mean(0)

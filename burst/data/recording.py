@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any
 
-from burst.data import exposures, histories, levels, turbulence
+from burst.data import exposures, histories, levels, planets, turbulence
+from burst.files import ser, write
+from burst.files.folder import TRUTH_SUFFIX
+from burst.files.sidecar import sidecar_text
 from burst.lazy import torch
+from burst.ops import sphere
 from burst.ops.turbulence import air as turbulent_air
 from burst.ops.turbulence import layers
-from burst.ops.turbulence.path import PATHS, Path, fried_parameter
+from burst.ops.turbulence.path import PATHS, fried_parameter
+from burst.ops.turbulence.path import Path as LineOfSight
 from burst.settings import ConfigError, checked, did_you_mean, setting
 
 # The fields of `Recording`, by what they are about.
@@ -66,12 +73,40 @@ class Recording:
             )
 
     @property
-    def line_of_sight(self) -> Path | None:
+    def line_of_sight(self) -> LineOfSight | None:
         """The path in SI units; None for the usual simulator."""
         if not self.path:
             return None
         stated = {name: getattr(self, name) for name in OF_PATH}
         return replace(PATHS[self.path], **{k: v for k, v in stated.items() if v is not None})
+
+
+@checked
+@dataclass(frozen=True)
+class Planet:
+    """A planet and its recording."""
+
+    radius: Annotated[float, setting("of the equator", "px", gt=8)] = 60.0
+    flattening: Annotated[float, setting("1 - polar / equatorial radius", ge=0, lt=0.5)] = 0.065
+    tilt: Annotated[float, setting("of the pole, to the right of up", "degrees")] = 20.0
+    latitude: Annotated[float, setting("of the middle of the disc", "degrees")] = 3.0
+    period: Annotated[float, setting("of rotation; 0: none", "hours")] = 9.925
+    limb: Annotated[float, setting("brightness is mu to this power", ge=0)] = 0.7
+    seconds: Annotated[float, setting("that the recording lasts", "s", gt=0)] = 120.0
+    drift: Annotated[float, setting("across the field", "px")] = 0.0
+    away: Annotated[float, setting("share of the time outside the field", ge=0, lt=0.5)] = 0.0
+    dispersion: Annotated[float, setting("of red and blue against green", "px")] = 0.0
+
+    @property
+    def globe(self) -> sphere.Globe:
+        """The globe as it is seen."""
+        tilt, latitude = math.radians(self.tilt), math.radians(self.latitude)
+        return sphere.Globe(self.radius, self.flattening, tilt, latitude)
+
+    def angle(self, seconds: torch.Tensor) -> torch.Tensor:
+        """Return by how much (rad) it has turned since the middle of the recording."""
+        turn = 2 * math.pi / (self.period * 3600) if self.period else 0.0
+        return turn * (seconds - self.seconds / 2)
 
 
 def record(
@@ -89,15 +124,49 @@ def record(
     if recording.exposure is not None:
         exposure = recording.exposure * sensor.frame_time
         camera = replace(camera, sensor=replace(sensor, exposure_time=exposure))
-    air: turbulent_air.Air | layers.LayeredAir = turbulent_air.Air(1.0, recording.sampling)
-    path = recording.line_of_sight
-    if path is not None:
-        air = layers.layers_of(path, recording.sampling, sensor.frame_time, generator)
-        strength = path.aperture / fried_parameter(path)
-        conditions = replace(conditions, d_over_r0=strength)
+    air, strength = air_of(recording, sensor.frame_time, conditions.d_over_r0, generator)
+    conditions = replace(conditions, d_over_r0=strength)
     history = histories.History(**{name: getattr(recording, name) for name in OF_FILE})
     simulated = turbulence.simulate(scene, conditions, generator, frames, (size, size), camera, air)
     return histories.with_history(simulated, history)
+
+
+def record_planet(
+    planet: Planet,
+    recording: Recording,
+    conditions: levels.Conditions,
+    frames: int,
+    size: tuple[int, int],
+    generator: torch.Generator,
+) -> planets.PlanetStack:
+    """Simulate `frames` frames of size (h, w) of a planet, through air as for `record`."""
+    frame_time = planet.seconds / frames
+    air, strength = air_of(recording, frame_time, conditions.d_over_r0, generator)
+    conditions = replace(conditions, d_over_r0=strength)
+    return planets.simulate_planet(planet, conditions, generator, frames, size, air)
+
+
+def write_planet(out: Path, made: planets.PlanetStack) -> list[Path]:
+    """Write a planet's stack as SER with time stamps, its sensor beside it, and the truth: the
+    planet in the middle of the recording and of the frame. Return their paths."""
+    stack, sidecar, beside = made.stack, out.with_suffix(".toml"), out.with_suffix(TRUTH_SUFFIX)
+    with write.atomic_write(out) as part:
+        ser.write_ser(part, stack.frames if stack.colour is None else stack.colour, stack.sensor)
+    write.write_text(sidecar, sidecar_text(stack.sensor, stack.scan))
+    write.write_npz(beside, {"scene": made.truth((stack.height, stack.width)).numpy()})
+    return [out, sidecar, beside]
+
+
+def air_of(
+    recording: Recording, frame_time: float, d_over_r0: float, generator: torch.Generator
+) -> tuple[turbulent_air.Air | layers.LayeredAir, float]:
+    """Return the air of a recording and its D/r0: that of its path, or else the one that is
+    told."""
+    path = recording.line_of_sight
+    if path is None:
+        return turbulent_air.Air(1.0, recording.sampling), d_over_r0
+    air = layers.layers_of(path, recording.sampling, frame_time, generator)
+    return air, path.aperture / fried_parameter(path)
 
 
 def recording_of(values: dict[str, Any]) -> Recording:

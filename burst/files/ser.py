@@ -22,6 +22,7 @@ _MAGIC = b"LUCAM-RECORDER"
 _log = logging.getLogger("burst")
 _TICKS_PER_SECOND = 10_000_000
 _STAMP_BYTES = 8
+_FIRST_TICK = 63_871_632_000 * _TICKS_PER_SECOND  # 2025-01-01, since the year 1
 _COLORS = {0: "mono", 8: "RGGB", 9: "GRBG", 10: "GBRG", 11: "BGGR", 100: "RGB", 101: "BGR"}
 _COMPLEMENTARY = {16: "CYYM", 17: "YCMY", 18: "YMCY", 19: "MYYC"}
 _ADVICE = "Record it again as mono or Bayer SER, or convert it to .npy."
@@ -76,6 +77,28 @@ def count_pixels(path: Path) -> int:
     with explained(path, "a SER file", _ADVICE):
         header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
     return header.count * header.height * header.width
+
+
+def write_ser(path: Path, frames: np.ndarray, sensor: Sensor) -> None:
+    """Write frames [n, h, w], or [n, h, w, 3] with red first, of at most 16 bits, and the times of
+    the sensor as time stamps."""
+    bits = max(8, int(sensor.white_level).bit_length())
+    color = next(
+        code
+        for code, name in _COLORS.items()
+        if name == ("RGB" if frames.ndim == 4 else sensor.cfa)
+    )
+    count, height, width = frames.shape[:3]
+    # Flag 0 means little-endian to all programs, though the specification has it the other way.
+    header = struct.pack("<7i", 0, color, 0, width, height, bits, count)
+    times = sensor.frame_times or [sensor.frame_time * number for number in range(count)]
+    ticks = [_FIRST_TICK + round(time * _TICKS_PER_SECOND) for time in times]
+    names = b"".join(name.ljust(40) for name in (b"", b"burst", b""))
+    with path.open("wb") as file:
+        file.write(_MAGIC + header + names + struct.pack("<2q", ticks[0], ticks[0]))
+        for frame in each_frame(frames):
+            file.write(frame.astype("<u2" if bits > 8 else np.uint8).tobytes())
+        file.write(np.array(ticks, "<i8").tobytes())
 
 
 def _read_header(path: Path) -> Header:

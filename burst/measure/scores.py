@@ -90,6 +90,12 @@ def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
     return slice(top, top + height), slice(left, left + width)
 
 
+def shifted_onto(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Return an image [h, w] without its shift against truth [h, w], both linear."""
+    shift = _find_shift(linear_to_display(image.float()), linear_to_display(truth.float()))
+    return _shifted(twice_as_fine(image[None].float()), shift)
+
+
 def _displayed(image: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return an image [h, w] and the part of a truth [H, W] that it shows, encoded for a display;
     StackError where they do not fit."""

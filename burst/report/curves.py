@@ -48,6 +48,32 @@ def draw_scores(burst: Burst) -> Drawing | None:
     return Drawing("scores", "Frame scores", words, alt, figure)
 
 
+def draw_ranking(burst: Burst) -> Drawing | None:
+    """Draw the frames' scores from the best to the worst, and where they are cut, if a share of
+    them is kept."""
+    numbers = burst.report.numbers("select")
+    found = series(numbers, "sharpness")
+    if found is None or len(found[0]) != burst.stack.count:
+        return None
+    score, kept = found[0], len(numbers.get("kept", ()))
+    ranked = np.sort(score[np.isfinite(score)])[::-1]
+    if kept == len(ranked):
+        return None
+    share = 100 * (np.arange(len(ranked)) + 0.5) / len(ranked)
+    figure, (axes,) = new_axes()
+    axes.plot(share, ranked, color=MUTED)
+    axes.fill_between(share[:kept], ranked[:kept], color=ACCENT, alpha=0.3)
+    axes.axvline(100 * kept / len(ranked), color=ACCENT)
+    axes.set(xlabel="share of the frames, the best first (%)", ylabel="sharpness / mean")
+    axes.set_ylim(bottom=0)
+    words = (
+        f"The best {kept} of {len(ranked)} frames are kept, {kept / len(ranked):.0%}. The last of"
+        f" them has a sharpness of {ranked[kept - 1]:.2f} times the mean, the best"
+        f" {ranked[0]:.2f}."
+    )
+    return Drawing("ranking", "Frames by quality", words, words, figure)
+
+
 def draw_noise(burst: Burst) -> Drawing | None:
     """Draw the measured noise variance over the level, and the line shot * x + read."""
     numbers = burst.report.numbers("noise")

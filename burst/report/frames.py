@@ -46,7 +46,7 @@ def left_out(burst: Burst) -> str:
     """Return one sentence per reason with the frames that were left out; empty if there are
     none."""
     found: dict[str, list[int]] = {}
-    for stage in ("screen", "select"):
+    for stage in ("track", "screen", "select"):
         for frame, reason in burst.report.numbers(stage).get("reasons", {}).items():
             frames = found.setdefault(_kind(reason), [])
             if int(frame) not in frames:

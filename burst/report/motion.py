@@ -30,6 +30,26 @@ ARROWS = 12  # along the longer side
 MAP_SIDE = 160  # px, longest side of the displacement maps
 
 
+def draw_track(burst: Burst) -> Drawing | None:
+    """Draw where the disc or surface that was followed lies in each frame."""
+    numbers = burst.report.numbers("track")
+    if not numbers.get("place"):
+        return None
+    place = np.array(numbers["place"], float)
+    figure, (axes,) = new_axes()
+    for values, label, colour in zip(place.T, ("right", "down"), (ACCENT, MUTED), strict=True):
+        axes.plot(values, ".", color=colour, label=label)
+    axes.set(xlabel="frame", ylabel="place (px)")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    height, width = numbers["size"]
+    found = int(np.isfinite(place[:, 0]).sum())
+    words = (
+        f"The {numbers['target']} is in {found} of {len(place)} frames. It drifts by"
+        f" {numbers['drift']:.0f} px; the frames are cut to {width} x {height} px around it."
+    )
+    return Drawing("track", "Drift of what is followed", words, words, figure)
+
+
 def draw_shift(burst: Burst) -> Drawing | None:
     """Draw the shift of every whole frame."""
     shift = by_frame(burst, np.asarray(burst.report.numbers("align").get("shift") or [], float))

@@ -50,7 +50,9 @@ def render(
 def draw_plots(burst: Burst, instants: Instants | None = None) -> list[dict[str, str]]:
     """Return name, title, caption and SVG of every plot for which the burst has the data."""
     painters = (
+        motion.draw_track,
         curves.draw_scores,
+        curves.draw_ranking,
         frames.draw_gain,
         curves.draw_noise,
         motion.draw_shift,

@@ -13,6 +13,7 @@ from burst.files.develop import developed
 from burst.ops.alignment.motion import flow_of
 from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic
 from burst.ops.color import linear_to_display
+from burst.ops.frames.track import cut_out
 from burst.ops.orientation import upright
 from burst.ops.warp import warp
 from burst.records import Burst, Sensor, Stack
@@ -153,7 +154,13 @@ def _colour_images(
 ) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image [h, w, 3] of the first frame, the plain mean and the
     result of a stack with colours; `burst` is that of its first channel."""
-    numbers = numbers_of(burst).tolist()
+    numbers, track = numbers_of(burst).tolist(), burst.track
+    if track is not None:
+        # A pixel of the frames that were followed is a cell of 2 x 2 of a mosaic.
+        side = 1 if whole.sensor.cfa == "mono" else 2
+        corner = tuple((side * x, side * y) for x, y in track.corner)
+        size = (side * track.size[0], side * track.size[1])
+        whole = cut_out(whole, replace(track, corner=corner, size=size))
     return [
         ("first", _frame_label(numbers[0], burst), _in_colour(numbers[:1], burst, whole)),
         ("mean", "Plain mean", _in_colour(numbers, burst, whole)),

@@ -88,7 +88,7 @@ def _as_in_other_channel(burst: Burst, turbulence: Turbulence) -> Burst:
     """Return the burst of a channel with the PSF that was found in another channel: optics and
     air are the same, and PSFs that differ would give edges coloured fringes."""
     psf = psf_ops.smear(given(turbulence.kernel), _motion(burst)).to(given(burst.merged))
-    psf = psf_ops.soften(psf, turbulence.power) if turbulence.power < 1 else psf
+    psf = psf_ops.soften(psf, turbulence.power) if turbulence.power != 1 else psf
     report = burst.report.note(
         d_over_r0=turbulence.d_over_r0,
         d_over_r0_of_motion=turbulence.d_over_r0_of_motion,

@@ -9,10 +9,10 @@ from typing import Annotated
 from burst.lazy import torch
 from burst.ops import noise as noise_ops
 from burst.ops import warp
-from burst.ops.alignment import merge
+from burst.ops.alignment import merge, rotation
 from burst.ops.blur import deconvolve as deconvolve_ops
+from burst.ops.blur import drizzle, limb, restraint, weigh
 from burst.ops.blur import psf as psf_ops
-from burst.ops.blur import restraint, weigh
 from burst.records import Burst, Merging, Turbulence, given
 from burst.settings import checked, setting
 
@@ -44,38 +44,38 @@ class Config:
         float, setting("of total variation; 1 is the prior that the image shows", gt=0)
     ] = 1.0
     iterations: Annotated[int, setting("rounds of the deconvolution", ge=1)] = 48
+    scale: Annotated[
+        float, setting("drizzle: the image has so many pixels for one of the frames", ge=1, le=3)
+    ] = 1.0
+    drop: Annotated[
+        float, setting("side of a drop of drizzle (pixfrac)", "px of a frame", ge=0.1, le=1)
+    ] = 0.7
+    limb: Annotated[
+        bool, setting("before a black sky: find how much blur to undo by the limb, without rings")
+    ] = True
 
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the merged and the restored image."""
-    linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
-    flow, psf = given(burst.flow), given(burst.psf)
-    displacement = warp.compose(flow, burst.row_motion)
-    mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, burst.valid)
-    merged = noise_ops.undo_clipping(mean.image, noise, noise_ops.lowest_linear(burst.stack.sensor))
+    noise, weights, psf = given(burst.noise), given(burst.weights), given(burst.psf)
+    mean, finer = _means(burst, config)
+    lowest = noise_ops.lowest_linear(burst.stack.sensor)
+    merged, blurred = (noise_ops.undo_clipping(m.image, noise, lowest) for m in (mean, finer))
     # Frames that differ by more than noise have a blur or a history that no model here knows.
     doubt = LEAST_DOUBT * mean.excess ** (1 / 3)
-    variance = max(mean.variance, float((doubt * merged.std()) ** 2))
+    variance = max(finer.variance, float((doubt * merged.std()) ** 2))
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
-    image = deconvolve_ops.deconvolve(
-        merged, mean_psf, variance, config.strength, config.iterations
-    )
-    turbulence = burst.turbulence
-    report, power, most = burst.report, 1.0, _most_outside(turbulence)
-    for softer in SOFTER:
-        if restraint.outside(image, merged, variance**0.5) <= most:
-            break
-        power = softer
-        softened = psf_ops.soften(mean_psf, power)
-        image = deconvolve_ops.deconvolve(
-            merged, softened, variance, config.strength, config.iterations
-        )
-    if power < 1:
+    if config.scale > 1:
+        mean_psf = drizzle.drizzled_psf(mean_psf, config.scale, config.drop)
+    image, power = _restored(burst, config, blurred, mean_psf, variance)
+    turbulence, report = burst.turbulence, burst.report
+    if power != 1:
         psf = psf_ops.soften(psf, power)
         if turbulence is not None:
             softer, half = turbulence.power * power, weigh.half_of(psf_ops.soften(mean_psf, power))
             turbulence = replace(turbulence, power=softer, half_height=half)
-        report = report.warn(_too_wide(power))
+        if burst.track is None:
+            report = report.warn(_too_wide(power))
     merging = Merging(variance**0.5, merge.effective_frames(weights))
     report = report.note(
         effective_frames=merging.effective_frames,
@@ -87,6 +87,50 @@ def run(burst: Burst, config: Config) -> Burst:
     )
     burst = replace(burst, psf=psf, turbulence=turbulence, report=report)
     return replace(burst, merged=merged, image=image, merging=merging)
+
+
+def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
+    """Return the mean of the aligned frames without outliers, and the same on a finer grid where
+    one is set.
+
+    Frames that were turned to one time are taken as they were recorded, so that they are resampled
+    once.
+    """
+    linear, valid = given(burst.linear), burst.valid
+    displacement = warp.compose(given(burst.flow), burst.row_motion)
+    if burst.rotation is not None:
+        linear, displacement, valid = rotation.as_recorded(burst.rotation, displacement, valid)
+    weights, noise = given(burst.weights), given(burst.noise)
+    mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, valid)
+    if config.scale == 1:
+        return mean, mean
+    image, share = drizzle.drizzle(linear, displacement, weights, config.scale, config.drop, valid)
+    variance = mean.variance * share * merge.effective_frames(weights)
+    return mean, replace(mean, image=image, variance=variance)
+
+
+def _restored(
+    burst: Burst, config: Config, blurred: torch.Tensor, psf: torch.Tensor, variance: float
+) -> tuple[torch.Tensor, float]:
+    """Return the deconvolved image [h, w], and to which power the transfer function of psf [k, k]
+    was raised, so that it rings neither beyond black and white nor around a disc."""
+
+    def deconvolved(psf: torch.Tensor) -> torch.Tensor:
+        return deconvolve_ops.deconvolve(blurred, psf, variance, config.strength, config.iterations)
+
+    sky = limb.find_sky(blurred) if burst.track is not None and config.limb else None
+    if sky is not None:
+        turbulence = burst.turbulence
+        known = turbulence is not None and turbulence.power != 1  # found in another channel
+        power = 1.0 if known else limb.largest_power(psf, sky, deconvolved)
+        return deconvolved(psf_ops.soften(psf, power)), power
+    image, power, most = deconvolved(psf), 1.0, _most_outside(burst.turbulence)
+    for softer in SOFTER:
+        if restraint.outside(image, blurred, variance**0.5) <= most:
+            break
+        power = softer
+        image = deconvolved(psf_ops.soften(psf, power))
+    return image, power
 
 
 def _most_outside(turbulence: Turbulence | None) -> float:

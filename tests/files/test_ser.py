@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from burst.files.read import read_stack
-from burst.records import StackError
+from burst.files.ser import read_ser, write_ser
+from burst.records import Sensor, StackError
 
 
 def test_little_endian_data_with_flag_zero_is_mapped(
@@ -154,3 +155,15 @@ def test_complementary_colours_are_refused_in_words(
     path = write_ser(tmp_path / "moon.ser", frames, color=color)
     with pytest.raises(StackError, match=f"{name} of cyan, yellow and magenta"):
         read_stack(path)
+
+
+@pytest.mark.parametrize("shape", [(5, 20, 30), (5, 20, 30, 3)])
+def test_what_is_written_is_read_again(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    frames = np.random.default_rng(1).integers(0, 4096, shape).astype(np.uint16)
+    times = (0.0, 0.5, 1.25, 1.5, 3.0)
+    write_ser(tmp_path / "a.ser", frames, Sensor(0, 4095, frame_times=times))
+    read, sensor = read_ser(tmp_path / "a.ser")
+    assert sensor.white_level == 4095
+    assert sensor.frame_times == pytest.approx(times)
+    if frames.ndim == 3:
+        np.testing.assert_array_equal(read, frames)

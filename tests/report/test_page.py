@@ -39,7 +39,7 @@ def test_the_page_asks_nothing_of_the_outside(page: str) -> None:
 
 def test_all_plots_are_there_with_a_text_for_who_cannot_see_them(page: str) -> None:
     plots = [svg for svg in Elements(page).named("svg") if svg.get("role") == "img"]
-    assert len(plots) == 7
+    assert len(plots) == 8
     assert all(len(plot["aria-label"] or "") > 20 for plot in plots)
 
 

@@ -82,6 +82,18 @@ def pss(stack: Stack) -> torch.Tensor:
     return _to_linear(place(result, _to_16_bits(stack).mean(0, dtype=np.float32)), stack)
 
 
+def pss_planet(stack: Stack) -> np.ndarray:
+    """Return PlanetarySystemStacker's image [h, w] of a planet, 16 bit, cut as the program does."""
+    program = find_pss()
+    with tempfile.TemporaryDirectory(prefix="burst-pss-") as name:
+        folder = Path(name)
+        _write_frames(stack, folder / "frames")
+        options = ("-m", "Planet", *PSS_OPTIONS[2:])
+        command = [str(program), *options, str(folder / "frames")]
+        settings = {"QT_QPA_PLATFORM": "offscreen"}
+        return _image_of("pss", command, folder / "frames_pss.tiff", settings)
+
+
 def siril(stack: Stack) -> torch.Tensor:
     """Return Siril's image [h, w], linear: a mean with outliers rejected."""
     program = find_siril()

@@ -33,13 +33,13 @@ def global_shifts(
     else:
         frames = in_chunks(lambda *piece: bin_frames(fill_frames(*piece), binning), frames, valid)
     frames = kept_beside(frames) if binning > 1 else frames
-    shifts, clear = _correlate(frames, frames[key], LOW_PASS * binning)
+    shifts, clear = correlate(frames, frames[key], LOW_PASS * binning)
     shifts = shifts * clear[:, None]
     for _ in range(2):
         shifts = shifts - shifts.median(0).values
         flow = rearrange(shifts, "n xy -> n xy 1 1").expand(-1, -1, *frames.shape[-2:])
         mean = aligned_mean(frames, flow, torch.ones_like(shifts[:, 0]))
-        better, clear = _correlate(frames, mean, LOW_PASS * binning)
+        better, clear = correlate(frames, mean, LOW_PASS * binning)
         shifts = torch.where(clear[:, None], better, shifts)
     return (shifts - shifts[key]) * binning
 
@@ -53,7 +53,7 @@ def small_shift(image: torch.Tensor, reference: torch.Tensor, largest: float) ->
     return shift if float(shift.abs().max()) <= largest else torch.zeros_like(shift)
 
 
-def _correlate(
+def correlate(
     frames: torch.Tensor, reference: torch.Tensor, low_pass: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return shifts [n, 2] of frames [n, h, w] against a reference [h, w], and which are clear [n].

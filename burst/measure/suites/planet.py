@@ -1,0 +1,237 @@
+"""Rotating planets that drift, and the surface of a moon, through both simulators of air."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from burst.data import planets, turbulence
+from burst.data.recording import Planet
+from burst.measure.cost import measure_cost
+from burst.measure.discs import score_disc
+from burst.measure.peers.programs import find_pss, pss_planet
+from burst.measure.peers.recipes import richardson_lucy
+from burst.measure.results import PeerError, Record
+from burst.measure.scores import score
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import MEAN, MIB, OURS, markdown, worked
+from burst.ops.alignment.registration import aligned_mean
+from burst.ops.alignment.shifts import global_shifts
+from burst.ops.frames.sharpness import tile_sharpness
+from burst.ops.frames.track import find_discs
+from burst.ops.turbulence.layers import LayeredAir, layers_of
+from burst.ops.turbulence.path import PATHS
+from burst.pipeline import Pipeline, load
+from burst.records import Burst, Stack, given
+from burst.settings import ConfigError
+
+BEST = "mean of the best tenth"
+# Of the height of a frame: at 480 rows a disc of 120 px that drifts by 300 px.
+RADIUS, DRIFT = 1 / 8, 0.625
+# The recordings: what of `Planet` differs, and whether the air is made of layers.
+RECORDINGS: dict[str, tuple[dict[str, float], bool]] = {
+    "at rest": ({}, False),
+    "drifts": ({"drift": DRIFT}, False),
+    "leaves the field": ({"drift": DRIFT / 2, "away": 0.2}, False),
+    "turns 18 degrees": ({"seconds": 1800.0}, False),
+    "layers": ({"drift": DRIFT}, True),
+    "moon": ({"drift": DRIFT / 2}, False),
+}
+LAYERS_SAMPLING = 1.0
+LARGEST_OVERSHOOT = 3.0  # percent
+LOST = 0.1  # dB, by drift or against a mean
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One recording of `frames` frames of 4/3 `size` x `size` px."""
+
+    kind: str
+    frames: int
+    size: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What it shows, and its seed."""
+        return f"{self.kind}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class PlanetBench:
+    """The pipeline between plain means and PlanetarySystemStacker."""
+
+    pipeline: Pipeline
+
+    def measure(self, case: Recorded) -> Record:
+        """Simulate a recording; return the scores of every method, seconds, and memory."""
+        if case.kind == "moon":
+            stack, scene = _moon(case)
+            return _figures(self.pipeline, stack, lambda image: {"psnr": score(image, scene).psnr})
+        simulated = _planet(case)
+        planet, globe = simulated.planet, simulated.planet.globe
+        told = {name: getattr(planet, name) for name in ("period", "tilt", "latitude")}
+        turns = case.kind.startswith("turns")
+        pipeline = self.pipeline.with_settings({"rotate": told}) if turns else self.pipeline
+
+        def scored(image: torch.Tensor) -> Record:
+            found = score_disc(image, simulated.truth((image.shape[0], image.shape[1])), globe)
+            return {"psnr": found.psnr, "overshoot": found.overshoot}
+
+        return _figures(pipeline, simulated.stack, scored)
+
+
+def _figures(pipeline: Pipeline, stack: Stack, scored: Callable[[torch.Tensor], Record]) -> Record:
+    """Return the figures of every method on a stack."""
+    after: dict[str, Burst] = {}
+
+    def restore() -> Burst:
+        return pipeline.run(Burst(stack), lambda step, burst: after.update({step.name: burst}))
+
+    burst, cost = measure_cost(restore)
+    methods = {
+        MEAN: scored(_shifted_mean(after["noise"], 1.0)),
+        BEST: scored(_shifted_mean(after["noise"], 0.1)),
+        OURS: {
+            **scored(given(burst.image)),
+            "seconds": cost.seconds,
+            "mib": None if cost.peak is None else cost.peak / MIB,
+        },
+    }
+    for name, sharpen in (("pss", lambda image: image), ("pss deblurred", richardson_lucy)):
+        try:
+            find_pss()
+            image, spent = measure_cost(lambda: _pss(stack, given(burst.image)))
+            methods[name] = {**scored(sharpen(image)), "seconds": spent.seconds}
+        except PeerError as error:
+            methods[name] = {"failed": str(error)}
+    used = int((given(burst.weights) > 0).sum())
+    return {"methods": methods, "used": used, "left_out": len(burst.left_out or {})}
+
+
+def _planet(case: Recorded) -> planets.PlanetStack:
+    """Simulate a planet; the air is that of the seed, whatever the disc does."""
+    values, layered = RECORDINGS[case.kind]
+    values = {k: v * case.size if k == "drift" else v for k, v in values.items()}
+    planet = Planet(radius=max(12.0, RADIUS * case.size), **values)
+    draw = torch.Generator().manual_seed(case.seed)
+    air: LayeredAir | None = None
+    if layered:
+        frame_time = planet.seconds / case.frames
+        air = layers_of(PATHS["telescope"], LAYERS_SAMPLING, frame_time, draw)
+    size = (case.size, case.size * 4 // 3)
+    return planets.simulate_planet(planet, planets.SEEING, draw, case.frames, size, air)
+
+
+def _moon(case: Recorded) -> tuple[Stack, torch.Tensor]:
+    """Simulate the surface of a moon that drifts through the field; return the stack and the
+    surface that the frame in the middle of the way shows."""
+    draw = torch.Generator().manual_seed(case.seed)
+    drift = RECORDINGS["moon"][0]["drift"] * case.size
+    size = (case.size, case.size * 4 // 3)
+    scene = planets.draw_craters(2 * size[1], draw)
+    path = torch.eye(2, 3).repeat(case.frames, 1, 1)
+    path[:, 0, 2] = torch.linspace(-drift / 2, drift / 2, case.frames)
+    simulated = turbulence.simulate(
+        scene, planets.SEEING, draw, case.frames, size, planets.CAMERA, path=path
+    )
+    return simulated.stack, simulated.truth.scene
+
+
+def _shifted_mean(burst: Burst, share: float) -> torch.Tensor:
+    """Return the mean [h, w] of the sharpest share of the frames as they were cut, shifted onto
+    each other: what stacking alone gives."""
+    linear = given(burst.linear)
+    sharp = tile_sharpness(linear, given(burst.noise), min(linear.shape[1:])).mean((1, 2))
+    best = sharp.argsort(descending=True)[: max(2, round(share * len(linear)))]
+    frames = linear[best.sort().values]
+    shifts = global_shifts(frames, 0)
+    flow = rearrange(shifts - shifts.mean(0), "n xy -> n xy 1 1")
+    flow = flow.expand(-1, -1, *frames.shape[1:])
+    return aligned_mean(frames, flow, frames.new_ones(len(frames)))
+
+
+def _pss(stack: Stack, like: torch.Tensor) -> torch.Tensor:
+    """Return PlanetarySystemStacker's image, cut around the disc to the size of another [h, w]."""
+    image = pss_planet(stack).astype(np.float32)
+    centre = find_discs(image[None]).centre[0]
+    left, top = np.rint(centre - np.array(like.shape[::-1]) / 2).astype(int)
+    rows, columns = (np.arange(side) for side in like.shape)
+    cut = image[np.ix_((rows + top) % image.shape[0], (columns + left) % image.shape[1])]
+    return torch.from_numpy(cut / image.max())
+
+
+def _cases(options: Options) -> list[Recorded]:
+    return [
+        Recorded(kind, options.frames, options.size // 8 * 8, options.seed) for kind in RECORDINGS
+    ]
+
+
+def _pipeline(options: Options) -> Pipeline:
+    """Return the pipeline for planets, unless another one is named."""
+    name = "planet" if options.pipeline == Options.pipeline else options.pipeline
+    pipeline = load(name, options.settings)
+    if "track" not in [step.name for step in pipeline.steps]:
+        raise ConfigError(f"--suite planet: expected a pipeline that tracks, found {name}.")
+    return pipeline
+
+
+def _table(records: Sequence[Record]) -> str:
+    rows = []
+    for record in records:
+        for method, found in record["methods"].items():
+            row = [f"{record['case']['kind']}: {method}"]
+            if not worked(record, method):
+                rows.append([*row, "not installed", "", "", ""])
+                continue
+            rows.append(
+                [
+                    *row,
+                    f"{found['psnr']:.2f}",
+                    f"{found['overshoot']:.2f}" if "overshoot" in found else "",
+                    f"{found['seconds']:.1f}" if "seconds" in found else "",
+                    f"{found['mib']:.0f}" if found.get("mib") is not None else "",
+                ]
+            )
+    return markdown(["recording: method", "PSNR (dB)", "overshoot (%)", "seconds", "MiB"], rows)
+
+
+def _finish(options: Options, records: Sequence[Record]) -> list[str]:
+    """Return what is worse than allowed."""
+    found = {record["case"]["kind"]: record["methods"] for record in records}
+    doubts = []
+    for kind, methods in found.items():
+        ours = methods[OURS]
+        if ours.get("overshoot", 0.0) > LARGEST_OVERSHOOT:
+            doubts.append(f"{kind}: the limb overshoots by {ours['overshoot']:.1f} %")
+        doubts += [
+            f"{kind}: {methods[mean]['psnr'] - ours['psnr']:.2f} dB worse than the {mean}"
+            for mean in (MEAN, BEST)
+            if ours["psnr"] < methods[mean]["psnr"] - LOST
+        ]
+    if {"drifts", "at rest"} <= set(found):
+        lost = found["at rest"][OURS]["psnr"] - found["drifts"][OURS]["psnr"]
+        if lost > LOST:
+            doubts.append(f"drift costs {lost:.2f} dB")
+    return doubts
+
+
+SUITE = Suite(
+    title="Planets and the moon",
+    cases=_cases,
+    measure=lambda options: PlanetBench(_pipeline(options)).measure,
+    table=_table,
+    notes=(
+        "Simulated recordings of a textured globe that turns as Jupiter does, and of a moon's"
+        " surface (`burst/data/planets.py`), against the truth at the middle of the recording. PSNR"
+        " is on the disc; overshoot is by how much rings inside the limb are brighter than the"
+        " truth at most, in percent of the disc. The means are of frames that were cut and"
+        " shifted alike. `--frames 1000 --size 480` makes frames of 640 x 480."
+    ),
+    settings=lambda options: _pipeline(options).to_toml(),
+    finish=_finish,
+)

@@ -1,0 +1,103 @@
+"""Drizzle: the light of every pixel falls onto a finer grid (Fruchter and Hook, PASP 114, 144,
+2002).
+
+A pixel is taken as a smaller square, a drop, which shares its light among the pixels of the finer
+grid by the area that they have in common. Frames that lie apart by parts of a pixel then show more
+detail than one of them.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+
+from burst.ops.blur.psf import crop_kernel, normalise, transfer_function
+from burst.ops.chunks import frames_at_once
+from burst.ops.warp import pixel_grid
+
+
+def finer_flow(flow: torch.Tensor, scale: float, size: tuple[int, int]) -> torch.Tensor:
+    """Return where in the frames [n, 2, h', w'] px the pixels of a grid of `size` lie that is
+    `scale` times as fine as that of a flow [n, 2, h, w]."""
+    x, y = pixel_grid(flow.new_empty(size))
+    x, y = (x + 0.5) / scale - 0.5, (y + 0.5) / scale - 0.5
+    moved = torch.nn.functional.interpolate(flow, size=size, mode="bilinear", align_corners=False)
+    return torch.stack([x + moved[:, 0], y + moved[:, 1]], dim=1)
+
+
+def drizzle(
+    frames: torch.Tensor,
+    flow: torch.Tensor,
+    weights: torch.Tensor,
+    scale: float,
+    drop: float,
+    valid: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, float]:
+    """Return the mean [h', w'] of frames [n, h, w] with weights [n] on a finer grid, and the
+    variance of its noise over that of a frame.
+
+    The grid is `scale` times as fine as that of the flow [n, 2, h, w], from there to the frames.
+    `drop` is the side of the square that a pixel is taken as, in px of the frames; values that are
+    not `valid` [n, h, w] do not count.
+    """
+    size = (round(flow.shape[-2] * scale), round(flow.shape[-1] * scale))
+    total, light, square = (frames.new_zeros(size) for _ in range(3))
+    for first in range(0, len(frames), frames_at_once(frames)):
+        chosen = slice(first, first + frames_at_once(frames))
+        place = finer_flow(flow[chosen], scale, size)
+        part = frames[chosen]
+        counts = torch.ones_like(part) if valid is None else valid[chosen].to(part)
+        for right in (0, 1):
+            for down in (0, 1):
+                value, share = _sampled(part, counts, place, (right, down), drop, 1 / scale)
+                share = share * weights[chosen, None, None]
+                total += (share * value).sum(0)
+                light += share.sum(0)
+                square += share.square().sum(0)
+    image = total / light.clamp(min=1e-12)
+    return image, float((square / light.square().clamp(min=1e-24)).median())
+
+
+def drizzled_psf(psf: torch.Tensor, scale: float, drop: float) -> torch.Tensor:
+    """Return a PSF [k, k] on a grid `scale` times as fine, with what drops of a side, in px, and
+    the pixels of the finer grid add to it."""
+    k = psf.shape[-1]
+    size = 2 * k + 2
+    finer = round(size * scale / 2) * 2
+    transfer = transfer_function(psf, (size, size))
+    fx, fy = torch.fft.rfftfreq(size).to(psf), torch.fft.fftfreq(size)[:, None].to(psf)
+    for side in (drop, 1 / scale):
+        transfer = transfer * torch.sinc(side * fx) * torch.sinc(side * fy)
+    # A finer grid has higher frequencies, at which the PSF passes nothing that is known.
+    padded = transfer.new_zeros((finer, finer // 2 + 1))
+    half = size // 2
+    padded[:half, : half + 1], padded[-half:, : half + 1] = transfer[:half], transfer[-half:]
+    kernel = torch.fft.fftshift(torch.fft.irfft2(padded, s=(finer, finer)), dim=(-2, -1))
+    return normalise(crop_kernel(kernel[None], round(k * scale) | 1))[0]
+
+
+def _sampled(
+    frames: torch.Tensor,
+    counts: torch.Tensor,
+    place: torch.Tensor,
+    step: tuple[int, int],
+    drop: float,
+    pixel: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the values [n, h', w'] of the pixels of frames [n, h, w] around a place
+    [n, 2, h', w'], a step (right, down) from the one before it, and the share of their drops' area
+    in a pixel of a side there; 0 beyond the frame and where `counts` [n, h, w] is."""
+    height, width = frames.shape[-2:]
+    x, y = place[:, 0].floor() + step[0], place[:, 1].floor() + step[1]
+    most = min(drop, pixel)
+    share = torch.ones_like(x)
+    for near, there in ((x, place[:, 0]), (y, place[:, 1])):
+        share = share * ((drop + pixel) / 2 - (near - there).abs()).clamp(0, most)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    index = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).long()
+    index = rearrange(index, "n h w -> n (h w)")
+    value, known = (
+        rearrange(frame, "n h w -> n (h w)").gather(1, index).reshape(x.shape)
+        for frame in (frames, counts)
+    )
+    return value, share * inside * known

@@ -13,6 +13,7 @@ from skimage import data
 
 from burst.data.clips import FilmedScene, film
 from burst.files.ffmpeg import find_ffmpeg
+from burst.files.quiet import quiet_opencv
 
 SIZE = (96, 128)
 RATE = 30
@@ -37,6 +38,7 @@ def filmed(
 def write_plain(path: Path, frames: list[np.ndarray]) -> Path:
     """Write frames by OpenCV."""
     code = cv2.VideoWriter.fourcc(*"mp4v")
+    quiet_opencv()
     writer = cv2.VideoWriter(str(path), code, RATE, frames[0].shape[1::-1])
     for frame in frames:
         writer.write(frame)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from burst.files.clip import PLANAR, Clip
+from burst.files.quiet import quiet_opencv
 from burst.files.write import WriteError, atomic_write
 from burst.lazy import cv2
 
@@ -63,6 +64,7 @@ class Encoder:
         self.scale = clip.time_base.denominator
         if clip.program is None:
             code, rate = cv2.VideoWriter.fourcc(*"mp4v"), float(1 / clip.frame_time)
+            quiet_opencv()
             self.opencv = cv2.VideoWriter(str(path), code, rate, (width, height))
             if not self.opencv.isOpened():
                 raise WriteError(f"{path}: expected OpenCV to write MPEG-4, found no encoder.")

@@ -19,6 +19,7 @@ from burst.files import icc
 from burst.files.develop import developed
 from burst.files.dng import write_dng
 from burst.files.png import encode_png
+from burst.files.quiet import quiet_opencv
 from burst.lazy import cv2, tifffile, torch
 from burst.ops import color
 from burst.ops.orientation import upright, upright_all
@@ -193,6 +194,7 @@ def _write_video(path: Path, images: np.ndarray) -> None:
     height, width = images.shape[1:3]
     # MPEG-4 needs even sides.
     size = (width + width % 2, height + height % 2)
+    quiet_opencv()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), VIDEO_RATE, size)
     if not writer.isOpened():
         raise OSError("no encoder of MPEG-4 in OpenCV")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from burst.files.quiet import quiet_opencv
 from burst.files.read import ReadOptions, read_stack, stack_of
 
 SCENE = np.random.default_rng(0).integers(40, 200, (20, 24, 3)).astype(np.uint8)
@@ -23,6 +24,7 @@ def ser(path: Path, frames: np.ndarray, color: int) -> None:
 
 
 def video(path: Path) -> None:
+    quiet_opencv()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (24, 20))
     for frame in FRAMES:
         writer.write(np.ascontiguousarray(frame[..., ::-1]))

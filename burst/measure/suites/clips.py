@@ -19,6 +19,7 @@ from skimage import data as photographs
 from burst.data.clips import FilmedScene, film
 from burst.files.clip import Clip, ClipFrame, frames_of, open_clip
 from burst.files.ffmpeg import find_ffmpeg
+from burst.files.quiet import quiet_opencv
 from burst.measure.cost import watch_memory
 from burst.measure.results import Record
 from burst.measure.suite import Options, Suite
@@ -97,6 +98,7 @@ def write_clip(path: Path, frames: Sequence[np.ndarray], rate: int) -> None:
     height, width = frames[0].shape[:2]
     program = find_ffmpeg()
     if program is None:
+        quiet_opencv()
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
         for frame in frames:
             writer.write(frame)

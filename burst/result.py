@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from burst.files.folder import first_frame
-from burst.files.layouts.listing import read_images_alike
-from burst.files.layouts.published import truths_beside
 from burst.files.write import (
     finished,
     finished_deviation,
@@ -32,17 +29,15 @@ from burst.records import (
     Provenance,
     Report,
     Stack,
-    StackError,
 )
 from burst.report import figure as report_figure
-from burst.report.rolling import Instants, frame_image, from_dn
+from burst.report import truths
+from burst.report.rolling import frame_image
 from burst.report.write import HTML_NAME, JSON_NAME, write_report
 from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-LOG = logging.getLogger("burst")
 
 PAGE = HTML_NAME
 PICTURE = "restored.png"
@@ -230,7 +225,9 @@ def write(
     for name, source in result.own_files.items():
         write_text(folder / name, source.read_text("utf-8"))
     whole = None if result.burst.channel is None else result.stack
-    write_report(folder, result.burst, result.provenance, shown, _instants(result), whole, page)
+    images = image if image is None or several else image[None]
+    instants = truths.instants_of(result.burst, images, result.stack.source)
+    write_report(folder, result.burst, result.provenance, shown, instants, whole, page)
 
 
 def earlier_report(folder: Path) -> dict[str, Any]:
@@ -277,31 +274,3 @@ def _images(folder: Path) -> list[Path]:
     """Return the images in a folder: those of one instant, and those of several."""
     named = [folder / name for name in (*IMAGES, RAW, FILM)]
     return [*filter(Path.is_file, named), *sorted(folder.glob(INSTANTS))]
-
-
-def _instants(result: Result) -> Instants | None:
-    """Return the images of instants with the truths beside the stack; None unless a stage unrolled
-    the rows."""
-    burst, image = result.burst, result.pixels
-    if image is None or burst.unrolled is None:
-        return None
-    instants = Instants(burst, image if result.is_sequence else image[None])
-    if not Path(result.stack.source or "-").exists():
-        return instants
-    try:
-        return replace(instants, truths=dict(_truths(Path(result.stack.source), instants)))
-    except StackError as error:
-        # The truth is only shown; the image does not need it.
-        LOG.warning("%s", error)
-        return instants
-
-
-def _truths(folder: Path, instants: Instants) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield number and truth of every image whose truth lies beside the stack."""
-    size = frame_image(instants.burst, 0).shape
-    for truth_file in truths_beside(folder):
-        number = instants.image_of(truth_file.frame, truth_file.share)
-        if number is not None:
-            truth = read_images_alike([truth_file.path])[0]
-            if truth.shape == instants.images[number].shape == size:
-                yield number, from_dn(truth, instants.burst.stack.sensor)

@@ -8,12 +8,12 @@ error, so that nothing takes the memory of the whole stack by mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 
-from burst.ops.reductions import REDUCTIONS, reduced
+from burst.ops.reductions import REDUCTIONS, joined, reduced
 from burst.ops.scratch import Scratch
 from burst.progress import passing
 from burst.records import StackError
@@ -167,21 +167,6 @@ def whole(frames: torch.Tensor) -> torch.Tensor:
     if not isinstance(frames, BlockTensor):
         return frames
     return joined(Pieces(frames, frames.step), len(frames))
-
-
-def joined(pieces: Iterable[torch.Tensor], count: int) -> torch.Tensor:
-    """Return pieces [k, ...] of `count` frames in all as one tensor, which is made with the first.
-
-    To collect them would scatter small results between large temporary arrays over the memory,
-    which then grows to many times their size.
-    """
-    made, done = torch.empty(0), 0
-    for piece in pieces:
-        if not done:
-            made = piece.new_empty((count, *piece.shape[1:]))
-        made[done : done + len(piece)] = piece
-        done += len(piece)
-    return made
 
 
 def kept_beside(frames: torch.Tensor) -> torch.Tensor:

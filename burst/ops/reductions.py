@@ -1,4 +1,4 @@
-"""Sums and the like over frames that come block by block."""
+"""Sums and the like over frames that come block by block, and their pieces as one tensor."""
 
 from __future__ import annotations
 
@@ -43,3 +43,18 @@ def reduced(
             number *= values if axis == 0 else shape[axis]
         total = total / number
     return total.to(like) if total.is_floating_point() else total
+
+
+def joined(pieces: Iterable[torch.Tensor], count: int) -> torch.Tensor:
+    """Return pieces [k, ...] of `count` frames in all as one tensor, which is made with the first.
+
+    To collect them would scatter small results between large temporary arrays over the memory,
+    which then grows to many times their size.
+    """
+    made, done = torch.empty(0), 0
+    for piece in pieces:
+        if not done:
+            made = piece.new_empty((count, *piece.shape[1:]))
+        made[done : done + len(piece)] = piece
+        done += len(piece)
+    return made

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import gradient, smooth
-from burst.ops.blocks import joined
 from burst.ops.chunks import frames_at_once
+from burst.ops.reductions import joined
 from burst.ops.warp import pixel_grid, warp, within
 
 SHORTER_SIDE = 100  # px at most, of small frames

@@ -7,9 +7,10 @@ from einops import rearrange
 
 from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import aligned_mean
-from burst.ops.blocks import joined, kept_beside
+from burst.ops.blocks import kept_beside
 from burst.ops.chunks import frames_at_once, in_chunks
 from burst.ops.flow import fill_frames
+from burst.ops.reductions import joined
 from burst.ops.vertex import vertex
 
 BINNING, SHORTEST_BINNED = 2, 128  # px

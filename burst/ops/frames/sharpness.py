@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional
 
-from burst.ops.blocks import joined
 from burst.ops.chunks import frames_at_once
 from burst.ops.filters import separable
+from burst.ops.reductions import joined
 from burst.records import NoiseModel
 
 # Fourth binomial minus eighth binomial row: a pass band around a sixth of a cycle per pixel, which

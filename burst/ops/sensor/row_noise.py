@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from burst.ops.alignment.motion import flow_of, inverse, reach, shifted_grid
 from burst.ops.alignment.registration import smooth
-from burst.ops.blocks import joined
 from burst.ops.chunks import frames_at_once
+from burst.ops.reductions import joined
 from burst.ops.warp import pixel_grid, warp
 from burst.records import NoiseModel
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from burst.files import dng_tags
 from burst.files.develop import camera_to_srgb
-from burst.files.quiet import quiet_tifffile
 from burst.lazy import tifffile
 from burst.ops import color
 from burst.records import Sensor
@@ -32,18 +32,17 @@ def write_dng(path: Path, image: np.ndarray, sensor: Sensor, note: str, like: Pa
     matrix = np.linalg.inv(
         color.SRGB_TO_XYZ @ camera_to_srgb(sensor) @ np.diag(sensor.white_balance)
     )
-    carried = _tags_of(like) if like is not None else []
-    model = next((value for code, _, _, value, _ in carried if code == _MODEL), "burst")
+    carried = dng_tags.text_tags(like, CARRIED) if like is not None else {}
     tags = [
         (50706, _BYTE, 4, (1, 4, 0, 0), True),  # version of DNG, and the oldest that reads it
         (50707, _BYTE, 4, (1, 1, 0, 0), True),
-        (50708, _ASCII, 0, model, True),
+        (50708, _ASCII, 0, carried.get(_MODEL, "burst"), True),
         (50714, _SHORT, 3, (0, 0, 0), True),
         (50717, _LONG, 3, (WHITE, WHITE, WHITE), True),
         (50721, _SRATIONAL, 9, _rationals(matrix.ravel()), True),
         (50728, _RATIONAL, 3, _rationals(1 / np.asarray(sensor.white_balance)), True),
         (50778, _SHORT, 1, _D65, True),
-        *carried,
+        *((code, _ASCII, 0, text, True) for code, text in carried.items()),
     ]
     if sensor.exposure_time:
         tags.append((_EXPOSURE_TIME, _RATIONAL, 1, _rationals([sensor.exposure_time]), True))
@@ -54,22 +53,6 @@ def write_dng(path: Path, image: np.ndarray, sensor: Sensor, note: str, like: Pa
         path, pixels, photometric=_LINEAR_RAW, description=note, metadata=None, software=False,
         extratags=sorted(tags, key=lambda tag: int(tag[0])),
     )  # fmt: skip
-
-
-def _tags_of(path: Path) -> list[tuple[Any, ...]]:
-    """Return the tags of a frame that are carried over; none of files that are not TIFF inside."""
-    quiet_tifffile()
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            tags = tiff.pages.first.tags
-            found = {code: tags[code].value for code in CARRIED if code in tags}
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError):
-        return []
-    return [
-        (code, _ASCII, 0, value, True)
-        for code, value in found.items()
-        if isinstance(value, str) and value
-    ]
 
 
 def _rationals(values: Any) -> tuple[int, ...]:

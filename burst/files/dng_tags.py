@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ _NOISE_PROFILE = 51041
 _ISO = 34855
 _EXPOSURE_TIME = 33434
 _EXIF = 34665
-_TAKEN, _SUBSECOND = 36867, 37521
+_TAKEN, _SUBSECOND, _DATE, _LENS = 36867, 37521, 306, 42036
 _EXIF_NAMES = {
     _ISO: "ISOSpeedRatings",
     _EXPOSURE_TIME: "ExposureTime",
     _TAKEN: "DateTimeOriginal",
+    _LENS: "LensModel",
     _SUBSECOND: "SubsecTimeOriginal",
 }
 
@@ -52,6 +53,20 @@ def read_tags(path: Path) -> RawTags:
             )
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError):
         return RawTags()
+
+
+def text_tags(path: Path, codes: Sequence[int]) -> dict[int, str]:
+    """Return the texts that a raw file states, in TIFF or EXIF tags, by code; the date is that of
+    the shot. Empty for raw files that are not TIFF inside."""
+    quiet_tifffile()
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages = list(_pages(tiff))
+            found = {code: _text(_find(pages, code)) for code in codes}
+            found[_DATE] = _text(_find(pages, _TAKEN)) or found.get(_DATE)
+    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError):
+        return {}
+    return {code: text for code, text in found.items() if code in codes and text}
 
 
 def _pages(tiff: Any) -> Iterator[Any]:

@@ -26,7 +26,7 @@ from burst.records import Sensor, StackError
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
 
 _ADVICE = "Save it again as an 8- or 16-bit grey PNG."
-_DISPLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_DISPLAY_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:

@@ -160,13 +160,16 @@ def _developed(path: Path, raw: Any) -> _RawFrame:
         output_bps=16,
         user_flip=0,
     )
+    tags = read_tags(path)
     sensor = Sensor(
         white_level=65535,
+        exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
+        iso=tags.iso or _other(raw, "iso_speed"),
         white_balance=_white_balance(raw, "RGB"),
         camera_matrix=_camera_matrix(raw),
         orientation=_orientation(raw),
     )
-    return _RawFrame(path, frame_luminance(rgb[..., ::-1]), sensor, read_tags(path).taken)
+    return _RawFrame(path, frame_luminance(rgb[..., ::-1]), sensor, tags.taken)
 
 
 def _orientation(raw: Any) -> int:

@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], object], float]] = {
     "AVI": ("a.avi", video, 12),
     "PNG": ("png", lambda p: folder(p, ".png"), 0),
     "JPEG": ("jpg", lambda p: folder(p, ".jpg"), 12),
+    "WebP": ("webp", lambda p: folder(p, ".webp"), 12),
     "TIFF files": ("tif", lambda p: folder(p, ".tif"), 0),
     "FITS": ("a.fits", fits, 0),
     "npy": ("a.npy", lambda p: np.save(p, FRAMES), 0),

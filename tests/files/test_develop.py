@@ -90,7 +90,7 @@ def test_a_raw_developer_shows_the_dng_as_the_picture(tmp_path: Path) -> None:
     tifffile.imwrite(
         like, np.zeros((16, 16), np.uint16), metadata=None,
         extratags=[(271, 2, 0, "Maker", True), (272, 2, 0, "Camera 1", True),
-                   (306, 2, 0, "2026:01:02 03:04:05", True)],
+                   (306, 2, 0, "2026:01:02 03:04:05", True), (42036, 2, 0, "Lens 2", True)],
     )  # fmt: skip
     dng = write_results(tmp_path / "out", seen_by(CAMERA, scene), CAMERA, PROVENANCE, like=like)[3]
     with rawpy.imread(str(dng)) as raw:
@@ -104,6 +104,7 @@ def test_a_raw_developer_shows_the_dng_as_the_picture(tmp_path: Path) -> None:
         tags = file.pages.first.tags
         assert (tags[271].value, tags[272].value) == ("Maker", "Camera 1")
         assert (tags[306].value, tags[34855].value) == ("2026:01:02 03:04:05", 400)
+        assert tags[42036].value == "Lens 2"
         assert json.loads(file.pages.first.description) == asdict(PROVENANCE)
 
 

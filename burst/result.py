@@ -224,10 +224,17 @@ def write(
     write_text(folder / SETTINGS, f"# {again}\n{result.provenance.pipeline}")
     for name, source in result.own_files.items():
         write_text(folder / name, source.read_text("utf-8"))
-    whole = None if result.burst.channel is None else result.stack
+    whole = result.stack if _in_colour(result) else None
     images = image if image is None or several else image[None]
     instants = truths.instants_of(result.burst, images, result.stack.source)
     write_report(folder, result.burst, result.provenance, shown, instants, whole, page)
+
+
+def _in_colour(result: Result) -> bool:
+    """Return whether the frames have colours that the result's burst does not show by itself."""
+    burst, sensor = result.burst, result.stack.sensor
+    single = burst.unrolled is None and result.stack.colour is not None
+    return burst.channel is not None or sensor.cfa != "mono" or single
 
 
 def earlier_report(folder: Path) -> dict[str, Any]:

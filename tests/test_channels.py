@@ -1,6 +1,7 @@
 """One stack leads, channels follow: colours lie on one another, and cost one alignment."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import burst
 from burst.data.levels import Conditions
 from burst.data.scenes import read_scene
 from burst.data.turbulence import simulate
+from burst.report.thumbnails import thumbnails
 
 SHADES = np.array([0.5, 1.0, 0.7], np.float32)  # of red, green and blue
 
@@ -100,6 +102,20 @@ def test_a_mosaic_is_aligned_once_on_all_its_samples() -> None:
     assert result.image.shape == (128, 128, 3)
     assert result.flow.shape == (16, 2, 64, 64)
     assert result.report.entry("align").seconds > 0
+
+
+@pytest.mark.parametrize("kind", ["planes", "mosaic", "mosaic by hand"])
+def test_the_page_shows_frames_in_colour(kind: str, tmp_path: Path) -> None:
+    stack = coloured()[0]
+    stack = stack if kind == "planes" else as_mosaic(stack)
+    pipeline = "handheld" if kind == "mosaic by hand" else "classical"
+    result = burst.restore(stack, pipeline, progress=False, device="cpu", threads=1)
+    result.save(tmp_path)
+    pictures = thumbnails((tmp_path / "report.html").read_text())
+    for data in (pictures["before"], pictures["after"]):
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), -1)
+        assert picture.shape[-1] == 3
+        assert np.ptp(picture.astype(int), axis=-1).mean() > 1
 
 
 def test_a_pipeline_without_shared_stages_reads_no_colours() -> None:

@@ -50,8 +50,8 @@ def scene_pictures(
 
     All but the deviation are shown with the black and white points of the last one, so that they
     can be compared.
-    `shown` (h, w) or (h, w, 3), linear, replaces `burst.image`. With the `whole` stack, of which
-    `burst` is one channel, the frame and the mean are in colour, too.
+    `shown` (h, w) or (h, w, 3), linear, replaces `burst.image`. With the `whole` stack that has
+    colours, of which `burst` may be one channel, the frame and the mean are in colour, too.
     """
     if instants is not None:
         known = _instant_images(instants, whole)

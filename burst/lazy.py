@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     import torch as torch
     from matplotlib import pyplot as pyplot
 
-    kornia: Any  # these have no types
     safetensors_torch: Any
     scipy: Any
     tqdm: Any
     tqdm_logging: Any
 
-LIBRARIES = "cv2", "jinja2", "kornia", "psutil", "rawpy", "scipy", "tifffile", "torch", "tqdm"
+LIBRARIES = "cv2", "jinja2", "psutil", "rawpy", "scipy", "tifffile", "torch", "tqdm"
 PLACES = {
     "pyplot": "matplotlib.pyplot",
     "safetensors_torch": "safetensors.torch",

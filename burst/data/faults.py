@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from burst.records import Sensor
+
 # Chosen by hand.
 SHARE = 0.1  # of the frames that a fault of single frames affects
 FLICKER = 0.3  # standard deviation of brightness
@@ -19,14 +21,6 @@ DUSK = 0.4  # brightness of the last frame against the first's
 STOPS = (0, 1, 2)  # EV by which the frames of a bracket are darker, in turn
 FLASH = 3.0  # times as bright
 TORN_BY = 0.15  # of the width
-
-
-@dataclass(frozen=True)
-class DnRange:
-    """Black and white level of the sensor, in DN."""
-
-    black: float
-    white: float
 
 
 @dataclass(frozen=True)
@@ -43,17 +37,16 @@ StackFault = Callable[[Light, np.random.Generator], Light]
 
 
 def apply_fault(
-    name: str, frames: np.ndarray, dn_range: DnRange, seed: int = 0, share: float = SHARE
+    name: str, frames: np.ndarray, sensor: Sensor, seed: int = 0, share: float = SHARE
 ) -> FaultyFrames:
     """Return frames [n, h, w] in DN with the fault of a name, one of `FAULTS`. Faults of single
     frames affect a share of the frames, at least one. `bad` is empty for faults of the whole
     stack."""
     generator = np.random.default_rng(seed)
-    light = (frames.astype(np.float32) - dn_range.black) / (dn_range.white - dn_range.black)
+    light = (frames.astype(np.float32) - sensor.black) / (sensor.white_level - sensor.black)
     if name in STACK_FAULTS:
-        return FaultyFrames(
-            _to_dn(STACK_FAULTS[name](light, generator), dn_range), np.empty(0, int)
-        )
+        spoilt = _to_dn(STACK_FAULTS[name](light, generator), sensor)
+        return FaultyFrames(spoilt, np.empty(0, int))
     count = 1 if name == "brighter" else max(1, round(share * len(frames)))
     # The first frame stays good: a copy needs one before it.
     bad = np.sort(generator.choice(np.arange(1, len(frames)), count, replace=False))
@@ -61,22 +54,13 @@ def apply_fault(
     good = np.setdiff1d(np.arange(len(frames)), bad)
     for i in bad:
         before = light[good[good < i][-1]]
-        spoilt[i] = _to_dn(FRAME_FAULTS[name](light[i], before, generator), dn_range)
+        spoilt[i] = _to_dn(FRAME_FAULTS[name](light[i], before, generator), sensor)
     return FaultyFrames(spoilt, bad)
 
 
-def _to_dn(light: Light, dn_range: DnRange) -> np.ndarray:
-    dn = dn_range.black + light * (dn_range.white - dn_range.black)
-    return np.asarray(np.rint(dn).clip(0, dn_range.white).astype(np.uint16))
-
-
-def _dark(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    """Read noise only."""
-    return generator.normal(0, _noise(frame) / 2, frame.shape)
-
-
-def _white(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    return np.ones_like(frame)
+def _to_dn(light: Light, sensor: Sensor) -> np.ndarray:
+    dn = sensor.black + light * (sensor.white_level - sensor.black)
+    return np.asarray(np.rint(dn).clip(0, sensor.white_level).astype(np.uint16))
 
 
 def _another_scene(frame: Light, before: Light, generator: np.random.Generator) -> Light:
@@ -89,27 +73,6 @@ def _another_scene(frame: Light, before: Light, generator: np.random.Generator) 
     picture = ndimage.gaussian_filter(picture, 0.7)
     other = (picture - picture.mean()) / picture.std() * frame.std() + frame.mean()
     return other + generator.normal(0, _noise(frame), shape)
-
-
-def _mirrored(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    return frame[:, ::-1]
-
-
-def _upside_down(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    return frame[::-1, ::-1]
-
-
-def _brighter(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    return 2 * frame
-
-
-def _flash(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    """So bright that much of the frame saturates."""
-    return FLASH * frame + 0.1
-
-
-def _doubled(frame: Light, before: Light, generator: np.random.Generator) -> Light:
-    return before
 
 
 def _partly_doubled(frame: Light, before: Light, generator: np.random.Generator) -> Light:
@@ -141,22 +104,6 @@ def _bird(frame: Light, before: Light, generator: np.random.Generator) -> Light:
     return np.where(body | wings, 0.05 * frame, frame)
 
 
-def _flicker(light: Light, generator: np.random.Generator) -> Light:
-    return _exposed(light, (1 + FLICKER * generator.normal(size=len(light))).clip(0.25, 2))
-
-
-def _twilight(light: Light, generator: np.random.Generator) -> Light:
-    return _exposed(light, np.geomspace(1, DUSK, len(light)))
-
-
-def _bracket(light: Light, generator: np.random.Generator) -> Light:
-    return _exposed(light, 0.5 ** np.resize(STOPS, len(light)))
-
-
-def _identical(light: Light, generator: np.random.Generator) -> Light:
-    return np.repeat(light[len(light) // 2][None], len(light), 0)
-
-
 def _exposed(light: Light, gains: np.ndarray) -> Light:
     return light * gains[:, None, None]
 
@@ -173,23 +120,25 @@ def _noise(frame: Light) -> float:
 
 
 FRAME_FAULTS: dict[str, FrameFault] = {
-    "dark": _dark,
-    "white": _white,
+    "dark": lambda frame, _, generator: generator.normal(0, _noise(frame) / 2, frame.shape),
+    "white": lambda frame, *_: np.ones_like(frame),
     "another_scene": _another_scene,
-    "mirrored": _mirrored,
-    "upside_down": _upside_down,
-    "brighter": _brighter,
-    "flash": _flash,
-    "doubled": _doubled,
+    "mirrored": lambda frame, *_: frame[:, ::-1],
+    "upside_down": lambda frame, *_: frame[::-1, ::-1],
+    "brighter": lambda frame, *_: 2 * frame,
+    "flash": lambda frame, *_: FLASH * frame + 0.1,
+    "doubled": lambda _, before, generator: before,
     "partly_doubled": _partly_doubled,
     "torn": _torn,
     "half_read": _half_read,
     "bird": _bird,
 }
 STACK_FAULTS: dict[str, StackFault] = {
-    "flicker": _flicker,
-    "twilight": _twilight,
-    "bracket": _bracket,
-    "identical": _identical,
+    "flicker": lambda light, generator: _exposed(
+        light, (1 + FLICKER * generator.normal(size=len(light))).clip(0.25, 2)
+    ),
+    "twilight": lambda light, _: _exposed(light, np.geomspace(1, DUSK, len(light))),
+    "bracket": lambda light, _: _exposed(light, 0.5 ** np.resize(STOPS, len(light))),
+    "identical": lambda light, _: np.repeat(light[len(light) // 2][None], len(light), 0),
 }
 FAULTS = (*FRAME_FAULTS, *STACK_FAULTS)

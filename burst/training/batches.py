@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -118,10 +117,3 @@ def base_error(sample: Sample) -> torch.Tensor:
     inside = (slice(BORDER, -BORDER),) * 2
     error = (sample.base - sample.truth)[inside].abs().mean()
     return error.clamp(min=LEAST_ERROR).reshape(1, 1, 1)
-
-
-def random_of(seed: int, step: int, rank: int = 0) -> torch.Generator:
-    """Return the random generator of one step, so that a resumed run equals an uninterrupted
-    one."""
-    digest = hashlib.sha256(f"{seed} {step} {rank}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7]))

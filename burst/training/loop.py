@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from burst.data.samples.draws import generator_of
 from burst.data.samples.turbulence import SampleKey
 from burst.machine import repeating_gradients
 from burst.models.restorer import Restorer
 from burst.progress import advance, part
-from burst.training.batches import Pool, random_of
+from burst.training.batches import Pool
 from burst.training.board import TensorBoardLog
 from burst.training.calibration import calibrate, train_deviation_alone
 from burst.training.checks import CheckedSample, check, mean_gain, with_parent_scores
@@ -170,8 +171,8 @@ class Trainer:
         s = self.settings
         self.scheduler.step_update(TICKS * share)
         # All processes take their priors from the same source, each for crops of its own.
-        source = choose_source(self.model.sources, random_of(s.seed, self.step))
-        generator = random_of(s.seed, self.step, 1 + self.ranks.rank)
+        source = choose_source(self.model.sources, generator_of(s.seed, self.step, 0))
+        generator = generator_of(s.seed, self.step, 1 + self.ranks.rank)
         batch = self.pool.draw(s.batch, s.crop, generator)
         images = batch.base.shape[0] * batch.base.shape[1]
         noise = draw_noise(self.model, images, source, generator)

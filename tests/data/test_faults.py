@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from burst.data.faults import FAULTS, FRAME_FAULTS, STACK_FAULTS, DnRange, apply_fault
+from burst.data.faults import FAULTS, FRAME_FAULTS, STACK_FAULTS, apply_fault
+from burst.records import Sensor
 
-DN = DnRange(256, 4095)
+DN = Sensor(black_level=256, white_level=4095)
 
 
 def frames() -> np.ndarray:

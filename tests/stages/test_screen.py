@@ -10,10 +10,10 @@ import pytest
 import torch
 from simulated import before, stack_of
 
-from burst.data.faults import DnRange, apply_fault
+from burst.data.faults import apply_fault
 from burst.measure.scores import score
 from burst.pipeline import load
-from burst.records import Burst, Provenance, Stack
+from burst.records import Burst, Provenance, Sensor, Stack
 from burst.report.curves import draw_scores
 from burst.report.frames import left_out
 from burst.report.motion import draw_displacement, draw_row_motion, draw_shift
@@ -21,7 +21,7 @@ from burst.report.page import draw_plots
 from burst.report.summary import summarise
 from burst.stages.screen import Config, run
 
-DN = DnRange(256, 4095)
+DN = Sensor(black_level=256, white_level=4095)
 LOST = 0.3  # dB
 COUNT = 16
 

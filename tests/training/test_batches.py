@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from burst.data.samples.draws import generator_of
 from burst.data.samples.turbulence import Sample, SampleKey
 from burst.network.preparation import EVIDENCE, SCALARS, Preparation
 from burst.records import Level
-from burst.training.batches import Pool, random_of
+from burst.training.batches import Pool
 
 KEY = SampleKey("high", 0)
 
@@ -35,7 +36,7 @@ class Shelf:
 def draw(preparation=None, step=0, rank=0, count=4, side=16):
     """Draw a batch from the shelf."""
     pool = Pool(Shelf(), [KEY], preparation or Preparation(), "cpu")
-    return pool.draw(count, side, random_of(0, step, rank))
+    return pool.draw(count, side, generator_of(0, step, rank))
 
 
 def test_shapes():
@@ -65,7 +66,7 @@ def test_error_is_the_whole_classical_result_s():
     wrong[0] += 100
     shelf.sample = replace(shelf.sample, base=wrong, truth=shelf.sample.base)
     pool = Pool(shelf, [KEY], Preparation(), "cpu")
-    batch = pool.draw(4, 16, random_of(0, 0))
+    batch = pool.draw(4, 16, generator_of(0, 0))
     assert batch.error.shape == (4, 1, 1, 1)
     assert torch.equal(batch.error, torch.full((4, 1, 1, 1), 0.25))
     assert torch.equal(pool.whole(KEY).error, batch.error[:1])
@@ -114,5 +115,6 @@ def test_whole_sample_keeps_its_border():
 @pytest.mark.parametrize("step", [0, 1, 10**9])
 def test_random_numbers_of_a_step_are_its_own(step):
     assert torch.equal(
-        torch.rand(3, generator=random_of(1, step)), torch.rand(3, generator=random_of(1, step))
+        torch.rand(3, generator=generator_of(1, step)),
+        torch.rand(3, generator=generator_of(1, step)),
     )

@@ -9,13 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from burst.data.samples.collection import Collection
+from burst.data.samples.draws import generator_of
 from burst.data.samples.turbulence import SampleKey
 from burst.network.checkpoint import read_card
 from burst.progress import listening_to
 from burst.records import Level
 from burst.settings import ConfigError
 from burst.training import loop
-from burst.training.batches import Pool, random_of
+from burst.training.batches import Pool
 from burst.training.loop import Trainer, TrainingError
 from burst.training.order import carry_out
 from burst.training.workers import Workers
@@ -82,7 +83,7 @@ def test_training_lowers_the_loss(make_order, monkeypatch):
         return parts
 
     def same_batch(pool, *_):
-        batches[:] = batches or [draw(pool, 2, 32, random_of(0, 0))]
+        batches[:] = batches or [draw(pool, 2, 32, generator_of(0, 0))]
         return batches[0]
 
     # One batch for all steps, so that the loss can be compared.

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from burst.data.samples.draws import generator_of
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
-from burst.training.batches import Batch, random_of
+from burst.training.batches import Batch
 from burst.training.losses import (
     LossSettings,
     Objective,
@@ -40,7 +41,7 @@ def network(**fields):
 
 def loss(model, batch, source, teacher=None):
     return Objective(model, teacher, AIMS)(
-        batch, source, draw_noise(model, 2, source, random_of(0, 0))
+        batch, source, draw_noise(model, 2, source, generator_of(0, 0))
     )
 
 
@@ -120,6 +121,6 @@ def test_teacher_sees_the_truth(batch):
 
 
 def test_both_sources_are_drawn():
-    drawn = {choose_source(("encoder", "diffusion"), random_of(0, step)) for step in range(20)}
+    drawn = {choose_source(("encoder", "diffusion"), generator_of(0, step)) for step in range(20)}
     assert drawn == {"encoder", "diffusion"}
-    assert choose_source((), random_of(0, 0)) is None
+    assert choose_source((), generator_of(0, 0)) is None

@@ -10,6 +10,7 @@ from rolled import recording
 
 from burst.__main__ import main
 from burst.data.samples.collection import keys_of, open_collection
+from burst.data.samples.draws import generator_of
 from burst.data.samples.pairs import sample_of_pair
 from burst.data.samples.turbulence import SampleKey
 from burst.models.restorer import Restorer
@@ -17,7 +18,6 @@ from burst.models.spec import RestorerSpec
 from burst.network.checkpoint import read_card
 from burst.network.preparation import Preparation
 from burst.records import Shutter
-from burst.training.batches import random_of
 from burst.training.losses import LossSettings
 from burst.training.order import Order, carry_out
 from burst.training.pairs import (
@@ -79,17 +79,19 @@ def test_a_batch_holds_no_truth(pool):
     assert names == {
         "evidence", "scalars", "base", "velocity", "frames", "times", "offset", "instants",
     }  # fmt: skip
-    batch = pool.draw(3, 48, random_of(0, 0))
+    batch = pool.draw(3, 48, generator_of(0, 0))
     assert batch.evidence.shape == (3, 3, 3, 48, 48)
     assert batch.frames.shape == batch.times.shape == (3, 2, 48, 48)
 
 
 def test_mirrored_columns_move_the_other_way(pool):
-    across = [float(pool.draw(1, 48, random_of(0, k)).velocity[0, :, 0].median()) for k in range(9)]
+    across = [
+        float(pool.draw(1, 48, generator_of(0, k)).velocity[0, :, 0].median()) for k in range(9)
+    ]
     assert min(across) < -4
     assert max(across) > 4
     for step in range(9):
-        batch = pool.draw(1, 64, random_of(0, step))
+        batch = pool.draw(1, 64, generator_of(0, step))
         assert cycle_psnr(batch.base, batch.velocity, batch) > 28
 
 
@@ -125,7 +127,7 @@ def test_training_mends_what_geometry_got_wrong(pool):
 
 def test_a_teacher_that_sees_more_around_teaches_what_it_saw(pool):
     pool.margin = MARGIN
-    batch = pool.draw(1, 48, random_of(0, 0))
+    batch = pool.draw(1, 48, generator_of(0, 0))
     assert batch.base.shape[-1] == 48 + 2 * MARGIN
     teacher, student = network(), network()
     with torch.no_grad():

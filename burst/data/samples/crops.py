@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from burst.files.sequence import Sequence
 from burst.records import StackError
+
+ALL, BACKWARDS = slice(None), slice(None, None, -1)
 
 
 def crop(sequence: Sequence, rows: slice, columns: slice) -> Sequence:
@@ -19,45 +22,32 @@ def crop(sequence: Sequence, rows: slice, columns: slice) -> Sequence:
                 f"{sequence.name}: expected {name} within 0..{size}, found"
                 f" {part.start}..{part.stop}. Cut less."
             )
-    masks, flow = sequence.masks, sequence.flow
-    return replace(
-        sequence,
-        frames=sequence.frames[:, rows, columns],
-        truths=sequence.truths[:, rows, columns] if len(sequence.truths) else sequence.truths,
-        masks=None if masks is None else masks[:, rows, columns],
-        flow=None if flow is None else flow[..., rows, columns],
-        top=sequence.top + rows.start,
-    )
+    return _at(sequence, rows, columns, (1, 1), top=sequence.top + rows.start)
 
 
 def flip_rows(sequence: Sequence) -> Sequence:
     """Turn a sequence upside down: a scan downwards becomes one upwards."""
-    masks, flow = sequence.masks, sequence.flow
-    return replace(
-        sequence,
-        frames=sequence.frames[:, ::-1],
-        truths=sequence.truths[:, ::-1] if len(sequence.truths) else sequence.truths,
-        masks=None if masks is None else masks[:, ::-1],
-        flow=None if flow is None else flow[..., ::-1, :] * _sign(1, flow),
-        scan=-sequence.scan,
-        top=sequence.rows - sequence.top - sequence.height,
-    )
+    top = sequence.rows - sequence.top - sequence.height
+    return _at(sequence, BACKWARDS, ALL, (1, -1), scan=-sequence.scan, top=top)
 
 
 def flip_columns(sequence: Sequence) -> Sequence:
     """Mirror a sequence from left to right; its times do not change."""
-    masks, flow = sequence.masks, sequence.flow
+    return _at(sequence, ALL, BACKWARDS, (-1, 1))
+
+
+def _at(
+    sequence: Sequence, rows: slice, columns: slice, signs: tuple[int, int], **changes: Any
+) -> Sequence:
+    """Return what is left of a sequence at these rows and columns; `signs` are those that dx and dy
+    of a flow then have."""
+    truths, masks, flow = sequence.truths, sequence.masks, sequence.flow
+    sign = np.array(signs)[:, None, None]
     return replace(
         sequence,
-        frames=sequence.frames[:, :, ::-1],
-        truths=sequence.truths[:, :, ::-1] if len(sequence.truths) else sequence.truths,
-        masks=None if masks is None else masks[:, :, ::-1],
-        flow=None if flow is None else flow[..., ::-1] * _sign(0, flow),
+        frames=sequence.frames[:, rows, columns],
+        truths=truths[:, rows, columns] if len(truths) else truths,
+        masks=None if masks is None else masks[:, rows, columns],
+        flow=None if flow is None else flow[..., rows, columns] * sign.astype(flow.dtype),
+        **changes,
     )
-
-
-def _sign(axis: int, flow: np.ndarray) -> np.ndarray:
-    """Return [2, 1, 1] that reverses one component of a flow; dx is axis 0."""
-    sign = np.ones((2, 1, 1), flow.dtype)
-    sign[axis] = -1
-    return sign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import TypeVar
@@ -9,6 +10,13 @@ from typing import TypeVar
 import torch
 
 T = TypeVar("T")
+
+
+def generator_of(*seed: object) -> torch.Generator:
+    """Return a generator for a seed and whatever else it depends on, as a sample's name or a step,
+    so that what is made again, or a run that is resumed, draws the same."""
+    digest = hashlib.sha256(" ".join(map(str, seed)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 
 
 def draw(generator: torch.Generator) -> float:

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 
 from burst.data.exposures import Optics
-from burst.data.faults import FRAME_FAULTS, DnRange, apply_fault
+from burst.data.faults import FRAME_FAULTS, apply_fault
 from burst.data.histories import History, with_history
 from burst.data.levels import Conditions
 from burst.data.samples.draws import between, between_logs, choose, draw, one_of
@@ -204,5 +204,5 @@ def record_world(
     if world.fault is not None:
         name, share = world.fault
         seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
-        dn = apply_fault(name, dn, DnRange(sensor.black, sensor.white_level), seed, share).frames
+        dn = apply_fault(name, dn, sensor, seed, share).frames
     return replace(simulated, stack=replace(stack, frames=dn, sensor=sensor))

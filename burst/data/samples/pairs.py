@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from burst.data.samples.rolling import RandomDraws, ShutterSampleSettings, record
-from burst.data.samples.turbulence import SampleKey, seed_of, split_scenes, stages_before_network
+from burst.data.samples.draws import between, choose, generator_of, one_of
+from burst.data.samples.rolling import ShutterSampleSettings, record
+from burst.data.samples.turbulence import SampleKey, split_scenes, stages_before_network
 from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
@@ -57,16 +58,16 @@ def make_pair_sample(
     key: SampleKey, settings: ShutterSampleSettings, scenes: list[list[str]]
 ) -> PairSample:
     """Make the sample of a key, from recorded pairs or from folders of scenes."""
-    draws = RandomDraws(seed_of(settings.seed, f"pairs {key.name}"))
+    generator = generator_of(settings.seed, f"pairs {key.name}")
     if settings.recorded:
-        sequence = _draw_recorded(key, scenes[0], draws)
+        sequence = _draw_recorded(key, scenes[0], generator)
     else:
-        sequence = record(key, replace(settings, frames=(1, 1)), scenes, draws)
-    middle = draws.between(ROWS)
+        sequence = record(key, replace(settings, frames=(1, 1)), scenes, generator)
+    middle = between(ROWS, generator)
     stack = sequence.luminance()
-    noisier = with_more_noise(stack, draws.generator)
+    noisier = with_more_noise(stack, generator)
     sample = sample_of_pair(key, settings.pipeline, stack, noisier, middle)
-    return _window(sample, settings.size, draws)
+    return _window(sample, settings.size, generator)
 
 
 def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
@@ -130,20 +131,20 @@ def list_pairs(folder: str) -> list[str]:
     return found
 
 
-def _draw_recorded(key: SampleKey, pairs: Sequence[str], draws: RandomDraws) -> Recorded:
-    chosen = split_scenes(list(pairs), key.held_out)
-    folder, name, first = chosen[draws.whole((0, len(chosen) - 1))].split("|")
+def _draw_recorded(key: SampleKey, pairs: Sequence[str], generator: torch.Generator) -> Recorded:
+    chosen = one_of(split_scenes(list(pairs), key.held_out), generator)
+    folder, name, first = chosen.split("|")
     listed = {one.name: one for one in list_sequences(Path(folder))}[name]
     whole = listed.read()
     pair = slice(int(first), int(first) + 2)
     return Recorded(whole.frames[pair], whole.sensor, whole.scan[pair], name, whole.source)
 
 
-def _window(sample: PairSample, size: int, draws: RandomDraws) -> PairSample:
+def _window(sample: PairSample, size: int, generator: torch.Generator) -> PairSample:
     """Return a window of a sample, at most `size` px high and wide; rows keep their times."""
     height, width = sample.base.shape[-2:]
     side = min(size, height), min(size, width)
-    top, left = (draws.whole((0, n - s)) for n, s in zip((height, width), side, strict=True))
+    top, left = (choose(n - s + 1, generator) for n, s in zip((height, width), side, strict=True))
     inside = (..., slice(top, top + side[0]), slice(left, left + side[1]))
     parts = ("planes", "base", "velocity", "frames", "times")
     return replace(sample, **{name: getattr(sample, name)[inside] for name in parts})

@@ -18,11 +18,11 @@ from pydantic import Field
 from burst.data.levels import find_level
 from burst.data.rolling import draw_layers, simulate_shutter
 from burst.data.samples.augment import draw_view
+from burst.data.samples.draws import between, choose, draw, generator_of, one_of
 from burst.data.samples.turbulence import (
     Sample,
     SampleKey,
     Share,
-    seed_of,
     split_scenes,
     stages_before_network,
 )
@@ -83,34 +83,15 @@ class ShutterSampleSettings:
             raise ValueError("recorded: expected truth = false with it, found true.")
 
 
-class RandomDraws:
-    """Random numbers of one sample."""
-
-    def __init__(self, seed: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def share(self) -> float:
-        """Return a number from 0 to 1."""
-        return float(torch.rand((), generator=self.generator))
-
-    def between(self, bounds: tuple[float, float]) -> float:
-        """Return a number between two others."""
-        return bounds[0] + self.share() * (bounds[1] - bounds[0])
-
-    def whole(self, bounds: tuple[int, int]) -> int:
-        """Return a whole number, both bounds included."""
-        return int(torch.randint(bounds[0], bounds[1] + 1, (), generator=self.generator))
-
-
 def make_shutter_sample(
     key: SampleKey, settings: ShutterSampleSettings, scenes: list[list[str]]
 ) -> Sample:
     """Make the sample of a key from folders of scenes; key, settings and scenes determine it."""
-    draws = RandomDraws(seed_of(settings.seed, f"{settings.kind} {key.name}"))
-    sequence = record(key, settings, scenes, draws)
-    wanted = draws.whole((0, len(sequence.truths) - 1))
+    generator = generator_of(settings.seed, f"{settings.kind} {key.name}")
+    sequence = record(key, settings, scenes, generator)
+    wanted = choose(len(sequence.truths), generator)
     frame, share = int(sequence.truth_frame[wanted]), float(sequence.truth_share[wanted])
-    if draws.share() > settings.told:
+    if draw(generator) > settings.told:
         sequence = replace(sequence, sensor=replace(sequence.sensor, exposure_time=0.0))
     stated = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
     stages = stages_before_network(settings.pipeline, stated)
@@ -132,36 +113,42 @@ def sample_of_instant(
 
 
 def record(
-    key: SampleKey, settings: ShutterSampleSettings, scenes: list[list[str]], draws: RandomDraws
+    key: SampleKey,
+    settings: ShutterSampleSettings,
+    scenes: list[list[str]],
+    generator: torch.Generator,
 ) -> Sequence:
     """Return a simulated recording of a moving still, with its truths."""
-    conditions = find_level(key.noise_level).draw(draws.generator)
-    speed = math.exp(draws.between((math.log(settings.speed[0]), math.log(settings.speed[1]))))
-    count = draws.whole(settings.frames) * (2 if settings.kind == "dual_reversed" else 1)
+    conditions = find_level(key.noise_level).draw(generator)
+    speed = math.exp(between((math.log(settings.speed[0]), math.log(settings.speed[1])), generator))
+    fewest, most = settings.frames
+    count = (fewest + choose(most - fewest + 1, generator)) * (
+        2 if settings.kind == "dual_reversed" else 1
+    )
     # Room for the motion, as far as the still image allows.
     side = settings.size + 2 * math.ceil(2 * speed * settings.frames[1])
-    still = _draw_still(key, settings, scenes, side, draws)
+    still = _draw_still(key, settings, scenes, side, generator)
     noise = NoiseModel(
         shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
     )
-    exposure = draws.between(settings.exposure)
-    if draws.share() < settings.sharp:
+    exposure = between(settings.exposure, generator)
+    if draw(generator) < settings.sharp:
         exposure = 0.0
     sensor = Sensor(
         white_level=WHITE,
-        noise=None if draws.share() < settings.clean else noise,
+        noise=None if draw(generator) < settings.clean else noise,
         shutter=Shutter(settings.kind),
         exposure_time=exposure * FRAME_TIME,
-        row_time=draws.between(settings.readout_ratio) * FRAME_TIME / settings.size,
+        row_time=between(settings.readout_ratio, generator) * FRAME_TIME / settings.size,
         frame_time=FRAME_TIME,
     )
     size = (settings.size, settings.size)
     layers = draw_layers(
-        still, size, speed / FRAME_TIME, conditions.vibration, draws.whole((0, 2**31))
+        still, size, speed / FRAME_TIME, conditions.vibration, choose(2**31 + 1, generator)
     )
-    light = draws.between(settings.light)
-    sequence = simulate_shutter(layers, sensor, count, draws.generator, light)
-    return as_video(sequence) if draws.share() < settings.video else sequence
+    light = between(settings.light, generator)
+    sequence = simulate_shutter(layers, sensor, count, generator, light)
+    return as_video(sequence) if draw(generator) < settings.video else sequence
 
 
 def as_video(sequence: Sequence) -> Sequence:
@@ -183,9 +170,9 @@ def _draw_still(
     settings: ShutterSampleSettings,
     scenes: list[list[str]],
     side: int,
-    draws: RandomDraws,
+    generator: torch.Generator,
 ) -> torch.Tensor:
     """Return a view [h, w], linear, of a random image; folders are equally likely."""
-    folder = split_scenes(scenes[draws.whole((0, len(scenes) - 1))], key.held_out)
-    whole = read_scene(folder[draws.whole((0, len(folder) - 1))])
-    return torch.from_numpy(draw_view(whole.numpy(), side, draws.whole((0, 2**31 - 1))))
+    folder = split_scenes(one_of(scenes, generator), key.held_out)
+    whole = read_scene(one_of(folder, generator))
+    return torch.from_numpy(draw_view(whole.numpy(), side, choose(2**31, generator)))

@@ -7,7 +7,6 @@ frames cannot be known, and a network trained to remove it would learn to blur.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -23,7 +22,7 @@ from burst.data.charts import draw_rectangles
 from burst.data.exposures import PSF_SIZE
 from burst.data.levels import find_level
 from burst.data.samples.augment import draw_view
-from burst.data.samples.draws import between, between_logs, choose, draw
+from burst.data.samples.draws import between, between_logs, choose, draw, generator_of, one_of
 from burst.data.samples.mix import Mix, draw_world, record_world
 from burst.data.scenes import read_scene
 from burst.data.targets import draw_target
@@ -131,7 +130,7 @@ def make_sample(
     """Make the sample of a key from folders of scenes; key, settings, scenes and device determine
     it. Scene, conditions and frames are drawn alike on every device; air and noise are drawn on the
     device itself."""
-    generator = torch.Generator().manual_seed(seed_of(settings.seed, key.name))
+    generator = generator_of(settings.seed, key.name)
     scenes = [split_scenes(folder, key.held_out) for folder in scenes]
     for _ in range(MAX_STACKS):
         burst, truth = _draw_stack(key, settings, scenes, generator, device)
@@ -212,8 +211,7 @@ def _draw_scene(
         # Twice as large, so that the view is a part of it.
         whole = draw_target(2 * side, generator).image
     else:
-        folder = scenes[choose(len(scenes), generator)]
-        whole = read_scene(folder[choose(len(folder), generator)])
+        whole = read_scene(one_of(one_of(scenes, generator), generator))
     for _ in range(MAX_VIEWS):
         seed = choose(2**31, generator)
         view = torch.from_numpy(draw_view(whole.numpy(), side, seed, settings.reductions))
@@ -226,11 +224,6 @@ def split_scenes(folder: list[str], held_out: bool) -> list[str]:
     """Return the scenes of a folder for training, or the held-out ones; all if there are few."""
     chosen = [s for i, s in enumerate(folder, start=1) if (i % HOLD_OUT_EVERY == 0) == held_out]
     return chosen or folder
-
-
-def seed_of(seed: int, name: str) -> int:
-    """Return the seed of the sample of a name."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7])
 
 
 def _generator_on(device: str, generator: torch.Generator) -> torch.Generator:

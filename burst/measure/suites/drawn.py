@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median
 
-from burst.data.samples.rolling import RandomDraws, ShutterSampleSettings, record
-from burst.data.samples.turbulence import SampleKey, seed_of
+from burst.data.samples.draws import choose, generator_of
+from burst.data.samples.rolling import ShutterSampleSettings, record
+from burst.data.samples.turbulence import SampleKey
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
@@ -47,10 +48,10 @@ class DrawnRecording:
     def read(self) -> Recorded:
         """Return the frames and the truth of one random instant."""
         settings = settings_of(self.set)
-        draws = RandomDraws(seed_of(self.seed, self.name))
+        generator = generator_of(self.seed, self.name)
         key = SampleKey(self.level, 0, held_out=True)
-        recorded = record(key, settings, [[self.image]], draws)
-        return with_one_truth(recorded, draws.whole((0, len(recorded.truths) - 1)))
+        recorded = record(key, settings, [[self.image]], generator)
+        return with_one_truth(recorded, choose(len(recorded.truths), generator))
 
 
 def settings_of(name: str) -> ShutterSampleSettings:

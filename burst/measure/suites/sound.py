@@ -17,7 +17,7 @@ import numpy as np
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.defects import DEFECTS
-from burst.data.faults import FAULTS, DnRange, apply_fault
+from burst.data.faults import FAULTS, apply_fault
 from burst.data.levels import find_level
 from burst.data.scenes import read_scene
 from burst.data.turbulence import SimulatedStack
@@ -129,8 +129,7 @@ def disturbed(case: DisturbedStack) -> tuple[Stack, np.ndarray]:
     if case.part == "sensor":
         return replace(stack, frames=DEFECTS[case.what](stack.frames, case.seed)), none
     if case.part == "frames":
-        levels = DnRange(stack.sensor.black, stack.sensor.white_level)
-        made = apply_fault(case.what, stack.frames, levels, case.seed)
+        made = apply_fault(case.what, stack.frames, stack.sensor, case.seed)
         return replace(stack, frames=made.frames), made.bad
     return stack, none
 

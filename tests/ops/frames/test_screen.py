@@ -8,13 +8,12 @@ import pytest
 import torch
 from simulated import LEVELS, stack_of
 
-from burst.data.faults import DnRange, apply_fault
+from burst.data.faults import apply_fault
 from burst.measure.suites.sound import DisturbedStack, at_rest
 from burst.ops.frames.screen import screen
 from burst.records import Sensor
 
 SENSOR = Sensor(black_level=256, white_level=4095)
-DN = DnRange(256, 4095)
 GONE = (
     "dark",
     "white",
@@ -73,7 +72,7 @@ def test_frames_that_turn_grow_and_drift_are_kept():
 @pytest.mark.parametrize("level", ["low", "very-high"])
 @pytest.mark.parametrize("name", GONE)
 def test_frames_that_do_not_belong_are_left_out(name, level):
-    spoilt = apply_fault(name, frames_of(level), DN, seed=3, share=0.2)
+    spoilt = apply_fault(name, frames_of(level), SENSOR, seed=3, share=0.2)
     verdict = judged(spoilt.frames)
     assert sorted(verdict.reasons) == spoilt.bad.tolist()
     assert set(verdict.kept.tolist()) == set(range(20)) - set(spoilt.bad.tolist())
@@ -93,14 +92,14 @@ def test_frames_that_do_not_belong_are_left_out(name, level):
     ],
 )
 def test_reasons_are_words(name, reason):
-    verdict = judged(apply_fault(name, frames_of(), DN, seed=3).frames)
+    verdict = judged(apply_fault(name, frames_of(), SENSOR, seed=3).frames)
     assert all(text.startswith(reason) for text in verdict.reasons.values())
 
 
 @pytest.mark.parametrize("count", [3, 4, 6])
 @pytest.mark.parametrize("name", ["dark", "another_scene", "mirrored"])
 def test_a_short_burst_is_freed_of_its_bad_frame_too(name, count):
-    spoilt = apply_fault(name, frames_of("low")[:count], DN, seed=1)
+    spoilt = apply_fault(name, frames_of("low")[:count], SENSOR, seed=1)
     # Two frames of which one is mirrored are alike; of three, two are.
     assert sorted(judged(spoilt.frames).reasons) == spoilt.bad.tolist() or (
         name == "mirrored" and count == 3
@@ -115,7 +114,7 @@ def test_two_scenes_of_one_size_are_told_and_kept():
 
 
 def test_torn_frames_are_left_out_or_good_in_part():
-    spoilt = apply_fault("torn", frames_of("low"), DN, seed=3, share=0.2)
+    spoilt = apply_fault("torn", frames_of("low"), SENSOR, seed=3, share=0.2)
     verdict = judged(spoilt.frames)
     assert set(spoilt.bad.tolist()) == set(verdict.reasons) | set(verdict.parts)
 
@@ -154,7 +153,7 @@ def test_a_small_bird_before_something_bright_is_told(seed):
 
 
 def test_a_bird_is_no_reason_to_leave_a_good_frame_out():
-    spoilt = apply_fault("bird", frames_of("low"), DN, seed=3)
+    spoilt = apply_fault("bird", frames_of("low"), SENSOR, seed=3)
     verdict = judged(spoilt.frames)
     assert set(verdict.reasons) | set(verdict.parts) <= set(spoilt.bad.tolist())
 
@@ -162,7 +161,7 @@ def test_a_bird_is_no_reason_to_leave_a_good_frame_out():
 @pytest.mark.parametrize("name", ["flicker", "twilight", "bracket"])
 def test_gains_are_measured(name):
     frames = frames_of("low")
-    spoilt = apply_fault(name, frames, DN, seed=3).frames
+    spoilt = apply_fault(name, frames, SENSOR, seed=3).frames
     light = [(x.astype(float) - 256).mean((1, 2)) for x in (spoilt, frames)]
     true = torch.from_numpy(np.log(light[0] / light[1]))
     verdict = judged(spoilt)
@@ -191,7 +190,7 @@ def test_a_bracket_is_as_bright_as_its_longest_good_exposure():
 
 
 def test_identical_frames_count_once():
-    verdict = judged(apply_fault("identical", frames_of(), DN).frames)
+    verdict = judged(apply_fault("identical", frames_of(), SENSOR).frames)
     assert verdict.kept.tolist() == [0]
 
 
@@ -206,13 +205,13 @@ def test_a_part_that_is_copied_counts_once():
 
 
 def test_a_lower_strictness_keeps_more():
-    spoilt = apply_fault("another_scene", frames_of(), DN, seed=3)
+    spoilt = apply_fault("another_scene", frames_of(), SENSOR, seed=3)
     assert len(judged(spoilt.frames, 0.2).reasons) < len(judged(spoilt.frames).reasons)
 
 
 @pytest.mark.parametrize("name", ["another_scene", "torn"])
 def test_the_verdict_is_the_same_again(name):
-    spoilt = apply_fault(name, frames_of()[:12], DN, seed=3).frames
+    spoilt = apply_fault(name, frames_of()[:12], SENSOR, seed=3).frames
     first, second = judged(spoilt), judged(spoilt)
     assert first.reasons == second.reasons
     assert torch.equal(first.gain, second.gain)

@@ -13,8 +13,7 @@ from typing import Literal
 import torch
 
 from burst.data.levels import Conditions
-from burst.data.turbulence import Camera, SimulatedStack, simulate
-from burst.ops.turbulence.air import Air
+from burst.data.turbulence import SimulatedStack, simulate
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,10 @@ class CameraPath:
         angle = course[0] * math.radians(self.turn)
         scale = torch.exp(course[1] * math.log1p(self.scale))
         # Position of the frame's middle in the scene, which moves the other way.
-        middle = (
-            course[2:] * torch.tensor([self.drift[0] * size[1], self.drift[1] * size[0]])[:, None]
-        )
-        linear = torch.stack(
-            [
-                torch.stack([scale * angle.cos(), -scale * angle.sin()], dim=1),
-                torch.stack([scale * angle.sin(), scale * angle.cos()], dim=1),
-            ],
-            dim=1,
-        )
+        drift = torch.tensor([self.drift[0] * size[1], self.drift[1] * size[0]])
+        middle = course[2:] * drift[:, None]
+        cosine, sine = scale * angle.cos(), scale * angle.sin()
+        linear = torch.stack([cosine, -sine, sine, cosine], dim=1).reshape(-1, 2, 2)
         centre = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
         shift = centre - (linear @ (centre + middle.T)[..., None])[..., 0]
         return torch.cat([linear, shift[..., None]], dim=2)
@@ -72,12 +65,10 @@ def simulate_moved(
     seed: int,
     frames: int = 100,
     size: tuple[int, int] = (192, 192),
-    camera: Camera | None = None,
-    air: Air | None = None,
 ) -> SimulatedStack:
     """Simulate `frames` frames of size (h, w) of the middle of a scene [H, W], with a moving
     camera. The truth lies on the grid of the camera at rest, `CameraPath()`, for which the same
     seed gives the same air and noise. Beyond its borders the scene is mirrored."""
     motion = path.motion(frames, size, torch.Generator().manual_seed(seed + 1))
     generator = torch.Generator().manual_seed(seed)
-    return simulate(scene, conditions, generator, frames, size, camera, air, motion)
+    return simulate(scene, conditions, generator, frames, size, path=motion)

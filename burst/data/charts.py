@@ -73,9 +73,7 @@ def draw_rectangles(size: int, generator: torch.Generator) -> torch.Tensor:
     def draw(x: np.ndarray, y: np.ndarray, _: int) -> np.ndarray:
         seen = np.full(np.broadcast_shapes(x.shape, y.shape), grey[-1])
         for k in range(count):
-            right, down = x - centre_x[k], y - centre_y[k]
-            along = np.abs(right * math.cos(angle[k]) + down * math.sin(angle[k]))
-            across = np.abs(down * math.cos(angle[k]) - right * math.sin(angle[k]))
+            along, across = _turned(x - centre_x[k], y - centre_y[k], angle[k])
             seen[(along <= half_width[k]) & (across <= half_height[k])] = grey[k]
         return seen
 
@@ -110,13 +108,14 @@ def _averaged(draw: Draw, size: int) -> torch.Tensor:
 def _squares(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
     inside = np.zeros(np.broadcast_shapes(x.shape, y.shape), bool)
     for centre_x, centre_y in _centres(size):
-        right, down = x - centre_x, y - centre_y
-        turned = (
-            right * math.cos(TILT) + down * math.sin(TILT),
-            down * math.cos(TILT) - right * math.sin(TILT),
-        )
-        inside |= np.maximum(np.abs(turned[0]), np.abs(turned[1])) <= SQUARE * size / 2
+        inside |= np.maximum(*_turned(x - centre_x, y - centre_y, TILT)) <= SQUARE * size / 2
     return np.where(inside, DARK, BRIGHT)
+
+
+def _turned(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances of points from the axes of a coordinate system that is turned."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.abs(x * cosine + y * sine), np.abs(y * cosine - x * sine)
 
 
 def _star(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from burst.data.exposures import Exposures, View, expose
 from burst.data.levels import Conditions
 from burst.data.recording import Planet
-from burst.data.turbulence import Camera
+from burst.data.turbulence import Camera, as_strong
 from burst.mapped import room_for_frames
 from burst.ops.sphere import Globe, turned
 from burst.ops.turbulence.air import Air
@@ -61,21 +61,14 @@ def simulate_planet(
     air: Air | LayeredAir | None = None,
 ) -> PlanetStack:
     """Simulate frames of size (h, w) on the CPU; with dispersion the stack has colours."""
-    camera = CAMERA
     times = torch.linspace(0, planet.seconds, frames)
-    sensor = Sensor(
-        black_level=camera.sensor.black_level,
-        white_level=camera.sensor.white_level,
+    sensor = replace(
+        CAMERA.sensor,
         exposure_time=planet.seconds / frames / 2,
         frame_time=planet.seconds / max(frames - 1, 1),
         frame_times=tuple(times.tolist()),
     )
-    air = air or Air(1.0)
-    air = (
-        air.scaled(conditions.d_over_r0)
-        if isinstance(air, LayeredAir)
-        else replace(air, d_over_r0=conditions.d_over_r0)
-    )
+    air = as_strong(air or Air(1.0), conditions.d_over_r0)
     side = 2 * math.ceil(planet.radius + SKY)
     surface = draw_map(generator)
     corner = _path(planet, frames, size, side, generator)
@@ -84,12 +77,12 @@ def simulate_planet(
     for shift in (planet.dispersion, 0.0, -planet.dispersion) if planet.dispersion else (0.0,):
         generator.set_state(start)  # the air is the same for all colours
         scenes = _scenes(planet, surface, planet.angle(times), side + 32, shift)
-        view = View(sensor, air, conditions.vibration, frames, (side, side), camera.optics)
+        view = View(sensor, air, conditions.vibration, frames, (side, side), CAMERA.optics)
         seen, _ = expose(scenes, Exposures(view, generator))
         after = generator.get_state()
         colours.append(seen)
     generator.set_state(after)
-    taken = [_record(seen, corner, size, sensor, conditions, camera, generator) for seen in colours]
+    taken = [_record(seen, corner, size, sensor, conditions, generator) for seen in colours]
     colour = np.stack(taken, axis=-1) if planet.dispersion else None
     whole = taken[0] if colour is None else taken[1]
     sensor = replace(sensor, sampling=air.sampling)
@@ -159,9 +152,8 @@ def draw_craters(side: int, generator: torch.Generator, count: int = 400) -> tor
         height = height + 0.25 * radius * (bowl + 0.6 * torch.exp(-(((far - 1) / 0.25) ** 2)))
     slope = torch.gradient(height)
     sunlight = (0.45 - 0.8 * slope[1]) / (1 + slope[0] ** 2 + slope[1] ** 2).sqrt()
-    return (0.08 + 0.62 * sunlight + 0.02 * _eddies(side, side // 4, generator)[:, :side]).clamp(
-        0, 0.98
-    )
+    grain = 0.02 * _eddies(side, side // 4, generator)[:, :side]
+    return (0.08 + 0.62 * sunlight + grain).clamp(0, 0.98)
 
 
 def _place(points: torch.Tensor, globe: Globe) -> tuple[torch.Tensor, torch.Tensor]:
@@ -169,16 +161,8 @@ def _place(points: torch.Tensor, globe: Globe) -> tuple[torch.Tensor, torch.Tens
     pole = points.new_tensor(globe.pole)
     # East is to the right where the pole is up; the meridian points to the viewer.
     east = points.new_tensor([math.cos(globe.tilt), math.sin(globe.tilt), 0.0])
-    meridian = torch.stack(
-        [
-            pole[1] * east[2] - pole[2] * east[1],
-            pole[2] * east[0] - pole[0] * east[2],
-            pole[0] * east[1] - pole[1] * east[0],
-        ]
-    )
-    along, right, near = (
-        torch.einsum("c,c...->...", axis, points) for axis in (pole, east, meridian)
-    )
+    axes = (pole, east, torch.linalg.cross(pole, east))
+    along, right, near = (torch.einsum("c,c...->...", axis, points) for axis in axes)
     return torch.atan2(right, near), along.clamp(-1, 1).asin()
 
 
@@ -231,15 +215,14 @@ def _record(
     size: tuple[int, int],
     sensor: Sensor,
     conditions: Conditions,
-    camera: Camera,
     generator: torch.Generator,
 ) -> np.ndarray:
     """Return frames [n, h, w] in DN of what is seen [n, s, s] at each frame's place."""
     dn = room_for_frames((len(seen), *size))
-    hot = torch.rand(size, generator=generator) < camera.hot_pixels
-    gain = 1 + camera.pixel_gain_std * torch.randn(size, generator=generator)
+    hot = torch.rand(size, generator=generator) < CAMERA.hot_pixels
+    gain = 1 + CAMERA.pixel_gain_std * torch.randn(size, generator=generator)
     fixed = torch.where(hot, 0.6 * conditions.electrons, 0.0)
-    fixed += camera.pixel_offset_std * torch.randn(size, generator=generator)
+    fixed += CAMERA.pixel_offset_std * torch.randn(size, generator=generator)
     scale = (sensor.white_level - sensor.black) / conditions.electrons
     for number, (patch, (left, top)) in enumerate(zip(seen, corner.tolist(), strict=True)):
         # The noise goes with the disc, so that drift alone changes nothing else.

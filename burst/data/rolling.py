@@ -72,10 +72,8 @@ class Footage:
         if float((end - begin).max()) == 0:
             return self.light(begin[None])[0]
         total = torch.zeros(self.size)
-        first, last = (
-            int(self._index(begin).min()),
-            int(np.ceil(float(end.max()) * self.rate - EPS)),
-        )
+        first = int(self._index(begin).min())
+        last = int(np.ceil(float(end.max()) * self.rate - EPS))
         self._index((torch.tensor([last]) - 0.5) / self.rate)
         for k in range(first, last):
             since = (begin * self.rate).clamp(min=k)
@@ -116,9 +114,9 @@ class Drift:
         t = seconds.double()[..., None]
         turn = (2 * math.pi / self.period * t).sin()
         displacement = torch.tensor(self.velocity) * t + torch.tensor(self.swing) * turn
-        return (
-            displacement if self.shake is None else displacement + self.shake.at(seconds)
-        ).float()
+        if self.shake is not None:
+            displacement = displacement + self.shake.at(seconds)
+        return displacement.float()
 
 
 @dataclass(frozen=True)
@@ -156,10 +154,10 @@ class Layers:
         )
         steps = min(MAX_STEPS, max(1, math.ceil(moved / MAX_STEP)))
         shares = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
-        light = self.light(begin + shares[0] * (end - begin)[None])
-        for share in shares[1:]:
-            light += self.light(begin + share * (end - begin)[None])
-        return light[0] / steps
+        light = torch.zeros(self.size)
+        for share in shares:
+            light += self.light(begin + share * (end - begin)[None])[0]
+        return light / steps
 
     def _seen(self, layer: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
         """Return a layer [n, h, w] whose row y is displaced by [n, h, 2] px."""

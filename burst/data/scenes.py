@@ -30,19 +30,22 @@ def list_scenes(folders: Sequence[str]) -> list[list[str]]:
 
 def read_scene(image: str) -> torch.Tensor:
     """Return a scene [h, w], linear in [0, 1], from a file or a name in SCENES."""
-    pixels = _read_pixels(image)
-    white = np.iinfo(pixels.dtype).max
-    display = torch.from_numpy(pixels.astype(np.float32) / white)
-    linear = color.display_to_linear(display)
-    return linear if linear.ndim == 2 else color.luminance(rearrange(linear, "h w c -> c h w"))
+    linear = _read_linear(image)
+    return linear if linear.ndim == 2 else color.luminance(linear)
 
 
 def read_colours(image: str) -> torch.Tensor:
     """Return a scene [3, h, w], linear in [0, 1], as `read_scene` does; a grey one three times."""
+    linear = _read_linear(image)
+    return linear if linear.ndim == 3 else linear.expand(3, -1, -1)
+
+
+def _read_linear(image: str) -> torch.Tensor:
+    """Return the light [h, w] or [3, h, w] of an image that is encoded for a display."""
     pixels = _read_pixels(image)
     display = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max)
     linear = color.display_to_linear(display)
-    return linear.expand(3, -1, -1) if linear.ndim == 2 else rearrange(linear, "h w c -> c h w")
+    return linear if linear.ndim == 2 else rearrange(linear, "h w c -> c h w")
 
 
 def _read_pixels(image: str) -> np.ndarray:

@@ -89,7 +89,7 @@ def simulate(
     grid of a camera at rest.
     """
     camera = camera or Camera()
-    air = _as_strong(air or Air(1.0), conditions.d_over_r0)
+    air = as_strong(air or Air(1.0), conditions.d_over_r0)
     size = size or (scene.shape[0], scene.shape[1])
     margin = PSF_SIZE // 2 + (0 if path is None else reach(path, size))
     wide = _with_margin(scene.to(generator.device).float(), size, margin)
@@ -105,7 +105,8 @@ def simulate(
     return SimulatedStack(stack, truth)
 
 
-def _as_strong(air: Air | LayeredAir, d_over_r0: float) -> Air | LayeredAir:
+def as_strong(air: Air | LayeredAir, d_over_r0: float) -> Air | LayeredAir:
+    """Return the same air, stronger or weaker."""
     if isinstance(air, LayeredAir):
         return air.scaled(d_over_r0)
     return replace(air, d_over_r0=d_over_r0)

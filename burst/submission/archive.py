@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from burst.files.digest import file_digest
-from burst.submission.challenge import SubmissionError
+from burst.submission.challenge import SubmissionError, raise_faults
 
 Content = bytes | Path
 
@@ -28,17 +28,13 @@ _FILE, _SCRIPT = 0o100644, 0o100755
 def write_zip(path: Path, contents: Mapping[str, Content]) -> None:
     """Write files sorted by name: the same contents give the same bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name in sorted(contents):
+        for name, content in sorted(contents.items()):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # unix, wherever this runs
             entry.external_attr = (_SCRIPT if name.endswith(".sh") else _FILE) << 16
-            archive.writestr(entry, read_content(contents[name]))
-
-
-def read_content(content: Content) -> bytes:
-    """Return bytes, or the content of a file."""
-    return content if isinstance(content, bytes) else content.read_bytes()
+            packed = content if isinstance(content, bytes) else content.read_bytes()
+            archive.writestr(entry, packed)
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -52,8 +48,7 @@ def unpack(path: Path, folder: Path) -> None:
             size = sum(entry.file_size for entry in entries)
             if size > LARGEST:
                 faults.append(f"expected at most {LARGEST} bytes unpacked, found {size}.")
-            if faults:
-                raise SubmissionError("\n".join(f"{path}: {fault}" for fault in faults))
+            raise_faults(path, faults)
             for entry in entries:
                 target = folder / entry.filename
                 target.parent.mkdir(parents=True, exist_ok=True)

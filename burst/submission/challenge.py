@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -28,6 +29,12 @@ Positive = Annotated[int, Field(ge=1)]
 
 class SubmissionError(StackError):
     """Files that a challenge does not accept; one line for each fault."""
+
+
+def raise_faults(path: Path, faults: Iterable[str]) -> None:
+    """Raise SubmissionError where an archive has faults."""
+    if lines := [f"{path}: {fault}" for fault in faults]:
+        raise SubmissionError("\n".join(lines))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from burst.files.check import explained
 from burst.records import StackError
 from burst.submission.archive import BROKEN, name_faults
-from burst.submission.challenge import README, Challenge, SubmissionError
+from burst.submission.challenge import README, Challenge, raise_faults
 from burst.submission.encode import from_bytes
 
 LEFTOVERS = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -23,8 +23,7 @@ def check(path: Path, challenge: Challenge, images: Collection[str] | None = Non
     """Return how many images a zip holds; SubmissionError lists every fault, one a line. `images`
     are the exact names that it must contain, where they are known."""
     faults, count = _faults(path, challenge, images)
-    if faults:
-        raise SubmissionError("\n".join(f"{path}: {fault}" for fault in faults))
+    raise_faults(path, faults)
     return count
 
 
@@ -94,17 +93,10 @@ def _count_faults(
     if not found and count is None:
         faults.append("expected images, found none.")
     if images is not None:
-        faults += [
-            f"{name}: expected it, found no such image." for name in _difference(images, found)
-        ]
-        faults += [
-            f"{name}: expected no image of this name." for name in _difference(found, images)
-        ]
+        missing, others = sorted(set(images) - set(found)), sorted(set(found) - set(images))
+        faults += [f"{name}: expected it, found no such image." for name in missing]
+        faults += [f"{name}: expected no image of this name." for name in others]
     return faults
-
-
-def _difference(names: Collection[str], less: Collection[str]) -> list[str]:
-    return sorted(set(names) - set(less))
 
 
 def _readme_faults(archive: zipfile.ZipFile, challenge: Challenge) -> list[str]:
@@ -117,9 +109,9 @@ def _readme_faults(archive: zipfile.ZipFile, challenge: Challenge) -> list[str]:
         return [content]
     lines = content.decode("utf-8", "replace").strip().splitlines()
     wanted = challenge.readme_lines()
-    faults = (
-        [] if len(lines) == len(wanted) else [f"expected {len(wanted)} lines, found {len(lines)}."]
-    )
+    faults = []
+    if len(lines) != len(wanted):
+        faults.append(f"expected {len(wanted)} lines, found {len(lines)}.")
     faults += [
         f"expected a line '{start} ...', found '{line}'."
         for start, line in zip(wanted, lines, strict=False)
@@ -155,11 +147,12 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | str:
 
 def _number_faults(numbers: np.ndarray, challenge: Challenge) -> list[str]:
     faults = []
-    wanted = "(h, w)" if challenge.size is None else str(challenge.size)
-    if challenge.channels == 3:
-        wanted = f"{wanted[:-1]}, 3)"
-    if not _has_shape(numbers.shape, challenge):
-        faults.append(f"expected the shape {wanted}, found {numbers.shape}.")
+    wanted = (*(challenge.size or ("h", "w")), *((3,) if challenge.channels == 3 else ()))
+    shape = numbers.shape
+    if len(shape) != len(wanted) or any(
+        w not in (s, "h", "w") for w, s in zip(wanted, shape, strict=True)
+    ):
+        faults.append(f"expected the shape ({', '.join(map(str, wanted))}), found {shape}.")
     if numbers.dtype != np.dtype(challenge.dtype):
         faults.append(f"expected {challenge.dtype}, found {numbers.dtype}.")
     if numbers.dtype.kind not in "uif" or not numbers.size:
@@ -173,11 +166,3 @@ def _number_faults(numbers: np.ndarray, challenge: Challenge) -> list[str]:
     elif low == high:
         faults.append(f"expected a picture, found {low:g} in all pixels.")
     return faults
-
-
-def _has_shape(shape: tuple[int, ...], challenge: Challenge) -> bool:
-    if len(shape) != (2 if challenge.channels == 1 else 3):
-        return False
-    if challenge.size is not None and shape[:2] != challenge.size:
-        return False
-    return challenge.channels == 1 or shape[2] == challenge.channels

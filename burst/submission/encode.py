@@ -15,12 +15,14 @@ from burst.submission.challenge import Challenge, SubmissionError
 
 LINEAR, DISPLAY = "restored.npy", "restored.png"
 
-_ADVICE = "Remove its folder, and restore the stack again."
-
 
 def encode_result(folder: Path, challenge: Challenge) -> bytes:
     """Return the encoded image of a folder of results; SubmissionError if its size is wrong."""
-    image = _read_display(folder) if challenge.transfer == "srgb" else _read_linear(folder)
+    is_display = challenge.transfer == "srgb"  # of colour it has the white balance
+    path = folder / (DISPLAY if is_display else LINEAR)
+    with explained(path, "an image", "Remove its folder, and restore the stack again."):
+        image = from_bytes(path.read_bytes(), path.suffix)
+    image = image / np.float64(65535) if is_display else image
     return to_bytes(to_numbers(str(folder), image, challenge), challenge.suffix)
 
 
@@ -60,20 +62,6 @@ def to_bytes(numbers: np.ndarray, suffix: str) -> bytes:
 def from_bytes(content: bytes, suffix: str) -> np.ndarray:
     """Decode an image file; ValueError if it is not one."""
     return _from_png(content) if suffix == ".png" else _from_npy(content)
-
-
-def _read_linear(folder: Path) -> np.ndarray:
-    path = folder / LINEAR
-    with explained(path, "an image", _ADVICE), path.open("rb") as file:
-        image: np.ndarray = np.load(file, allow_pickle=False)
-        return image
-
-
-def _read_display(folder: Path) -> np.ndarray:
-    """Return the image encoded for a display, colour with its white balance."""
-    path = folder / DISPLAY
-    with explained(path, "an image", _ADVICE):
-        return _from_png(path.read_bytes()) / np.float64(65535)
 
 
 def _from_png(content: bytes) -> np.ndarray:

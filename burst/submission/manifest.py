@@ -74,6 +74,8 @@ def read_manifest(path: Path) -> Manifest:
         if not isinstance(table, dict) or table.get("format") != FORMAT:
             raise SubmissionError(f"{path.name}: expected format {FORMAT}. {advice}")
         return TypeAdapter(Manifest).validate_python(table)
+    except SubmissionError:
+        raise
     except OSError as error:
         raise SubmissionError(f"{path.name}: expected it in the package. {advice}") from error
     except ValidationError as error:
@@ -81,8 +83,6 @@ def read_manifest(path: Path) -> Manifest:
         key = ".".join(map(str, problem["loc"]))
         raise SubmissionError(f"{path.name} {key}: {problem['msg']}. {advice}") from error
     except ValueError as error:
-        if isinstance(error, SubmissionError):
-            raise
         raise SubmissionError(f"{path.name}: expected JSON, found '{error}'. {advice}") from error
 
 

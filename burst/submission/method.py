@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,6 @@ from burst.submission.challenge import Challenge
 from burst.submission.results import UsedModel
 
 TEMPLATE = "method.md.j2"
-
-
-@dataclass(frozen=True)
-class StageSummary:
-    """One stage: its name, what it does, its settings."""
-
-    name: str
-    summary: str
-    settings: dict[str, Any]
 
 
 def describe_method(
@@ -44,15 +35,16 @@ def describe_method(
         challenge=challenge,
         title=pipeline.title,
         stages=[
-            _summary(step.name, step.stage.__doc__ or "", step.config) for step in pipeline.steps
+            {
+                "name": step.name,
+                "summary": (step.stage.__doc__ or "").partition("\n")[0],
+                "settings": asdict(step.config),
+            }
+            for step in pipeline.steps
         ],
         selects=any(step.name == "select" for step in pipeline.steps),
         models=[_headline(model) for model in models],
     )
-
-
-def _summary(name: str, doc: str, config: Any) -> StageSummary:
-    return StageSummary(name, doc.partition("\n")[0], asdict(config))
 
 
 def _headline(model: UsedModel) -> dict[str, Any]:

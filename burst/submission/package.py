@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -180,10 +179,7 @@ def _script(name: str, plan: RestoreSettings) -> str:
 
 
 def _frames(restored: Mapping[ChallengeStack, RestoredStack]) -> str:
-    table = {
-        source.place: asdict(done.frames) if done.frames else None
-        for source, done in restored.items()
-    }
+    table = {source.place: done.frames for source, done in restored.items()}
     return json.dumps(table, indent=1) + "\n"
 
 

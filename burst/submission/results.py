@@ -13,6 +13,7 @@ from burst.files.digest import file_digest
 from burst.network.checkpoint import CheckpointError, find
 
 REPORT = "report.json"
+SELECTION = ("kept", "sharpness", "weights", "reasons")
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,12 @@ class UsedModel:
 
 
 @dataclass(frozen=True)
-class FrameSelection:
-    """Which frames were kept, their sharpness and weights, and why others were dropped."""
-
-    kept: tuple[int, ...]
-    sharpness: tuple[float, ...]
-    weights: tuple[float, ...]
-    reasons: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class RestoredStack:
-    """One restored stack according to its report; None for stages that did not run."""
+    """One restored stack according to its report: which frames were kept, their sharpness and
+    weights, and why others were dropped. None for stages that did not run."""
 
     seconds: float
-    frames: FrameSelection | None
+    frames: Mapping[str, Any] | None
     model: UsedModel | None
 
 
@@ -50,23 +42,15 @@ def read_restored(folder: Path) -> RestoredStack:
         stages = json.loads(path.read_text("utf-8"))["stages"]
         numbers = {stage["stage"]: stage["numbers"] for stage in stages}
         seconds = sum(stage["seconds"] for stage in stages)
-        frames = _frames(numbers["select"]) if "select" in numbers else None
-        noted = {stage: n for stage, n in numbers.items() if n.get("checkpoint")}
-    models = [_model(stage, **_named(noted[stage])) for stage in noted]
+        selected = numbers.get("select")
+        frames = selected and {name: selected[name] for name in SELECTION}
+        used = [
+            (stage, noted["checkpoint"], noted["checkpoint_sha256"])
+            for stage, noted in numbers.items()
+            if noted.get("checkpoint")
+        ]
+    models = [_model(*one) for one in used]
     return RestoredStack(seconds, frames, models[0] if models else None)
-
-
-def _frames(numbers: Mapping[str, Any]) -> FrameSelection:
-    return FrameSelection(
-        kept=tuple(numbers["kept"]),
-        sharpness=tuple(numbers["sharpness"]),
-        weights=tuple(numbers["weights"]),
-        reasons=dict(numbers["reasons"]),
-    )
-
-
-def _named(numbers: Mapping[str, Any]) -> dict[str, str]:
-    return {"name": numbers["checkpoint"], "sha256": numbers["checkpoint_sha256"]}
 
 
 def _model(stage: str, name: str, sha256: str) -> UsedModel:

@@ -16,7 +16,7 @@ from burst.files.digest import file_digest
 from burst.fingerprint import code_digest
 from burst.jobs.batch import log_outcome
 from burst.submission.archive import sha256_of, unpack
-from burst.submission.challenge import Challenge, SubmissionError, read_challenge
+from burst.submission.challenge import Challenge, raise_faults, read_challenge
 from burst.submission.encode import encode_result, from_bytes
 from burst.submission.manifest import NAME as MANIFEST
 from burst.submission.manifest import (
@@ -65,8 +65,8 @@ def verify(path: Path, root: Path, options: VerifyOptions) -> VerificationResult
         unpack(path, folder)
         package = _read_package(path, folder)
         sources = find_challenge_stacks(root, package.challenge)
-        _raise(path, _input_faults(sources, root, package.manifest))
-        _raise(path, _strange_code(folder / PIPELINE))
+        raise_faults(path, _input_faults(sources, root, package.manifest))
+        raise_faults(path, _strange_code(folder / PIPELINE))
         if code_digest() != package.manifest.code:
             LOG.warning(
                 "%s: made by burst %s of other source than this one; run.sh in the package repeats"
@@ -93,7 +93,7 @@ class _Package:
 
 def _read_package(path: Path, folder: Path) -> _Package:
     manifest = read_manifest(folder / MANIFEST)
-    _raise(path, _file_faults(folder, manifest))
+    raise_faults(path, _file_faults(folder, manifest))
     return _Package(path, folder, manifest, read_challenge(folder / CHALLENGE))
 
 
@@ -131,7 +131,7 @@ def _restore_again(
                 f"differences up to {tolerance} ({'; '.join(other)})" if other else "the same bytes"
             )
             faults.append(f"{source.image}: expected {why}, found differences up to {distance}.")
-    _raise(package.path, faults)
+    raise_faults(package.path, faults)
     return VerificationResult(same, len(sources) - same, largest, tolerance, tuple(other))
 
 
@@ -144,11 +144,6 @@ def _distance(package: _Package, record: StackRecord, content: bytes) -> int:
         if before.shape != after.shape:
             raise ValueError(f"{before.shape} pixels, not {after.shape}")
         return int(np.abs(before - after).max())
-
-
-def _raise(path: Path, faults: Sequence[str]) -> None:
-    if faults:
-        raise SubmissionError("\n".join(f"{path}: {fault}" for fault in faults))
 
 
 def _file_faults(packed: Path, manifest: Manifest) -> list[str]:

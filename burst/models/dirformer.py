@@ -27,7 +27,7 @@ class Dirformer(nn.Module):
             nn.PixelUnshuffle(STEM), nn.Conv2d(spec.evidence * STEM**2, spec.width, 3, padding=1)
         )
         self.encoders = nn.ModuleList(_blocks_at_scale(spec, i) for i in range(len(widths) - 1))
-        self.downs = nn.ModuleList(layers.down(width) for width in widths[:-1])
+        self.downs = nn.ModuleList(nn.Conv2d(w, 2 * w, 2, stride=2) for w in widths[:-1])
         self.bottom = _blocks_at_scale(spec, len(widths) - 1)
         self.ups = nn.ModuleList(layers.up(width) for width in reversed(widths[1:]))
         self.decoders = nn.ModuleList(

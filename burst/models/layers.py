@@ -23,7 +23,7 @@ class ChannelNorm(nn.LayerNorm):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise x [b, c, h, w]; channels-last memory is not copied."""
-        return _channels_first(super().forward(_channels_last(x)))
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class PixelwiseLinear(nn.Linear):
@@ -31,7 +31,7 @@ class PixelwiseLinear(nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map x [b, c, h, w] to other channels; channels-last memory is not copied."""
-        return _channels_first(super().forward(_channels_last(x)))
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class Branch(PixelwiseLinear):
@@ -45,7 +45,7 @@ class Branch(PixelwiseLinear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map x [b, c, h, w] to the residual that is added to the features."""
         weight, bias = self.factor[:, None] * self.weight, self.factor * self.bias
-        return _channels_first(functional.linear(_channels_last(x), weight, bias))
+        return functional.linear(x.movedim(1, -1), weight, bias).movedim(-1, 1)
 
 
 class Modulation(nn.Module):
@@ -151,11 +151,6 @@ class AttentionBlock(nn.Module):
         return joined
 
 
-def down(channels: int) -> nn.Module:
-    """Halve the resolution: c channels become 2 c."""
-    return nn.Conv2d(channels, 2 * channels, 2, stride=2)
-
-
 def up(channels: int) -> nn.Module:
     """Double the resolution: c channels become c / 2."""
     return nn.Sequential(PixelwiseLinear(channels, 2 * channels, bias=False), nn.PixelShuffle(2))
@@ -167,16 +162,6 @@ def _conv_depthwise(channels: int, wider: int) -> nn.Module:
         PixelwiseLinear(channels, wider, bias=False),
         nn.Conv2d(wider, wider, 3, padding=1, groups=wider, bias=False),
     )
-
-
-def _channels_last(x: torch.Tensor) -> torch.Tensor:
-    last: torch.Tensor = rearrange(x, "b c h w -> b h w c")
-    return last
-
-
-def _channels_first(x: torch.Tensor) -> torch.Tensor:
-    first: torch.Tensor = rearrange(x, "b h w c -> b c h w")
-    return first
 
 
 def _gate(x: torch.Tensor) -> torch.Tensor:

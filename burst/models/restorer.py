@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -107,28 +107,15 @@ class Restorer(nn.Module):
             prior = None
             if tokens is not None:
                 prior = torch.cat([_turned_tokens(tokens, *way) for way in chosen])
-            known = scalars.repeat(len(chosen), 1)
-
-            def network(
-                part: torch.Tensor, own: torch.Tensor | None, known: torch.Tensor = known
-            ) -> torch.Tensor:
-                found: torch.Tensor = self(part, known, own)
-                return found
-
-            made = (in_tiles if tiled else _whole)(network, seen, prior)
+            if tiled:
+                made = in_tiles(lambda part, own: self(part, scalars, own), seen, prior)
+            else:
+                made = self(seen, scalars, prior)
             residuals = made.chunk(len(chosen))
             for (turn, mirror), residual in zip(chosen, residuals, strict=True):
                 straight = residual.flip(-1) if mirror else residual
                 results[turn, mirror] = _turned(straight, -turn, False)
         return torch.stack([results[way] for way in sorted(results)]).mean(0)
-
-
-def _whole(
-    network: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor],
-    planes: torch.Tensor,
-    tokens: torch.Tensor | None,
-) -> torch.Tensor:
-    return network(planes, tokens)
 
 
 def _fits(evidence: torch.Tensor, count: int) -> bool:

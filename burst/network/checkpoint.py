@@ -190,7 +190,13 @@ def inspect(path: Path) -> dict[str, Any]:
 
     CheckpointError where the file is truncated, no safetensors file, or of another format.
     """
-    header = _read_header(path)
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            header = dict(file.metadata() or {})
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: expected a whole safetensors file, found none ({error}). Copy it again."
+        ) from error
     if header.get("format") != FORMAT:
         raise CheckpointError(
             f"{path}: expected format {FORMAT}, found {header.get('format', 'none')}."
@@ -200,16 +206,6 @@ def inspect(path: Path) -> dict[str, Any]:
         key: value if key == "format" else _decode(path, key, value)
         for key, value in header.items()
     }
-
-
-def _read_header(path: Path) -> dict[str, str]:
-    try:
-        with safetensors.safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(
-            f"{path}: expected a whole safetensors file, found none ({error}). Copy it again."
-        ) from error
 
 
 def _decode(path: Path, key: str, value: str) -> Any:

@@ -8,6 +8,7 @@ clipped and `restore` inverts it everywhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -51,10 +52,9 @@ def prepare(burst: Burst, preparation: Preparation) -> Evidence:
     """Return the evidence of a burst after the classical stages."""
     merged = given(burst.merged)
     scale = scale_of(merged)
-    planes = _Planes(burst, scale, preparation.evidence)
     scalars = measured_scalars(burst, scale)
     return Evidence(
-        torch.stack([planes.get(name) for name in preparation.evidence]),
+        torch.stack(list(_planes(burst, scale, preparation.evidence))),
         torch.tensor([scalars[name] for name in preparation.scalars]).to(merged),
         encode(given(burst.image), scale),
         scale,
@@ -89,7 +89,7 @@ def measured_scalars(burst: Burst, scale: float) -> dict[str, float]:
     measured it."""
     merging, noise = given(burst.merging), given(burst.noise)
     found: dict[str, float | None] = {
-        "noise": merging.noise_std * _mean_slope(burst, scale),
+        "noise": merging.noise_std * float(slope(given(burst.merged).clamp(min=0), scale).mean()),
         "shot": noise.shot,
         "read": noise.read,
         "frames": min(merging.effective_frames, MOST_FRAMES),
@@ -112,10 +112,6 @@ def scale_of(linear: torch.Tensor) -> float:
     return max(float(linear.flatten().kthvalue(rank).values), LEAST_SCALE)
 
 
-def _mean_slope(burst: Burst, scale: float) -> float:
-    return float(slope(given(burst.merged).clamp(min=0), scale).mean())
-
-
 def _row_motion(burst: Burst) -> float | None:
     if burst.row_motion is None:
         return None
@@ -123,41 +119,31 @@ def _row_motion(burst: Burst) -> float | None:
     return float(within.square().mean().sqrt())
 
 
-class _Planes:
-    """The planes of one burst; only those asked for are computed, once."""
-
-    def __init__(self, burst: Burst, scale: float, names: tuple[str, ...]) -> None:
-        self.burst, self.scale, self.merged = burst, scale, given(burst.merged)
-        self.slope = slope(self.merged, scale)
-        self.grouped: dict[str, torch.Tensor] = {}
-        wanted = tuple(name for name in names if name in (*GROUPS, "spread"))
-        if wanted:
-            self.grouped = _of_frames(burst, wanted)
-
-    def get(self, name: str) -> torch.Tensor:
-        """Return one plane [h, w], encoded."""
+def _planes(burst: Burst, scale: float, names: tuple[str, ...]) -> Iterator[torch.Tensor]:
+    """Yield planes [h, w], encoded; only those asked for are computed."""
+    merged, merging = given(burst.merged), given(burst.merging)
+    steepness = slope(merged, scale)
+    wanted = tuple(name for name in names if name in (*GROUPS, "spread"))
+    grouped = _of_frames(burst, wanted) if wanted else {}
+    for name in names:
         if name == "spread":
-            return (self.grouped[name] * self.slope).clamp(max=LARGEST_SPREAD)
-        if name == "noise":
-            return (self._noise() * self.slope).clamp(max=LARGEST_SPREAD)
-        return encode(self._linear(name), self.scale)
+            yield (grouped[name] * steepness).clamp(max=LARGEST_SPREAD)
+        elif name == "noise":
+            variance = given(burst.noise).variance(merged) / merging.effective_frames
+            yield (variance.sqrt() * steepness).clamp(max=LARGEST_SPREAD)
+        elif name in GROUPS:
+            yield encode(grouped[name], scale)
+        elif name in STRENGTHS:
+            yield encode(_deconvolved(burst, STRENGTHS[name]), scale)
+        else:
+            yield encode(merged if name == "merged" else given(burst.image), scale)
 
-    def _linear(self, name: str) -> torch.Tensor:
-        if name in GROUPS:
-            return self.grouped[name]
-        if name in STRENGTHS:
-            return self._deconvolved(STRENGTHS[name])
-        return self.merged if name == "merged" else given(self.burst.image)
 
-    def _deconvolved(self, strength: float) -> torch.Tensor:
-        weights, psf = given(self.burst.weights), given(self.burst.psf)
-        variance = given(self.burst.merging).noise_std ** 2
-        mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
-        return deconvolve(self.merged, mean_psf, variance, strength, ITERATIONS)
-
-    def _noise(self) -> torch.Tensor:
-        frames = given(self.burst.merging).effective_frames
-        return (given(self.burst.noise).variance(self.merged) / frames).sqrt()
+def _deconvolved(burst: Burst, strength: float) -> torch.Tensor:
+    weights, psf = given(burst.weights), given(burst.psf)
+    variance = given(burst.merging).noise_std ** 2
+    mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
+    return deconvolve(given(burst.merged), mean_psf, variance, strength, ITERATIONS)
 
 
 def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
@@ -184,7 +170,10 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
         total += difference.sum(0)
         square += difference.square().sum(0)
         for group in range(len(groups)):
-            spread = _spread_tiles(share[:, group], merged)
+            # Interpolated from the tiles to every pixel [n, h, w].
+            spread = functional.interpolate(share[:, group, None], merged.shape, mode="bilinear")[
+                :, 0
+            ]
             sums[group] += (spread * difference).sum(0)
             if counts is not None:
                 light[group] += (spread * counts).sum(0)
@@ -214,10 +203,3 @@ def group_shares(tiles: torch.Tensor, groups: tuple[str, ...]) -> torch.Tensor:
         last = max(last, first + 1)
         shares.append(((rank >= first) & (rank < last)).to(tiles) / (last - first))
     return torch.stack(shares, dim=1) if shares else tiles.new_zeros((n, 0, *tiles.shape[1:]))
-
-
-def _spread_tiles(tiles: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Interpolate a value per tile [n, ty, tx] to every pixel [n, h, w]."""
-    return functional.interpolate(
-        tiles[:, None], size=like.shape, mode="bilinear", align_corners=False
-    )[:, 0]

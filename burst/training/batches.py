@@ -43,13 +43,13 @@ class Pool:
     looked: float = -REFRESH_EVERY
 
     def __post_init__(self) -> None:
-        planes, scalars = (of(self.preparation.kind) for of in (evidence_of, scalars_of))
+        taken, kind = self.preparation, self.preparation.kind
         # On the device: a list would be copied there, and waited for, with every crop.
         self.evidence, self.scalars = (
-            torch.tensor([names.index(name) for name in chosen], device=self.device)
-            for names, chosen in (
-                (planes, self.preparation.evidence),
-                (scalars, self.preparation.scalars),
+            torch.tensor([known.index(name) for name in chosen], device=self.device)
+            for known, chosen in (
+                (evidence_of(kind), taken.evidence),
+                (scalars_of(kind), taken.scalars),
             )
         )
 
@@ -94,13 +94,8 @@ class Pool:
         top = border + int(row * (h - side - 2 * border + 1))
         left = border + int(column * (w - side - 2 * border + 1))
         inside = (..., slice(top, top + side), slice(left, left + side))
-        images = torch.cat(
-            [
-                sample.planes[inside][self.evidence],
-                sample.base[inside][None],
-                sample.truth[inside][None],
-            ]
-        )
+        ends = sample.base[inside][None], sample.truth[inside][None]
+        images = torch.cat([sample.planes[inside][self.evidence], *ends])
         images = torch.rot90(images, int(turns * 4), (1, 2))
         images = images.flip(2) if flip < 0.5 else images
         scalars = sample.scalars[self.scalars]

@@ -110,12 +110,8 @@ def _rendered(
     model: Restorer, key: SampleKey, batch: PairBatch, sources: tuple[PriorSource | None, ...]
 ) -> list[CheckedSample]:
     made = {BASE: (batch.base, batch.velocity)}
-    made.update(
-        {
-            source or WITHOUT_PRIOR: predict_instants(model, batch, source, None)
-            for source in sources
-        }
-    )
+    for source in sources:
+        made[source or WITHOUT_PRIOR] = predict_instants(model, batch, source, None)
     base, read = batch.base[0, 1], batch.frames[0, 0]
     return [
         CheckedSample(

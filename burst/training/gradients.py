@@ -6,9 +6,9 @@ to launch them one by one, so they are captured once and replayed with new input
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,15 +20,9 @@ from burst.training.recipe import Training
 WARM_UP = 3  # passes before the capture, in which libraries initialise
 
 Parts = dict[str, torch.Tensor]
-
-
-class Gradients(Protocol):
-    """A function that sets the parameters' gradients for a batch and returns the parts of the
-    loss."""
-
-    def __call__(self, batch: Any, source: str | None, noise: torch.Tensor | None) -> Parts:
-        """Take one batch, its source of priors, and the noise that these start from."""
-        ...
+# Sets the parameters' gradients for a batch, its source of priors, and the noise that these start
+# from, and returns the parts of the loss.
+Gradients = Callable[[Any, str | None, torch.Tensor | None], Parts]
 
 
 def make_gradients(objective: nn.Module, ranks: Ranks, settings: Training) -> Gradients:

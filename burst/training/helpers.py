@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,26 +15,11 @@ from burst.training._torchvision import prepare_torchvision
 TICKS = 10_000  # parts of the budget, of steps or seconds, that the scheduler counts
 
 
-@dataclass(frozen=True)
-class WeightAverage:
-    """The running average of a network's weights, which is checked and exported."""
-
-    ema: Any
-
-    @property
-    def model(self) -> nn.Module:
-        """The network with the averaged weights."""
-        averaged: nn.Module = self.ema.module
-        return averaged
-
-    def update(self, model: nn.Module, step: int) -> None:
-        """Add the weights after a step; the first steps are forgotten sooner."""
-        self.ema.update(model, step=step)
-
-
-def make_average(model: nn.Module, decay: float) -> WeightAverage:
-    """Return a running average that begins with the network itself."""
-    return WeightAverage(_timm("utils").ModelEmaV3(model, decay=decay, use_warmup=True))
+def make_average(model: nn.Module, decay: float) -> Any:
+    """Return a running average of a network's weights, which is checked and exported: its `module`
+    is the network with them, `average.update(network, step=step)` adds those after a step. The
+    first steps are forgotten sooner."""
+    return _timm("utils").ModelEmaV3(model, decay=decay, use_warmup=True)
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, warm_up: float) -> Any:

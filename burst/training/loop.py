@@ -22,7 +22,7 @@ from burst.training.calibration import calibrate, train_deviation_alone
 from burst.training.checks import CheckedSample, check, mean_gain, with_parent_scores
 from burst.training.gradients import Gradients, make_gradients
 from burst.training.helpers import TICKS, make_average, make_scheduler
-from burst.training.losses import LossSettings, Objective, as_numbers, choose_source, draw_noise
+from burst.training.losses import Objective, as_numbers, choose_source, draw_noise
 from burst.training.pairs import CycleObjective, PairPool
 from burst.training.ranks import Ranks
 from burst.training.recipe import Training
@@ -80,7 +80,7 @@ class Trainer:
         )
         self.scheduler = make_scheduler(self.optimizer, s.warm_up)
         kind = CycleObjective if isinstance(self.pool, PairPool) else Objective
-        objective = kind(self.model, self.teacher, LossSettings(s.loss, s.prior))
+        objective = kind(self.model, self.teacher, s)
         self.gradients: Gradients = make_gradients(self.ranks.wrap(objective), self.ranks, s)
         self.logged = self.saved = time.monotonic()
 
@@ -123,7 +123,7 @@ class Trainer:
             self.step,
             self.seconds,
             self.model.state_dict(),
-            self.average.model.state_dict(),
+            self.average.module.state_dict(),
             self.optimizer.state_dict(),
             self.scores,
         )
@@ -132,7 +132,7 @@ class Trainer:
         """Continue from a state."""
         self.step, self.seconds, self.scores = state.step, state.seconds, state.scores
         self.model.load_state_dict(state.model)
-        self.average.model.load_state_dict(state.average)
+        self.average.module.load_state_dict(state.average)
         self.optimizer.load_state_dict(state.optimizer)
 
     def _begin(self) -> None:
@@ -179,7 +179,7 @@ class Trainer:
         parts = self.gradients(batch, source, noise)
         parts["gradient"] = nn.utils.clip_grad_norm_(self.model.parameters(), s.clip)
         self.optimizer.step()
-        self.average.update(self.model, self.step)
+        self.average.update(self.model, step=self.step)
         return parts
 
     def _check_loss(self, parts: dict[str, torch.Tensor]) -> None:
@@ -219,7 +219,7 @@ class Trainer:
         check a deviation is calibrated with them."""
         if self.board:
             self._wait(self.held_out.keys)
-            model = self.average.model
+            model = self.average.module
             assert isinstance(model, Restorer)
             model.eval()
             if last and self.settings.loss == "likelihood":
@@ -242,9 +242,8 @@ class Trainer:
         """Return the scores of the network that training started from, on the same samples."""
         if self.parent is not None and not self.parent_scores:
             self.parent.eval()
-            self.parent_scores = check(
-                self.parent, self.held_out, self.held_out.keys, lambda _: None
-            )
+            keys = self.held_out.keys
+            self.parent_scores = check(self.parent, self.held_out, keys, lambda _: None)
         return self.parent_scores
 
     def _show(self, seen: CheckedSample) -> None:

@@ -7,32 +7,22 @@ dB, whether its error is small, as in photographs, or large, as on a page of tex
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from burst.models.restorer import PriorSource, Restorer
 from burst.training.batches import Batch
-from burst.training.recipe import Loss
+from burst.training.recipe import Training
 
 EPSILON = 1e-3  # below this error the absolute loss is quadratic; chosen by hand
 PEAKED = 2.0  # typical ratio of rms error to mean absolute error of an image
 
 
-@dataclass(frozen=True)
-class LossSettings:
-    """Which loss the image has, and the weight of the difference between a student's prior and its
-    teacher's."""
-
-    loss: Loss
-    prior: float
-
-
 class Objective(nn.Module):
     """A network with its loss, as one module: all gradients come from one forward pass."""
 
-    def __init__(self, model: Restorer, teacher: Restorer | None, settings: LossSettings) -> None:
+    def __init__(self, model: Restorer, teacher: Restorer | None, settings: Training) -> None:
         super().__init__()
         self.model, self.settings = model, settings
         # In a list, so that torch does not register the teacher for training.

@@ -20,7 +20,8 @@ from burst.data.samples.turbulence import SampleKey
 from burst.models.restorer import PriorSource, Restorer
 from burst.ops.rolling.rerender import MovingImage, rerender
 from burst.training.batches import LEAST_ERROR, Pool
-from burst.training.losses import EPSILON, LossSettings, charbonnier
+from burst.training.losses import EPSILON, charbonnier
+from burst.training.recipe import Training
 
 # Chosen by hand.
 MARGIN = 32  # px that a teacher sees around the crop of its student
@@ -28,6 +29,7 @@ LARGEST_CORRECTION = 8.0  # px a readout, of velocity for an output of 1
 SMOOTH_WEIGHT = 1.0  # weight of the total variation of the velocity's correction
 CALM = 0.1  # px; smaller variations are hardly penalised, so that the images decide
 TEACHER_WEIGHT = 1.0  # weight of the error against the teacher
+MAPS = ("evidence", "base", "velocity", "frames", "times")  # fields of a batch [..., h, w]
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,9 @@ class PairBatch:
     offset: torch.Tensor
     instants: torch.Tensor
 
-    def without(self, margin: int) -> PairBatch:
-        """Return the batch with `margin` px cut off at every side."""
-        inside = (..., slice(margin, -margin), slice(margin, -margin))
-        maps = ("evidence", "base", "velocity", "frames", "times")
-        return replace(self, **{name: getattr(self, name)[inside] for name in maps})
+    def window(self, rows: slice, columns: slice) -> PairBatch:
+        """Return the batch with its maps cut to rows and columns."""
+        return replace(self, **{name: getattr(self, name)[..., rows, columns] for name in MAPS})
 
 
 class PairPool(Pool):
@@ -75,9 +75,7 @@ class PairPool(Pool):
         height, width = one.base.shape[-2:]
         side = min(side + 2 * self.margin, height, width)
         top, left = int(row * (height - side + 1)), int(column * (width - side + 1))
-        inside = (..., slice(top, top + side), slice(left, left + side))
-        maps = ("evidence", "base", "velocity", "frames", "times")
-        cut = replace(one, **{name: getattr(one, name)[inside] for name in maps})
+        cut = one.window(slice(top, top + side), slice(left, left + side))
         return _mirrored(cut) if flip < 0.5 else cut
 
     def _batched(self, sample: PairSample) -> PairBatch:
@@ -96,7 +94,7 @@ class PairPool(Pool):
 class CycleObjective(nn.Module):
     """A network with the loss of frames rendered from its output against the recorded ones."""
 
-    def __init__(self, model: Restorer, teacher: Restorer | None, _: LossSettings) -> None:
+    def __init__(self, model: Restorer, teacher: Restorer | None, _: Training) -> None:
         super().__init__()
         self.model = model
         self.teachers = [teacher] if teacher else []
@@ -107,7 +105,7 @@ class CycleObjective(nn.Module):
         """Return the loss, "total", and its parts."""
         whole = batch
         if self.teachers:
-            batch = batch.without(MARGIN)
+            batch = batch.window(slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
         with torch.no_grad():
             unit = cycle_error(batch.base, batch.velocity, batch).clamp(min=LEAST_ERROR)
         images, corrected = predict_instants(self.model, batch, source, noise)
@@ -201,8 +199,7 @@ def _joined(parts: Sequence[PairBatch]) -> PairBatch:
 
 def _mirrored(one: PairBatch) -> PairBatch:
     """Mirror one sample from left to right; horizontal velocities change their sign."""
-    maps = ("evidence", "base", "velocity", "frames", "times")
-    flipped = {name: getattr(one, name).flip(-1) for name in maps}
+    flipped = {name: getattr(one, name).flip(-1) for name in MAPS}
     sign = torch.tensor([-1.0, 1.0]).to(one.velocity)
     flipped["velocity"] = flipped["velocity"] * sign[:, None, None]
     return replace(one, **flipped, offset=one.offset * sign)

@@ -85,13 +85,8 @@ class Recipe:
 
     def tables(self) -> dict[str, Any]:
         """Return all settings, defaults included, as they stand in a file."""
-        table: dict[str, Any] = {"title": self.title}
-        if self.network:
-            table["network"] = asdict(self.network)
-        table["preparation"] = asdict(self.preparation)
-        table["samples"] = asdict(self.samples)
-        table["training"] = asdict(self.training)
-        return table
+        tables = {name: getattr(self, name) for name in TABLES}
+        return {"title": self.title, **{k: asdict(part) for k, part in tables.items() if part}}
 
 
 def load_recipe(

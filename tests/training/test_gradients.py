@@ -12,7 +12,7 @@ from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.training.batches import Batch
 from burst.training.gradients import Captured, Eager, make_gradients
-from burst.training.losses import LossSettings, Objective, draw_noise
+from burst.training.losses import Objective, draw_noise
 from burst.training.ranks import Ranks
 from burst.training.recipe import Training
 
@@ -25,7 +25,7 @@ def objective():
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    return Objective(model, None, LossSettings("absolute", 0.1))
+    return Objective(model, None, Training(loss="absolute", prior=0.1))
 
 
 def batch_of(seed):

@@ -44,9 +44,9 @@ def test_average_follows_the_weights():
     average = make_average(model, 0.9)
     nn.init.ones_(model.weight)
     for step in range(2, 200):
-        average.update(model, step)
-    assert float(average.model.weight.detach()) == pytest.approx(1, abs=0.01)
-    assert average.model is not model
+        average.update(model, step=step)
+    assert float(average.module.weight.detach()) == pytest.approx(1, abs=0.01)
+    assert average.module is not model
 
 
 def test_missing_timm_is_explained(monkeypatch):

@@ -12,7 +12,6 @@ from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.training.batches import Batch
 from burst.training.losses import (
-    LossSettings,
     Objective,
     charbonnier,
     choose_source,
@@ -20,10 +19,11 @@ from burst.training.losses import (
     prior_of,
     squared,
 )
+from burst.training.recipe import Training
 
 SPEC = {"evidence": 2, "scalars": 3, "width": 8, "depths": (1, 1), "prior_width": 8,
         "head_width": 8}  # fmt: skip
-AIMS = LossSettings("absolute", prior=0.5)
+AIMS = Training(loss="absolute", prior=0.5)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_squared_errors_ask_for_the_mean_and_absolute_ones_for_the_median():
 @pytest.mark.parametrize("loss", ["absolute", "squared"])
 def test_gradients_follow_the_loss_that_is_chosen(batch, loss):
     model = network(prior="none")
-    parts = Objective(model, None, LossSettings(loss, 0.1))(batch, None, None)
+    parts = Objective(model, None, Training(loss=loss, prior=0.1))(batch, None, None)
     parts["total"].backward()
     of = {"absolute": charbonnier, "squared": squared}[loss]
     assert float(parts["image"].detach()) == pytest.approx(

@@ -18,7 +18,6 @@ from burst.models.spec import RestorerSpec
 from burst.network.checkpoint import read_card
 from burst.network.preparation import Preparation
 from burst.records import Shutter
-from burst.training.losses import LossSettings
 from burst.training.order import Order, carry_out
 from burst.training.pairs import (
     MARGIN,
@@ -29,7 +28,7 @@ from burst.training.pairs import (
     predict_instants,
     variation,
 )
-from burst.training.recipe import load_recipe, with_pairs
+from burst.training.recipe import Training, load_recipe, with_pairs
 
 KEY = SampleKey("low", 0)
 PLANES = Preparation(("blended", "first", "second"), ("noise",), "dual_reversed")
@@ -112,7 +111,7 @@ def test_training_mends_what_geometry_got_wrong(pool):
     batch = pool.whole(KEY)
     spoiled = replace(batch, base=batch.base + 0.1, evidence=batch.evidence + 0.1)
     model = network()
-    objective = CycleObjective(model, None, LossSettings("absolute", 0.1))
+    objective = CycleObjective(model, None, Training(loss="absolute", prior=0.1))
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     for _ in range(25):
         parts = objective(spoiled.without(24), "encoder", None)
@@ -133,7 +132,9 @@ def test_a_teacher_that_sees_more_around_teaches_what_it_saw(pool):
     with torch.no_grad():
         for parameter in teacher.backbone.head.parameters():
             parameter.add_(0.05)
-    parts = CycleObjective(student, teacher, LossSettings("absolute", 0.1))(batch, "encoder", None)
+    parts = CycleObjective(student, teacher, Training(loss="absolute", prior=0.1))(
+        batch, "encoder", None
+    )
     assert float(parts["taught"].detach()) > 0.01
     parts["total"].backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())

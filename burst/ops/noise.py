@@ -133,9 +133,14 @@ def in_good_windows(
     level, variance = level.ravel(), variance.ravel()
     if good is None:
         return level, variance
-    whole = functional.avg_pool2d((~good).float()[None], 3, 1)[0].cpu().numpy().ravel() == 0
+    whole = good_windows(good).cpu().numpy().ravel()
     enough = np.count_nonzero(whole) >= FEWEST_IN_BIN
     return (level[whole], variance[whole]) if enough else (level, variance)
+
+
+def good_windows(good: torch.Tensor) -> torch.Tensor:
+    """Return which windows of 3 x 3 pixels [h-2, w-2] contain only good ones [h, w]."""
+    return functional.avg_pool2d((~good).float()[None], 3, 1)[0] == 0
 
 
 def variance_by_level(

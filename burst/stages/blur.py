@@ -14,7 +14,6 @@ from burst.ops.blur import candidates as candidates_ops
 from burst.ops.blur import edges, weigh, witnesses
 from burst.ops.blur import psf as psf_ops
 from burst.ops.blur import strength as strength_ops
-from burst.ops.blur import weigh as weigh_ops
 from burst.records import Burst, Turbulence, given
 from burst.settings import checked, setting
 
@@ -56,7 +55,8 @@ def run(burst: Burst, config: Config) -> Burst:
     still = psf_ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
     estimate = None if config.d_over_r0 else _estimate(burst, found.d_over_r0, still)
     if estimate is not None and estimate.half is not None:
-        strength, still = estimate.d_over_r0, _psf_of(estimate, config)
+        profile = weigh.profile(estimate.belief, estimate.half)
+        strength, still = estimate.d_over_r0, psf_ops.radial_kernel(profile, config.size | 1)
     psf = psf_ops.smear(still, _motion(burst)).to(merged)
     report = burst.report.note(
         d_over_r0=strength,
@@ -74,13 +74,11 @@ def run(burst: Burst, config: Config) -> Burst:
         },
         **(_numbers(estimate, still) if estimate else {"source": "settings"}),
     )
-    for warning in (
-        [] if estimate is None else _warnings(found, bound, estimate, weigh_ops.half_of(still))
-    ):
-        report = report.warn(warning)
     turbulence = Turbulence(strength, found.d_over_r0, kernel=still)
     if estimate is not None:
         turbulence = replace(turbulence, **_width(estimate, still))
+        warning = _warning(found, bound, estimate, weigh.half_of(still))
+        report = report.warn(warning) if warning else report
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
 
 
@@ -110,7 +108,7 @@ class BlurEstimate:
     alone           mean transfer function [m] by each witness alone
     """
 
-    belief: weigh_ops.Belief
+    belief: weigh.Belief
     half: float | None
     loss_of_motion: float
     alone: dict[str, list[float]]
@@ -150,22 +148,12 @@ def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstima
     return BlurEstimate(belief, half, belief.loss(of_motion), alone)
 
 
-def _psf_of(estimate: BlurEstimate, config: Config) -> torch.Tensor:
-    """Return the PSF [k, k] of an estimate that replaces that of the motion."""
-    return psf_ops.radial_kernel(
-        weigh.profile(estimate.belief, given(estimate.half)), config.size | 1
-    )
-
-
 def _width(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
     """Return where the PSF [k, k] that is used comes from, and how wide it and the blur are."""
     half = weigh.half_of(still)
     source = "motion" if estimate.half is None else "none" if half >= weigh.CLEAR else "witnesses"
-    return {
-        "source": source,
-        "half_height": half,
-        "half_height_believed": estimate.belief.half,
-    }
+    believed = estimate.belief.half
+    return {"source": source, "half_height": half, "half_height_believed": believed}
 
 
 def _numbers(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
@@ -195,36 +183,36 @@ def _motion(burst: Burst) -> torch.Tensor:
     return per_row * (sensor.exposure_time / sensor.row_time)
 
 
-def _warnings(
+def _warning(
     found: strength_ops.Strength, bound: float, estimate: BlurEstimate, used: float
-) -> list[str]:
+) -> str | None:
     """Return what a user should know of the estimate where much may be lost by a PSF whose transfer
     function falls to half at `used`."""
     if estimate.belief.loss(used) < UNSURE:
-        return []
+        return None
     known = " Set blur.d_over_r0 if you know better."
     if used >= weigh.CLEAR:
-        return [
+        return (
             "The frames hardly show any blur, and none is undone. Set blur.d_over_r0 if the optics"
             " or the air blur them alike."
-        ]
+        )
     if estimate.half is None and not WEAKEST <= found.d_over_r0 <= STRONGEST:
-        return [
+        return (
             f"The displacements suggest D/r0 = {found.d_over_r0:.2f}, outside {WEAKEST} to"
             f" {STRONGEST}; the nearest end is used.{known}"
-        ]
+        )
     if estimate.half is None and bound < found.d_over_r0:
-        return [
+        return (
             f"The frames move like D/r0 = {found.d_over_r0:.1f}, but the image has too fine detail"
             f" for so much blur; {bound:.1f} is used.{known}"
-        ]
+        )
     if estimate.half is None and found.misfit > POOR_FIT:
-        return [
+        return (
             "The displacements do not grow with distance as turbulence makes them; the PSF is a"
             f" guess.{known}"
-        ]
-    return [
+        )
+    return (
         "How wide the blur is stays unsure, within a factor of"
         f" {math.exp(estimate.belief.spread):.1f}. Set sampling in a sidecar, or blur.d_over_r0, if"
         " you know better."
-    ]
+    )

@@ -13,7 +13,6 @@ from burst.lazy import torch
 from burst.ops import bayer, blocks, noise
 from burst.ops.alignment import shifts, similarity
 from burst.ops.frames import gains
-from burst.ops.frames import gains as gains_ops
 from burst.ops.sensor import black as black_ops
 from burst.ops.sensor import defects as defects_ops
 from burst.ops.sensor import interpolate
@@ -59,21 +58,29 @@ def run(burst: Burst, config: Config) -> Burst:
     stack = burst.stack
     sensor = stack.sensor
     linear = noise.linear_frames(stack.frames, burst.kept, sensor, burst.device, burst.memory)
-    noise_of = _NoiseSource(sensor, config.model)
-    found = noise_of.measure(linear)
+    if config.model == "sensor" and sensor.noise is None:
+        raise StackError(
+            "noise.model = sensor: expected the noise of the sensor, found none."
+            " Put noise = { shot = ..., read = ... } into a sidecar, or pass a DNG with a"
+            " NoiseProfile."
+        )
+    measure = partial(_measure, linear, sensor, config.model)
+    found = measure()
     valid, never = _measured(burst)
     counts, good = defects_ops.NONE, None
     if config.hot_pixels:
         defects = defects_ops.find_defects(linear, found.model, sensor, never)
         if defects.mask.any():
             # Without defects the noise is known better; if it differs, so may the defects.
-            before, found = found, noise_of.measure(linear, ~defects.mask, found.maps)
+            before, found = found, measure(~defects.mask, found.maps)
             if _noise_differs(found.model, before.model):
                 defects = defects_ops.find_defects(linear, found.model, sensor, never)
-                found = noise_of.measure(linear, ~defects.mask, found.maps)
+                found = measure(~defects.mask, found.maps)
         good = ~defects.mask if defects.mask.any() else None
         counts = defects.counts
-    warnings = [*noise_of.warnings(found), *_level_warnings(found, sensor)]
+    source = "frames" if sensor.noise is None else "frames and sensor"
+    source = "sensor" if config.model == "sensor" else source
+    warnings = [*_noise_warnings(found, sensor, source), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
     if good is not None:
         linear = blocks.mapped(partial(interpolate.interpolate_defects, defect=~good), linear)
@@ -81,7 +88,7 @@ def run(burst: Burst, config: Config) -> Burst:
         if defects.gaps.any():
             valid = ~defects.gaps if valid is None else valid & ~defects.gaps
             valid = valid.expand(linear.shape)
-    if burst.gain is not None and gains_ops.differ(burst.gain):
+    if burst.gain is not None and gains.differ(burst.gain):
         so_far = replace(burst, linear=linear, valid=valid)
         linear, valid, model = _without_gain(so_far, burst.gain, good)
     row_noise = 0.0
@@ -95,7 +102,7 @@ def run(burst: Burst, config: Config) -> Burst:
         shot=model.shot,
         read=model.read,
         mid_grey_std=model.std(MID_GREY),
-        model=noise_of.source,
+        model=source,
         sensor=None if sensor.noise is None else asdict(sensor.noise),
         row_noise_std=row_noise,
         hot_pixels=counts["pixels"],
@@ -166,62 +173,41 @@ class _NoiseMeasurement:
     model: NoiseModel
 
 
-@dataclass(frozen=True)
-class _NoiseSource:
-    """How the noise of a sensor is found: from the frames and, if stated, the sensor's own noise
-    model (`choice` "measured"), or from the latter alone ("sensor")."""
+def _measure(
+    linear: torch.Tensor,
+    sensor: Sensor,
+    choice: Literal["measured", "sensor"],
+    good: torch.Tensor | None = None,
+    maps: tuple[np.ndarray, np.ndarray] | None = None,
+) -> _NoiseMeasurement:
+    """Measure the noise of the good pixels [h, w] of frames [n, h, w]: from the frames and, if
+    stated, the sensor's own noise model, or ("sensor") from the latter alone. `maps` are the
+    residuals of `residual_maps`, where they are known already."""
+    maps = maps or noise.residual_maps(linear)
+    residual, stated = noise.in_good_windows(*maps, good), sensor.noise
+    curve, step = noise.curve_of_windows(*residual, len(linear)), noise.one_dn(sensor)
+    if stated is not None and choice == "sensor":
+        model = NoiseModel(stated.shot, max(stated.read, step**2 / noise.ROUNDING))
+    else:
+        prior = None if stated is None else noise.Prior(stated, len(linear))
+        model = noise.fit_noise(*curve, noise.lowest_linear(sensor), step, prior)
+    return _NoiseMeasurement(linear, good, maps, residual, curve, model)
 
-    sensor: Sensor
-    choice: Literal["measured", "sensor"]
 
-    def __post_init__(self) -> None:
-        if self.choice == "sensor" and self.sensor.noise is None:
-            raise StackError(
-                "noise.model = sensor: expected the noise of the sensor, found none."
-                " Put noise = { shot = ..., read = ... } into a sidecar, or pass a DNG with a"
-                " NoiseProfile."
-            )
-
-    @property
-    def source(self) -> str:
-        """Where the model comes from, in words."""
-        if self.choice == "sensor":
-            return "sensor"
-        return "frames" if self.sensor.noise is None else "frames and sensor"
-
-    def measure(
-        self,
-        linear: torch.Tensor,
-        good: torch.Tensor | None = None,
-        maps: tuple[np.ndarray, np.ndarray] | None = None,
-    ) -> _NoiseMeasurement:
-        """Measure the noise of the good pixels [h, w] of frames [n, h, w]; `maps` are the residuals
-        of `residual_maps`, where they are known already."""
-        maps = maps or noise.residual_maps(linear)
-        residual, stated = noise.in_good_windows(*maps, good), self.sensor.noise
-        curve, step = noise.curve_of_windows(*residual, len(linear)), noise.one_dn(self.sensor)
-        if stated is not None and self.choice == "sensor":
-            model = NoiseModel(stated.shot, max(stated.read, step**2 / noise.ROUNDING))
-        else:
-            prior = None if stated is None else noise.Prior(stated, len(linear))
-            model = noise.fit_noise(*curve, noise.lowest_linear(self.sensor), step, prior)
-        return _NoiseMeasurement(linear, good, maps, residual, curve, model)
-
-    def warnings(self, found: _NoiseMeasurement) -> Iterator[str]:
-        """Yield a sentence if stated and measured variance differ by more than a factor of two."""
-        stated = self.sensor.noise
-        if stated is None:
-            return
-        step = noise.one_dn(self.sensor)
-        alone = noise.fit_noise(*found.curve, noise.lowest_linear(self.sensor), step)
-        level = float(sorted(found.curve[0])[len(found.curve[0]) // 2])
-        ratio = (stated.std(level) / max(alone.std(level), 1e-12)) ** 2
-        if not 1 / MOST_RATIO < ratio < MOST_RATIO:
-            yield (
-                f"The variance of the noise is told as {ratio:.2g} times what the frames show at"
-                f" level {level:.2g}; the {self.source} decided. Correct it in the sidecar, or pass"
-                " --set noise.model=sensor if it is right."
-            )
+def _noise_warnings(found: _NoiseMeasurement, sensor: Sensor, source: str) -> Iterator[str]:
+    """Yield a sentence if stated and measured variance differ by more than a factor of two."""
+    stated = sensor.noise
+    if stated is None:
+        return
+    alone = noise.fit_noise(*found.curve, noise.lowest_linear(sensor), noise.one_dn(sensor))
+    level = float(sorted(found.curve[0])[len(found.curve[0]) // 2])
+    ratio = (stated.std(level) / max(alone.std(level), 1e-12)) ** 2
+    if not 1 / MOST_RATIO < ratio < MOST_RATIO:
+        yield (
+            f"The variance of the noise is told as {ratio:.2g} times what the frames show at"
+            f" level {level:.2g}; the {source} decided. Correct it in the sidecar, or pass"
+            " --set noise.model=sensor if it is right."
+        )
 
 
 def _level_warnings(found: _NoiseMeasurement, sensor: Sensor) -> Iterator[str]:

@@ -64,13 +64,8 @@ def run(burst: Burst, config: Config) -> Burst:
     centre = linear.new_tensor([track.centre[number] for number in kept])
     # The disc is as large as an ellipse of this flattening.
     radius = config.radius or track.radius / math.sqrt(1 - config.flattening)
-    globe = (
-        radius,
-        config.flattening,
-        math.radians(config.tilt),
-        math.radians(config.latitude),
-    )
-    turned = Rotation(linear, angle, centre, globe)
+    tilt, latitude = math.radians(config.tilt), math.radians(config.latitude)
+    turned = Rotation(linear, angle, centre, (radius, config.flattening, tilt, latitude))
     shown = rotation.turn_to_one_time(turned)
     moved = radius * float(angle.max() - angle.min())
     report = burst.report.note(turn=math.degrees(float(angle.max() - angle.min())), moved=moved)

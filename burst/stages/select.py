@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from burst.lazy import torch
-from burst.ops.frames import gains
+from burst.ops.frames import agreement, gains
 from burst.ops.frames import sharpness as sharpness_ops
 from burst.records import Burst, Selection, given
 from burst.settings import checked, setting
@@ -25,7 +24,6 @@ BLURRED, FEWEST = 0.5, 8
 # Frames. The median is less certain for fewer frames; with this margin, of 40 frames with Gaussian
 # sharpness of any width one in 10,000 at most is left out.
 FEW_FRAMES_MARGIN = 24
-DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 
 
 @checked
@@ -56,8 +54,14 @@ def run(burst: Burst, config: Config) -> Burst:
     weights[list(reasons)] = 0.0
     weights = weights / weights[weights > 0].mean()
     found = Selection(tuple(_of_stack(sharpness, burst, None)))
-    why = {**(burst.left_out or {}), **_numbered(reasons, burst)}
-    report = burst.report.note(**_report_values(burst, found, weights, reasons, why))
+    numbers = _stack_numbers(burst)
+    why = {**(burst.left_out or {}), **{numbers[i]: reasons[i] for i in sorted(reasons)}}
+    report = burst.report.note(
+        sharpness=list(found.sharpness),
+        weights=_of_stack(weights, burst, 0.0),
+        kept=[frame for i, frame in enumerate(numbers) if i not in reasons],
+        reasons={str(frame): why[frame] for frame in sorted(why)},
+    )
     burst = replace(burst, selection=found, report=report)
     if reasons:
         burst = replace(burst, left_out=why)
@@ -83,7 +87,6 @@ def _keep_only(burst: Burst, left: list[int]) -> Burst:
 def _relative_brightness(burst: Burst) -> torch.Tensor:
     """Return the brightness of each frame [m] over the median; 1 where gains were removed
     before."""
-
     linear = given(burst.linear)
     if burst.gain is not None:
         return linear.new_ones(len(linear))
@@ -107,27 +110,6 @@ def _of_stack(values: torch.Tensor, burst: Burst, missing: T) -> list[float | T]
     """Return values [m] of the used frames as a list over all frames, `missing` for the others."""
     known = dict(zip(_stack_numbers(burst), values.tolist(), strict=True))
     return [known.get(frame, missing) for frame in range(burst.stack.count)]
-
-
-def _numbered(reasons: Mapping[int, str], burst: Burst) -> dict[int, str]:
-    """Return reasons with the frames' numbers in the stack as keys."""
-    return {frame: reasons[i] for i, frame in enumerate(_stack_numbers(burst)) if i in reasons}
-
-
-def _report_values(
-    burst: Burst,
-    found: Selection,
-    weights: torch.Tensor,
-    reasons: Mapping[int, str],
-    left_out: Mapping[int, str],
-) -> dict[str, Any]:
-    """Return the values for the report, over all frames of the stack."""
-    return {
-        "sharpness": list(found.sharpness),
-        "weights": _of_stack(weights, burst, 0.0),
-        "kept": [frame for i, frame in enumerate(_stack_numbers(burst)) if i not in reasons],
-        "reasons": {str(frame): left_out[frame] for frame in sorted(left_out)},
-    }
 
 
 def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:
@@ -165,5 +147,5 @@ def _deviation(values: torch.Tensor) -> torch.Tensor:
     frames none is an outlier.
     """
     middle = values.median()
-    spread = (values - middle).abs().median() * DEVIATION_OF_MAD
+    spread = (values - middle).abs().median() * agreement.DEVIATION_OF_MAD
     return (values - middle) / spread.clamp(min=0.01 * float(middle))

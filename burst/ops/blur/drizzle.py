@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 
-from burst.ops.blur.psf import crop_kernel, normalise, transfer_function
+from burst.ops.blur.psf import kernel_of, normalise, padded_transfer
 from burst.ops.chunks import frames_at_once
 from burst.ops.warp import pixel_grid
 
@@ -61,19 +61,14 @@ def drizzle(
 def drizzled_psf(psf: torch.Tensor, scale: float, drop: float) -> torch.Tensor:
     """Return a PSF [k, k] on a grid `scale` times as fine, with what drops of a side, in px, and
     the pixels of the finer grid add to it."""
-    k = psf.shape[-1]
-    size = 2 * k + 2
-    finer = round(size * scale / 2) * 2
-    transfer = transfer_function(psf, (size, size))
-    fx, fy = torch.fft.rfftfreq(size).to(psf), torch.fft.fftfreq(size)[:, None].to(psf)
+    transfer, fx, fy = padded_transfer(psf)
+    finer, half = round(len(fy) * scale / 2) * 2, len(fy) // 2
     for side in (drop, 1 / scale):
         transfer = transfer * torch.sinc(side * fx) * torch.sinc(side * fy)
     # A finer grid has higher frequencies, at which the PSF passes nothing that is known.
     padded = transfer.new_zeros((finer, finer // 2 + 1))
-    half = size // 2
     padded[:half, : half + 1], padded[-half:, : half + 1] = transfer[:half], transfer[-half:]
-    kernel = torch.fft.fftshift(torch.fft.irfft2(padded, s=(finer, finer)), dim=(-2, -1))
-    return normalise(crop_kernel(kernel[None], round(k * scale) | 1))[0]
+    return normalise(kernel_of(padded, round(psf.shape[-1] * scale) | 1))
 
 
 def _sampled(

@@ -48,35 +48,39 @@ def short_exposure(d_over_r0: float, sampling: float, jitter: float, size: int) 
 
 def smear(psf: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
     """Return PSFs [n, k, k]: psf [k, k] moved steadily by motion [n, 2] (dx, dy) px."""
-    k = psf.shape[-1]
-    size = 2 * k + 2
-    fx, fy = torch.fft.rfftfreq(size), torch.fft.fftfreq(size)[:, None]
+    transfer, fx, fy = padded_transfer(psf)
     phase = motion[:, 0, None, None] * fx + motion[:, 1, None, None] * fy
-    spectrum = transfer_function(psf, (size, size)) * torch.sinc(phase)
-    moved = torch.fft.fftshift(torch.fft.irfft2(spectrum, s=(size, size)), dim=(-2, -1))
-    return normalise(crop_kernel(moved, k).clamp(min=0))
+    return normalise(kernel_of(transfer * torch.sinc(phase), psf.shape[-1]).clamp(min=0))
 
 
 def soften(psf: torch.Tensor, power: float) -> torch.Tensor:
     """Return PSFs [..., k, k] whose transfer function is that of psf to a power: 1 leaves them as
     they are, 0 leaves no blur."""
-    k = psf.shape[-1]
-    size = 2 * k + 2
-    transfer = transfer_function(psf, (size, size))
+    transfer, _, _ = padded_transfer(psf)
     softer = transfer * transfer.abs().clamp(min=1e-6) ** (power - 1)
-    kernel = torch.fft.fftshift(torch.fft.irfft2(softer, s=(size, size)), dim=(-2, -1))
-    return normalise(crop_kernel(kernel, k))
+    return normalise(kernel_of(softer, psf.shape[-1]))
 
 
 def gather(psfs: torch.Tensor, side: float) -> torch.Tensor:
     """Return what square pixels of a side in px gather of light with PSFs [..., k, k]."""
-    k = psfs.shape[-1]
-    size = 2 * k + 2
+    transfer, fx, fy = padded_transfer(psfs)
+    return kernel_of(transfer * torch.sinc(side * fx) * torch.sinc(side * fy), psfs.shape[-1])
+
+
+def padded_transfer(psfs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the transfer functions [..., s, s // 2 + 1] of PSFs [..., k, k] with room for wider
+    ones, s = 2 k + 2, and their frequencies [s // 2 + 1] and [s, 1] in cycles per pixel."""
+    size = 2 * psfs.shape[-1] + 2
     fx = torch.fft.rfftfreq(size, device=psfs.device)
     fy = torch.fft.fftfreq(size, device=psfs.device)[:, None]
-    spectrum = transfer_function(psfs, (size, size)) * torch.sinc(side * fx) * torch.sinc(side * fy)
-    kernels = torch.fft.fftshift(torch.fft.irfft2(spectrum, s=(size, size)), dim=(-2, -1))
-    return crop_kernel(kernels, k)
+    return transfer_function(psfs, (size, size)), fx, fy
+
+
+def kernel_of(transfer: torch.Tensor, size: int) -> torch.Tensor:
+    """Return kernels [..., k, k] of transfer functions [..., s, s // 2 + 1], cut to k = size."""
+    side = transfer.shape[-2]
+    kernels = torch.fft.fftshift(torch.fft.irfft2(transfer, s=(side, side)), dim=(-2, -1))
+    return crop_kernel(kernels, size)
 
 
 def radial_mean(spectrum: torch.Tensor) -> torch.Tensor:

@@ -143,13 +143,19 @@ def fit_strength(
 def common_variance(strength: Strength, size: tuple[int, int], sampling: float) -> torch.Tensor:
     """Return the variance [2] px^2 of dx and dy of a whole frame (h, w), as the air moves it."""
     y, x = (np.linspace(0, length - 1, COMMON_POINTS) for length in size)
+    _, correlations = _tilt_correlations(x, y, strength.aperture_px)
+    variance = tilt_std(strength.d_over_r0, sampling) ** 2
+    return torch.tensor([one.mean() for one in correlations]) * variance
+
+
+def _tilt_correlations(
+    x: np.ndarray, y: np.ndarray, aperture_px: float
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the points [p, 2] at columns x and rows y, px, and the correlations [p, p] of tilt
+    between them, of dx and of dy."""
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    apart = points[:, None] - points[None]
-    correlation = [
-        mode_correlation(j, apart[..., 0], apart[..., 1], strength.aperture_px).mean()
-        for j in (TILT_X, TILT_Y)
-    ]
-    return torch.tensor(correlation) * tilt_std(strength.d_over_r0, sampling) ** 2
+    dx, dy = np.moveaxis(points[:, None] - points[None], -1, 0)
+    return points, [mode_correlation(j, dx, dy, aperture_px) for j in (TILT_X, TILT_Y)]
 
 
 def strongest_plausible(image: torch.Tensor, noise_variance: float, sampling: float) -> float:
@@ -235,12 +241,8 @@ def _lost_with_turns(
     less of mean square.
     """
     y, x = (np.linspace(-(length - 1) / 2, (length - 1) / 2, COMMON_POINTS) for length in size)
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    apart = points[:, None] - points[None]
+    points, correlation = _tilt_correlations(x, y, aperture_px)
     across, down = (points[:, i] / (2 * np.square(points[:, i]).sum()) for i in (0, 1))
-    correlation = [
-        mode_correlation(j, apart[..., 0], apart[..., 1], aperture_px) for j in (TILT_X, TILT_Y)
-    ]
     lost = []
     for own, other in (correlation, correlation[::-1]):
         # A scale is of dx along x and dy along y, a turn of dy along x and dx along y.

@@ -22,6 +22,7 @@ TOE = 0.05  # of a view's mean; darker values are mostly noise
 FINE, COARSE = 1.2, 4.0  # px (std) of a view: contrast of sizes in between is compared
 LEAST_OVERLAP = 0.5  # of a view's contrast, so that corners do not agree by chance
 AT_ONCE = 64
+DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ import torch
 from torch.nn import functional
 
 from burst.ops.blocks import mapped
-from burst.ops.frames.agreement import Pairs, shifted
+from burst.ops.frames.agreement import DEVIATION_OF_MAD, Pairs, shifted
 from burst.ops.noise import noise_residual
 from burst.records import NoiseModel
 
 TILE = 8  # px of a view; brightness is compared tile by tile
-DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 ROUNDS = 4  # of reweighted least squares
 # Gains are divided out where one or all differ significantly, and by more than does harm: 2 % of
 # brightness lies below the noise of a frame. Clean stacks of all levels stay below both.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch.nn import functional
 
-from burst.ops.frames.agreement import TOE, Pairs, shifted
+from burst.ops.frames.agreement import DEVIATION_OF_MAD, TOE, Pairs, shifted
 
 WINDOW = 5  # px of a view, over which differences are averaged
 # A part is spoilt where it differs this many times more than the largest difference of a usual
@@ -29,7 +29,6 @@ LEAST_SHOWN = 0.5  # of the contrast of those rows
 LEAST_CONTRAST = 0.1  # of that of the whole view; in calmer rows air and noise decide (.05 seen)
 AIR = 2  # px of a view, by which air may shift rows against the others
 DEVIATIONS = 6.0  # of the agreement of usual rows
-DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 CLOSED = 3  # px of a view; smaller holes in a spoilt part are closed
 
 
@@ -112,7 +111,7 @@ def wrong_rows(
     below = products.sum(2, keepdim=True) - above
     whole = products[3].sum(1, keepdim=True)
     (top, above), (bottom, below) = (_relative(side, whole, usual) for side in (above, below))
-    found = {}
+    found, number = {}, torch.arange(shapes.shape[1], device=shapes.device)
     for lost, rest, middle, upper in ((top, bottom, above, True), (bottom, top, below, False)):
         scatter = DEVIATION_OF_MAD * (lost[usual] - 1).abs().median(0).values
         limit = (1 - DEVIATIONS * scatter).clamp(max=LOST_ROWS)
@@ -124,12 +123,8 @@ def wrong_rows(
             rows = slice(0, row) if upper else slice(row, None)
             if _agreement_nearby(a[i, rows], b[i, rows]) >= float(limit[at] * middle[at]):
                 continue
-            part = torch.zeros_like(shapes[i], dtype=torch.bool)
-            if upper:
-                part[: row + MARGIN] = True
-            else:
-                part[max(row - MARGIN, 0) :] = True
-            found[i] = part
+            part = number < row + MARGIN if upper else number >= row - MARGIN
+            found[i] = part[:, None].expand(shapes[i].shape)
     return found
 
 

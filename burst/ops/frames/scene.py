@@ -11,8 +11,16 @@ import torch
 from torch.nn import functional
 
 from burst.mapped import forget
-from burst.ops.frames.agreement import Pairs, band_pass, compare, shifted, turned, view_factor
-from burst.ops.frames.gains import ALIKE, DEVIATION_OF_MAD, brightness_ratios, gains_are_significant
+from burst.ops.frames.agreement import (
+    DEVIATION_OF_MAD,
+    Pairs,
+    band_pass,
+    compare,
+    shifted,
+    turned,
+    view_factor,
+)
+from burst.ops.frames.gains import ALIKE, brightness_ratios, gains_are_significant
 from burst.ops.frames.parts import FEWEST, contrasts, differences, spoilt_parts, wrong_rows
 from burst.ops.noise import to_linear
 from burst.records import Sensor
@@ -153,12 +161,9 @@ def judge_against(
         moves = float(straight[i]) >= limit * ENTIRE / AGREES and share > MOVING
         if share > MOST_SPOILT and not moves:
             reasons.setdefault(i, f"{share:.0%} of it is torn, unread or covered")
-    left = [
-        i
-        for i in sorted(parts)
-        if i not in reasons and float(parts[i].float().mean()) <= MOST_SPOILT
-    ]
-    return Judgement(reasons, gain, {i: parts[i] for i in left})
+    left = {i: parts[i] for i in sorted(parts) if i not in reasons}
+    small = {i: part for i, part in left.items() if float(part.float().mean()) <= MOST_SPOILT}
+    return Judgement(reasons, gain, small)
 
 
 def _flashes(views: SmallViews, gain: torch.Tensor) -> dict[int, str]:

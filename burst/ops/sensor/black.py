@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
-from burst.ops.noise import ROUNDING, noise_residual, variance_by_level
+from burst.ops.noise import ROUNDING, good_windows, noise_residual, variance_by_level
 from burst.records import NoiseModel
 
 LINE_BINS = 32
@@ -79,7 +79,7 @@ def _line_of_frames(
     mean = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0]
     dark = mean < mean.median()
     if good is not None:
-        dark &= functional.avg_pool2d((~good).float()[None], 3, 1)[0] == 0
+        dark &= good_windows(good)
     if not dark.any():
         return None
     levels, variances = [], []
@@ -113,7 +113,8 @@ def higher_black(
     """Return the linear level, below 0, to which black has to be lowered, because the darkest
     places of frames [n, h, w] are below it and light is never negative; None if it is right. Only
     `good` [h, w] pixels count."""
-    level = _levels(linear, good)
+    level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0]
+    level = level.flatten() if good is None else level[good_windows(good)]
     if not len(level):
         return None
     darkest = float(level.kthvalue(max(1, math.ceil(DARKEST * len(level)))).values)
@@ -142,14 +143,6 @@ def saturated_at(
     at_top = count_above(top - step / 2)
     near = count_above(top - (ROOM + 0.5) * step) - at_top
     return top if at_top > max(PILED * linear.numel(), 3 * near) else None
-
-
-def _levels(linear: torch.Tensor, good: torch.Tensor | None) -> torch.Tensor:
-    """Return the mean level [k] of windows of 3 x 3 pixels that are all good."""
-    level = functional.avg_pool2d(linear.mean(0)[None], 3, 1)[0]
-    if good is None:
-        return level.flatten()
-    return level[functional.avg_pool2d((~good).float()[None], 3, 1)[0] == 0]
 
 
 def _line(levels: np.ndarray, variances: np.ndarray) -> tuple[float, float, float, float]:

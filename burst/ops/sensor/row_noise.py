@@ -10,7 +10,7 @@ from burst.ops.alignment.motion import flow_of, inverse, reach, shifted_grid
 from burst.ops.alignment.registration import smooth
 from burst.ops.chunks import frames_at_once
 from burst.ops.reductions import joined
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import pixel_grid, warp, within
 from burst.records import NoiseModel
 
 # Chosen by hand.
@@ -30,7 +30,8 @@ def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     is shrunk by the ratio of that to its own variance.
     """
     reference = linear.mean(0)
-    steepness = np.abs(ndimage.sobel(_blurred(reference), axis=0))
+    blurred = ndimage.gaussian_filter(reference.cpu().numpy(), 1.0)
+    steepness = np.abs(ndimage.sobel(blurred, axis=0))
     half = linear.shape[2] // 2
     calm = torch.from_numpy(steepness).to(linear.device).argsort(dim=1)[:, :half]
     pieces = (
@@ -85,7 +86,8 @@ class _WideMean:
         total, self.light = linear.new_zeros(grid), linear.new_zeros(grid)
         for i in range(len(linear)):
             flow = flow_of(self.motion[i : i + 1], grid)
-            shown = _inside(flow, self.size)
+            x, y = pixel_grid(flow)
+            shown = within(x + flow[0, 0], y + flow[0, 1], self.size)
             if valid is not None:
                 shown &= warp(valid[i : i + 1].to(linear), flow, mode="bilinear")[0] > WHOLE
             total += warp(linear[i : i + 1], flow)[0] * shown
@@ -101,19 +103,10 @@ class _WideMean:
         return warp(self.mean[None], flow)[0], shown
 
 
-def _inside(flow: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return where [h', w'] a flow [1, 2, h', w'] leads to a place inside a frame (h, w)."""
-    x, y = pixel_grid(flow)
-    x, y = x + flow[0, 0], y + flow[0, 1]
-    return (x >= 0) & (x <= size[1] - 1) & (y >= 0) & (y <= size[0] - 1)
-
-
 def _without_trend(lines: torch.Tensor) -> torch.Tensor:
     """Return lines [n, h] without their smooth trend."""
-    smooth_part = ndimage.gaussian_filter1d(
-        lines.cpu().numpy(), SMOOTH_ROWS, axis=1, mode="nearest"
-    )
-    return lines - torch.from_numpy(smooth_part).to(lines.device)
+    trend = ndimage.gaussian_filter1d(lines.cpu().numpy(), SMOOTH_ROWS, axis=1, mode="nearest")
+    return lines - torch.from_numpy(trend).to(lines.device)
 
 
 def _shrunk(
@@ -128,7 +121,3 @@ def _shrunk(
     if row_variance < LEAST_ROW_NOISE * expected:
         return torch.zeros_like(offset)
     return offset * (row_variance / found).clamp(max=1.0)
-
-
-def _blurred(image: torch.Tensor) -> np.ndarray:
-    return np.asarray(ndimage.gaussian_filter(image.cpu().numpy(), 1.0))

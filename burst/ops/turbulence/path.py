@@ -53,11 +53,6 @@ class Path:
     outer_scale: Above = 1.0
     wind: From = 2.0
 
-    @property
-    def scene_is_far(self) -> bool:
-        """Whether the scene lies behind all air, so that its light comes as plane waves."""
-        return self.profile == "zenith"
-
 
 PATHS = {
     "road": Path(),
@@ -82,7 +77,8 @@ def r0_of(path: Path, strength: float) -> float:
 
 def beam_width(path: Path, z: np.ndarray) -> np.ndarray:
     """Return the width of the beam z m before the camera, over the aperture."""
-    return np.ones_like(z) if path.scene_is_far else 1 - z / path.length
+    # Light of a star, behind all air, comes as plane waves.
+    return np.ones_like(z) if path.profile == "zenith" else 1 - z / path.length
 
 
 def strength_along(path: Path) -> tuple[np.ndarray, np.ndarray]:

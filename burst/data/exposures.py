@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from einops import einsum, rearrange
 from scipy.fft import next_fast_len
+from torch.nn import functional
 
 from burst.ops.alignment.motion import flow_of, inverse, move
 from burst.ops.blur import psf as psf_ops
@@ -44,6 +45,7 @@ MAX_WAVEFRONTS = 5
 
 # Tilts [n, 2, gy, gx] and higher modes [n, modes, gy', gx'] in rad at a share of the exposure.
 Wavefront = tuple[torch.Tensor, torch.Tensor]
+Span = tuple[torch.Tensor, torch.Tensor]  # begin and end of exposure [n, h] in frame times
 
 
 @dataclass(frozen=True)
@@ -148,17 +150,11 @@ def expose(wide: torch.Tensor, shot: Exposures) -> tuple[torch.Tensor, torch.Ten
     step = frames_at_once(wide if wide.ndim == 3 else wide[None])
     for first in range(0, len(shot.scan), step):
         chosen = slice(first, first + step)
-        shares = [(i + 0.5) / steps for i in range(steps)]
         path = None if shot.path is None else shot.path[chosen]
         scene = wide[chosen] if wide.ndim == 3 else wide
-        moved = torch.stack(
-            [
-                _displace(
-                    scene, compose(shot.tilt(chosen, share), shot.motion(chosen, share)), path
-                )
-                for share in shares
-            ]
-        ).mean(0)
+        shares = [(i + 0.5) / steps for i in range(steps)]
+        displacements = (compose(shot.tilt(chosen, s), shot.motion(chosen, s)) for s in shares)
+        moved = torch.stack([_displace(scene, one, path) for one in displacements]).mean(0)
         psfs = shot.psfs(chosen)
         weights = einsum(psfs - basis[0], basis[1:], "n gy gx ky kx, b ky kx -> n b gy gx")
         frames.append(_blur_locally(moved, weights, gathered, shot.size))
@@ -168,26 +164,19 @@ def expose(wide: torch.Tensor, shot: Exposures) -> tuple[torch.Tensor, torch.Ten
 
 
 def _draw_fields(
-    air: Air,
-    size: tuple[int, int],
-    times: tuple[torch.Tensor, torch.Tensor],
-    generator: torch.Generator,
+    air: Air, size: tuple[int, int], times: Span, generator: torch.Generator
 ) -> list[Wavefront]:
     """Draw the wavefront in the middle of each exposure, of air that has no layers."""
     grid = (_beam_count(size[0]), _beam_count(size[1]))
     middle = (times[0] + times[1]) / 2
     fields = zernike_fields(air, grid, GRID_SPACING, int(middle.max()) + 2, generator)
-    seen = at_times(
-        fields, middle[:, _beams(size[0], middle.device)], frame_correlation(air.coherence)
-    )
+    rows = middle[:, _beams(size[0], middle.device)]
+    seen = at_times(fields, rows, frame_correlation(air.coherence))
     return [(seen[:, :2], seen[:, 2:, ::PSF_STRIDE, ::PSF_STRIDE])]
 
 
 def _draw_layers(
-    air: LayeredAir,
-    size: tuple[int, int],
-    times: tuple[torch.Tensor, torch.Tensor],
-    generator: torch.Generator,
+    air: LayeredAir, size: tuple[int, int], times: Span, generator: torch.Generator
 ) -> list[Wavefront]:
     """Draw wavefronts of layers that drift: at several instants where an exposure sees them
     move."""
@@ -202,12 +191,9 @@ def _draw_layers(
     drawn = []
     for i in range(count):
         instants = (begin + (i + 0.5) / count * (end - begin))[:, y]
-        drawn.append(
-            (
-                coefficients(air, waves, tilts, y, x, instants),
-                coefficients(air, waves, higher, y[thin], x[thin], instants[:, thin]),
-            )
-        )
+        tilt = coefficients(air, waves, tilts, y, x, instants)
+        blur = coefficients(air, waves, higher, y[thin], x[thin], instants[:, thin])
+        drawn.append((tilt, blur))
     return drawn
 
 
@@ -217,14 +203,13 @@ def _displace(
     """Displace a scene: pixel q of the sensor shows the scene's point q - displacement(q). With a
     `path` [n, 2, 3] it is the point that the camera's motion brings there."""
     margin = PSF_SIZE // 2
-    padded = torch.nn.functional.pad(displacement, (margin,) * 4, mode="replicate")
+    padded = functional.pad(displacement, (margin,) * 4, mode="replicate")
     flow = -padded
     if path is not None:
         x, y = pixel_grid(padded)
         outside = (wide.shape[-1] - padded.shape[-1]) // 2 + margin
-        seen = move(
-            inverse(path), torch.stack([x - margin + flow[:, 0], y - margin + flow[:, 1]], 1)
-        )
+        points = torch.stack([x - margin + flow[:, 0], y - margin + flow[:, 1]], 1)
+        seen = move(inverse(path), points)
         flow = torch.stack([seen[:, 0] + outside - x, seen[:, 1] + outside - y], dim=1)
     return warp(wide.expand(len(flow), -1, -1), flow)
 
@@ -234,10 +219,9 @@ def _blur_locally(
 ) -> torch.Tensor:
     """Blur frames [n, H, W] by PSFs that vary over the field: basis[0] [k, k], the mean PSF, and
     the others by weights [n, b, gy, gx]. These sum to 0, so that every pixel's PSF sums to 1."""
-    weights = torch.nn.functional.interpolate(
-        weights, size=size, mode="bilinear", align_corners=True
-    )
-    fast = (next_fast_len(frames.shape[-2], real=True), next_fast_len(frames.shape[-1], real=True))
+    weights = functional.interpolate(weights, size=size, mode="bilinear", align_corners=True)
+    height, width = frames.shape[-2:]
+    fast = (next_fast_len(height, real=True), next_fast_len(width, real=True))
     spectrum = torch.fft.rfft2(frames, s=fast)
     transfer = psf_ops.transfer_function(basis, fast)
     margin = PSF_SIZE // 2

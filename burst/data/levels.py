@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import NonNegativeFloat
 
 from burst.config import read_toml, search_path
 from burst.settings import ConfigError, build, did_you_mean
-
-Positive = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class Conditions:
 class Quantity:
     """One quantity of a level: the range for training and the point for measuring."""
 
-    range: tuple[Positive, Positive]
-    point: Positive
+    range: tuple[NonNegativeFloat, NonNegativeFloat]
+    point: NonNegativeFloat
 
 
 @dataclass(frozen=True)
@@ -68,17 +67,22 @@ class NoiseLevel:
         return Conditions(**drawn)
 
 
+def levels_file() -> Path:
+    """Return the file of the levels; ConfigError if there is none."""
+    for folder in search_path("pipelines"):
+        if (folder / "levels.toml").is_file():
+            return folder / "levels.toml"
+    raise ConfigError("pipelines/levels.toml: expected it in the pipelines folder, found none.")
+
+
 @lru_cache(maxsize=1)
 def read_levels() -> dict[str, NoiseLevel]:
     """Return all levels by name, mildest first."""
-    for folder in search_path("pipelines"):
-        path = folder / "levels.toml"
-        if path.is_file():
-            return {
-                name: build(NoiseLevel, _table(name, table), f"{path} [{name}]")
-                for name, table in read_toml(path).items()
-            }
-    raise ConfigError("pipelines/levels.toml: expected it in the pipelines folder, found none.")
+    path = levels_file()
+    return {
+        name: build(NoiseLevel, _table(name, table), f"{path} [{name}]")
+        for name, table in read_toml(path).items()
+    }
 
 
 def find_level(name: str) -> NoiseLevel:

@@ -31,19 +31,10 @@ ELEMENTWISE = frozenset({
     "exp", "log", "where", "lerp", "stack", "float", "double", "to", "cpu", "detach", "contiguous",
     "isnan", "nan_to_num",
 })
+ABOUT = frozenset({
+    "__get__", "size", "dim", "numel", "__len__", "element_size", "is_floating_point", "stride",
+})
 # fmt: on
-ABOUT = frozenset(
-    {
-        "__get__",
-        "size",
-        "dim",
-        "numel",
-        "__len__",
-        "element_size",
-        "is_floating_point",
-        "stride",
-    }
-)  # fmt: skip
 EMPTY: dict[str, Callable[..., torch.Tensor]] = {
     "new_zeros": torch.zeros,
     "new_ones": torch.ones,

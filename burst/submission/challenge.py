@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from burst.config import find_settings, read_toml
 from burst.records import StackError
@@ -24,7 +24,6 @@ _IN_NAMES = ("stem", "folder")
 _IN_README = ("runtime", "cpu", "extra_data", "description")
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
 
 
 class SubmissionError(StackError):
@@ -59,14 +58,14 @@ class Challenge:
     title: str
     image: str
     dtype: Literal["uint8", "uint16"]
-    maximum: Positive
+    maximum: PositiveInt
     transfer: Literal["linear", "srgb"]
-    count: Positive | None = None
+    count: PositiveInt | None = None
     folders: tuple[str, ...] = ()
-    size: tuple[Positive, Positive] | None = None
+    size: tuple[PositiveInt, PositiveInt] | None = None
     channels: Literal[1, 3] = 1
     stretch: tuple[Share, Share] | None = None
-    megabytes: Positive = 300
+    megabytes: PositiveInt = 300
     readme: str | None = None
 
     @property

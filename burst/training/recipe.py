@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from burst.config import PipelineText, find_settings, merge, override, read_toml
 from burst.data.levels import read_levels
@@ -26,9 +26,7 @@ FINE = "finetune"
 BORDER = 8
 PAIR_CHANNELS = 3  # image and velocity, where pairs are learnt from without a truth
 
-Whole = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Weight = Annotated[float, Field(ge=0)]
 Loss = Literal["absolute", "squared", "likelihood"]
 
 
@@ -53,21 +51,21 @@ class Training:
                     them then gets to go on by itself
     """
 
-    steps: Whole = 8000
-    seconds: Weight = 0.0
-    samples: Whole = 500
-    held_out: Whole = 6
-    batch: Whole = 8
+    steps: PositiveInt = 8000
+    seconds: NonNegativeFloat = 0.0
+    samples: PositiveInt = 500
+    held_out: PositiveInt = 6
+    batch: PositiveInt = 8
     crop: Annotated[int, Field(ge=16)] = 96
-    rate: Annotated[float, Field(gt=0)] = 1e-3
+    rate: PositiveFloat = 1e-3
     warm_up: Share = 0.02
-    decay: Weight = 1e-4
-    clip: Annotated[float, Field(gt=0)] = 1.0
+    decay: NonNegativeFloat = 1e-4
+    clip: PositiveFloat = 1.0
     average: Share = 0.999
     loss: Loss = "absolute"
-    prior: Weight = 0.1
+    prior: NonNegativeFloat = 0.1
     bfloat16: bool = False
-    check_every: Whole = 1000
+    check_every: PositiveInt = 1000
     each: Share = 0.0
     seed: int = 0
 

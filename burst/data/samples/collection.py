@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from burst.config import search_path
+from burst.data.levels import levels_file
 from burst.data.samples.pairs import PairSample, list_pairs, make_pair_sample
 from burst.data.samples.rolling import ShutterSampleSettings, make_shutter_sample
 from burst.data.samples.turbulence import (
@@ -31,8 +30,6 @@ from burst.data.samples.turbulence import (
 from burst.data.scenes import SCENES, list_scenes
 from burst.files.digest import code_digest, digest_of, essence, file_digest, source_files
 from burst.files.write import write_text
-
-LOG = logging.getLogger("burst")
 
 SUFFIX = ".safetensors"
 # The source that determines a sample's values, besides the stages that are run.
@@ -109,7 +106,7 @@ def open_collection(
     account = {
         "making": asdict(settings),
         "pipeline": pipeline.to_toml(),
-        "levels": _digest_files([_levels_file()]),
+        "levels": _digest_files([levels_file()]),
         "scenes": [_digest_files(folder) for folder in files],
         "named scenes": [s for folder in scenes for s in folder if s in SCENES],
         "code": code_digest(package, source_files(package, parts), essence),
@@ -154,11 +151,6 @@ def _make(path: Path, key: SampleKey, collection: Collection) -> None:
 def _digest_files(paths: list[Path]) -> str:
     """Return the SHA-256 of names and contents; where the files lie does not matter."""
     return digest_of(*(f"{path.name} {file_digest(path)}" for path in paths))
-
-
-def _levels_file() -> Path:
-    places = (folder / "levels.toml" for folder in search_path("pipelines"))
-    return next(path for path in places if path.is_file())
 
 
 @contextmanager

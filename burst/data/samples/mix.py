@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from burst.data.exposures import Optics
 from burst.data.faults import FRAME_FAULTS, apply_fault
@@ -37,8 +37,6 @@ FAULTY = (0.03, 0.15)  # of the frames
 MISLED = 0.7  # largest logarithm of a told D/r0 over the true one
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Above = Annotated[float, Field(gt=0)]
-From = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,10 @@ class Mix:
     faults: Share = 0.0
     told: Share = 0.5
     misled: Share = 0.0
-    beam: tuple[Above, Above] = (8.0, 200.0)
-    outer_scale: tuple[Above, Above] = (3.0, 300.0)
-    d_over_r0: tuple[From, From] = (0.0, 9.0)
-    sampling: tuple[Above, Above] = (0.5, 2.0)
+    beam: tuple[PositiveFloat, PositiveFloat] = (8.0, 200.0)
+    outer_scale: tuple[PositiveFloat, PositiveFloat] = (3.0, 300.0)
+    d_over_r0: tuple[NonNegativeFloat, NonNegativeFloat] = (0.0, 9.0)
+    sampling: tuple[PositiveFloat, PositiveFloat] = (0.5, 2.0)
 
     def __post_init__(self) -> None:
         if self.layers + self.still > 1:

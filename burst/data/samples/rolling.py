@@ -13,16 +13,16 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from burst.data.levels import find_level
 from burst.data.rolling import draw_layers, simulate_shutter
 from burst.data.samples.augment import draw_view
 from burst.data.samples.draws import between, choose, draw, generator_of, one_of
+from burst.data.samples.mix import Share
 from burst.data.samples.turbulence import (
     Sample,
     SampleKey,
-    Share,
     split_scenes,
     stages_before_network,
 )
@@ -38,8 +38,6 @@ FRAME_TIME = 1 / 30  # s; other times are in units of it
 WHITE, VIDEO_WHITE = 4095, 255  # DN
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
-Speed = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,12 @@ class ShutterSampleSettings:
 
     kind: Literal["rolling", "dual_reversed", "global_reset"]
     size: Annotated[int, Field(ge=64)] = 192
-    frames: tuple[Count, Count] = (2, 5)
+    frames: tuple[PositiveInt, PositiveInt] = (2, 5)
     readout_ratio: tuple[Ratio, Ratio] = (0.2, 1.0)
     exposure: tuple[Share, Share] = (0.0, 0.5)
     sharp: Share = 0.0
     told: Share = 0.7
-    speed: tuple[Speed, Speed] = (1.0, 30.0)
+    speed: tuple[PositiveFloat, PositiveFloat] = (1.0, 30.0)
     light: tuple[Share, Share] = (0.5, 1.0)
     video: Share = 0.5
     clean: Share = 0.3

@@ -23,7 +23,7 @@ from burst.data.exposures import PSF_SIZE
 from burst.data.levels import find_level
 from burst.data.samples.augment import draw_view
 from burst.data.samples.draws import between, between_logs, choose, draw, generator_of, one_of
-from burst.data.samples.mix import Mix, draw_world, record_world
+from burst.data.samples.mix import Mix, Share, draw_world, record_world
 from burst.data.scenes import read_scene
 from burst.data.targets import draw_target
 from burst.files.write import atomic_write
@@ -44,7 +44,6 @@ HOLD_OUT_EVERY = 10  # one scene in so many is never trained on
 LARGEST_SHIFT = 8.0  # px of the truth against the result
 
 S = TypeVar("S")
-Share = Annotated[float, Field(ge=0, le=1)]
 Reduction = Annotated[float, Field(ge=0.25, le=4)]
 
 

@@ -57,19 +57,11 @@ NONE = {"pixels": 0, "clusters": 0, "rows": 0, "columns": 0}
 @dataclass(frozen=True)
 class Defects:
     """The defective pixels as a mask [h, w], those in gaps too wide to interpolate [h, w], and the
-    number of defects of each kind."""
+    number of defects by kind."""
 
     mask: torch.Tensor
     gaps: torch.Tensor
-    pixels: int
-    clusters: int
-    rows: int
-    columns: int
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The number of defects by kind."""
-        return {kind: getattr(self, kind) for kind in NONE}
+    counts: dict[str, int]
 
 
 def find_defects(
@@ -92,14 +84,8 @@ def find_defects(
     found, kinds = ndimage.label(points.cpu().numpy(), BOX)
     size = np.bincount(found.ravel(), minlength=kinds + 1)[1:]
     mask = points | lines
-    return Defects(
-        mask,
-        _wide_gaps(mask),
-        pixels=int((size == 1).sum()),
-        clusters=int((size > 1).sum()),
-        rows=int(rows.sum()),
-        columns=int(columns.sum()),
-    )
+    counts = ((size == 1).sum(), (size > 1).sum(), rows.sum(), columns.sum())
+    return Defects(mask, _wide_gaps(mask), dict(zip(NONE, map(int, counts), strict=True)))
 
 
 def _wide_gaps(mask: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from burst.settings import checked
 
@@ -24,8 +24,6 @@ CAMERA_HEIGHT = 2.0  # m above ground, of a slant path
 HUFNAGEL_VALLEY = (2.7e-16, 1500.0, 0.00594, 21.0 / 27.0, 1e-5, 1000.0, 100.0)  # HV 5/7
 
 Profile = Literal["uniform", "slant", "roof", "zenith"]
-Above = Annotated[float, Field(gt=0)]
-From = Annotated[float, Field(ge=0)]
 
 
 @checked
@@ -46,12 +44,12 @@ class Path:
 
     profile: Profile = "uniform"
     cn2: Annotated[float, Field(gt=0, le=1e-9)] = 1e-14
-    length: Above = 1000.0
-    height: From = 0.0
-    aperture: Above = 0.1
+    length: PositiveFloat = 1000.0
+    height: NonNegativeFloat = 0.0
+    aperture: PositiveFloat = 0.1
     wavelength: Annotated[float, Field(gt=1e-7, le=2e-5)] = 550e-9
-    outer_scale: Above = 1.0
-    wind: From = 2.0
+    outer_scale: PositiveFloat = 1.0
+    wind: NonNegativeFloat = 2.0
 
 
 PATHS = {

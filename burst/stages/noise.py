@@ -263,10 +263,7 @@ def _without_gain(
 
 
 def _row_offsets(
-    linear: torch.Tensor,
-    model: NoiseModel,
-    valid: torch.Tensor | None,
-    kept: torch.Tensor | None,
+    linear: torch.Tensor, model: NoiseModel, valid: torch.Tensor | None, kept: torch.Tensor | None
 ) -> torch.Tensor:
     """Return the offset [n, h] that each row of frames [n, h, w] was read with."""
     offsets = row_noise_ops.row_offsets(linear, model)

@@ -26,8 +26,7 @@ class Config:
     """How the planet turns, and how it is seen."""
 
     period: Annotated[
-        float,
-        setting("of rotation, negative where the disc's middle moves left; 0: none", "hours"),
+        float, setting("of rotation, negative where the disc's middle moves left; 0: none", "hours")
     ] = 0.0
     tilt: Annotated[float, setting("of the pole, to the right of up", "degrees")] = 0.0
     latitude: Annotated[

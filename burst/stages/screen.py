@@ -37,8 +37,7 @@ class Config:
         bool, setting("measure the brightness of each frame, which is then taken out")
     ] = True
     strictness: Annotated[
-        float,
-        setting("how much a frame has to agree with the others; below 1 less", gt=0, le=1.3),
+        float, setting("how much a frame has to agree with the others; below 1 less", gt=0, le=1.3)
     ] = 1.0
 
 

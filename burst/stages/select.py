@@ -34,8 +34,7 @@ class Config:
     keep: Annotated[float, setting("share of the frames, the sharpest", gt=0, le=1)] = 1.0
     emphasis: Annotated[float, setting("weight is sharpness to this power", ge=0)] = 1.0
     outlier: Annotated[
-        float,
-        setting("how far below the median sharpness a frame is dropped", "deviations", gt=0),
+        float, setting("how far below the median sharpness a frame is dropped", "deviations", gt=0)
     ] = 4.0
     tile: Annotated[int, setting("side of a tile whose sharpness is measured", "px", ge=8)] = 32
 

@@ -19,7 +19,7 @@ from burst.ops.blur.weigh import half_of, weigh
 from burst.ops.turbulence.air import Air
 from burst.records import Sensor
 from burst.stages.blur import STRONGEST, BlurEstimate, Config, run
-from burst.stages.blur import _warnings as warnings_of
+from burst.stages.blur import _warning as warning_of
 
 LEVELS = ["low", "medium", "high"]
 BLACK = {"black_level": 256, "white_level": 4095}
@@ -133,11 +133,10 @@ def test_a_warning_stands_where_much_may_be_lost_alone():
     sure = weigh(blurs, 1.0, [np.where(blurs.none, 20.0, 0.0)], False)
     unsure = weigh(blurs, 1.0, [np.zeros(len(blurs.none))], False)
     air = Strength(1.0, 32.0, 0.1, *np.zeros((3, 1)))
-    for belief, warned in ((sure, 0), (unsure, 1)):
+    for belief, warned in ((sure, False), (unsure, True)):
         estimate = BlurEstimate(belief, FINEST, 0.0, {})
-        found = warnings_of(air, 3.0, estimate, FINEST)
-        assert len(found) == warned
-        assert all("hardly show any blur" in text for text in found)
+        found = warning_of(air, 3.0, estimate, FINEST)
+        assert (found is not None and "hardly show any blur" in found) == warned
 
 
 def test_a_bound_that_the_witnesses_confirm_is_no_warning():
@@ -146,8 +145,8 @@ def test_a_bound_that_the_witnesses_confirm_is_no_warning():
     belief = weigh(blurs, 1.0, [np.where(at_told & (blurs.static == 0), 30.0, 0.0)], False)
     air = Strength(8.0, 32.0, 0.1, *np.zeros((3, 1)))
     estimate = BlurEstimate(belief, None, 0.0, {})
-    assert not warnings_of(air, 5.0, estimate, belief.half)
-    assert "too fine detail" in warnings_of(air, 5.0, estimate, belief.half / 2)[0]
+    assert warning_of(air, 5.0, estimate, belief.half) is None
+    assert "too fine detail" in warning_of(air, 5.0, estimate, belief.half / 2)
 
 
 @pytest.mark.parametrize("strength", [2.0, 3.5])

@@ -35,10 +35,7 @@ def draw_view(
     side = min(side, shorter)
     least, most = sorted(min(round(reduction * side), shorter) for reduction in reductions)
     crop = albumentations.RandomSizedCrop(
-        (least, most),
-        (side, side),
-        interpolation=cv2.INTER_CUBIC,
-        area_for_downscale="image",
+        (least, most), (side, side), interpolation=cv2.INTER_CUBIC, area_for_downscale="image"
     )
     drawn: np.ndarray = albumentations.Compose([crop, albumentations.D4(p=1)], seed=seed)(
         image=np.ascontiguousarray(scene)

@@ -20,12 +20,7 @@ from burst.data.rolling import draw_layers, simulate_shutter
 from burst.data.samples.augment import draw_view
 from burst.data.samples.draws import between, choose, draw, generator_of, one_of
 from burst.data.samples.mix import Share
-from burst.data.samples.turbulence import (
-    Sample,
-    SampleKey,
-    split_scenes,
-    stages_before_network,
-)
+from burst.data.samples.turbulence import Sample, SampleKey, split_scenes, stages_before_network
 from burst.data.scenes import read_scene
 from burst.files.sequence import Sequence
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter

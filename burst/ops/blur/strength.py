@@ -53,10 +53,7 @@ class Strength:
 
 
 def measure_strength(
-    flow: torch.Tensor,
-    reference: torch.Tensor,
-    sampling: float,
-    motion: torch.Tensor | None = None,
+    flow: torch.Tensor, reference: torch.Tensor, sampling: float, motion: torch.Tensor | None = None
 ) -> Strength:
     """Measure the strength of the turbulence that caused a flow [n, 2, h, w], the camera's motion
     [n, 2, 3] being part of it.

@@ -90,10 +90,7 @@ class Moments:
 
 
 def moments(
-    frames: torch.Tensor,
-    displacement: torch.Tensor,
-    valid: torch.Tensor | None,
-    noise: NoiseModel,
+    frames: torch.Tensor, displacement: torch.Tensor, valid: torch.Tensor | None, noise: NoiseModel
 ) -> Moments:
     """Look at frames [n, h, w] aligned by displacement [n, 2, h', w'], in the grid's middle."""
     if len(frames) > MOST_FRAMES:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import accumulate
+from operator import mul
 
 import torch
 from torch import nn
@@ -45,10 +47,7 @@ def betas(steps: int) -> list[float]:
 
 def kept_signal(steps: int) -> list[float]:
     """Return a_0 = 1 and a_1 .. a_steps, the remaining share of the signal's variance."""
-    kept = [1.0]
-    for beta in betas(steps):
-        kept.append(kept[-1] * (1 - beta))
-    return kept
+    return list(accumulate((1 - beta for beta in betas(steps)), mul, initial=1.0))
 
 
 def sample(

@@ -98,7 +98,9 @@ class Restorer(nn.Module):
         tokens = None if source is None else self.prior(evidence, scalars, source)
         # Half a turn keeps the shape, so that four images may be restored together.
         symmetries = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
-        together = 4 if _fits(evidence, 4) else 1
+        # On a CPU this would not be faster, and a GPU needs the memory.
+        pixels = 4 * evidence[:, 0].numel()
+        together = 4 if evidence.is_cuda and pixels <= MAX_PIXELS else 1
         results = {}
         firsts = range(0, len(symmetries) if ensemble else 1, together)
         for first in counted(firsts, "network: turned images"):
@@ -116,13 +118,6 @@ class Restorer(nn.Module):
                 straight = residual.flip(-1) if mirror else residual
                 results[turn, mirror] = _turned(straight, -turn, False)
         return torch.stack([results[way] for way in sorted(results)]).mean(0)
-
-
-def _fits(evidence: torch.Tensor, count: int) -> bool:
-    """Return whether `count` images are restored together: on a GPU whose memory allows it. On a
-    CPU this would not be faster."""
-    pixels = count * evidence.shape[0] * evidence.shape[-2] * evidence.shape[-1]
-    return evidence.is_cuda and pixels <= MAX_PIXELS
 
 
 def add_blocks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import ge
 from typing import Literal
 
 STEM = 2  # the network works at half the image's resolution
@@ -60,14 +61,8 @@ class RestorerSpec:
         """Whether this is the other network with as many or more blocks at each scale, and with a
         deviation or as the other."""
         alike = replace(self, depths=other.depths, deviation=other.deviation) == other
-        return (
-            alike
-            and self.deviation >= other.deviation
-            and (
-                len(self.depths) == len(other.depths)
-                and all(mine >= its for mine, its in zip(self.depths, other.depths, strict=True))
-            )
-        )
+        deeper = len(self.depths) == len(other.depths) and all(map(ge, self.depths, other.depths))
+        return alike and deeper and self.deviation >= other.deviation
 
     @property
     def multiple(self) -> int:

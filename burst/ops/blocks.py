@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves, tree_map
 
 from burst.ops.reductions import REDUCTIONS, joined, reduced
 from burst.ops.scratch import Scratch
@@ -238,34 +239,23 @@ def _empty(own: BlockTensor, name: str, args: Any, kwargs: Any) -> torch.Tensor:
 def _elementwise(func: Any, args: Any, kwargs: Any) -> torch.Tensor:
     """Return what a function makes of tensors frame by frame, later. A tensor of as many axes and
     frames has one for each frame; any other is broadcast."""
-    blocks = [b for b in _leaves((args, kwargs)) if isinstance(b, BlockTensor)]
+    blocks = [b for b in tree_leaves((args, kwargs)) if isinstance(b, BlockTensor)]
     most = max(b.ndim for b in blocks)
     count, step = len(blocks[0]), min(b.step for b in blocks)
 
     def read(numbers: list[int]) -> torch.Tensor:
         def pick(value: Any) -> Any:
-            if isinstance(value, (list, tuple)):
-                return type(value)(pick(v) for v in value)
             if isinstance(value, BlockTensor):
                 return value.read(numbers)
             if isinstance(value, torch.Tensor) and value.ndim == most and len(value) == count > 1:
                 return value[numbers]
             return value
 
-        found: torch.Tensor = func(*pick(tuple(args)), **{k: pick(v) for k, v in kwargs.items()})
+        own, named = tree_map(pick, (tuple(args), kwargs))
+        found: torch.Tensor = func(*own, **named)
         return found
 
     return in_blocks(read, count, step)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _leaves(part)
-    elif isinstance(value, dict):
-        yield from _leaves(list(value.values()))
-    else:
-        yield value
 
 
 def _reduced(frames: BlockTensor, name: str, args: Any, kwargs: Any) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -38,10 +39,7 @@ def reduced(
     assert total is not None
     assert like is not None
     if name == "mean":
-        number = 1
-        for axis in axes:
-            number *= values if axis == 0 else shape[axis]
-        total = total / number
+        total = total / (values * math.prod(shape[axis] for axis in axes if axis))
     return total.to(like) if total.is_floating_point() else total
 
 

@@ -40,13 +40,10 @@ def mean_of_samples(
 ) -> torch.Tensor:
     """Return the weighted mean [h, w] of the samples [n, h, w] that count, with weights [n]; where
     none counts, the mean of all."""
+    weight = None if weights is None else weights[:, None, None]
+    plain = values.mean(0) if weight is None else (weight * values).sum(0) / weight.sum()
     if counts is None:
-        return values.mean(0) if weights is None else _weighted_mean(values, weights)
-    share = counts if weights is None else counts * weights[:, None, None]
+        return plain
+    share = counts if weight is None else counts * weight
     light = share.sum(0)
-    plain = values.mean(0) if weights is None else _weighted_mean(values, weights)
     return torch.where(light > 0, (share * values).sum(0) / light.clamp(min=1e-12), plain)
-
-
-def _weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    return (weights[:, None, None] * values).sum(0) / weights.sum()

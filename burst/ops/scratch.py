@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -24,9 +23,9 @@ class Scratch:
         if not numbers:
             return torch.empty((0, *self.shape), dtype=self.dtype, device=self.device)
         made = bytearray()
-        for first, last in _runs(numbers):
-            self.file.seek(first * self.bytes)
-            made += self.file.read((last - first) * self.bytes)
+        for run in np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1):
+            self.file.seek(int(run[0]) * self.bytes)
+            made += self.file.read(len(run) * self.bytes)
         values = torch.frombuffer(made, dtype=self.dtype)
         return values.reshape(len(numbers), *self.shape).to(self.device)
 
@@ -34,14 +33,3 @@ class Scratch:
         """Write frames [k, ...] from number `first` on."""
         self.file.seek(first * self.bytes)
         self.file.write(values.detach().to(self.dtype).cpu().contiguous().numpy().data)
-
-
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield first and one after the last of each run of successive numbers."""
-    first = previous = numbers[0]
-    for number in numbers[1:]:
-        if number != previous + 1:
-            yield first, previous + 1
-            first = number
-        previous = number
-    yield first, previous + 1

@@ -147,8 +147,7 @@ class AttentionBlock(nn.Module):
         query, key = functional.normalize(query, dim=-1), functional.normalize(key, dim=-1)
         similarity = torch.einsum("b n c p, b n k p -> b n c k", query, key) * self.temperature
         mixed = torch.einsum("b n c k, b n k p -> b n c p", similarity.softmax(dim=-1), value)
-        joined: torch.Tensor = rearrange(mixed, "b head c (h w) -> b (head c) h w", h=x.shape[-2])
-        return joined
+        return rearrange(mixed, "b head c (h w) -> b (head c) h w", h=x.shape[-2])
 
 
 def up(channels: int) -> nn.Module:

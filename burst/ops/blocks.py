@@ -219,8 +219,7 @@ def _item(frames: BlockTensor, place: Any) -> torch.Tensor:
 
 def _numbers(place: Any) -> list[int]:
     values = torch.as_tensor(place)
-    found: list[int] = (values.nonzero()[:, 0] if values.dtype == torch.bool else values).tolist()
-    return found
+    return (values.nonzero()[:, 0] if values.dtype == torch.bool else values).tolist()
 
 
 def _unbound(frames: BlockTensor, dim: int = 0) -> Iterator[torch.Tensor] | list[torch.Tensor]:

@@ -179,8 +179,7 @@ def strongest_plausible(image: torch.Tensor, noise_variance: float, sampling: fl
         transfer, _ = mean_otf(d_over_r0, sampling, draws=100)
         return float((fall - 2 * (transfer[seen] + 1e-6).log()).var())
 
-    best: float = min(PLAUSIBLE_STRENGTHS, key=misfit)
-    return best
+    return float(min(PLAUSIBLE_STRENGTHS, key=misfit))
 
 
 def tile_spectrum(image: torch.Tensor) -> torch.Tensor | None:

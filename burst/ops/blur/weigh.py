@@ -52,8 +52,7 @@ class Belief:
     @property
     def transfer(self) -> list[float]:
         """The mean transfer function [BANDS] of what is believed."""
-        curve: list[float] = (self.probability @ self.blurs.transfer).tolist()
-        return curve
+        return list((self.probability @ self.blurs.transfer).tolist())
 
     @property
     def none(self) -> float:

@@ -41,7 +41,7 @@ def test_network_takes_as_many_planes_as_are_prepared():
         ("studnet", "", "Did you mean 'student'?"),
         ("student", "training.stepz=1", "unknown key 'stepz'. Did you mean 'steps'?"),
         ("student", "trainig.steps=1", "Did you mean 'training'?"),
-        ("student", "training.steps=0", "greater than or equal to 1"),
+        ("student", "training.steps=0", "greater than 0"),
         ("student", "training.crop=220", "expected at most 208"),
         ("student", "network.prior='gird'", "[network] prior: expected"),
         ("student", "samples.frames=[1, 3]", "greater than or equal to 2"),

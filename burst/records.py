@@ -203,5 +203,10 @@ class Burst:
     gathered: Gathered | None = None
     report: Report = field(default_factory=Report)
 
+    @property
+    def numbers(self) -> list[int]:
+        """The stack's numbers of the frames that take part, in order."""
+        return list(range(self.stack.count)) if self.kept is None else self.kept.tolist()
+
 
 FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "memory", "report"))

@@ -172,13 +172,10 @@ def _numbers(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
 
 def _motion(burst: Burst) -> torch.Tensor:
     """Return how far [n, 2] each frame's rows move on average while they are exposed, in px."""
-    sensor = burst.stack.sensor
-    count = burst.stack.count if burst.kept is None else len(burst.kept)
+    sensor, numbers = burst.stack.sensor, burst.numbers
     if burst.row_motion is None or sensor.row_time == 0:
-        return torch.zeros(count, 2)
-    scan = torch.from_numpy(burst.stack.scan)
-    if burst.kept is not None:
-        scan = scan[burst.kept.cpu()]
+        return torch.zeros(len(numbers), 2)
+    scan = torch.from_numpy(burst.stack.scan)[numbers]
     per_row = burst.row_motion.diff(dim=1).mean(1).cpu() * scan[:, None]
     return per_row * (sensor.exposure_time / sensor.row_time)
 

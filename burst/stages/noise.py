@@ -119,8 +119,7 @@ def _of_mosaic(burst: Burst, config: Config) -> Burst:
     the mean of theirs."""
     planes = bayer.split_planes(burst.stack)
     places = bayer.cfa_sites(burst.stack.sensor.cfa)
-    count = len(burst.stack.frames) if burst.kept is None else len(burst.kept)
-    size = (count, 2 * planes[0].height, 2 * planes[0].width)
+    size = (len(burst.numbers), 2 * planes[0].height, 2 * planes[0].width)
     linear, valid = torch.empty(size, device=burst.device), None
     models, report = [], burst.report
     for plane, (y, x) in zip(planes, places, strict=True):

@@ -56,11 +56,10 @@ def run(burst: Burst, config: Config) -> Burst:
             " Record SER with time stamps, or say frame_time in a sidecar."
         )
     times = sensor.frame_times or [sensor.frame_time * number for number in range(stack.count)]
-    kept = range(stack.count) if burst.kept is None else burst.kept.tolist()
     middle = (times[0] + times[-1]) / 2
     turn = 2 * math.pi / (3600 * config.period)
-    angle = linear.new_tensor([turn * (times[number] - middle) for number in kept])
-    centre = linear.new_tensor([track.centre[number] for number in kept])
+    angle = linear.new_tensor([turn * (times[number] - middle) for number in burst.numbers])
+    centre = linear.new_tensor([track.centre[number] for number in burst.numbers])
     # The disc is as large as an ellipse of this flattening.
     radius = config.radius or track.radius / math.sqrt(1 - config.flattening)
     tilt, latitude = math.radians(config.tilt), math.radians(config.latitude)

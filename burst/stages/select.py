@@ -53,7 +53,7 @@ def run(burst: Burst, config: Config) -> Burst:
     weights[list(reasons)] = 0.0
     weights = weights / weights[weights > 0].mean()
     found = Selection(tuple(_of_stack(sharpness, burst, None)))
-    numbers = _stack_numbers(burst)
+    numbers = burst.numbers
     why = {**(burst.left_out or {}), **{numbers[i]: reasons[i] for i in sorted(reasons)}}
     report = burst.report.note(
         sharpness=list(found.sharpness),
@@ -100,14 +100,9 @@ def _noise(burst: Burst) -> torch.Tensor | None:
     return gains.noise_ratios(gains.frame_variances(given(burst.linear), burst.valid))
 
 
-def _stack_numbers(burst: Burst) -> list[int]:
-    """Return the numbers in the stack of the used frames [m]."""
-    return list(range(burst.stack.count)) if burst.kept is None else burst.kept.tolist()
-
-
 def _of_stack(values: torch.Tensor, burst: Burst, missing: T) -> list[float | T]:
     """Return values [m] of the used frames as a list over all frames, `missing` for the others."""
-    known = dict(zip(_stack_numbers(burst), values.tolist(), strict=True))
+    known = dict(zip(burst.numbers, values.tolist(), strict=True))
     return [known.get(frame, missing) for frame in range(burst.stack.count)]
 
 

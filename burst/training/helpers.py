@@ -1,8 +1,15 @@
-"""What training takes from timm, which is imported here and nowhere else."""
+"""What training takes from timm, which is imported here and nowhere else.
+
+timm imports torchvision, whose wheels are built for CUDA. Beside a torch for CPUs its compiled
+operators stay unloaded, and the import then fails at the two that it registers meta kernels for.
+Declaring these is enough: timm uses none of them.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,8 +17,9 @@ from torch import nn
 
 from burst.about import install
 from burst.settings import ConfigError
-from burst.training._torchvision import prepare_torchvision
 
+_OPERATORS = ("nms", "qnms")
+_DECLARED: list[torch.library.Library] = []  # a library that is collected takes its operators along
 TICKS = 10_000  # parts of the budget, of steps or seconds, that the scheduler counts
 
 
@@ -44,3 +52,26 @@ def _timm(part: str) -> Any:
             f"training: expected the package timm, found none ({error})."
             f" Install what training needs by {install('train')}."
         ) from error
+
+
+def prepare_torchvision() -> bool:
+    """Declare torchvision's operators where they cannot be loaded; True if they are loaded."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return False
+    if any(_loads(path) for path in Path(spec.origin).parent.glob("_C*")):
+        return True
+    if not _DECLARED:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in _OPERATORS:
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _DECLARED.append(library)
+    return False
+
+
+def _loads(path: Path) -> bool:
+    try:
+        torch.ops.load_library(str(path))
+    except OSError:
+        return False
+    return True

@@ -10,13 +10,12 @@ import torch
 from torch import nn
 
 from burst.settings import ConfigError
-from burst.training._torchvision import prepare_torchvision
-from burst.training.helpers import TICKS, make_average, make_scheduler
+from burst.training.helpers import TICKS, make_average, make_scheduler, prepare_torchvision
 
 
 def test_torchvision_can_be_imported_afterwards():
     program = (
-        "import burst.training._torchvision as t; t.prepare_torchvision(); import torchvision, timm"
+        "import burst.training.helpers as h; h.prepare_torchvision(); import torchvision, timm"
     )
     subprocess.run([sys.executable, "-W", "error::RuntimeWarning", "-c", program], check=True)
 

@@ -32,13 +32,14 @@ def _faults(
 ) -> tuple[list[str], int]:
     try:
         size = path.stat().st_size
+        large = f"expected at most {challenge.megabytes} MB, found {size / 10**6:.1f} MB."
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             found = [
                 e for e in entries if not _is_leftover(e) and challenge.names_image(e.filename)
             ]
             return [
-                *_size_faults(size, challenge),
+                *([large] if size > challenge.megabytes * 10**6 else []),
                 *_entry_faults(entries, challenge),
                 *_count_faults([e.filename for e in found], challenge, images),
                 *_readme_faults(archive, challenge),
@@ -48,12 +49,6 @@ def _faults(
         return [f"expected a zip archive, found '{error.strerror or error}'."], 0
     except BROKEN as error:
         return [f"expected a whole zip archive, found '{error}'. Write or copy it again."], 0
-
-
-def _size_faults(size: int, challenge: Challenge) -> list[str]:
-    if size <= challenge.megabytes * 10**6:
-        return []
-    return [f"expected at most {challenge.megabytes} MB, found {size / 10**6:.1f} MB."]
 
 
 def _entry_faults(entries: Sequence[zipfile.ZipInfo], challenge: Challenge) -> list[str]:

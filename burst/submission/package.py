@@ -6,6 +6,7 @@ It has the folders of the repository, so that the program finds its pipelines an
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distribution
@@ -34,6 +35,8 @@ PIPELINE, CHALLENGE, SCRIPT = "pipeline.toml", "challenge.toml", "run.sh"
 # hand.
 TOLERANCE = 0.002
 
+# What is no source in the package: packed data, and what is compiled or hidden.
+_GENERATED = re.compile(r"_data/|(.*/)?(__pycache__/|\.)")
 _REPOSITORY = ("pyproject.toml", "README.md", "LICENSE")
 _SCRIPT = """\
 #!/bin/sh
@@ -55,9 +58,11 @@ def package_contents(
 ) -> tuple[dict[str, Content], Manifest]:
     """Return the files of a verification package by name, and its manifest. `restored` describes
     every stack; `images` holds the encoded image of each by its name."""
-    models = _models(restored)
+    used = {done.model.path.stem: done.model for done in restored.values() if done.model}
+    models = [used[name] for name in sorted(used)]
     plan, challenge = submission.plan, submission.challenge
     pipeline = plan.load_pipeline()
+    frames = {source.place: done.frames for source, done in restored.items()}
     contents: dict[str, Content] = {
         **_code(),
         **_model_files(models),
@@ -67,7 +72,7 @@ def package_contents(
         CHALLENGE: submission.challenge_file.read_bytes(),
         SCRIPT: _script(submission.name, plan).encode(),
         "METHOD.md": describe_method(submission.name, challenge, pipeline, models).encode(),
-        "frames.json": _frames(restored).encode(),
+        "frames.json": (json.dumps(frames, indent=1) + "\n").encode(),
         "constraints.txt": constraints().encode(),
         "environment.yml": environment().encode(),
     }
@@ -94,12 +99,6 @@ def tolerance_of(challenge: Challenge) -> int:
     return max(1, round(TOLERANCE * challenge.maximum))
 
 
-def _models(restored: Mapping[ChallengeStack, RestoredStack]) -> list[UsedModel]:
-    """Return every model that was used, once, sorted by name."""
-    used = {done.model.path.stem: done.model for done in restored.values() if done.model}
-    return [used[name] for name in sorted(used)]
-
-
 def _code() -> dict[str, Content]:
     """Return the program's source, pipelines and challenges, with the repository's files if
     present."""
@@ -107,7 +106,7 @@ def _code() -> dict[str, Content]:
     contents: dict[str, Content] = {
         path.relative_to(package.parent).as_posix(): path
         for path in package.rglob("*")
-        if path.is_file() and not _is_generated(path.relative_to(package))
+        if path.is_file() and not _GENERATED.match(path.relative_to(package).as_posix())
     }
     for folder in ("pipelines", CHALLENGES):
         for place in reversed(search_path(folder)):
@@ -117,13 +116,6 @@ def _code() -> dict[str, Content]:
     if (package.parent / _REPOSITORY[0]).is_file():
         contents |= {path.name: path for path in repository if path.is_file()}
     return contents
-
-
-def _is_generated(path: Path) -> bool:
-    """Return whether a file of the package is not source: compiled, hidden, or packed data."""
-    return path.parts[0] == "_data" or any(
-        part == "__pycache__" or part.startswith(".") for part in path.parts
-    )
 
 
 def _own_stages(pipeline: Pipeline) -> dict[str, Content]:
@@ -176,11 +168,6 @@ def _script(name: str, plan: RestoreSettings) -> str:
     return _SCRIPT.format(
         name=shlex.quote(name), challenge=CHALLENGE, pipeline=PIPELINE, options=options
     )
-
-
-def _frames(restored: Mapping[ChallengeStack, RestoredStack]) -> str:
-    table = {source.place: done.frames for source, done in restored.items()}
-    return json.dumps(table, indent=1) + "\n"
 
 
 def _record(

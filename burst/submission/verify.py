@@ -63,14 +63,16 @@ def verify(path: Path, root: Path, options: VerifyOptions) -> VerificationResult
         folder = Path(place, "package")
         folder.mkdir()
         unpack(path, folder)
-        package = _read_package(path, folder)
+        manifest = read_manifest(folder / MANIFEST)
+        raise_faults(path, _file_faults(folder, manifest))
+        package = _Package(path, folder, manifest, read_challenge(folder / CHALLENGE))
         sources = find_challenge_stacks(root, package.challenge)
-        raise_faults(path, _input_faults(sources, root, package.manifest))
+        raise_faults(path, _input_faults(sources, root, manifest))
         raise_faults(path, _strange_code(folder / PIPELINE))
-        if code_digest() != package.manifest.code:
+        if code_digest() != manifest.code:
             LOG.warning(
                 "%s: made by burst %s of other source than this one; run.sh in the package repeats"
-                " it with its own.", path, package.manifest.version,
+                " it with its own.", path, manifest.version,
             )  # fmt: skip
         return _restore_again(package, sources, Path(place, "restored"), options)
 
@@ -89,12 +91,6 @@ class _Package:
     def model(self, record: StackRecord) -> str:
         """Return the setting that selects the packed model."""
         return f"{record.stage}.checkpoint={self.folder / _checkpoint(record)}"
-
-
-def _read_package(path: Path, folder: Path) -> _Package:
-    manifest = read_manifest(folder / MANIFEST)
-    raise_faults(path, _file_faults(folder, manifest))
-    return _Package(path, folder, manifest, read_challenge(folder / CHALLENGE))
 
 
 def _restore_again(

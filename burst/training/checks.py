@@ -64,19 +64,12 @@ def with_parent_scores(
     scores: dict[str, dict[str, float]], parent: dict[str, dict[str, float]]
 ) -> dict[str, dict[str, float]]:
     """Return scores with those of the parent's best source added after the classical image's."""
-    return {
-        level: {
-            BASE: images[BASE],
-            **_best_of(parent.get(level, {})),
-            **{name: psnr for name, psnr in images.items() if name != BASE},
-        }
-        for level, images in scores.items()
-    }
-
-
-def _best_of(images: dict[str, float]) -> dict[str, float]:
-    made = [psnr for name, psnr in images.items() if name != BASE]
-    return {PARENT: max(made)} if made else {}
+    found = {}
+    for level, images in scores.items():
+        made = [psnr for name, psnr in parent.get(level, {}).items() if name != BASE]
+        best = {PARENT: max(made)} if made else {}
+        found[level] = {BASE: images[BASE], **best, **images}
+    return found
 
 
 def mean_gain(scores: dict[str, dict[str, float]]) -> float:

@@ -211,7 +211,8 @@ def make_card(
             _range([level.displacement for level in levels]),
         ),
         training=made,
-        scores=_rounded(state.scores),
+        # PSNR is quoted to a hundredth of a dB.
+        scores={k: {n: round(v, 2) for n, v in one.items()} for k, one in state.scores.items()},
         parent=parent.name if parent else None,
         priors=_by_score(recipe.network, state.scores),
     )
@@ -225,14 +226,6 @@ def lineage(card: Card) -> list[str]:
     if mixed := said.get("mean of weights with"):
         words.append(f"mean of weights with {' and '.join(mixed)}")
     return [*said.get("runs before", []), ", ".join(words)]
-
-
-def _rounded(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Return PSNR to a hundredth of a dB, as it is quoted."""
-    return {
-        level: {name: round(psnr, 2) for name, psnr in images.items()}
-        for level, images in scores.items()
-    }
 
 
 def _by_score(

@@ -105,7 +105,10 @@ def load_recipe(
             )
     text = override(PipelineText(str(path), str(title), TABLES, tables), assignments)
     tables = dict(merge(text, settings or {}).settings)
-    samples = _sample_settings(tables.get("samples", {}), f"{path} [samples]")
+    taken = tables.get("samples", {})
+    is_stack = taken.get("kind", "turbulence") == "turbulence"
+    kind: type[SampleSettings] = StackSampleSettings if is_stack else ShutterSampleSettings
+    samples = build(kind, taken, f"{path} [samples]")
     preparation = _preparation(samples, tables.get("preparation", {}), f"{path} [preparation]")
     recipe = Recipe(
         path.stem,
@@ -171,13 +174,6 @@ def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) ->
             f" deep, found {spec} from {preparation}. Train the parent with the same settings."
         )
     return recipe
-
-
-def _sample_settings(table: Mapping[str, Any], where: str) -> SampleSettings:
-    """Return the settings of samples, whose fields depend on their kind."""
-    if table.get("kind", "turbulence") == "turbulence":
-        return build(StackSampleSettings, table, where)
-    return build(ShutterSampleSettings, table, where)
 
 
 def _preparation(settings: SampleSettings, table: Mapping[str, Any], where: str) -> Preparation:

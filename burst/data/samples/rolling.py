@@ -120,7 +120,10 @@ def record(
     )
     # Room for the motion, as far as the still image allows.
     side = settings.size + 2 * math.ceil(2 * speed * settings.frames[1])
-    still = _draw_still(key, settings, scenes, side, generator)
+    # Folders are equally likely, however many images they have.
+    folder = split_scenes(one_of(scenes, generator), key.held_out)
+    whole = read_scene(one_of(folder, generator)).numpy()
+    still = torch.from_numpy(draw_view(whole, side, choose(2**31, generator)))
     noise = NoiseModel(
         shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
     )
@@ -156,16 +159,3 @@ def as_video(sequence: Sequence) -> Sequence:
     return replace(
         sequence, frames=encoded(sequence.frames), truths=encoded(sequence.truths), sensor=stated
     )
-
-
-def _draw_still(
-    key: SampleKey,
-    settings: ShutterSampleSettings,
-    scenes: list[list[str]],
-    side: int,
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Return a view [h, w], linear, of a random image; folders are equally likely."""
-    folder = split_scenes(one_of(scenes, generator), key.held_out)
-    whole = read_scene(one_of(folder, generator))
-    return torch.from_numpy(draw_view(whole.numpy(), side, choose(2**31, generator)))

@@ -112,14 +112,9 @@ def divide_by_gain(
     saturated = (linear >= 1) & (gain > LONGER * gain.min())[:, None, None]
     if bool(saturated.any()):
         # Noise saturates some of the values beside a saturated one.
-        near = mapped(_with_neighbours, saturated)
+        near = mapped(lambda some: functional.max_pool2d(some.float(), 3, 1, 1) > 0, saturated)
         valid = ~near if valid is None else valid & ~near
     return linear / gain[:, None, None], valid
-
-
-def _with_neighbours(chosen: torch.Tensor) -> torch.Tensor:
-    """Return which values [n, h, w] are chosen or beside one that is."""
-    return functional.max_pool2d(chosen[:, None].float(), 3, 1, 1)[:, 0] > 0
 
 
 def frame_variances(linear: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:

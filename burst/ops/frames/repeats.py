@@ -35,12 +35,13 @@ def find_repeats(frames: np.ndarray) -> Repeats:
         checksums[number] = _checksums(frame)
     same: dict[int, int] = {}
     partly: dict[int, np.ndarray] = {}
-    earlier = _first_alike(checksums)
+    # Row by row: the work arrays of all rows of thousands of frames take a gigabyte.
+    rows = [_first_alike(checksums[:, row]) for row in range(checksums.shape[1])]
+    earlier = np.stack(rows, axis=1)
     for i in range(1, len(frames)):
         source = earlier[i][earlier[i] >= 0]
-        if np.array_equal(checksums[i], checksums[i - 1]) and np.array_equal(
-            frames[i], frames[i - 1]
-        ):
+        alike = np.array_equal(checksums[i], checksums[i - 1])
+        if alike and np.array_equal(frames[i], frames[i - 1]):
             same[i] = same.get(i - 1, i - 1)
             continue
         if source.size < LEAST_SHARE * checksums[i].size:
@@ -66,14 +67,7 @@ def _checksums(frame: np.ndarray) -> np.ndarray:
 
 
 def _first_alike(checksums: np.ndarray) -> np.ndarray:
-    """Return the first earlier frame [n, r, s] with the same checksums [n, r, s], else -1."""
-    # Row by row: the work arrays of all rows of thousands of frames take a gigabyte.
-    rows = [_first_alike_in(checksums[:, row]) for row in range(checksums.shape[1])]
-    return np.stack(rows, axis=1)
-
-
-def _first_alike_in(checksums: np.ndarray) -> np.ndarray:
-    """Return the same for one row of segments [n, s], as 32 bits."""
+    """Return the first earlier frame [n, s] with the same checksum [n, s], else -1, as 32 bits."""
     n = len(checksums)
     order = np.argsort(checksums, axis=0, kind="stable")
     ordered = np.take_along_axis(checksums, order, 0)

@@ -212,15 +212,12 @@ def _spots(
         found = bright.mask_of(bright.is_surely_sharp()) | no_light.mask_of(
             no_light.is_surely_sharp()
         )
-        apart = _away_from(bright.mask | no_light.mask | lines)
+        # More than 2 px from all defects and their edges.
+        near = functional.max_pool2d((bright.mask | no_light.mask | lines).float()[None], 5, 1, 2)
+        apart = near[0] == 0
         found = found & (not _is_sharp(maps, apart)) | (single & dark)
     found = found | impossible
     return found if float(found.float().mean()) <= MOST_DEFECTS else single & found
-
-
-def _away_from(defects: torch.Tensor) -> torch.Tensor:
-    """Return which pixels [h, w] are more than 2 px from all defects [h, w] and their edges."""
-    return functional.max_pool2d(defects.float()[None], 5, 1, 2)[0] == 0
 
 
 def _is_star(maps: PixelMaps, base: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:

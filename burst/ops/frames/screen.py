@@ -76,14 +76,16 @@ def screen(
 
 
 def _unmeasured(measured: np.ndarray | None) -> dict[int, str]:
-    """Return the frames of which much of what others show was not measured [n, h, w] bool."""
+    """Return the frames of which much of what others show was not measured [n, h, w] bool; none
+    where most are like that, as when each shows another part of the scene."""
     if measured is None:
         return {}
     missing = 1 - measured.sum((1, 2)) / max(int(measured.any(0).sum()), 1)
+    if np.median(missing) > MOST_SPOILT:
+        return {}
     return {
-        i: f"{share:.0%} of it was not measured"
-        for i, share in enumerate(missing.tolist())
-        if share > MOST_SPOILT
+        i: f"{missing[i]:.0%} of it was not measured"
+        for i in np.flatnonzero(missing > MOST_SPOILT).tolist()
     }
 
 

@@ -215,3 +215,12 @@ def test_the_verdict_is_the_same_again(name):
     first, second = judged(spoilt), judged(spoilt)
     assert first.reasons == second.reasons
     assert torch.equal(first.gain, second.gain)
+
+
+@pytest.mark.parametrize(("frames", "left_out"), [([4], [4]), (range(20), [])])
+def test_a_frame_that_misses_what_most_show_is_left_out(frames, left_out):
+    measured = np.ones((20, 128, 128), bool)
+    for number in frames:
+        measured[number, :, 4 * number : 4 * number + 48] = False
+    found = screen(frames_of(), SENSOR, 1.0, measured=measured)
+    assert list(found.reasons) == left_out

@@ -94,19 +94,12 @@ def demosaic(
     padded = functional.pad(flat, [2] * 4, mode="reflect")
     cross, across, down, corners = functional.conv2d(padded, filters).unbind(1)
     colour = flat.expand(-1, 3, *size).clone()
-
-    def put(channel: int, site: tuple[int, int], values: torch.Tensor) -> None:
-        y, x = site
-        colour[:, channel, y::2, x::2] = values[:, y::2, x::2]
-
-    put(1, red, cross)
-    put(1, blue, cross)
     # Red's neighbours lie across where a green is in its row, and blue's in the other row.
-    for channel, own, other in ((0, green, green_of_blue), (2, green_of_blue, green)):
-        put(channel, own, across)
-        put(channel, other, down)
-    put(0, blue, corners)
-    put(2, red, corners)
+    for channel, (y, x), values in (
+        (1, red, cross), (1, blue, cross), (0, green, across), (0, green_of_blue, down),
+        (2, green_of_blue, across), (2, green, down), (0, blue, corners), (2, red, corners),
+    ):  # fmt: skip
+        colour[:, channel, y::2, x::2] = values[:, y::2, x::2]
     lowest, highest = _samples_around(flat, sites)
     colour = colour.clamp(min=lowest, max=highest)
     colour *= colour.abs() + 2 * toe.sqrt()

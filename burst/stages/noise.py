@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
@@ -69,13 +69,7 @@ def run(burst: Burst, config: Config) -> Burst:
     valid, never = _measured(burst)
     counts, good = defects_ops.NONE, None
     if config.hot_pixels:
-        defects = defects_ops.find_defects(linear, found.model, sensor, never)
-        if defects.mask.any():
-            # Without defects the noise is known better; if it differs, so may the defects.
-            before, found = found, measure(~defects.mask, found.maps)
-            if _noise_differs(found.model, before.model):
-                defects = defects_ops.find_defects(linear, found.model, sensor, never)
-                found = measure(~defects.mask, found.maps)
+        found, defects = _find_defects(found, measure, sensor, never)
         good = ~defects.mask if defects.mask.any() else None
         counts = defects.counts
     source = "frames" if sensor.noise is None else "frames and sensor"
@@ -154,9 +148,22 @@ def _measured(burst: Burst) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     return valid if burst.valid is None else valid & burst.valid, never
 
 
-def _noise_differs(one: NoiseModel, other: NoiseModel) -> bool:
-    """Return whether two noise models differ by more than their uncertainty."""
-    return any(abs(one.std(x) - other.std(x)) > SAME_NOISE * other.std(x) for x in (0.0, MID_GREY))
+def _find_defects(
+    found: _NoiseMeasurement,
+    measure: Callable[..., _NoiseMeasurement],
+    sensor: Sensor,
+    never: torch.Tensor | None,
+) -> tuple[_NoiseMeasurement, defects_ops.Defects]:
+    """Return the noise without the defects, and these; pixels `never` [h, w] were not measured."""
+    defects = defects_ops.find_defects(found.linear, found.model, sensor, never)
+    if defects.mask.any():
+        # Without defects the noise is known better; if it differs, so may the defects.
+        before, found = found.model, measure(~defects.mask, found.maps)
+        stds = ((found.model.std(x), before.std(x)) for x in (0.0, MID_GREY))
+        if any(abs(now - then) > SAME_NOISE * then for now, then in stds):
+            defects = defects_ops.find_defects(found.linear, found.model, sensor, never)
+            found = measure(~defects.mask, found.maps)
+    return found, defects
 
 
 @dataclass(frozen=True)

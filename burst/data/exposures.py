@@ -42,6 +42,7 @@ MAX_STEP = 0.5  # px that the image may move between two instants of an exposure
 MAX_STEPS = 7
 MAX_DRIFT = 0.1  # diameters that layers may drift between two wavefronts of an exposure
 MAX_WAVEFRONTS = 5
+ALL = slice(None)
 
 # Tilts [n, 2, gy, gx] and higher modes [n, modes, gy', gx'] in rad at a share of the exposure.
 Wavefront = tuple[torch.Tensor, torch.Tensor]
@@ -112,16 +113,14 @@ class Exposures:
 
     def steps(self) -> int:
         """Return over how many instants an exposure is averaged, from the motion during it."""
-        everything = slice(None)
-        moved = (self.motion(everything, 1.0) - self.motion(everything, 0.0)).norm(dim=-1)
+        moved = (self.motion(ALL, 1.0) - self.motion(ALL, 0.0)).norm(dim=-1)
         steps = min(MAX_STEPS, max(1, math.ceil(float(moved.max()) / MAX_STEP)))
         return max(steps, len(self.wavefronts))
 
     def truth(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return flow [n, 2, h, w] and row motion [n, h, 2], from the reference to each frame."""
-        everything = slice(None)
-        row_motion = self.motion(everything, 0.5)
-        total = invert(compose(self.tilt(everything), row_motion))
+        row_motion = self.motion(ALL, 0.5)
+        total = invert(compose(self.tilt(ALL), row_motion))
         if self.path is not None:
             moved = flow_of(self.path, self.size)
             # The air displaces what the frame shows, so it is sampled where the camera points.

@@ -130,26 +130,17 @@ def card_text(card: Card) -> str:
         "priors, the usual one first": ", ".join(card.priors),
         "trained from": card.parent or "nothing",
     }
-    return "\n".join(
-        (
-            f"# {card.name}",
-            "",
-            f"Corrects {CORRECTS[card.preparation.kind]}."
-            + (" A teacher: it needs the truth." if card.spec.teacher else "")
-            + (" Used only where it is named." if card.by_name else ""),
-            "",
-            *_table("Made for", made_for),
-            *_table("Network", asdict(card.spec)),
-            *_table("Training", card.training),
-            *_table("Scores", card.scores),
-            "## Stages before it",
-            "",
-            "```toml",
-            card.pipeline.strip(),
-            "```",
-            "",
-        )
+    what = f"Corrects {CORRECTS[card.preparation.kind]}."
+    what += " A teacher: it needs the truth." if card.spec.teacher else ""
+    what += " Used only where it is named." if card.by_name else ""
+    tables = (
+        *_table("Made for", made_for),
+        *_table("Network", asdict(card.spec)),
+        *_table("Training", card.training),
+        *_table("Scores", card.scores),
     )
+    stages = ("## Stages before it", "", "```toml", card.pipeline.strip(), "```", "")
+    return "\n".join((f"# {card.name}", "", what, "", *tables, *stages))
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> list[str]:

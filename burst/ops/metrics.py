@@ -21,16 +21,10 @@ def psnr(image: torch.Tensor, truth: torch.Tensor) -> float:
 
 def ssim(image: torch.Tensor, truth: torch.Tensor) -> float:
     """Return the structural similarity of an image [h, w], with Gaussian windows; white is 1."""
-    return float(
-        skimage.metrics.structural_similarity(
-            image.double().cpu().numpy(),
-            truth.double().cpu().numpy(),
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=SSIM_SIGMA,
-            use_sample_covariance=False,
-        )
-    )
+    # As in the paper: weights of a Gaussian, and variances without Bessel's correction.
+    window = {"gaussian_weights": True, "sigma": SSIM_SIGMA, "use_sample_covariance": False}
+    both = (one.double().cpu().numpy() for one in (image, truth))
+    return float(skimage.metrics.structural_similarity(*both, data_range=1.0, **window))
 
 
 def mtf50(image: torch.Tensor, truth: torch.Tensor) -> float:

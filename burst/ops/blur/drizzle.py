@@ -47,13 +47,12 @@ def drizzle(
         place = finer_flow(flow[chosen], scale, size)
         part = frames[chosen]
         counts = torch.ones_like(part) if valid is None else valid[chosen].to(part)
-        for right in (0, 1):
-            for down in (0, 1):
-                value, share = _sampled(part, counts, place, (right, down), drop, 1 / scale)
-                share = share * weights[chosen, None, None]
-                total += (share * value).sum(0)
-                light += share.sum(0)
-                square += share.square().sum(0)
+        for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            value, share = _sampled(part, counts, place, step, drop, 1 / scale)
+            share = share * weights[chosen, None, None]
+            total += (share * value).sum(0)
+            light += share.sum(0)
+            square += share.square().sum(0)
     image = total / light.clamp(min=1e-12)
     return image, float((square / light.square().clamp(min=1e-24)).median())
 

@@ -154,7 +154,7 @@ class Layers:
         )
         steps = min(MAX_STEPS, max(1, math.ceil(moved / MAX_STEP)))
         shares = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
-        light = torch.zeros(self.size)
+        light = self.background.new_zeros(self.size)
         for share in shares:
             light += self.light(begin + share * (end - begin)[None])[0]
         return light / steps

@@ -101,10 +101,9 @@ def draw_world(mix: Mix, conditions: Conditions, generator: torch.Generator) -> 
         return usual
     camera = _draw_camera(mix, generator)
     if kind < mix.layers:
-        calm = mix.d_over_r0[0] + (mix.d_over_r0[1] - mix.d_over_r0[0]) * (
-            draw(generator) ** LIKE_WEAK
-        )
-        conditions = replace(conditions, d_over_r0=max(calm, CALM))
+        weakest, strongest = mix.d_over_r0
+        strength = weakest + (strongest - weakest) * draw(generator) ** LIKE_WEAK
+        conditions = replace(conditions, d_over_r0=max(strength, CALM))
         air: Air | LayeredAir = _draw_air(mix, generator)
         blur = 0.0
         if draw(generator) < mix.misled:

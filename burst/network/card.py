@@ -48,21 +48,13 @@ class LevelRange:
     def distance(self, level: Level) -> float:
         """Return the distance of a level from the range, on logarithmic scales; 0 inside."""
         values = (max(level.noise, LEAST_NOISE), max(level.displacement, LEAST_DISPLACEMENT))
-        return math.hypot(
-            *(
-                math.log(value / min(max(value, low), high))
-                for value, (low, high) in zip(values, self._bounds(), strict=True)
-            )
-        )
+        pairs = zip(values, self._bounds(), strict=True)
+        return math.hypot(*(math.log(x / min(max(x, low), high)) for x, (low, high) in pairs))
 
     def overlaps(self, other: LevelRange) -> bool:
         """Return whether the two ranges have a level in common."""
-        return all(
-            low <= high_of_other and low_of_other <= high
-            for (low, high), (low_of_other, high_of_other) in zip(
-                self._bounds(), other._bounds(), strict=True
-            )
-        )
+        pairs = zip(self._bounds(), other._bounds(), strict=True)
+        return all(own[0] <= its[1] and its[0] <= own[1] for own, its in pairs)
 
     def _bounds(self) -> list[tuple[float, float]]:
         limits = ((self.noise, LEAST_NOISE), (self.displacement, LEAST_DISPLACEMENT))

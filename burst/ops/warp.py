@@ -24,13 +24,8 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
     # grid_sample counts from -1 at the first pixel's centre to 1 at the last one's.
     across, down = 2 / max(width - 1, 1), 2 / max(height - 1, 1)
     # The two coordinates stay separate planes: interleaving them would be a slow copy.
-    grid = torch.stack(
-        (
-            torch.add(x * across - 1, flow[:, 0], alpha=across),
-            torch.add(y * down - 1, flow[:, 1], alpha=down),
-        ),
-        dim=1,
-    )
+    to_x = torch.add(x * across - 1, flow[:, 0], alpha=across)
+    grid = torch.stack((to_x, torch.add(y * down - 1, flow[:, 1], alpha=down)), dim=1)
     sampled = functional.grid_sample(
         rearrange(frames, "n h w -> n 1 h w"),
         rearrange(grid, "n xy h w -> n h w xy"),

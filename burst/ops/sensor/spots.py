@@ -187,14 +187,9 @@ def _mark_blocks(
     both = torch.stack([values, -values])
     inner, level, upright = (_largest(both, size) for size in (shape, (1, wide + 2), (tall, 1)))
     # Both signs at once: the largest value of -x is minus the smallest of x.
-    sides = torch.stack(
-        [
-            level[:, : -tall - 1],
-            level[:, tall + 1 :],
-            upright[:, 1:-1, : -wide - 1],
-            upright[:, 1:-1, wide + 1 :],
-        ]
-    ).amax(0)
+    rows = level[:, : -tall - 1], level[:, tall + 1 :]
+    columns = upright[:, 1:-1, : -wide - 1], upright[:, 1:-1, wide + 1 :]
+    sides = torch.stack((*rows, *columns)).amax(0)
     highest, lowest = sides[0], -sides[1]
     inside_lowest, inside_highest = -inner[1, 1:-1, 1:-1], inner[0, 1:-1, 1:-1]
     need = 0.5 * (highest - lowest) + margin

@@ -9,7 +9,7 @@ al., ICCV 2023). In a second stage a frozen teacher with a wider view teaches th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from einops import rearrange, repeat
@@ -79,16 +79,9 @@ class PairPool(Pool):
         return _mirrored(cut) if flip < 0.5 else cut
 
     def _batched(self, sample: PairSample) -> PairBatch:
-        return PairBatch(
-            sample.planes[:, self.evidence],
-            sample.scalars[self.scalars],
-            sample.base,
-            sample.velocity,
-            sample.frames,
-            sample.times,
-            sample.offset,
-            sample.instants,
-        )
+        planes, scalars = sample.planes[:, self.evidence], sample.scalars[self.scalars]
+        rest = {f.name: getattr(sample, f.name) for f in fields(PairBatch)[2:]}
+        return PairBatch(planes, scalars, **rest)
 
 
 class CycleObjective(nn.Module):
@@ -193,7 +186,7 @@ def variation(fields: torch.Tensor) -> torch.Tensor:
 
 
 def _joined(parts: Sequence[PairBatch]) -> PairBatch:
-    names = tuple(PairBatch.__dataclass_fields__)
+    names = [f.name for f in fields(PairBatch)]
     return PairBatch(*(torch.stack([getattr(part, name) for part in parts]) for name in names))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from kornia.filters import gaussian_blur2d, get_gaussian_kernel1d
+from kornia.filters import gaussian_blur2d
 from torch.nn import functional
 
 from burst.ops.alignment.registration import gradient
@@ -95,9 +95,10 @@ def _line_spreads(image: torch.Tensor) -> np.ndarray:
     spread = (lines[:, 2:] - lines[:, :-2]) / (2 * STEP)
     sigma_steps = LINE_SMOOTHED / STEP
     reach = math.ceil(3 * sigma_steps)
-    kernel = get_gaussian_kernel1d(2 * reach + 1, sigma_steps).to(spread)
+    kernel = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * sigma_steps**2))
+    kernel = (kernel / kernel.sum()).to(spread)
     padded = functional.pad(spread[:, None], (reach, reach), mode="replicate")
-    spread = functional.conv1d(padded, kernel[None])[:, 0]
+    spread = functional.conv1d(padded, kernel[None, None])[:, 0]
     return np.asarray((spread * spread[:, spread.shape[1] // 2, None].sign()).cpu().double())
 
 

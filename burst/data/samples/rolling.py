@@ -144,10 +144,10 @@ def record(
     )
     light = between(settings.light, generator)
     sequence = simulate_shutter(layers, sensor, count, generator, light)
-    return as_video(sequence) if draw(generator) < settings.video else sequence
+    return display_encoded(sequence) if draw(generator) < settings.video else sequence
 
 
-def as_video(sequence: Sequence) -> Sequence:
+def display_encoded(sequence: Sequence) -> Sequence:
     """Return a linear sequence as a video camera stores it: sRGB in 8 bit."""
     sensor = sequence.sensor
 

@@ -12,7 +12,7 @@ from rolled import recording
 from burst.data.samples.collection import open_collection
 from burst.data.samples.rolling import (
     ShutterSampleSettings,
-    as_video,
+    display_encoded,
     make_shutter_sample,
     record,
     sample_of_instant,
@@ -89,7 +89,7 @@ def test_however_it_is_stored_the_network_sees_the_same_scene(video):
 def test_a_video_is_the_same_light_encoded_for_a_display():
     sequence = recording()
     linear = replace(sequence, sensor=replace(sequence.sensor, transfer="linear"))
-    video = as_video(linear)
+    video = display_encoded(linear)
     wanted = linear_to_display(torch.from_numpy(linear.frames[0] / 255)) * 255
     assert video.frames.dtype == np.uint8
     np.testing.assert_allclose(video.frames[0], wanted, atol=0.51)

@@ -34,13 +34,13 @@ from burst.files.write import write_text
 SUFFIX = ".safetensors"
 # The source that determines a sample's values, besides the stages that are run.
 CODE = (
-    "data/samples/augment.py", "data/samples/turbulence.py", "data/levels.py", "data/scenes.py",
-    "network/preparation.py", "network/inputs.py", "ops", "records.py", "sensor.py", "findings.py",
+    "data/samples/augment.py", "data/samples/draws.py", "data/samples/turbulence.py",
+    "data/levels.py", "data/scenes.py", "network/preparation.py", "network/inputs.py", "ops",
+    "records.py", "sensor.py", "findings.py",
 )  # fmt: skip
 CODE_OF_STACKS = (
     "data/charts.py", "data/turbulence.py", "data/exposures.py", "data/targets.py",
     "data/histories.py", "data/video_codec.py", "data/faults.py", "data/samples/mix.py",
-    "data/samples/draws.py",
 )  # fmt: skip
 CODE_OF_SHUTTERS = (
     "data/samples/pairs.py", "data/rolling.py", "data/samples/rolling.py", "files/sequence.py",

@@ -59,7 +59,7 @@ class Results:
         self.machine = describe_machine(threads)
         self.code = suite_digest(suite)
         self.records: list[Record] = []
-        self._earlier = {record["key"]: record for record in read_records(path)}
+        self._earlier = {record["key"]: record for record in read_results(path).get("records", [])}
 
     def measure(
         self,
@@ -104,11 +104,6 @@ def read_results(path: Path) -> Record:
         # Nothing measured yet, or another file: the suite starts anew.
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def read_records(path: Path) -> list[Record]:
-    """Return the records in the file of a suite; none if there is no such file."""
-    return list(read_results(path).get("records", []))
 
 
 def suite_digest(suite: str) -> str:

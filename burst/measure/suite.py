@@ -39,6 +39,12 @@ class Options:
         """Return the pipeline with its settings."""
         return load(self.pipeline, self.settings)
 
+    def needed_images(self, suite: str, what: str) -> tuple[str, ...]:
+        """Return `images`; ConfigError where there are none, of which a suite has none itself."""
+        if not self.images:
+            raise ConfigError(f"--suite {suite}: expected {what}, found none. Pass --images.")
+        return self.images
+
     def arguments(self) -> list[str]:
         """Return pipeline and settings as arguments of a command line."""
         return ["--pipeline", self.pipeline, *(w for s in self.settings for w in ("--set", s))]

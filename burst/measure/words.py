@@ -19,12 +19,13 @@ from burst.files.check import explained
 from burst.files.read import read_stack
 from burst.measure.ocr import find_tesseract, read_words, similarity
 from burst.measure.results import PeerError
+from burst.measure.tables import markdown
 from burst.ops.color import linear_to_display
 from burst.records import Stack, StackError
 
 WORDS_FILE = "words.json"
 
-Method = Callable[["Stack"], "torch.Tensor"]
+Method = Callable[[Stack], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,16 @@ def measure_boards(
 
 def board_table(rows: Sequence[BoardRow]) -> str:
     """Return a Markdown table with a line for each method, over all boards."""
-    lines = [
-        "| method | words right | letter similarity | over all readings | seconds |",
-        "|---|--:|--:|--:|--:|",
-    ]
+    head = ("method", "words right", "letter similarity", "over all readings", "seconds")
+    lines = []
     for name in dict.fromkeys(row.method for row in rows):
         own = [row for row in rows if row.method == name]
         right, words = sum(row.reading.right for row in own), sum(row.words for row in own)
-        means = np.mean(
-            [(r.reading.similarity, r.reading.steadiness, r.seconds) for r in own], axis=0
-        )
-        cells = f"{means[0]:.3f} | {means[1]:.3f} | {means[2]:.1f}"
-        lines.append(f"| {name} | {right} of {words} | {cells} |")
-    return "\n".join(lines)
+        found = [(r.reading.similarity, r.reading.steadiness, r.seconds) for r in own]
+        similar, steady, seconds = np.mean(found, axis=0)
+        cells = (f"{similar:.3f}", f"{steady:.3f}", f"{seconds:.1f}")
+        lines.append([name, f"{right} of {words}", *cells])
+    return markdown(head, lines)
 
 
 def read_truth(folder: Path) -> tuple[str, ...]:
@@ -107,14 +105,15 @@ def read_board(image: np.ndarray, words: Sequence[str]) -> Reading:
 
 
 def _measure(stack: Stack, words: Sequence[str], name: str, method: Method) -> BoardRow:
-    started = time.perf_counter()
+    started, failure = time.perf_counter(), ""
     try:
         image = method(stack).cpu()
     except PeerError as error:
         # A program that fails on a stack scores zero.
-        seconds = time.perf_counter() - started
-        return BoardRow(stack.name, name, len(words), Reading(0, 0.0, 0.0), seconds, str(error))
+        failure = str(error)
     seconds = time.perf_counter() - started
+    if failure:
+        return BoardRow(stack.name, name, len(words), Reading(0, 0.0, 0.0), seconds, failure)
     if stack.sensor.transfer == "linear":
         image = linear_to_display(image)
     return BoardRow(stack.name, name, len(words), read_board(image.numpy(), words), seconds)

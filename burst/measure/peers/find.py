@@ -14,11 +14,12 @@ import torch
 from burst.measure.peers.programs import find_pss, find_siril, pss, siril
 from burst.measure.peers.recipes import richardson_lucy, template, winner
 from burst.measure.results import PeerError
+from burst.measure.suite import Options
 from burst.records import Stack
 
 LOG = logging.getLogger("burst")
 
-Peer = Callable[["Stack"], "torch.Tensor"]
+Peer = Callable[[Stack], torch.Tensor]
 
 PEERS: dict[str, Peer] = {
     "winner": winner,
@@ -44,6 +45,11 @@ def peers_if(wanted: bool) -> dict[str, Peer]:
     for reason in missing:
         LOG.warning("--peers: left out: %s", reason)
     return peers
+
+
+def settings_with_peers(options: Options) -> str:
+    """Return the resolved settings of the pipeline, and the peers that are measured with it."""
+    return "\n".join([options.load().to_toml(), *peers_if(options.peers)])
 
 
 def find_peers() -> tuple[dict[str, Peer], tuple[str, ...]]:

@@ -13,7 +13,7 @@ from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.stacks import Case, simulate_case, stack_cases
 from burst.measure.suite import Suite
-from burst.measure.tables import by_level, markdown
+from burst.measure.tables import grouped, markdown, mean
 from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import Pipeline, Step, load, run_step
 from burst.records import Burst, given
@@ -140,17 +140,15 @@ TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {
 def gains(records: Sequence[Record]) -> Mapping[str, float]:
     """Return the mean PSNR without warp (dB) of each variant minus that of the
     unchanged pipeline."""
-    names = list(records[0]["variants"])
     figure = "psnr_without_warp"
     return {
-        name: sum(r["variants"][name][figure] - r["variants"][AS_IT_IS][figure] for r in records)
-        / len(records)
-        for name in names
+        name: mean(r["variants"][name][figure] - r["variants"][AS_IT_IS][figure] for r in records)
+        for name in records[0]["variants"]
     }
 
 
 def _table(records: Sequence[Record]) -> str:
-    groups = {level: gains(group) for level, group in by_level(records).items()}
+    groups = {level: gains(group) for level, group in grouped(records, "level").items()}
     names = list(next(iter(groups.values())))
     rows = [[name, *(f"{group[name]:+.2f}" for group in groups.values())] for name in names]
     return markdown(["change, and what it does to PSNR without warp, dB", *groups], rows)

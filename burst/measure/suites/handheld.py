@@ -18,7 +18,7 @@ from burst.measure.peers.handheld import developed, developed_mean, tile_merge
 from burst.measure.results import Record
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import markdown, mean_of
+from burst.measure.tables import grouped, markdown, mean_of
 from burst.ops.alignment.motion import inverse, move
 from burst.ops.warp import warp
 from burst.pipeline import Pipeline, load
@@ -147,11 +147,8 @@ def _cases(options: Options) -> list[HandheldCase]:
 
 def _table(records: Sequence[Record]) -> str:
     tables = []
-    for kind in dict.fromkeys(record["case"]["kind"] for record in records):
-        own = [record for record in records if record["case"]["kind"] == kind]
-        groups: dict[str, list[Record]] = {}
-        for r in own:
-            groups.setdefault(f"ISO {r['case']['iso']}, {r['case']['frames']}", []).append(r)
+    for kind, own in grouped(records, "kind").items():
+        groups = grouped(own, lambda r: f"ISO {r['case']['iso']}, {r['case']['frames']}")
         methods = own[0]["methods"]
         for figure in methods[ONE]:
             rows = [

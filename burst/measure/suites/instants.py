@@ -25,7 +25,7 @@ from burst.measure.results import Record
 from burst.measure.rolling import UNTOUCHED, figures, frame_planes, with_one_truth
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Suite, rolling_text
-from burst.measure.tables import OURS, markdown
+from burst.measure.tables import OURS, grouped, markdown
 from burst.pipeline import Pipeline, load
 from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError, given
 
@@ -143,8 +143,7 @@ class InstantBench:
 def _table(records: Sequence[Record]) -> str:
     """Return PSNR at every instant, and the errors of readouts and offsets."""
     rows: list[Sequence[str]] = []
-    for kind in dict.fromkeys(_kind(r) for r in records):
-        group = [r for r in records if _kind(r) == kind]
+    for kind, group in grouped(records, _kind).items():
         for method in ("frame", OURS):
             columns = zip(*(r[method] for r in group), strict=True)
             means = [sum(column) / len(group) for column in columns]
@@ -165,9 +164,7 @@ def _table(records: Sequence[Record]) -> str:
 
 def _readouts(records: Sequence[Record]) -> str:
     rows: list[Sequence[str]] = []
-    known = [r for r in records if "readout" in r]
-    for kind in dict.fromkeys(_kind(r) for r in known):
-        group = [r for r in known if _kind(r) == kind]
+    for kind, group in grouped([r for r in records if "readout" in r], _kind).items():
         found = [r for r in group if r["readout"]]
         errors = [abs(r["readout"] / r["case"]["ratio"] - 1) for r in found]
         held = sum(r["range"][0] <= r["case"]["ratio"] <= r["range"][1] for r in found)

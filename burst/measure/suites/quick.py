@@ -14,7 +14,7 @@ from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import by_level, markdown
+from burst.measure.tables import grouped, markdown, mean
 from burst.pipeline import Pipeline
 from burst.records import Burst, given
 
@@ -44,8 +44,8 @@ def record(records: Sequence[Record]) -> None:
 
 def level_means(records: Sequence[Record]) -> dict[str, float]:
     """Return the mean PSNR (dB) of each level."""
-    groups = by_level(records)
-    return {level: sum(r["psnr"] for r in group) / len(group) for level, group in groups.items()}
+    groups = grouped(records, "level")
+    return {level: mean(r["psnr"] for r in group) for level, group in groups.items()}
 
 
 def drops(records: Sequence[Record]) -> dict[str, float]:
@@ -66,7 +66,7 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 
 
 def _table(records: Sequence[Record]) -> str:
-    groups = by_level(records)
+    groups = grouped(records, "level")
     names = [r["case"]["image"] for r in next(iter(groups.values()))]
     rows = [[n, *(f"{g[i]['psnr']:.2f}" for g in groups.values())] for i, n in enumerate(names)]
     return markdown(["PSNR dB", *groups], rows)

@@ -7,14 +7,14 @@ import pytest
 
 from burst.data.defects import DEFECTS
 from burst.data.faults import FAULTS
-from burst.measure.sound_table import sound_table
 from burst.measure.suites.sound import (
     PATHS,
+    SUITE,
     DisturbedStack,
-    SoundBench,
     disturbed,
     disturbed_stacks,
     excessive_losses,
+    measure,
     undisturbed,
 )
 from burst.pipeline import load
@@ -41,12 +41,12 @@ def test_the_reference_has_the_same_frames_without_the_bad_ones():
 
 @pytest.mark.parametrize(("part", "what"), [("none", "none"), ("frames", "dark")])
 def test_what_is_lost_is_counted(part, what):
-    record = SoundBench(load("classical")).measure(trouble(part, what))
+    record = measure(load("classical"), trouble(part, what))
     assert abs(record["loss"]) < 0.05
     assert record["bad_left_out"] == record["bad"]
     assert record["good_left_out"] == 0
     record["case"] = vars(trouble(part, what))
-    assert f"| {what} |" in sound_table([record])
+    assert f"| {what} |" in SUITE.tables([record])
 
 
 def test_what_costs_too_much_is_told():
@@ -57,6 +57,6 @@ def test_what_costs_too_much_is_told():
 
 def test_a_camera_that_moved_is_scored_on_what_all_frames_show():
     case = trouble("camera", "drifted by half a frame", 16, 128)
-    record = SoundBench(load("classical")).measure(case)
+    record = measure(load("classical"), case)
     assert record["size"][1] < 100
     assert record["psnr"] > record["mean_psnr"] + 8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from burst.records import StackError
+from burst.records import Sensor, StackError
 
 _log = logging.getLogger("burst")
 
@@ -20,6 +20,20 @@ def check_same_format(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
             f"{path}: expected a frame like the first, {_describe(like)}, found"
             f" {_describe(frame)}. Remove it, or crop all frames alike."
         )
+
+
+def check_same_settings(path: Path, sensor: Sensor, first: Sensor, names: Sequence[str]) -> None:
+    """Raise StackError unless these fields of a frame's sensor are those of the first frame's; warn
+    of another exposure."""
+    for name in names:
+        found, expected = getattr(sensor, name), getattr(first, name)
+        if found != expected:
+            raise StackError(
+                f"{path}: expected {name} {expected} like the first frame, found {found}."
+                " Pass frames of one camera with one setting."
+            )
+    if sensor.exposure_time != first.exposure_time:
+        _log.warning("%s: exposure differs from the first frame's.", path)
 
 
 def warn_orientations(where: Path, orientations: Sequence[int]) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from burst.files import dng_tags
 from burst.files.develop import camera_to_srgb
+from burst.files.exif import text_tags
 from burst.lazy import tifffile
 from burst.ops import color
 from burst.records import Sensor
@@ -32,7 +32,7 @@ def write_dng(path: Path, image: np.ndarray, sensor: Sensor, note: str, like: Pa
     matrix = np.linalg.inv(
         color.SRGB_TO_XYZ @ camera_to_srgb(sensor) @ np.diag(sensor.white_balance)
     )
-    carried = dng_tags.text_tags(like, CARRIED) if like is not None else {}
+    carried = text_tags(like, CARRIED) if like is not None else {}
     tags = [
         (50706, _BYTE, 4, (1, 4, 0, 0), True),  # version of DNG, and the oldest that reads it
         (50707, _BYTE, 4, (1, 1, 0, 0), True),

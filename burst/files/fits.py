@@ -16,7 +16,7 @@ import numpy as np
 
 from burst.about import install
 from burst.files.check import explained, naming
-from burst.files.consistency import check_same_format
+from burst.files.consistency import check_same_format, check_same_settings
 from burst.files.fits_headers import MOST_AXES, is_colour, most_axes
 from burst.files.fits_keywords import (
     Header,
@@ -202,11 +202,9 @@ def _concatenated(
     assumed = assumed_sensor(frames)
     sensors = [_sensor_of(path, hdu, assumed) for path, hdu in zip(paths, hdus, strict=True)]
     for path, found in zip(paths, sensors, strict=True):
-        _check_same_settings(path, found, sensors[0])
-    sensor = sensors[0]
-    stamps = [start_time(hdu.header) for hdu in hdus] if len(hdus) == len(frames) else []
-    known = [stamp for stamp in stamps if stamp is not None]
-    return frames, with_times(where, sensor, known if len(known) == len(frames) else None)
+        check_same_settings(path, found, sensors[0], ("cfa", "white_level"))
+    stamps = [start_time(hdu.header) for hdu in hdus] if len(hdus) == len(frames) else None
+    return frames, with_times(where, sensors[0], stamps)
 
 
 def _sensor_of(path: Path, hdu: _Hdu, assumed: Sensor) -> Sensor:
@@ -214,15 +212,3 @@ def _sensor_of(path: Path, hdu: _Hdu, assumed: Sensor) -> Sensor:
         return (
             replace(assumed, cfa="mono") if hdu.colours else sensor_from_header(hdu.header, assumed)
         )
-
-
-def _check_same_settings(path: Path, sensor: Sensor, first: Sensor) -> None:
-    for name in ("cfa", "white_level"):
-        found, expected = getattr(sensor, name), getattr(first, name)
-        if found != expected:
-            raise StackError(
-                f"{path}: expected {name} {expected} like the first frame, found {found}."
-                " Pass frames of one camera with one setting."
-            )
-    if sensor.exposure_time != first.exposure_time:
-        _log.warning("%s: exposure differs from the first frame's.", path)

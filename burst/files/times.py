@@ -27,11 +27,12 @@ def _are_coarse(stamps: Sequence[float]) -> bool:
     return whole and typical_step(stamps) < _FINE_STEPS
 
 
-def with_times(where: object, sensor: Sensor, stamps: Sequence[float] | None) -> Sensor:
+def with_times(where: object, sensor: Sensor, found: Sequence[float | None] | None) -> Sensor:
     """Return a sensor with the times of the frames; unchanged if the stamps cannot be right.
-    `stamps` are seconds from any origin; None if the file has none. Stamps that do not increase
-    from frame to frame are ignored, with a message."""
-    if stamps is None or len(stamps) < 2:
+    What was `found` are seconds from any origin, None where there are none. Stamps that do not
+    increase from frame to frame are ignored, with a message."""
+    stamps = [stamp for stamp in found or () if stamp is not None]
+    if len(stamps) < 2 or len(stamps) < len(found or ()):
         return sensor
     if not all(later > earlier for earlier, later in pairwise(stamps)):
         if len(set(stamps)) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from burst.files.layouts import loose, rscd_lmdb, simulated
 from burst.files.layouts.folders import LAYOUTS
 from burst.files.layouts.listing import ReadableSequence
 from burst.records import StackError
+from burst.settings import did_you_mean
 
 AUTO = "auto"
 DEEPEST = 4  # folders below the listed one: set, split, town, sequence
@@ -40,8 +40,7 @@ def list_sequences(place: Path, layout: str = AUTO) -> list[ReadableSequence]:
     layout; plain frames count where nothing else is found. StackError states what was expected, and
     what is missing from a recognised layout."""
     if layout not in (AUTO, *_FINDERS):
-        close = difflib.get_close_matches(layout, _FINDERS, n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(layout, _FINDERS)
         raise StackError(f"layout: expected auto, {', '.join(_FINDERS)}, found '{layout}'.{hint}")
     if not os.path.exists(place):
         raise StackError(f"{place}: expected a folder or file, found nothing there. Check it.")

@@ -25,7 +25,7 @@ from burst.files.folder import (
 from burst.files.gaps import warn_gaps
 from burst.files.images import read_images
 from burst.files.layouts.published import frames_without_truths, with_layout_timing
-from burst.files.luminance import keeping_colours, warn_luminance
+from burst.files.luminance import Colours, keeping_colours, warn_luminance
 from burst.files.missing import filled
 from burst.files.npy import Axis, grey_frames, read_npy, read_npz
 from burst.files.ser import read_ser
@@ -64,24 +64,54 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
         sensor = with_layout_timing(path, sensor, frames.shape[1])
     known = _black_is_known(path, sensor, options)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
-    check.check_count(where, frames.shape[0], sensor)
-    found, stated = colours.of(frames.shape), sensor
-    frames, measured = filled(where, frames)
-    frames, sensor = to_dn(where, frames, sensor)
-    colour = None if found is None else colours_to_dn(found, stated, sensor)
-    sensor = sensor if known else assume_black(where, frames, sensor)
-    check.check_levels(where, frames, sensor)
+    name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
+    stack = _stack(where, frames, sensor, colours, known)
+    stack = replace(stack, name=name, source=where, scan=scan)
     _log.info(
         "%s: %d frames of %d x %d, %s, black level %s, white level %g", where, *frames.shape,
-        sensor.cfa, ", ".join(f"{b:g}" for b in sensor.black_levels), sensor.white_level,
+        sensor.cfa, ", ".join(f"{b:g}" for b in stack.sensor.black_levels),
+        stack.sensor.white_level,
     )  # fmt: skip
-    name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
-    if colour is not None:
+    if stack.colour is not None:
         _log.info("%s: its colours are kept and follow the luminance.", path)
     else:
         for place in colours.places:
             warn_luminance(place)
-    return _calibrated(Stack(frames, sensor, name, where, scan, colour, measured), options)
+    return _calibrated(stack, options)
+
+
+def stack_of(
+    array: np.ndarray,
+    sensor: Sensor | None = None,
+    options: ReadOptions | None = None,
+    name: str = "stack",
+) -> Stack:
+    """Make a Stack of an array of numbers as `read_stack` does of the file that holds it.
+
+    The levels of `sensor` are in the unit of the numbers. StackError says what is wrong.
+    """
+    options = options or ReadOptions()
+    with keeping_colours(options.colour) as colours:
+        frames = grey_frames(name, array, options.axis)
+    check.check_shape(name, frames.shape)
+    known = sensor is not None or options.black_level is not None
+    sensor = _with_levels(sensor or assumed_sensor(frames), options)
+    return _calibrated(_stack(name, frames, sensor, colours, known), options)
+
+
+def _stack(
+    where: str, frames: np.ndarray, stated: Sensor, colours: Colours, black_is_known: bool
+) -> Stack:
+    """Return numbers of any type as a stack in DN, with their colours; StackError where there are
+    too few frames, or values do not fit the levels."""
+    check.check_count(where, frames.shape[0], stated)
+    found = colours.of(frames.shape)
+    frames, measured = filled(where, frames)
+    frames, sensor = to_dn(where, frames, stated)
+    colour = None if found is None else colours_to_dn(found, stated, sensor)
+    sensor = sensor if black_is_known else assume_black(where, frames, sensor)
+    check.check_levels(where, frames, sensor)
+    return Stack(frames, sensor, where, colour=colour, measured=measured)
 
 
 def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
@@ -114,33 +144,6 @@ def _read_master(path: Path, options: ReadOptions, stack: Stack) -> calibrate.Ma
     if sensor.black_levels == (0.0,):
         sensor = replace(sensor, black_level=stack.sensor.black_level)
     return calibrate.master_of(str(path), frames, found, sensor)
-
-
-def stack_of(
-    array: np.ndarray,
-    sensor: Sensor | None = None,
-    options: ReadOptions | None = None,
-    name: str = "stack",
-) -> Stack:
-    """Make a Stack of an array of numbers as `read_stack` does of the file that holds it.
-
-    The levels of `sensor` are in the unit of the numbers. StackError says what is wrong.
-    """
-    options = options or ReadOptions()
-    with keeping_colours(options.colour) as colours:
-        frames = grey_frames(name, array, options.axis)
-    check.check_shape(name, frames.shape)
-    told = sensor is not None or options.black_level is not None
-    sensor = _with_levels(sensor or assumed_sensor(frames), options)
-    check.check_count(name, frames.shape[0], sensor)
-    found, stated = colours.of(frames.shape), sensor
-    frames, measured = filled(name, frames)
-    frames, sensor = to_dn(name, frames, sensor)
-    colour = None if found is None else colours_to_dn(found, stated, sensor)
-    sensor = sensor if told else assume_black(name, frames, sensor)
-    check.check_levels(name, frames, sensor)
-    stack = Stack(frames, sensor, name=name, colour=colour, measured=measured)
-    return _calibrated(stack, options)
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:

@@ -19,11 +19,10 @@ from types import FrameType
 from typing import Any, Never, TextIO
 
 from burst.files.write import WriteError
+from burst.log import LOG
 from burst.network.checkpoint import CheckpointError
 from burst.records import StackError
 from burst.settings import ConfigError
-
-LOG = logging.getLogger("burst")
 
 # Errors that another path, another disk or other rights resolve.
 PATH_ERRORS = (

@@ -7,21 +7,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    TypeVar,
-)
+from typing import Any
 
-from burst.settings import (
-    ConfigError,
-    did_you_mean,
-)
+from burst.settings import ConfigError, did_you_mean
 
-if TYPE_CHECKING:
-    pass
-
-T = TypeVar("T")
 NO_PIPELINES = {"levels"}  # in the folder of pipelines: the noise levels of the benchmark
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from burst.about import install
 from burst.command import Exit, main_of, positive
 from burst.lazy import torch
+from burst.log import LOG
 from burst.models import restorer
 from burst.network.card import Card
 from burst.network.checkpoint import (
@@ -28,8 +28,6 @@ from burst.network.checkpoint import (
 from burst.settings import ConfigError
 from burst.training import graph as training_graph
 from burst.training import run as training_run
-
-LOG = logging.getLogger("burst")
 
 USUAL_SIZE = 271  # px
 LEAST_ALIKE = 0.5  # correlation of weights; that of networks from one parent is nearly 1

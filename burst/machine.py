@@ -39,39 +39,29 @@ _CGROUP = Path("/sys/fs/cgroup")
 def resolve_device(name: str) -> str:
     """Return "cpu", "cuda" or "mps"; "auto" takes an NVIDIA or AMD GPU if there is one, ConfigError
     if asked in vain."""
-    return devices_of(name)[0]
+    if name == "cpu":
+        return name
+    # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    there = torch.backends.mps.is_available() if name == "mps" else torch.cuda.is_available()
+    if there or name == "auto":
+        return "mps" if name == "mps" else "cuda" if there else "cpu"
+    kind = "an Apple GPU" if name == "mps" else "a GPU"
+    raise ConfigError(
+        f"--device {name}: expected {kind} that torch can use, found none. Pass --device cpu."
+    )
 
 
 def devices_of(name: str) -> tuple[str, str | None]:
     """Return the device of a name, as `resolve_device` does, and the fallback where its memory is
     too small: the CPU with "auto", None with a named device."""
-    device = _resolve(name)
+    device = resolve_device(name)
     return device, "cpu" if name == "auto" and device != "cpu" else None
 
 
 def drawing_device(device: str) -> str:
     """Return where stacks are simulated for a device: Apple's GPUs lack 64 bits for the times."""
     return "cpu" if device == "mps" else device
-
-
-def _resolve(name: str) -> str:
-    if name == "cpu":
-        return name
-    # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    if name == "mps":
-        if torch.backends.mps.is_available():
-            return name
-        raise ConfigError(
-            "--device mps: expected an Apple GPU that torch can use, found none. Pass --device cpu."
-        )
-    if torch.cuda.is_available():
-        return "cuda"
-    if name == "cuda":
-        raise ConfigError(
-            "--device cuda: expected a GPU that torch can use, found none. Pass --device cpu."
-        )
-    return "cpu"
 
 
 def cpu_count() -> int:
@@ -140,11 +130,6 @@ def return_freed_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def seed_all(seed: int) -> None:
-    """Seed torch's random numbers."""
-    torch.manual_seed(seed)
-
-
 def memory_needed(stack: Stack, made: int) -> int:
     """Return the bytes that restoring a stack takes with all its frames in memory, and what is
     `made` beside it."""
@@ -165,11 +150,6 @@ def check_memory(stack: Stack, made: int, limit: int | None, in_blocks: bool = F
             f" {need / 1e9:.1f} GB with all that is made of them. {advice}, ask for fewer images,"
             " or lower --jobs."
         )
-
-
-def is_out_of_gpu_memory(error: BaseException) -> bool:
-    """Return whether an error says that a GPU has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError)
 
 
 def gpu_need(stack: Stack) -> str:

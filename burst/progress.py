@@ -7,7 +7,6 @@ Without a listener nothing is computed.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-LOG = logging.getLogger("burst")
+from burst.log import LOG
 
 LOG_EVERY = 10.0  # seconds between two lines; what is done sooner says nothing
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,13 +14,12 @@ from burst import channels
 from burst.about import __version__
 from burst.fingerprint import step_keys
 from burst.lazy import torch
+from burst.log import LOG
 from burst.machine import (
     check_memory,
     gpu_need,
-    is_out_of_gpu_memory,
     memory_needed,
     return_freed_memory,
-    seed_all,
     set_up,
 )
 from burst.ops import bayer
@@ -29,8 +27,6 @@ from burst.pipeline import Pipeline, Step
 from burst.progress import names_of_part, part
 from burst.records import Burst, Provenance, Report, Stack, StackError, given
 from burst.result import Result
-
-LOG = logging.getLogger("burst")
 
 LEADING = 0.4  # share of the usual time of the stages that run on all channels together
 
@@ -130,9 +126,7 @@ def restore_stack(
                 open_store = None
         run = _Run(pipeline, execution, on_stage, open_store, memory)
         burst, pixels, deviation = run.image(stack)
-    except RuntimeError as error:
-        if not is_out_of_gpu_memory(error):
-            raise
+    except torch.OutOfMemoryError as error:
         need = gpu_need(stack)
         if execution.fallback is None:
             raise StackError(
@@ -229,10 +223,10 @@ class _Run:
             before = after
             if after.memory is not None:
                 return_freed_memory()
-            seed_all(self.execution.seed)
+            torch.manual_seed(self.execution.seed)
 
         # Every stage starts from the same seed, so that resuming gives the same bytes.
-        seed_all(self.execution.seed)
+        torch.manual_seed(self.execution.seed)
         rest = replace(pipeline, steps=pipeline.steps[done:])
         return rest.run(burst, finish, None if lead is None else lead.report)
 

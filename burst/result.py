@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from burst.files.folder import first_frame
 from burst.files.write import (
     finished,
     finished_deviation,
+    read_json,
     write_confidence,
     write_instants,
     write_results,
@@ -239,12 +239,7 @@ def _in_colour(result: Result) -> bool:
 
 def earlier_report(folder: Path) -> dict[str, Any]:
     """Return the report of an earlier run in this folder; empty if there is none to be read."""
-    try:
-        report = json.loads((folder / JSON_NAME).read_text("utf-8"))
-    except (OSError, ValueError):
-        # An unreadable report is ignored; the run writes a new one.
-        return {}
-    return report if isinstance(report, dict) else {}
+    return read_json(folder / JSON_NAME)
 
 
 def belongs_to_another(folder: Path, source: str, provenance: Provenance) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -22,11 +21,10 @@ from burst.files.luminance import frame_luminance
 from burst.files.sidecar import sidecar_text
 from burst.files.write import atomic_write, write_npz, write_text
 from burst.lazy import torch
+from burst.log import LOG
 from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
 from burst.settings import ConfigError, Setting, build, settings_of
-
-LOG = logging.getLogger("burst")
 
 SMALLEST = 16
 FRAMES, SHUTTER_FRAMES = 100, 6

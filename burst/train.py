@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from burst.command import Exit, main_of, positive
 from burst.data.samples import collection as samples_collection
 from burst.jobs.bar import bar_of
+from burst.log import LOG
 from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
 from burst.progress import listening_to, part
 from burst.settings import ConfigError
@@ -23,8 +23,6 @@ from burst.training import recipe as training_recipe
 from burst.training import workers as training_workers
 
 RECORDED = "recorded"  # in place of a noise level, which nobody knows
-
-LOG = logging.getLogger("burst")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

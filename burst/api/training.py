@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from burst.api.words import check_device, in_words_of_python, threads_of_torch
 from burst.data.samples import collection
+from burst.log import LOG
 from burst.machine import as_before, cpu_count, drawing_device, resolve_device, set_up
 from burst.network import checkpoint
 from burst.network.checkpoint import Loaded
 from burst.training import order as training_order
 from burst.training import recipe as training_recipe
-
-LOG = logging.getLogger("burst")
 
 RECORDED = "recorded"  # in place of a noise level, which nobody knows
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from burst.lazy import tqdm
+from burst.log import LOG
 from burst.progress import LOG_EVERY
-
-LOG = logging.getLogger("burst")
 
 
 @contextmanager

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from burst.clips.cameras import Known
+from burst.log import LOG
 
-LOG = logging.getLogger("burst")
 _NAME = re.compile(r"(?:frame|sensor)_?read_?out_?time|readout_time", re.IGNORECASE)
 _MICROSECONDS = 200.0  # no readout takes so many ms; larger numbers are microseconds
 

@@ -3,7 +3,6 @@ bands of lamps, by the motion, and by what is published of the camera, in this o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -29,8 +28,6 @@ from burst.ops.rolling.readout import MIN_PAIRS, WIDEST_RANGE
 from burst.ops.rolling.scans import SCANS, opposite, turned, turned_match
 from burst.progress import counted
 from burst.records import StackError
-
-LOG = logging.getLogger("burst")
 
 LONGEST_PROBED = 480  # px, the longer side of the frames that are looked at beforehand
 # Shares of the clip; frames at each. On drawn clips stretches of 12 frames misled the motion.

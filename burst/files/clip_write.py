@@ -3,7 +3,6 @@ the clip that they come from."""
 
 from __future__ import annotations
 
-import logging
 import re
 import struct
 import subprocess
@@ -21,8 +20,8 @@ from burst.files.clip import PLANAR, Clip
 from burst.files.quiet import quiet_opencv
 from burst.files.write import WriteError, atomic_write
 from burst.lazy import cv2
+from burst.log import LOG
 
-LOG = logging.getLogger("burst")
 # FFmpeg's encoders of H.264 and HEVC, the preferred first, with what they are told: a quality at
 # which no loss is seen, and a lookahead that bounds the memory at 4K.
 ENCODERS = {

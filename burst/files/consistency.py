@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from burst.log import LOG
 from burst.records import Sensor, StackError
-
-_log = logging.getLogger("burst")
 
 
 def check_same_format(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
@@ -33,13 +31,13 @@ def check_same_settings(path: Path, sensor: Sensor, first: Sensor, names: Sequen
                 " Pass frames of one camera with one setting."
             )
     if sensor.exposure_time != first.exposure_time:
-        _log.warning("%s: exposure differs from the first frame's.", path)
+        LOG.warning("%s: exposure differs from the first frame's.", path)
 
 
 def warn_orientations(where: Path, orientations: Sequence[int]) -> None:
     """Warn where frames of one folder have different orientations."""
     if len(set(orientations)) > 1:
-        _log.warning(
+        LOG.warning(
             "%s: its frames have the orientations %s; they stay as recorded, and the result is"
             " turned like the first.", where, ", ".join(map(str, sorted(set(orientations)))),
         )  # fmt: skip

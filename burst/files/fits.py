@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,9 +30,9 @@ from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.npy import Axis
 from burst.files.times import with_times
 from burst.files.values import assumed_sensor
+from burst.log import LOG
 from burst.records import Sensor, StackError
 
-_log = logging.getLogger("burst")
 _ADVICE = "Save the frames as one cube (n, h, w) of 16-bit integers."
 
 # Names of extensions that are not frames (HST, ccdproc, fpack, SExtractor).
@@ -61,7 +60,7 @@ def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]
     hdus = [_checked_planes(path, hdu, frames_alone) for hdu in hdus]
     _check_parts(path, hdus)
     if len(hdus) > 1:
-        _log.info("%s: its %d images follow one another as frames.", path, len(hdus))
+        LOG.info("%s: its %d images follow one another as frames.", path, len(hdus))
     return _concatenated(path, [path] * len(hdus), hdus)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-_log = logging.getLogger("burst")
+from burst.log import LOG
+
 _MOST_NAMED = 5
 _REGULAR = 0.75  # of the steps; numbers such as times of day have irregular steps; by hand
 
@@ -19,7 +19,7 @@ def warn_gaps(folder: Path, frames: Sequence[Path]) -> None:
     if not missing:
         return
     named = ", ".join(missing[:_MOST_NAMED]) + (", ..." if len(missing) > _MOST_NAMED else "")
-    _log.warning(
+    LOG.warning(
         "%s: %d frame%s missing between its first and last, by the numbers in their names: %s.",
         folder, len(missing), " is" if len(missing) == 1 else "s are", named,
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,9 +11,8 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.lazy import cv2
+from burst.log import LOG
 from burst.mapped import Gathered, each_frame, forget_now_and_then, room_for_frames
-
-_log = logging.getLogger("burst")
 
 
 class Colours:
@@ -79,7 +77,7 @@ def warn_luminance(path: Path) -> None:
     """Tell that colour was given up; within `keeping_colours` nothing is told yet."""
     colours = _COLOURS.get()
     if colours is None:
-        _log.warning("%s: colour frames are turned into luminance.", path)
+        LOG.warning("%s: colour frames are turned into luminance.", path)
     else:
         colours.places.append(path)
 

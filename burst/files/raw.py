@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from burst.mapped import forget_now_and_then, room_for_frames
 from burst.ops import color
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
-_log = logging.getLogger("burst")
 _ADVICE = "Copy it from the camera again, or convert it to DNG."
 _EXPECTED = "a camera raw file that LibRaw reads"
 SAME = ("cfa", "black_level", "white_level")  # in all frames of a burst

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,10 +31,9 @@ from burst.files.ser import read_ser
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.tiff import read_tiff, read_tiff_frames
 from burst.files.values import assumed_sensor, colours_to_dn, to_dn
+from burst.log import LOG
 from burst.records import Sensor, Stack, StackError
 from burst.settings import checked
-
-_log = logging.getLogger("burst")
 
 
 @checked
@@ -67,13 +65,13 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
     stack = _stack(where, frames, sensor, colours, known)
     stack = replace(stack, name=name, source=where, scan=scan)
-    _log.info(
+    LOG.info(
         "%s: %d frames of %d x %d, %s, black level %s, white level %g", where, *frames.shape,
         sensor.cfa, ", ".join(f"{b:g}" for b in stack.sensor.black_levels),
         stack.sensor.white_level,
     )  # fmt: skip
     if stack.colour is not None:
-        _log.info("%s: its colours are kept and follow the luminance.", path)
+        LOG.info("%s: its colours are kept and follow the luminance.", path)
     else:
         for place in colours.places:
             warn_luminance(place)
@@ -124,9 +122,9 @@ def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
     )
     for master in (dark, flat):
         if master is not None:
-            _log.info("%s: calibrated by %s.", stack.source or stack.name, master.where)
+            LOG.info("%s: calibrated by %s.", stack.source or stack.name, master.where)
     if dark is not None and dark.sensor.exposure_time != stack.sensor.exposure_time:
-        _log.warning(
+        LOG.warning(
             "%s: its exposure differs from that of the frames (%g and %g s).", dark.where,
             dark.sensor.exposure_time, stack.sensor.exposure_time,
         )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +12,13 @@ from burst.files.check import explained, mean_step, naming
 from burst.files.luminance import to_luminance
 from burst.files.times import with_times
 from burst.files.values import aligned_white
+from burst.log import LOG
 from burst.mapped import each_frame
 from burst.records import Sensor, StackError
 
 HEADER_BYTES = 178
 _MAGIC = b"LUCAM-RECORDER"
 
-_log = logging.getLogger("burst")
 _TICKS_PER_SECOND = 10_000_000
 _STAMP_BYTES = 8
 _FIRST_TICK = 63_871_632_000 * _TICKS_PER_SECOND  # 2025-01-01, since the year 1
@@ -143,7 +142,7 @@ def _with_true_count(path: Path, header: Header, size: int) -> Header:
     count = size // header.frame_bytes if found is None else found
     if not count:
         raise StackError(f"{path}: expected frames, found none behind the header. {_ADVICE}")
-    _log.warning(
+    LOG.warning(
         "%s: its header counts %d frames, the file holds %d; these are read.",
         path, header.count, count,
     )  # fmt: skip
@@ -172,7 +171,7 @@ def _map_frames(path: Path, header: Header) -> np.ndarray:
         # Both orders are equally smooth; no known program writes the larger byte first.
         return frames if flagged == "<u2" else swapped
     if _roughness(swapped[0]) < 0.5 * _roughness(frames[0]):
-        _log.warning("%s: the byte order flag is wrong; the smoother order was taken.", path)
+        LOG.warning("%s: the byte order flag is wrong; the smoother order was taken.", path)
         return swapped
     return frames
 
@@ -205,7 +204,7 @@ def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
     else:
         white = next(float(end) for end in (255, 4095, 16383, 65535) if highest <= end)
     if white != stated:
-        _log.info(
+        LOG.info(
             "%s: its header says %d bits, its values reach %d: white is taken as %g.",
             path, header.bits, highest, white,
         )  # fmt: skip

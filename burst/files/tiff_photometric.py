@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import numpy as np
 
 from burst.files.luminance import to_luminance
 from burst.files.values import assumed_sensor
+from burst.log import LOG
 from burst.records import BAYER_PATTERNS, Sensor, StackError
-
-_log = logging.getLogger("burst")
 
 # Tags of TIFF 6.0 and TIFF/EP.
 _MAXIMUM, _PALETTE_COLOURS, _ORIENTATION = 281, 320, 274
@@ -115,7 +113,7 @@ def _inverted(path: Path, page: Any, array: np.ndarray) -> DecodedPages:
     end = next((e for e in ends if e >= highest), 2**page.bitspersample - 1)
     if pixels.dtype.itemsize == 1:
         end = 2**page.bitspersample - 1
-    _log.info("%s: 0 is white; the values are taken from %d.", path, end)
+    LOG.info("%s: 0 is white; the values are taken from %d.", path, end)
     return DecodedPages((end - pixels).astype(pixels.dtype.newbyteorder("=")), white=float(end))
 
 
@@ -125,7 +123,7 @@ def _from_palette(path: Path, page: Any, array: np.ndarray, imagej: bool) -> Dec
     table = np.asarray(_value(page, _PALETTE_COLOURS), np.uint16).reshape(3, -1)
     grey = bool((table == table[0]).all())
     if imagej and not grey:
-        _log.info("%s: its false colours are left out; the values count.", path)
+        LOG.info("%s: its false colours are left out; the values count.", path)
         return DecodedPages(array)
     narrow = not (table % _GREYS).any()
     table = (table // _GREYS).astype(np.uint8) if narrow else table

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from burst.log import LOG
 from burst.records import Sensor
 
 # Stamps of whole seconds err by up to one second, a tenth of a step of ten seconds.
 _FINE_STEPS = 10
-
-_log = logging.getLogger("burst")
 
 
 def typical_step(times: Sequence[float]) -> float:
@@ -36,7 +34,7 @@ def with_times(where: object, sensor: Sensor, found: Sequence[float | None] | No
         return sensor
     if not all(later > earlier for earlier, later in pairwise(stamps)):
         if len(set(stamps)) > 1:
-            _log.info("%s: its time stamps do not rise with the frames; they are not used.", where)
+            LOG.info("%s: its time stamps do not rise with the frames; they are not used.", where)
         return sensor
     times = tuple(stamp - stamps[0] for stamp in stamps)
     if _are_coarse(stamps):

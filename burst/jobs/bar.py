@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from burst.command import LOG, coloured
+from burst.command import coloured
 from burst.lazy import tqdm, tqdm_logging
+from burst.log import LOG
 
 # Name of the stack, names of the part that runs, share of the stack that is done.
 Show = Callable[[Path, tuple[str, ...], float], None]

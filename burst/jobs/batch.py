@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import re
@@ -20,11 +19,11 @@ from pathlib import Path
 from burst.command import Exit, explain, interrupt, start_logging
 from burst.jobs.bar import Show
 from burst.jobs.restore import STAGES, Job, JobResult, restore
+from burst.log import LOG
 from burst.machine import end_with_parent
 from burst.progress import listening_to
 from burst.restoration import OnStage
 
-LOG = logging.getLogger("burst")
 RECORD = "batch.json"  # in the folder of all results: the outcome of each stack of a batch
 SECONDS_TO_CLEAN_UP = 10
 MESSAGE_EVERY = 0.3  # seconds

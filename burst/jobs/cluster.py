@@ -16,13 +16,13 @@ from burst.fingerprint import code_digest
 from burst.jobs.bar import Show
 from burst.jobs.batch import Outcome, attempt, log_stage
 from burst.jobs.restore import Job
+from burst.log import LOG
 from burst.machine import available_memory, devices_of
 from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-LOG = logging.getLogger("burst")
 SECONDS_TO_CONNECT = 10
 
 # Threads and random numbers of torch belong to a whole process.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,9 +11,9 @@ from burst.files.read import ReadOptions, read_stack
 from burst.fingerprint import step_keys
 from burst.jobs.disk import check_disk
 from burst.jobs.keep import StageFiles
-from burst.pipeline import Pipeline, Step, load
+from burst.pipeline import Pipeline, load
 from burst.progress import part
-from burst.records import Burst, ColourSpace, Provenance, Stack
+from burst.records import ColourSpace, Provenance, Stack
 from burst.restoration import (
     Execution,
     OnStage,
@@ -35,8 +34,6 @@ from burst.result import (
     write,
 )
 from burst.settings import ConfigError
-
-LOG = logging.getLogger("burst")
 
 # Measured: libraries, and memory fragmentation after many stacks.
 BYTES_PER_PROCESS = 600_000_000
@@ -118,36 +115,13 @@ def restore(job: Job, on_stage: OnStage) -> JobResult:
     return JobResult(_files(job.folder), result.warnings)
 
 
-@dataclass(frozen=True)
-class _Stages:
-    """The kept stages of one run: read if `resume`, written if `keep`."""
-
-    keeper: StageFiles
-    resume: bool
-    keep: bool
-
-    def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
-        """Return the burst after the stages that are kept, and their number."""
-        if not self.resume:
-            return burst, 0
-        after, done = self.keeper.restart(pipeline, burst)
-        if done:
-            LOG.info("%s: goes on after %s", burst.stack.name, pipeline.steps[done - 1].name)
-        return after, done
-
-    def save(self, step: Step, before: Burst, after: Burst) -> None:
-        """Write the fields that one step changed."""
-        if self.keep:
-            self.keeper.save(step, before, after)
-
-
 def _store_factory(job: Job) -> StoreFactory | None:
     if not (job.keep_stages or job.resume):
         return None
 
-    def of(channel: str, pipeline: Pipeline, stack: Stack) -> _Stages:
-        keeper = StageFiles(job.folder / STAGES / channel, step_keys(pipeline, stack, job.seed))
-        return _Stages(keeper, job.resume, job.keep_stages)
+    def of(channel: str, pipeline: Pipeline, stack: Stack) -> StageFiles:
+        keys = step_keys(pipeline, stack, job.seed)
+        return StageFiles(job.folder / STAGES / channel, keys, job.resume, job.keep_stages)
 
     return of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from burst.files.write import write_text
-from burst.measure.results import Record, read_results
+from burst.files.write import read_json, write_text
+from burst.measure.results import Record
 from burst.measure.tables import grouped, row_each
 
 GIB = 2**30
@@ -34,7 +34,7 @@ says so.
 
 def write_gpu_page(page: Path, folder: Path) -> None:
     """Write the page from the figures of the suite in a folder."""
-    results = read_results(folder / "gpu.json")
+    results = read_json(folder / "gpu.json")
     machine, records = results["machine"], results["records"]
     text = PAGE.format(
         gpu=records[0]["device"],

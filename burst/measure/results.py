@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from burst.files.digest import code_digest, digest_of, source_files
-from burst.files.write import write_text
+from burst.files.write import read_json, write_text
 from burst.machine import library_version, processor
 
 Record = dict[str, Any]
@@ -59,7 +59,7 @@ class Results:
         self.machine = describe_machine(threads)
         self.code = suite_digest(suite)
         self.records: list[Record] = []
-        self._earlier = {record["key"]: record for record in read_results(path).get("records", [])}
+        self._earlier = {record["key"]: record for record in read_json(path).get("records", [])}
 
     def measure(
         self,
@@ -94,16 +94,6 @@ class Results:
             "records": self.records,
         }
         write_text(self.path, json.dumps(content, indent=1) + "\n")
-
-
-def read_results(path: Path) -> Record:
-    """Return the content of the file of a suite; empty if there is none that can be read."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        # Nothing measured yet, or another file: the suite starts anew.
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def suite_digest(suite: str) -> str:

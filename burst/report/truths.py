@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,9 @@ import numpy as np
 
 from burst.files.layouts.listing import read_images_alike
 from burst.files.layouts.published import truths_beside
+from burst.log import LOG
 from burst.records import Burst, StackError
 from burst.report.rolling import Instants, frame_image, from_dn
-
-LOG = logging.getLogger("burst")
 
 
 def instants_of(burst: Burst, images: np.ndarray | None, source: str) -> Instants | None:

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from burst.log import LOG
 from burst.measure.peers.programs import find_pss, find_siril, pss, siril
 from burst.measure.peers.recipes import richardson_lucy, template, winner
 from burst.measure.results import PeerError
 from burst.measure.suite import Options
 from burst.records import Stack
-
-LOG = logging.getLogger("burst")
 
 Peer = Callable[[Stack], torch.Tensor]
 

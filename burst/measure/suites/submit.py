@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import sys
@@ -18,14 +17,13 @@ import numpy as np
 import torch
 
 from burst.data.targets import decode
+from burst.log import LOG
 from burst.measure.cost import Ended, run_watched
 from burst.measure.results import Record
 from burst.measure.stacks import TARGET, Case, draw_scene, simulate_case
 from burst.measure.suite import Suite
 from burst.measure.tables import MIB, row_each
 from burst.records import StackError
-
-LOG = logging.getLogger("burst")
 
 LEVELS = ("low", "medium", "high", "very-high")
 FRAMES, SIZE = 100, 271

@@ -35,25 +35,37 @@ _READOUT_TAG = "com.apple.quicktime.camera.framereadouttimeinmicroseconds"
 
 
 @dataclass(frozen=True)
-class Known:
-    """A readout, s, and in words where it is from."""
+class Said:
+    """What one source says of the readout: s and the interval that fits as well; 0 where it says
+    nothing. `words` say more."""
 
-    readout: float
-    words: str
+    source: str
+    readout: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    words: str = ""
+
+    @classmethod
+    def exactly(cls, source: str, readout: float, words: str) -> Said:
+        """Return what a source says that knows of no interval."""
+        return cls(source, readout, readout, readout, words)
 
 
-def stated_readout(tags: Mapping[str, str]) -> Known | None:
+def stated_readout(tags: Mapping[str, str]) -> Said | None:
     """Return the readout that the tags of a file state."""
     lower = {name.lower(): word for name, word in tags.items()}
     found = re.match(r"[\d.]+", lower.get(_READOUT_TAG, ""))
-    return Known(1e-6 * float(found[0]), "the tags of the file") if found else None
+    return (
+        Said.exactly("metadata", 1e-6 * float(found[0]), "the tags of the file") if found else None
+    )
 
 
-def published_readout(tags: Mapping[str, str], rows: int) -> Known | None:
+def published_readout(tags: Mapping[str, str], rows: int) -> Said | None:
     """Return what is published of the camera that the tags name, for frames of so many rows."""
     names = [word.strip() for name, word in tags.items() if _MODEL.search(name)]
     for words, least, most, milliseconds, source in PUBLISHED:
         for name in names if least <= rows <= most else ():
             if re.search(rf"\b{words}", name.lower()):
-                return Known(milliseconds / 1000, f"published for {name}, {source} of cameras.py")
+                where = f"published for {name}, {source} of cameras.py"
+                return Said.exactly("published", milliseconds / 1000, where)
     return None

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from burst.clips.cameras import Known
+from burst.clips.cameras import Said
 from burst.log import LOG
 
 _NAME = re.compile(r"(?:frame|sensor)_?read_?out_?time|readout_time", re.IGNORECASE)
 _MICROSECONDS = 200.0  # no readout takes so many ms; larger numbers are microseconds
 
 
-def logged_readout(path: Path) -> Known | None:
+def logged_readout(path: Path) -> Said | None:
     """Return the readout that a camera logged; None where it did not, or where the package
     telemetry-parser is not installed."""
     try:
@@ -36,8 +36,9 @@ def logged_readout(path: Path) -> Known | None:
         return None
     if not found:
         return None
-    milliseconds = found if found < _MICROSECONDS else found / 1000
-    return Known(milliseconds / 1000, f"the log of the camera, {parser.model or parser.camera}")
+    seconds = found / (1000 if found < _MICROSECONDS else 1_000_000)
+    words = f"the log of the camera, {parser.model or parser.camera}"
+    return Said.exactly("metadata", seconds, words)
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[float]:

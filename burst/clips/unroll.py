@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 
 from burst.about import __version__
+from burst.clips.cameras import Said
 from burst.clips.stream import Straight, Straightener, colours, cropped, lacking
-from burst.clips.timing import Said, Timing, find_timing
+from burst.clips.timing import Timing, find_timing
 from burst.files.clip import Clip, open_clip
 from burst.files.clip_write import Encoder, join
 from burst.files.write import write_text

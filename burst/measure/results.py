@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any
 
 from burst.files.digest import code_digest, digest_of, source_files
 from burst.files.write import read_json, write_text
@@ -21,19 +21,6 @@ Record = dict[str, Any]
 class PeerError(ValueError):
     """A peer that is not installed, or gave no image; the message says what to do."""
 
-
-class BenchmarkCase(Protocol):
-    """What is measured, such as a stack: a dataclass of plain values with a name."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def name(self) -> str:
-        """The name for the log."""
-        ...
-
-
-S = TypeVar("S", bound=BenchmarkCase)
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
 
@@ -63,11 +50,12 @@ class Results:
 
     def measure(
         self,
-        cases: Sequence[S],
-        measure: Callable[[S], Record],
+        cases: Sequence[Any],
+        measure: Callable[[Any], Record],
         watch: Callable[[str], None],
     ) -> list[Record]:
-        """Measure the cases without a record, one after the other; write each at once."""
+        """Measure the cases without a record, one after the other; write each at once. A case is a
+        dataclass of plain values with a name."""
         for i, case in enumerate(cases):
             key = self._key(case)
             known = self._earlier.get(key)
@@ -82,7 +70,7 @@ class Results:
         """Measure all cases again."""
         self._earlier = {}
 
-    def _key(self, case: BenchmarkCase) -> str:
+    def _key(self, case: Any) -> str:
         parts = (self.code, self.settings, self.networks, json.dumps(asdict(case), sort_keys=True))
         return digest_of(*parts)[:16]
 

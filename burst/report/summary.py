@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from burst.records import Burst, Entry, Provenance, Sensor, Stack
+from burst.records import Burst, Provenance, Sensor, Stack
 from burst.report.frames import by_frame
 from burst.report.rolling import Instants, scores
 
@@ -38,7 +38,7 @@ def summarise(
         "channel": burst.channel.name if burst.channel else None,
         "measured": _measured(burst),
         "truth": scores(instants) if instants and instants.truths else None,
-        "stages": [_stage(entry) for entry in burst.report.entries],
+        "stages": [asdict(entry) for entry in burst.report.entries],
         "warnings": list(burst.report.warnings),
         "outputs": list(outputs),
     }
@@ -90,13 +90,3 @@ def _weights(burst: Burst) -> list[float] | None:
         return None
     weights: list[float] = by_frame(burst, np.asarray(burst.weights.tolist()), 0.0).tolist()
     return weights
-
-
-def _stage(entry: Entry) -> dict[str, Any]:
-    return {
-        "stage": entry.stage,
-        "seconds": entry.seconds,
-        "settings": dict(entry.settings),
-        "numbers": dict(entry.numbers),
-        "warnings": list(entry.warnings),
-    }

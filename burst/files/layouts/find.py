@@ -12,13 +12,17 @@ from typing import Any
 from burst.files.folder import visible_entries
 from burst.files.layouts import loose, rscd_lmdb, simulated
 from burst.files.layouts.folders import LAYOUTS
-from burst.files.layouts.listing import ReadableSequence
+from burst.files.layouts.listing import Listing
+from burst.files.layouts.loose import StackListing
+from burst.files.layouts.rscd_lmdb import LmdbListing
 from burst.records import StackError
 from burst.settings import did_you_mean
 
 AUTO = "auto"
 DEEPEST = 4  # folders below the listed one: set, split, town, sequence
 
+# A sequence that can be read, whole or in part.
+Listed = Listing | StackListing | LmdbListing
 _Find = Callable[[Path, list[Path]], list[Any]]
 # In the order in which they are tried; plain frames come last.
 _FINDERS: dict[str, _Find] = {
@@ -35,7 +39,7 @@ PATTERNS = {
 }
 
 
-def list_sequences(place: Path, layout: str = AUTO) -> list[ReadableSequence]:
+def list_sequences(place: Path, layout: str = AUTO) -> list[Listed]:
     """Return the sequences of a folder or file, without reading their frames. "auto" recognises the
     layout; plain frames count where nothing else is found. StackError states what was expected, and
     what is missing from a recognised layout."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -150,7 +150,7 @@ class _Run:
     pipeline: Pipeline
     execution: Execution
     on_stage: OnStage
-    open_store: StoreFactory | None = field(default=None)
+    open_store: StoreFactory | None = None
     memory: int | None = None
 
     def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None, np.ndarray | None]:

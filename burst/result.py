@@ -31,8 +31,7 @@ from burst.records import (
     Stack,
 )
 from burst.report import figure as report_figure
-from burst.report import truths
-from burst.report.rolling import frame_image
+from burst.report.rolling import frame_image, instants_of
 from burst.report.write import HTML_NAME, JSON_NAME, write_report
 from burst.settings import ConfigError
 
@@ -226,7 +225,7 @@ def write(
         write_text(folder / name, source.read_text("utf-8"))
     whole = result.stack if _in_colour(result) else None
     images = image if image is None or several else image[None]
-    instants = truths.instants_of(result.burst, images, result.stack.source)
+    instants = instants_of(result.burst, images, result.stack.source)
     write_report(folder, result.burst, result.provenance, shown, instants, whole, page)
 
 

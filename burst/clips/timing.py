@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from burst.clips.cameras import Said, published_readout, stated_readout
-from burst.clips.telemetry import logged_readout
+from burst.clips.cameras import Said, logged_readout, published_readout, stated_readout
 from burst.files.clip import Clip, ClipFrame, frames_of
 from burst.ops.flow import Match, match
 from burst.ops.rolling.bands import camera_motion

@@ -10,6 +10,7 @@ import numpy as np
 
 from burst.files import calibrate, check, fits, raw, video
 from burst.files.black import assume_black
+from burst.files.consistency import warn_gaps
 from burst.files.folder import (
     ACCEPTED,
     FITS_SUFFIXES,
@@ -21,7 +22,6 @@ from burst.files.folder import (
     stem_of,
     suffix_of,
 )
-from burst.files.gaps import warn_gaps
 from burst.files.images import read_images
 from burst.files.layouts.published import frames_without_truths, with_layout_timing
 from burst.files.luminance import Colours, keeping_colours, warn_luminance

@@ -147,19 +147,21 @@ def _check_folder(job: Job, provenance: Provenance) -> None:
 def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
     """Return the command that repeats the run, byte for byte; sums over blocks of frames depend on
     the `memory` in bytes that blocks were made for."""
-    options = [f"--seed {job.seed}", f"--threads {job.threads}", f"--device {provenance.device}"]
-    levels = {"black": job.reading.black_level, "white": job.reading.white_level}
-    options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]
-    if job.colours != "srgb":
-        options.append(f"--colours {job.colours}")
-    for kind, path in (("dark", job.reading.dark), ("flat", job.reading.flat)):
-        if path is not None:
-            options.append(f"--{kind} {_quoted(path)}")
-    if memory is not None:
-        options.append(f"--memory {memory + BYTES_PER_PROCESS}")
-    if job.reading.axis:
-        options.append(f"--axis {job.reading.axis}")
-    stack, said = _quoted(job.path), " ".join(options)
+    reading = job.reading
+    options = {
+        "seed": job.seed,
+        "threads": job.threads,
+        "device": provenance.device,
+        "black-level": None if reading.black_level is None else f"{reading.black_level:g}",
+        "white-level": None if reading.white_level is None else f"{reading.white_level:g}",
+        "colours": None if job.colours == "srgb" else job.colours,
+        "dark": reading.dark and _quoted(reading.dark),
+        "flat": reading.flat and _quoted(reading.flat),
+        "memory": None if memory is None else memory + BYTES_PER_PROCESS,
+        "axis": reading.axis,
+    }
+    said = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
+    stack = _quoted(job.path)
     return f"burst run --stack {stack} --pipeline {SETTINGS} {said} --out DIR"
 
 

@@ -24,18 +24,12 @@ DEEPEST = 4  # folders below the listed one: set, split, town, sequence
 # A sequence that can be read, whole or in part.
 Listed = Listing | StackListing | LmdbListing
 _Find = Callable[[Path, list[Path]], list[Any]]
-# In the order in which they are tried; plain frames come last.
-_FINDERS: dict[str, _Find] = {
-    simulated.NAME: simulated.find_simulated,
-    rscd_lmdb.NAME: rscd_lmdb.find_lmdb,
-    **{layout.name: partial(layout.find, layout) for layout in LAYOUTS},
-    loose.NAME: loose.find_loose,
-}
-PATTERNS = {
-    simulated.NAME: simulated.PATTERN,
-    rscd_lmdb.NAME: rscd_lmdb.PATTERN,
-    **{layout.name: layout.pattern for layout in LAYOUTS},
-    loose.NAME: loose.PATTERN,
+# Function and pattern of each layout, in the order in which they are tried; plain frames come last.
+_FINDERS: dict[str, tuple[_Find, str]] = {
+    simulated.NAME: (simulated.find_simulated, simulated.PATTERN),
+    rscd_lmdb.NAME: (rscd_lmdb.find_lmdb, rscd_lmdb.PATTERN),
+    **{layout.name: (partial(layout.find, layout), layout.pattern) for layout in LAYOUTS},
+    loose.NAME: (loose.find_loose, loose.PATTERN),
 }
 
 
@@ -48,18 +42,15 @@ def list_sequences(place: Path, layout: str = AUTO) -> list[Listed]:
         raise StackError(f"layout: expected auto, {', '.join(_FINDERS)}, found '{layout}'.{hint}")
     if not os.path.exists(place):
         raise StackError(f"{place}: expected a folder or file, found nothing there. Check it.")
-    for names in _attempts(layout):
+    published = [name for name in _FINDERS if name != loose.NAME]
+    for names in [published, [loose.NAME]] if layout == AUTO else [[layout]]:
         found = _search(place, names)
         if found:
             return [replace(one, name=_relative(one.name, place)) for one in found]
-    raise StackError(f"{place}: expected {_expected(layout)}, found none. Check the path.")
-
-
-def _attempts(layout: str) -> list[list[str]]:
-    """Return groups of layouts to try, one after the other."""
+    wanted = "a rolling-shutter set, a video or a folder of frames"
     if layout != AUTO:
-        return [[layout]]
-    return [[name for name in _FINDERS if name != loose.NAME], [loose.NAME]]
+        wanted = f"the layout {layout} ({_FINDERS[layout][1]})"
+    raise StackError(f"{place}: expected {wanted}, found none. Check the path.")
 
 
 def _search(place: Path, names: list[str]) -> list[Any]:
@@ -72,7 +63,7 @@ def _descend(folder: Path, names: list[str], depth: int) -> Iterator[Any]:
     """Yield the sequences of a folder or, if it has none itself, of its subfolders."""
     entries = visible_entries(folder)
     for name in names:
-        found = _FINDERS[name](folder, entries)
+        found = _FINDERS[name][0](folder, entries)
         if found:
             yield from found
             return
@@ -85,9 +76,3 @@ def _relative(name: str, place: Path) -> str:
     """Return a sequence's path relative to the listed folder, or the folder's own name."""
     relative = os.path.relpath(name, place) if name.startswith(str(place)) else name
     return Path(os.path.abspath(place)).name if relative == "." else Path(relative).as_posix()
-
-
-def _expected(layout: str) -> str:
-    if layout != AUTO:
-        return f"the layout {layout} ({PATTERNS[layout]})"
-    return "a rolling-shutter set, a video or a folder of frames"

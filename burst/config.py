@@ -28,8 +28,7 @@ class PipelineText:
 
 
 def search_path(folder: str, variable: str | None = None) -> list[Path]:
-    """Return where a shipped folder is looked for, first hit first: $variable, ./, the
-    repository, the installed package."""
+    """Return where a shipped folder is sought: $variable, ./, the repository, the package."""
     package = Path(__file__).resolve().parent
     named = [Path(os.environ[variable])] if variable and os.environ.get(variable) else []
     return [*named, Path(folder), package.parent / folder, package / "_data" / folder]

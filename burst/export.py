@@ -112,8 +112,7 @@ def use_of(card: Card) -> str:
 
 
 def _is_by_name(args: argparse.Namespace) -> bool:
-    """Return whether a checkpoint is used by name alone: as asked, or as the one that it
-    replaces."""
+    """Return whether a checkpoint is used by name alone: as asked, or as the one before it."""
     if args.by_name is not None:
         return bool(args.by_name)
     former = Path(args.out) / f"{args.name}{SUFFIX}"

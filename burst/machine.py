@@ -131,8 +131,7 @@ def return_freed_memory() -> None:
 
 
 def memory_needed(stack: Stack, made: int) -> int:
-    """Return the bytes that restoring a stack takes with all its frames in memory, and what is
-    `made` beside it."""
+    """Return the bytes of restoring a stack with all frames in memory and what is `made`."""
     return stack.count * stack.height * stack.width * BYTES_PER_PIXEL + made
 
 

@@ -59,8 +59,7 @@ def add_memory(group: argparse._ArgumentGroup) -> None:
 
 
 def size_in_bytes(text: str) -> int:
-    """Return the bytes of a size such as 2G, 1.5GiB or 800M, each step being 1024; ValueError for
-    other words."""
+    """Return the bytes of a size such as 2G, 1.5GiB or 800M, in steps of 1024."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
     if found is None or not float(found[1]):
         raise argparse.ArgumentTypeError(f"expected a size such as 2G or 800M, found '{text}'")

@@ -51,8 +51,7 @@ def listening_to(listener: Listener | None) -> Iterator[None]:
 
 @contextmanager
 def part(name: str, begin: float = 0.0, end: float = 1.0) -> Iterator[None]:
-    """Run a part of the present work, which extends from share `begin` of it to share `end`; an
-    empty name adds no name."""
+    """Run a part of the present work, from share `begin` to `end` of it; it may have no name."""
     whole = _RUNNING.get()
     names = (*whole.names, name) if name else whole.names
     token = _RUNNING.set(_Part(whole.listener, names, whole.at(begin), whole.at(end)))

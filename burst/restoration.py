@@ -85,8 +85,7 @@ def check_room(stack: Stack, pipeline: Pipeline, execution: Execution) -> None:
 
 
 def memory_of_blocks(stack: Stack, pipeline: Pipeline, execution: Execution) -> int | None:
-    """Return the limit in bytes within which frames are read block by block; None where they all
-    fit into memory."""
+    """Return the bytes within which frames are read block by block; None if all fit."""
     limit = execution.memory
     if limit is None or memory_needed(stack, made_by(pipeline, stack)) <= limit:
         return None

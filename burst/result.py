@@ -116,8 +116,7 @@ class Result:
 
     @property
     def weights(self) -> np.ndarray | None:
-        """The weight [n] of every frame of the stack: 0 if it was not used, with a mean of 1 over
-        the used ones."""
+        """The weight [n] of every frame: 0 if it was not used, with a mean of 1 over the others."""
         weights = _array(self.burst.weights)
         if weights is None:
             return None
@@ -242,8 +241,7 @@ def earlier_report(folder: Path) -> dict[str, Any]:
 
 
 def belongs_to_another(folder: Path, source: str, provenance: Provenance) -> str | None:
-    """Return the stack whose result a folder holds, if it is not this one; the same stack may be
-    restored again."""
+    """Return the stack whose result a folder holds, if it is not this one."""
     earlier = earlier_report(folder)
     found = earlier.get("stack", {}).get("source")
     if found is None or earlier.get("fingerprint") == provenance.fingerprint:

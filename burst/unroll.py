@@ -77,8 +77,7 @@ def execute(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _shown(name: str, quiet: bool) -> Iterator[Callable[[int, int, float], None]]:
-    """Yield a function that shows how many frames are done, of how many (0 if unknown), and how
-    many are done in a second."""
+    """Yield a function of frames done, of all (0 if unknown), and of those done in a second."""
     if not quiet and sys.stderr.isatty():
         with tqdm.tqdm(desc=name, unit=" frames", file=sys.stderr, dynamic_ncols=True) as bar:
 

@@ -81,8 +81,7 @@ _MICROSECONDS = 200.0  # no readout takes so many ms; larger numbers are microse
 
 
 def logged_readout(path: Path) -> Said | None:
-    """Return the readout that a camera logged; None where it did not, or where the package
-    telemetry-parser is not installed."""
+    """Return the readout that a camera logged; None without it or without telemetry-parser."""
     try:
         import telemetry_parser  # type: ignore[import-not-found]
     except ImportError:

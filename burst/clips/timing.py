@@ -164,8 +164,7 @@ def _stretches_of(clip: Clip, frames: Sequence[ClipFrame]) -> list[Stretch]:
 
 
 def is_same_scene(first: np.ndarray, second: np.ndarray, motion: Match) -> bool:
-    """Return whether enough of a frame [h, w] (0..255) is found again in the next, and as bright:
-    else there is a cut."""
+    """Return whether enough of a frame [h, w] (0..255) is found in the next, and as bright."""
     if abs(float(first.mean()) - float(second.mean())) > MOST_BRIGHTER:
         return False
     return float(motion.forth_trust.gt(0.5).float().mean()) >= MIN_FOUND

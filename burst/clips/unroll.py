@@ -229,8 +229,7 @@ def _write_report(clip: Clip, state: _State, out: Path, seconds: float, resumed:
 
 
 def share_or_seconds(text: str) -> Wish:
-    """Return the wish for a readout such as 0.8 (a share of the frame time) or 16ms; ValueError for
-    other words."""
+    """Return the wish for a readout such as 0.8 (of the frame time) or 16ms, else ValueError."""
     number = text.removesuffix("ms")
     value = float(number)
     wish = Wish(readout=value / 1000) if number != text else Wish(share=value)

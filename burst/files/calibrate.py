@@ -18,8 +18,7 @@ STEPS = 16  # at most, in which one DN is kept: differences from a dark are no w
 
 @dataclass(frozen=True)
 class Master:
-    """The mean of calibration frames [h, w] in DN, and of their colours [h, w, 3] if they have any;
-    and their sensor."""
+    """The mean of calibration frames [h, w] DN, that of any colours [h, w, 3], and the sensor."""
 
     where: str
     mean: np.ndarray

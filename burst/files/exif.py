@@ -53,8 +53,7 @@ def read_exif(path: Path) -> ShotTags:
 
 
 def read_tags(path: Path) -> ShotTags:
-    """Return the tags of a camera raw file; the defaults for those that are not TIFF inside (CR3,
-    RAF)."""
+    """Return the tags of a camera raw file; the defaults for no TIFF inside (CR3, RAF)."""
     return _shot(_values(path))
 
 
@@ -67,8 +66,7 @@ def text_tags(path: Path, codes: Sequence[int]) -> dict[int, str]:
 
 
 def _values(source: Path | io.BytesIO, codes: Sequence[int] = _OF_SHOT) -> dict[int, Any]:
-    """Return the values of tags by code, each from the first page that has it; none of what is no
-    TIFF."""
+    """Return the values of tags by code, each from the first page with it; none of no TIFF."""
     quiet_tifffile()
     try:
         with tifffile.TiffFile(source) as tiff:

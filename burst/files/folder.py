@@ -55,8 +55,7 @@ def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def visible_entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder in natural order, without hidden ones; StackError if
-    unreadable."""
+    """Return the visible entries of a folder in natural order; StackError if unreadable."""
     try:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
@@ -100,8 +99,7 @@ def frames_in(folder: Path) -> list[Path]:
 
 
 def scan_from_names(frames: Sequence[Path]) -> list[int] | None:
-    """Return the scan direction of each frame, +1 down, -1 up, from the ends of all names; else
-    None."""
+    """Return the scan of each frame, +1 down, -1 up, by the ends of all names; else None."""
     ends = [frame.stem[-4:].lower() for frame in frames]
     return [SCANS[end] for end in ends] if all(end in SCANS for end in ends) else None
 

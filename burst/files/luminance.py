@@ -25,8 +25,7 @@ class Colours:
         self.single = Gathered()
 
     def add(self, frames: np.ndarray) -> None:
-        """Keep frames [n, h, w, 3 or 4], blue first: the first ones as they are, others as
-        copies."""
+        """Keep frames [n, h, w, 3 or 4], blue first; later ones as copies."""
         if not self.wanted:
             return
         frames = frames[..., 2::-1]
@@ -42,8 +41,7 @@ class Colours:
         self.whole, self.single = None, Gathered()
 
     def of(self, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Return the colours [n, h, w, 3], red first, of frames of this shape (n, h, w); None for
-        others, and where all are grey."""
+        """Return the colours [n, h, w, 3] of frames (n, h, w); None for others, or all grey."""
         found = self.single.array() if len(self.single) else self.whole
         if found is None or found.shape != (*shape, 3):
             return None

@@ -44,8 +44,7 @@ def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
 
 
 def _fill_from_nearest(frames: np.ndarray, shown: np.ndarray) -> None:
-    """Replace pixels of frames [n, h, w] that are not `shown` [h, w] by the nearest one that is,
-    in place."""
+    """Replace pixels of frames [n, h, w] not `shown` [h, w] by the nearest shown, in place."""
     places = scipy.ndimage.distance_transform_edt(
         ~shown, return_distances=False, return_indices=True
     )

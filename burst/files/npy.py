@@ -39,8 +39,7 @@ def read_npy(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
 
 
 def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
-    """Return the array named 'frames', or the only possible one, like `read_npy`; it is
-    in memory."""
+    """Return the array 'frames', or the only possible one, like `read_npy` but in memory."""
     advice = "Write it again with numpy.savez(path, frames=frames)."
     with (
         explained(path, "a .npz archive that is complete", advice),

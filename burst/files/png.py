@@ -41,8 +41,7 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def significant_bits(png: bytes) -> int | None:
-    """Return the number of significant bits (sBIT), the least of the colours; None if
-    not stated."""
+    """Return the significant bits (sBIT), the least of the colours; None if not stated."""
     found = next((data for kind, data in chunks(png) if kind == b"sBIT" and data), None)
     return min(found[:3]) if found else None
 

@@ -112,8 +112,7 @@ def _mosaic(path: Path, raw: Any, cfa: str) -> _RawFrame:
 
 
 def _linear(path: Path, raw: Any) -> _RawFrame:
-    """Return the luminance of a demosaicked DNG, in DN of the file, and keep its colours where they
-    are wanted."""
+    """Return the luminance of a demosaicked DNG, in DN of the file; colours are kept."""
     warn_luminance(path)
     blacks = [float(level) for level in raw.black_level_per_channel[:3]]
     lowest, white = min(blacks), float(raw.white_level)

@@ -79,8 +79,7 @@ def count_pixels(path: Path) -> int:
 
 
 def write_ser(path: Path, frames: np.ndarray, sensor: Sensor) -> None:
-    """Write frames [n, h, w], or [n, h, w, 3] with red first, of at most 16 bits, and the times of
-    the sensor as time stamps."""
+    """Write frames [n, h, w], or [n, h, w, 3] red first, with the times of the sensor."""
     bits = max(8, int(sensor.white_level).bit_length())
     color = next(
         code
@@ -124,8 +123,7 @@ def _read_header(path: Path) -> Header:
 
 
 def _with_true_count(path: Path, header: Header, size: int) -> Header:
-    """Return the header with the number of frames in `size` bytes; StackError if the
-    last is cut."""
+    """Return the header with the frames that `size` bytes hold; StackError for a cut one."""
     if header.count and size in (header.data_bytes, header.data_bytes + header.count * 8):
         return header
     found = _count_in(size, header.frame_bytes)
@@ -150,8 +148,7 @@ def _with_true_count(path: Path, header: Header, size: int) -> Header:
 
 
 def _count_in(size: int, frame_bytes: int) -> int | None:
-    """Return how many whole frames fill a size, all with a time stamp or all without; None if none
-    do."""
+    """Return how many whole frames fill a size, with or without time stamps; else None."""
     for each in (frame_bytes, frame_bytes + _STAMP_BYTES):
         if size and size % each == 0:
             return size // each
@@ -183,8 +180,7 @@ def _is_8_bit(frames: np.ndarray) -> bool:
 
 
 def _roughness(frame: np.ndarray) -> float:
-    """Return the mean step along a row in units of the spread; it is large for a wrong
-    byte order."""
+    """Return the mean step along a row over the spread; large for a wrong byte order."""
     spread = float(frame.std())
     return mean_step(frame) / spread if spread else 0.0
 
@@ -212,8 +208,7 @@ def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
 
 
 def _stamps(path: Path, header: Header) -> list[float] | None:
-    """Return the seconds of each frame from the first one, from the time stamps; None
-    without them."""
+    """Return the seconds of each frame from the first; None without time stamps."""
     with path.open("rb") as file:
         file.seek(HEADER_BYTES + header.data_bytes)
         ticks = np.frombuffer(file.read(_STAMP_BYTES * header.count), np.uint8)

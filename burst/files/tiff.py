@@ -162,8 +162,7 @@ def _leading(series: Any) -> list[int]:
 
 
 def _stack_of(path: Path, tiff: Any, series: Any) -> np.ndarray:
-    """Return the pages of a series [n, h, w] or [n, h, w, samples], with further axes if it has
-    them."""
+    """Return the pages of a series [n, h, w] or [n, h, w, samples], or with more axes."""
     sides = dict(zip(series.axes, series.shape, strict=True))
     if sides.get("C", 1) > 1 and _shows_channels(tiff, sides):
         raise StackError(

@@ -46,8 +46,7 @@ class DecodedPages:
 
 
 def decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> DecodedPages:
-    """Interpret pages [n, h, w] or [n, h, w, samples]; StackError if they are not
-    images of light."""
+    """Interpret pages [n, h, w] or [n, h, w, samples]; StackError for no images of light."""
     pages = _decode_pages(path, page, array, imagej=imagej)
     return replace(pages, cfa=_mosaic_of(page), orientation=orientation_of(page))
 

@@ -199,6 +199,5 @@ def _are_fractions(frames: np.ndarray) -> bool:
 
 
 def _sufficient_white(high: float) -> float:
-    """Return a white level above a maximum: all bits of whole numbers, else the maximum
-    rounded up."""
+    """Return a white level above a maximum: all bits of whole numbers, or rounded up."""
     return float(2 ** math.ceil(math.log2(high + 1)) - 1) if high > 4 else math.ceil(high * 10) / 10

@@ -1,5 +1,4 @@
-"""Read a video through OpenCV with rows as recorded: 8 bits encoded for display, or 16
-bits grey."""
+"""Read a video through OpenCV, rows as recorded: 8 bits for display, or 16 bits grey."""
 
 from __future__ import annotations
 

@@ -111,8 +111,7 @@ def log_outcome(outcome: Outcome) -> None:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return one line per stack: status, time and path; failed ones come last, where they are
-    seen."""
+    """Return one line per stack: status, time and path; the failed come last, to be seen."""
     lines = [
         f"{o.status:8} {o.seconds:7.1f} s  {o.job.path}" + (f"  {o.message}" if o.message else "")
         for o in sorted(outcomes, key=lambda o: (o.result is None, o.status))
@@ -220,8 +219,7 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 def _work(connection: Connection, quiet: bool, shown: bool) -> None:
-    """Run a worker process until the connection ends; with a bar in the parent it logs no
-    stages."""
+    """Run a worker until the connection ends; if a bar is shown, it logs no stages."""
     start_logging(quiet or shown)
     hear = _Messenger(connection) if shown else None
     signal.signal(signal.SIGTERM, interrupt)

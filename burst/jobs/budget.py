@@ -60,8 +60,7 @@ def share_memory(
 
 
 def bytes_needed(job: Job) -> int | None:
-    """Return the peak memory in bytes of the process that restores a stack; None if its header does
-    not give the shape."""
+    """Return the peak bytes of a process that restores a stack; None of unknown shape."""
     pixels = _pixels(job.path)
     return None if pixels is None else BYTES_PER_PROCESS + pixels * BYTES_PER_PIXEL
 

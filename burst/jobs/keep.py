@@ -50,8 +50,7 @@ class StageFiles:
         write_npz(self._path(step.name), {**arrays, META: np.array(meta)})
 
     def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
-        """Return a new burst as it is after the kept steps that are still valid, and their
-        number."""
+        """Return a new burst after the kept steps that are still valid, and their number."""
         known: dict[str, Any] = {}
         entries: list[Entry] = []
         for step in pipeline.steps if self.resume else ():

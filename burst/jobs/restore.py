@@ -134,8 +134,7 @@ def _complete(job: Job, earlier: dict[str, Any]) -> bool:
 
 
 def _check_folder(job: Job, provenance: Provenance) -> None:
-    """Raise ConfigError where the folder holds the result of another stack; the same stack may be
-    done again."""
+    """Raise ConfigError where the folder holds the result of another stack."""
     other = belongs_to_another(job.folder, str(job.path), provenance)
     if other:
         raise ConfigError(

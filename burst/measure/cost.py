@@ -72,8 +72,7 @@ class Ended:
 
 
 def run_watched(command: Sequence[str]) -> Ended:
-    """Run a command as the leader of a session; the memory of all its processes is sampled twice a
-    second."""
+    """Run a command in a session of its own, whose memory is sampled twice a second."""
     held = []
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
         started = time.perf_counter()
@@ -91,8 +90,7 @@ def run_watched(command: Sequence[str]) -> Ended:
 
 
 def session_memory(leader: int) -> int | None:
-    """Return the bytes of all processes of a session, with shared memory counted once. None where
-    the system does not report it."""
+    """Return the bytes of a session, shared ones counted once; None if not reported."""
     total = 0
     for process in psutil.process_iter():
         # It has ended, is another user's, or the system counts no shares of memory.

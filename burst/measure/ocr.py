@@ -54,8 +54,7 @@ def read_words(image: np.ndarray) -> list[list[str]]:
 
 
 def similarity(words: Sequence[str], found: Sequence[str]) -> list[float]:
-    """Return for each word its letter similarity (0 to 1, ignoring case) to the closest
-    found one."""
+    """Return the letter similarity (0 to 1, ignoring case) of each word to the closest found."""
     pairs = [
         [SequenceMatcher(None, w.lower(), f.lower(), autojunk=False) for f in found] for w in words
     ]

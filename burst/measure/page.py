@@ -1,5 +1,4 @@
-"""Write docs/benchmarks.md: tables and plots of every suite, and the machine they were
-measured on."""
+"""Write docs/benchmarks.md: tables and plots of every suite, and the machine measured on."""
 
 from __future__ import annotations
 

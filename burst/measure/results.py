@@ -34,14 +34,12 @@ PRESENTATION = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
 
 
 class Results:
-    """The records of one suite in one file. Records of other code, settings or networks are
-    measured again."""
+    """The records of a suite in a file; those of other code or settings are measured again."""
 
     def __init__(
         self, path: Path, suite: str, settings: str, threads: int, networks: str = ""
     ) -> None:
-        """`settings` and the digests of all `networks` determine a figure, together with case and
-        code."""
+        """`settings` and digests of `networks` determine a figure, with case and code."""
         self.path, self.suite, self.settings, self.networks = path, suite, settings, networks
         self.machine = describe_machine(threads)
         self.code = suite_digest(suite)

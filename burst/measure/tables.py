@@ -53,8 +53,7 @@ def gap_closed(records: Sequence[Record], method: str, figure: str = "psnr") -> 
 def grouped(
     records: Sequence[Record], key: str | Callable[[Record], str]
 ) -> dict[str, list[Record]]:
-    """Return the records by a field of their cases, or by what `key` says of each, in order of
-    appearance."""
+    """Return the records by a field of their cases, or by `key`, in order of appearance."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         name = record["case"][key] if isinstance(key, str) else key(record)

@@ -45,8 +45,7 @@ def after_each(pipeline: Pipeline, stack: Stack) -> dict[str, Burst]:
 
 
 def methods_of(after: Mapping[str, Burst]) -> dict[str, str]:
-    """Return the pipeline with and without its network, by name, as the stage that made
-    the image."""
+    """Return the stage that made the image, of the pipeline with and without its network."""
     stages = list(after)
     without = {CLASSICAL: stages[-2]} if stages[-1] == NETWORK else {}
     return {**without, OURS: stages[-1]}

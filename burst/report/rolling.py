@@ -70,8 +70,7 @@ class Instants:
         return nearest if away[nearest] < 0.5 / height else None
 
     def frame_of(self, number: int) -> int:
-        """Return the number of the used frame that was read closest to the time of an image; of a
-        pair the first."""
+        """Return the used frame read closest to the time of an image; of a pair the first."""
         kept, height = self.unrolled.kept, self.burst.stack.height
         middles = [self.clock.instant(k, 0.5, height) for k in kept]
         return kept[int(np.abs(np.array(middles) - self.times[number]).argmin())]
@@ -121,8 +120,7 @@ def _psnr(image: np.ndarray, truth: np.ndarray) -> float:
 
 
 def instants_of(burst: Burst, images: np.ndarray | None, source: str) -> Instants | None:
-    """Return the images [t, ...] of instants with the truths beside the stack's `source`; None
-    unless a stage unrolled the rows."""
+    """Return the images [t, ...] of instants with the truths beside `source`; None of others."""
     if images is None or burst.unrolled is None:
         return None
     instants = Instants(burst, images)

@@ -47,8 +47,7 @@ def facts(summary: Mapping[str, Any]) -> list[TableRow]:
 
 
 def subject(summary: Mapping[str, Any]) -> str:
-    """Return a sentence on which image or channel the report describes, and how frames are
-    counted."""
+    """Return a sentence on what image the report is of, and how frames are counted."""
     stack = summary["stack"]
     counted = f"Frames are counted from 0 to {stack['frames'] - 1}, as in settings."
     channel, cfa = summary["channel"], stack["sensor"]["cfa"]

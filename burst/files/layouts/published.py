@@ -28,8 +28,7 @@ def sequences_in(folder: Path) -> list[Listing]:
 
 
 def sequence_at(folder: Path) -> Listing | None:
-    """Return the sequence of a published layout whose frames are in a folder; None if there is
-    none."""
+    """Return the sequence of a published layout with its frames in a folder; None if none."""
     absolute = folder.absolute()
     for place in (absolute, *absolute.parents[:_HIGHEST]):
         if not os.access(place, os.R_OK | os.X_OK):

@@ -138,8 +138,7 @@ TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {
 
 
 def gains(records: Sequence[Record]) -> Mapping[str, float]:
-    """Return the mean PSNR without warp (dB) of each variant minus that of the
-    unchanged pipeline."""
+    """Return the mean PSNR without warp (dB) of each variant over that of no change."""
     figure = "psnr_without_warp"
     return {
         name: mean(r["variants"][name][figure] - r["variants"][AS_IT_IS][figure] for r in records)

@@ -139,8 +139,7 @@ class BoardFolder:
 
 
 def measure(pipeline: Pipeline, peers: Mapping[str, Peer], board: BoardFolder) -> Record:
-    """Restore a board by the plain mean, by peers and by the pipeline, and return what can be
-    read."""
+    """Restore a board by mean, peers and pipeline, and return what can be read."""
     methods = {"mean": plain_mean, **peers}
     if NETWORK in [step.name for step in pipeline.steps]:
         methods[CLASSICAL] = partial(_restore, pipeline.before(NETWORK))

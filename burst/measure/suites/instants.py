@@ -87,8 +87,7 @@ class InstantRecording:
 
 
 def recordings(images: Sequence[str], seed: int) -> list[InstantRecording]:
-    """Return rolling recordings of each image at every ratio, calm and shaken, and a dual reversed
-    pair."""
+    """Return rolling recordings at every ratio, calm and shaken, and a dual reversed pair."""
     kinds = [("rolling", ratio, shake) for shake in SHAKES for ratio in RATIOS]
     kinds.append(("dual_reversed", 1.0, 0.0))
     return [

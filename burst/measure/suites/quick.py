@@ -49,8 +49,7 @@ def level_means(records: Sequence[Record]) -> dict[str, float]:
 
 
 def drops(records: Sequence[Record]) -> dict[str, float]:
-    """Return by how much (dB) each level is below its recorded figure, where it exceeds
-    the limit."""
+    """Return by how much (dB) levels are below their recorded figures, beyond the limit."""
     recorded = json.loads(RECORDED.read_text("utf-8"))
     lost = {level: recorded[level] - psnr for level, psnr in level_means(records).items()}
     return {level: drop for level, drop in lost.items() if drop > LARGEST_DROP}

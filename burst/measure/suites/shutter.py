@@ -69,8 +69,7 @@ def truths_in(folders: Sequence[str]) -> list[SequenceTruth]:
 
 @lru_cache(maxsize=1)
 def _read(folder: str, sequence: str) -> Recorded:
-    """Return a sequence below a folder; the last one is cached, since its truths are measured in a
-    row."""
+    """Return a sequence; the last one is cached, as its truths are measured in a row."""
     return {one.name: one for one in list_sequences(Path(folder))}[sequence].read()
 
 

@@ -115,8 +115,7 @@ def thirds(held: Sequence[int]) -> list[int]:
 
 
 def write_stacks(folder: Path, case: Batch) -> set[str]:
-    """Write the stacks of a case as .npy, one in ten broken; return the names of the
-    broken ones."""
+    """Write the stacks of a case as .npy, one in ten broken; return the broken ones' names."""
     folder.mkdir(parents=True)
     broken: set[str] = set()
     for number in range(case.stacks):

@@ -76,8 +76,7 @@ def figures(
     layout: TargetLayout | None,
     deviation: torch.Tensor | None = None,
 ) -> Record:
-    """Return scores, bits (of a coded target) and cost of one result [h, w] with its standard
-    deviation [h, w]."""
+    """Return scores, bits (of a coded target) and cost of a result [h, w]."""
     found: Record = asdict(score(image, simulated.truth.scene))
     if deviation is not None:
         found["within"] = share_within(image, deviation, simulated.truth.scene)

@@ -15,13 +15,7 @@ from burst.about import __version__
 from burst.fingerprint import step_keys
 from burst.lazy import torch
 from burst.log import LOG
-from burst.machine import (
-    check_memory,
-    gpu_need,
-    memory_needed,
-    return_freed_memory,
-    set_up,
-)
+from burst.machine import check_memory, gpu_need, memory_needed, return_freed_memory, set_up
 from burst.ops import bayer
 from burst.pipeline import Pipeline, Step
 from burst.progress import names_of_part, part

@@ -21,15 +21,7 @@ from burst.files.write import (
     write_text,
 )
 from burst.lazy import pyplot, torch
-from burst.records import (
-    Burst,
-    ColourSpace,
-    Level,
-    NoiseModel,
-    Provenance,
-    Report,
-    Stack,
-)
+from burst.records import Burst, ColourSpace, Level, NoiseModel, Provenance, Report, Stack
 from burst.report import figure as report_figure
 from burst.report.rolling import frame_image, instants_of
 from burst.report.write import HTML_NAME, JSON_NAME, write_report

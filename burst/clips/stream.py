@@ -180,11 +180,7 @@ class Straightener:
         while last < min(k + AROUND, len(window) - 1) and window[last].onward:
             last += 1
         made = Straight(
-            list(seen.planes),
-            seen.number,
-            seen.frame.stamp,
-            seen.frame.planes,
-            cut=seen.cut,
+            list(seen.planes), seen.number, seen.frame.stamp, seen.frame.planes, cut=seen.cut
         )
         if last > first:
             near = window[first : last + 1]

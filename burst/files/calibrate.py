@@ -110,12 +110,7 @@ def _black(sensor: Sensor, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _applied(
-    frames: np.ndarray,
-    offset: np.ndarray,
-    gain: np.ndarray,
-    level: float,
-    white: float,
-    steps: int,
+    frames: np.ndarray, offset: np.ndarray, gain: np.ndarray, level: float, white: float, steps: int
 ) -> np.ndarray:
     made = room_for_frames(frames.shape)
     for number, frame in enumerate(each_frame(frames)):

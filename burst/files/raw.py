@@ -10,11 +10,7 @@ import numpy as np
 import rawpy
 
 from burst.files.check import explained, naming
-from burst.files.consistency import (
-    check_same_format,
-    check_same_settings,
-    warn_orientations,
-)
+from burst.files.consistency import check_same_format, check_same_settings, warn_orientations
 from burst.files.exif import read_tags
 from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.times import with_times

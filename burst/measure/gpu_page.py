@@ -114,9 +114,4 @@ def _stacks(records: Sequence[Record]) -> str:
     return f"## Stacks a second\n\n{note}\n\n{row_each(records, columns)}"
 
 
-TABLES_OF_PARTS = {
-    "image": _images,
-    "stages": _stages,
-    "stacks": _stacks,
-    "training": _training,
-}
+TABLES_OF_PARTS = {"image": _images, "stages": _stages, "stacks": _stacks, "training": _training}

@@ -47,10 +47,7 @@ class Results:
         self._earlier = {record["key"]: record for record in read_json(path).get("records", [])}
 
     def measure(
-        self,
-        cases: Sequence[Any],
-        measure: Callable[[Any], Record],
-        watch: Callable[[str], None],
+        self, cases: Sequence[Any], measure: Callable[[Any], Record], watch: Callable[[str], None]
     ) -> list[Record]:
         """Measure the cases without a record, one after the other; write each at once. A case is a
         dataclass of plain values with a name."""

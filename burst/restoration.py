@@ -101,7 +101,7 @@ def restore_stack(
     pipeline: Pipeline,
     execution: Execution,
     provenance: Provenance,
-    on_stage: OnStage,
+    on_stage: OnStage | None = None,
     open_store: StoreFactory | None = None,
 ) -> Result:
     """Restore a stack; `on_stage` is called after every stage, in each channel.
@@ -142,7 +142,7 @@ class _Run:
 
     pipeline: Pipeline
     execution: Execution
-    on_stage: OnStage
+    on_stage: OnStage | None
     open_store: StoreFactory | None = None
     memory: int | None = None
 
@@ -209,7 +209,7 @@ class _Run:
         def finish(step: Step, after: Burst) -> None:
             nonlocal before
             where = ", ".join((after.stack.name, *names_of_part()))
-            if lead is None or not channels.is_shared(step):
+            if self.on_stage and (lead is None or not channels.is_shared(step)):
                 self.on_stage(where, step.name, after.report.entries[-1].seconds)
             if store:
                 store.save(step, before, after)

@@ -123,7 +123,7 @@ def restore(
             show = around.enter_context(bar_of(1, not progress))
             around.enter_context(listening_to(partial(show, Path(stack.name)) if show else None))
             made = describe(wanted, stack, execution)
-            return restore_stack(stack, wanted, execution, made, lambda *done: None)
+            return restore_stack(stack, wanted, execution, made)
 
 
 def load_pipeline(pipeline: str | Path | Pipeline = "turbulence", **settings: Any) -> Pipeline:

@@ -76,10 +76,10 @@ def _shown(job: Job, show: Show | None) -> Outcome:
     if show is None:
         return attempt(job, log_stage)
     with listening_to(partial(show, job.path)):
-        return attempt(job, log_nothing)
+        return attempt(job)
 
 
-def attempt(job: Job, on_stage: OnStage) -> Outcome:
+def attempt(job: Job, on_stage: OnStage | None = None) -> Outcome:
     """Restore one stack; an error becomes an outcome."""
     started = time.perf_counter()
     try:
@@ -94,10 +94,6 @@ def attempt(job: Job, on_stage: OnStage) -> Outcome:
 def log_stage(stack: str, stage: str, seconds: float) -> None:
     """Log a finished stage."""
     LOG.info("%s: %s, %.1f s", stack, stage, seconds)
-
-
-def log_nothing(stack: str, stage: str, seconds: float) -> None:
-    """Do not log a finished stage: a bar shows it."""
 
 
 def log_outcome(outcome: Outcome) -> None:
@@ -228,7 +224,7 @@ def _work(connection: Connection, quiet: bool, shown: bool) -> None:
     try:
         while True:
             with listening_to(hear):
-                connection.send(attempt(connection.recv(), log_nothing if shown else log_stage))
+                connection.send(attempt(connection.recv(), None if shown else log_stage))
     except (EOFError, OSError):
         # The parent has no more work, or is gone.
         return

@@ -57,8 +57,8 @@ class StageFiles:
             kept = self._load(step.name, burst.device)
             if kept is None:
                 break
-            known.update(kept.fields)
-            entries.append(kept.entry)
+            entries.append(kept[0])
+            known.update(kept[1])
         if entries:
             LOG.info("%s: goes on after %s", burst.stack.name, entries[-1].stage)
         return replace(burst, **known, report=Report(tuple(entries))), len(entries)
@@ -66,34 +66,28 @@ class StageFiles:
     def _path(self, stage: str) -> Path:
         return self.folder / f"{stage}.npz"
 
-    def _load(self, stage: str, device: str) -> _StoredStage | None:
+    def _load(self, stage: str, device: str) -> tuple[Entry, dict[str, Any]] | None:
         path = self._path(stage)
         if not path.is_file():
             return None
         try:
-            kept = _read(path, device)
+            key, entry, known = _read(path, device)
         except Exception as error:
             # A damaged file may raise anything; in every case the stage is computed again.
             LOG.warning("%s: expected a kept stage, found %s. It is computed again.", path, error)
             return None
-        if kept.key != self.keys[stage]:
+        if key != self.keys[stage]:
             LOG.info("%s: made from other settings, seed or data; it is computed again.", path)
             return None
-        return kept
+        return entry, known
 
 
-@dataclass(frozen=True)
-class _StoredStage:
-    key: str
-    entry: Entry
-    fields: dict[str, Any]
-
-
-def _read(path: Path, device: str) -> _StoredStage:
+def _read(path: Path, device: str) -> tuple[str, Entry, dict[str, Any]]:
+    """Return the key of a kept stage, its entry in the report, and the fields that it changed."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         meta = json.loads(str(kept[META]))
         arrays = {name: kept[name] for name in kept.files if name != META}
     entry = meta["entry"]
     warnings: Sequence[str] = entry.pop("warnings")
     known: dict[str, Any] = unpack(meta["fields"], arrays, device)
-    return _StoredStage(meta["key"], Entry(**entry, warnings=tuple(warnings)), known)
+    return meta["key"], Entry(**entry, warnings=tuple(warnings)), known

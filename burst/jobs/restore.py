@@ -85,7 +85,7 @@ class JobResult:
     skipped: bool = False
 
 
-def restore(job: Job, on_stage: OnStage) -> JobResult:
+def restore(job: Job, on_stage: OnStage | None) -> JobResult:
     """Restore the stack of a job into its folder; `on_stage` is called after every stage.
 
     StackError, ConfigError, CheckpointError or OSError where input or output are unusable.

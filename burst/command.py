@@ -26,15 +26,9 @@ from burst.settings import ConfigError
 
 # Errors that another path, another disk or other rights resolve.
 PATH_ERRORS = (
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-)
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR,
+    errno.EPERM, errno.EROFS,
+)  # fmt: skip
 
 # Of terminals (ECMA-48).
 RED, YELLOW, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import warnings
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ import numpy as np
 from burst.about import install
 from burst.files.check import explained, naming
 from burst.files.consistency import check_same_format, check_same_settings
-from burst.files.fits_headers import MOST_AXES, is_colour, most_axes
+from burst.files.fits_headers import MOST_AXES, is_colour, most_axes, opened
 from burst.files.fits_keywords import (
     Header,
     frame_kind,
@@ -104,10 +102,10 @@ def _read_hdus(path: Path) -> list[_Hdu]:
 
 def _decompressed(path: Path) -> Path | io.BytesIO:
     """Return a path, or the content of a compressed file, so that damage is found at once."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return io.BytesIO(gzip.decompress(path.read_bytes()))
-    return io.BytesIO(bz2.decompress(path.read_bytes())) if suffix == ".bz2" else path
+    if path.suffix.lower() not in (".gz", ".bz2"):
+        return path
+    with opened(path) as file:
+        return io.BytesIO(file.read())
 
 
 def _squeezed(array: np.ndarray) -> np.ndarray:

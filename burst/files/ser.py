@@ -59,7 +59,7 @@ def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w], mapped unless in colour, and the sensor of the header. All frames in
     the file are read: programs that are stopped leave a wrong count in the header."""
     with explained(path, "a SER file", _ADVICE):
-        header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
+        header = _read_header(path)
         frames = _map_frames(path, header)
         stamps = _stamps(path, header)
     white = _white_of(path, header, frames)
@@ -74,7 +74,7 @@ def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
 def count_pixels(path: Path) -> int:
     """Return how many pixels a file holds, from its header and size."""
     with explained(path, "a SER file", _ADVICE):
-        header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
+        header = _read_header(path)
     return header.count * header.height * header.width
 
 
@@ -119,7 +119,8 @@ def _read_header(path: Path) -> Header:
             f"{path}: expected frames of 1 to 16 bits, found {count} of {width} x {height} pixels"
             f" and {bits} bits. {_ADVICE}"
         )
-    return Header(_COLORS[color], flag, width, height, bits, count)
+    header = Header(_COLORS[color], flag, width, height, bits, count)
+    return _with_true_count(path, header, path.stat().st_size - HEADER_BYTES)
 
 
 def _with_true_count(path: Path, header: Header, size: int) -> Header:

@@ -75,28 +75,19 @@ def count_pages(path: Path) -> int:
 
 def read_page(path: Path) -> np.ndarray:
     """Return the pixels of a TIFF of one page: [h, w], or [h, w, 3], blue first."""
-    with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
-        return _decode_page(path, tiff).first_page()
+    return _read_frame(path).first_page()
 
 
 def _read_frame(path: Path) -> DecodedPages:
     with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
-        return _decode_page(path, tiff)
-
-
-def _decode_page(path: Path, tiff: Any) -> DecodedPages:
-    series = _full_series(path, tiff)
-    array = _stack_of(path, tiff, series)
-    if len(array) > 1:
-        raise StackError(f"{path}: expected one page, found {len(array)}. {_PAGE_ADVICE}")
-    return decode_pages(path, series.keyframe, array, imagej=tiff.is_imagej)
-
-
-def _full_series(path: Path, tiff: Any) -> Any:
-    series = [series for series in tiff.series if not _is_preview(series.keyframe)]
-    if len(series) != 1:
-        raise StackError(f"{path}: expected one page, found {len(series)} kinds. {_PAGE_ADVICE}")
-    return series[0]
+        found = [series for series in tiff.series if not _is_preview(series.keyframe)]
+        if len(found) != 1:
+            kinds = f"{len(found)} kinds"
+            raise StackError(f"{path}: expected one page, found {kinds}. {_PAGE_ADVICE}")
+        array = _stack_of(path, tiff, found[0])
+        if len(array) > 1:
+            raise StackError(f"{path}: expected one page, found {len(array)}. {_PAGE_ADVICE}")
+        return decode_pages(path, found[0].keyframe, array, imagej=tiff.is_imagej)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
 from burst.measure.stacks import choose_images
-from burst.measure.suite import Suite, rolling_text
+from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import CLASSICAL, OURS, grouped, markdown, mean
 from burst.pipeline import load
 from burst.training.recipe import load_recipe
@@ -62,12 +62,12 @@ def settings_of(name: str) -> ShutterSampleSettings:
     return replace(settings, size=SIZE, exposure=(exposure, exposure), sharp=0.0)
 
 
-def drawn_recordings(images: Strings[str], seed: int) -> list[DrawnRecording]:
+def _cases(options: Options) -> list[DrawnRecording]:
     """Return a recording of each image in every set at every level."""
     return [
-        DrawnRecording(kind, image, level, seed)
+        DrawnRecording(kind, image, level, options.seed)
         for kind in SETS
-        for image in images
+        for image in choose_images(options.images, options.per_level)
         for level in LEVELS
     ]
 
@@ -98,9 +98,7 @@ def _gains(records: Strings[Record], levels: Strings[str]) -> list[str]:
 
 SUITE = Suite(
     title="Networks after the geometry of a shutter",
-    cases=lambda options: drawn_recordings(
-        choose_images(options.images, options.per_level), options.seed
-    ),
+    cases=_cases,
     measure=lambda options: ShutterBench(load, options.settings).measure,
     table=_table,
     notes=(

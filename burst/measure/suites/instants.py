@@ -24,7 +24,7 @@ from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import UNTOUCHED, figures, frame_planes, with_one_truth
 from burst.measure.stacks import choose_images
-from burst.measure.suite import Suite, rolling_text
+from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import OURS, grouped, markdown
 from burst.pipeline import Pipeline, load
 from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError, given
@@ -86,13 +86,13 @@ class InstantRecording:
         return recorded
 
 
-def recordings(images: Sequence[str], seed: int) -> list[InstantRecording]:
+def _cases(options: Options) -> list[InstantRecording]:
     """Return rolling recordings at every ratio, calm and shaken, and a dual reversed pair."""
     kinds = [("rolling", ratio, shake) for shake in SHAKES for ratio in RATIOS]
     kinds.append(("dual_reversed", 1.0, 0.0))
     return [
-        InstantRecording(image, shutter, ratio, seed, shake)
-        for image in images
+        InstantRecording(image, shutter, ratio, options.seed, shake)
+        for image in choose_images(options.images, options.per_level)
         for shutter, ratio, shake in kinds
     ]
 
@@ -180,9 +180,7 @@ def _kind(record: Record) -> str:
 
 SUITE = Suite(
     title="Rolling shutters, simulated",
-    cases=lambda options: recordings(
-        choose_images(options.images, options.per_level), options.seed
-    ),
+    cases=_cases,
     measure=lambda options: InstantBench(load, options.settings).measure,
     table=_table,
     notes=(

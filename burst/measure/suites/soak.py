@@ -47,11 +47,6 @@ class Batch:
         return f"{self.stacks} stacks, {self.kills} kills"
 
 
-def soak_cases(seed: int) -> list[Batch]:
-    """Return the one case of the suite."""
-    return [Batch(STACKS, KILLS, JOBS, FRAMES, SIZE, seed)]
-
-
 def measure(pipeline: Sequence[str], case: Batch) -> Record:
     """Restore the same stacks without and with kills; return what differs and is lost. `pipeline`
     are arguments of the command line."""
@@ -203,7 +198,7 @@ def _table(records: Sequence[Record]) -> str:
 
 SUITE = Suite(
     title="Broken stacks and killed batches",
-    cases=lambda options: soak_cases(options.seed),
+    cases=lambda options: [Batch(STACKS, KILLS, JOBS, FRAMES, SIZE, options.seed)],
     measure=lambda options: partial(measure, options.arguments()),
     table=_table,
 )

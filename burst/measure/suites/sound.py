@@ -68,24 +68,6 @@ class DisturbedStack:
         return f"{self.what}: {Path(self.image).stem}, {self.level}"
 
 
-def disturbed_stacks(
-    images: Sequence[str], levels: Sequence[str], seed: int, frames: int, size: int
-) -> list[DisturbedStack]:
-    """Return every disturbance of every image at every level."""
-    kinds = [
-        (CLEAN, CLEAN),
-        *(("frames", name) for name in FAULTS),
-        *(("sensor", name) for name in DEFECTS),
-        *(("camera", name) for name in PATHS),
-    ]
-    return [
-        DisturbedStack(part, what, image, level, seed, frames, size)
-        for part, what in kinds
-        for image in images
-        for level in levels
-    ]
-
-
 def measure(pipeline: Pipeline, case: DisturbedStack) -> Record:
     """Restore a stack with and without the disturbance, and return the loss."""
     simulated, bad = disturbed(case)
@@ -167,8 +149,19 @@ def _simulated_scene(scene: DisturbedStack, path: str) -> SimulatedStack:
 
 
 def _cases(options: Options) -> list[DisturbedStack]:
-    images = choose_images(options.images, options.per_level)
-    return disturbed_stacks(images, options.levels, options.seed, FRAMES, SIZE)
+    """Return every disturbance of every image at every level."""
+    kinds = [
+        (CLEAN, CLEAN),
+        *(("frames", name) for name in FAULTS),
+        *(("sensor", name) for name in DEFECTS),
+        *(("camera", name) for name in PATHS),
+    ]
+    return [
+        DisturbedStack(part, what, image, level, options.seed, FRAMES, SIZE)
+        for part, what in kinds
+        for image in choose_images(options.images, options.per_level)
+        for level in options.levels
+    ]
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:

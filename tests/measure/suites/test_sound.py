@@ -7,12 +7,12 @@ import pytest
 
 from burst.data.defects import DEFECTS
 from burst.data.faults import FAULTS
+from burst.measure.suite import Options
 from burst.measure.suites.sound import (
     PATHS,
     SUITE,
     DisturbedStack,
     disturbed,
-    disturbed_stacks,
     excessive_losses,
     measure,
     undisturbed,
@@ -26,7 +26,7 @@ def trouble(part: str, what: str, frames: int = 12, size: int = 96) -> Disturbed
 
 
 def test_every_trouble_is_tried_at_every_level():
-    found = disturbed_stacks(["camera"], ["low", "high"], 0, 12, 96)
+    found = SUITE.cases(Options(levels=("low", "high"), per_level=1))
     assert {case.what for case in found} == {"none", *FAULTS, *DEFECTS, *PATHS}
     assert len(found) == 2 * len({case.what for case in found})
 

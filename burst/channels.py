@@ -17,8 +17,7 @@ COLOURS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class ChannelStack:
-    """The stack of one channel, its name, and the place (dx, dy) of its pixels in those of the
-    leading stack."""
+    """The stack of one channel, its name, and the place (dx, dy) px in the leading stack."""
 
     name: str
     stack: Stack

@@ -16,8 +16,7 @@ Completer = Callable[..., list[str]]
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Answer a shell that asks how a command line may go on, and end; without `argcomplete`, which
-    the shell needs to ask, nothing happens."""
+    """Answer a shell that completes a command line, and end; nothing without `argcomplete`."""
     try:
         import argcomplete
     except ImportError:

@@ -92,8 +92,7 @@ def read_pipeline(path: Path) -> PipelineText:
 
 
 def _names_and_files(stages: list[str], pipeline: Path) -> tuple[list[str], dict[str, Path]]:
-    """Return the names of stages, and the files of those that are written "mine.py:darken"; a path
-    counts from the folder of the pipeline."""
+    """Return the names of stages, and the files of those written "mine.py:darken"."""
     names, files = [], {}
     for written in stages:
         file, colon, name = written.rpartition(":")

@@ -120,8 +120,7 @@ def _is_by_name(args: argparse.Namespace) -> bool:
 
 
 def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
-    """Return the card of the mean of a network and others; CheckpointError where they differ in
-    more than their weights."""
+    """Return the card of the mean of networks; CheckpointError unless only weights differ."""
     if not others:
         return card
     for run, other in others.items():

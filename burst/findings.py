@@ -91,8 +91,7 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Reference:
-    """The channel on which others are laid: its merged image [h, w] and the place (dx, dy) px of
-    its pixels."""
+    """The channel on which others are laid: its merged image [h, w], and its place (dx, dy) px."""
 
     merged: torch.Tensor = field(compare=False)
     place: tuple[float, float] = (0.0, 0.0)

@@ -65,8 +65,7 @@ def drawing_device(device: str) -> str:
 
 
 def cpu_count() -> int:
-    """Return how many processors this process may use; psutil would ask the same, and not on a
-    Mac."""
+    """Return how many processors this process may use, which psutil does not know on a Mac."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

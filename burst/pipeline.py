@@ -44,8 +44,7 @@ class Step:
         return files(self.config) if files else []
 
     def memory(self, stack: Stack) -> int:
-        """Return how many bytes what the stage makes takes beside the stack, if it has a function
-        `memory` that says."""
+        """Return the bytes of what the stage makes beside the stack, by its function `memory`."""
         memory = getattr(self.stage, "memory", None)
         return memory(stack, self.config) if memory else 0
 

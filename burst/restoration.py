@@ -243,8 +243,7 @@ def _colour_last(image: torch.Tensor, colours: bool) -> np.ndarray:
 
 
 def join(images: Mapping[str, torch.Tensor | None], stack: Stack) -> np.ndarray | None:
-    """Return the colour image (h, w, 3), or (t, h, w, 3) of several instants, of the images of all
-    channels by name; None if any is missing."""
+    """Return the colour image [..., h, w, 3] of those of all channels; None if one is missing."""
     found = {name: image for name, image in images.items() if image is not None}
     if len(found) < len(images):
         return None

@@ -252,8 +252,7 @@ def _array(values: torch.Tensor | None) -> np.ndarray | None:
 
 
 def _again(provenance: Provenance, memory: int | None) -> str:
-    """Return the Python code that gives the same image again; `memory` is the limit in bytes within
-    which blocks of frames were read."""
+    """Return the Python code that gives the image again; `memory` is the limit of blocks."""
     limit = "" if memory is None else f", memory={memory}"
     return (
         f'burst.restore(stack, "{SETTINGS}", seed={provenance.seed},'

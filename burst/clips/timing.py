@@ -49,8 +49,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Neighbouring frames of a clip, small: luminance [h, w] uint8 of each, when they began (s),
-    and the motion from each to the next."""
+    """Neighbouring frames, small: luminance [h, w] uint8, when they began (s), and the motion."""
 
     frames: list[np.ndarray]
     begun: list[float]

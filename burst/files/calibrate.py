@@ -33,8 +33,7 @@ def master_of(where: str, frames: np.ndarray, colour: np.ndarray | None, sensor:
 
 
 def mean_of(frames: np.ndarray) -> np.ndarray:
-    """Return the mean over frames [n, ...]; of five or more each value is freed of its least and
-    its largest, which cosmic rays raise."""
+    """Return the mean over frames [n, ...]; of five or more without the least and the largest."""
     total = np.zeros(frames.shape[1:])
     least = np.full(frames.shape[1:], np.inf)
     most = -least
@@ -84,8 +83,7 @@ def calibrated(stack: Stack, dark: Master | None, flat: Master | None) -> Stack:
 
 
 def _gain(flat: Master, mean: np.ndarray, cfa: str) -> np.ndarray:
-    """Return by what the light of each pixel [h, w] is divided; 1 on average for every site of a
-    mosaic, so that a flat changes no colours."""
+    """Return by what the light of pixels [h, w] is divided; 1 on average at each site's colour."""
     light = mean - _black(flat.sensor, mean.shape)
     step = 1 if cfa == "mono" else 2
     gain = np.ones_like(light)

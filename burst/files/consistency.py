@@ -24,8 +24,7 @@ def check_same_format(path: Path, frame: np.ndarray, like: np.ndarray) -> None:
 
 
 def check_same_settings(path: Path, sensor: Sensor, first: Sensor, names: Sequence[str]) -> None:
-    """Raise StackError unless these fields of a frame's sensor are those of the first frame's; warn
-    of another exposure."""
+    """Raise StackError unless these fields are those of the first sensor; warn of exposure."""
     for name in names:
         found, expected = getattr(sensor, name), getattr(first, name)
         if found != expected:

@@ -27,8 +27,7 @@ WHITE = 65535
 
 
 def write_dng(path: Path, image: np.ndarray, sensor: Sensor, note: str, like: Path | None) -> None:
-    """Write linear camera colours [h, w, 3], upright, black 0 and white 1; tags of the frame `like`
-    are carried over."""
+    """Write linear camera colours [h, w, 3], upright, 0 to 1, with tags of the frame `like`."""
     matrix = np.linalg.inv(
         color.SRGB_TO_XYZ @ camera_to_srgb(sensor) @ np.diag(sensor.white_balance)
     )

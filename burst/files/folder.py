@@ -131,8 +131,7 @@ def _kind(path: Path) -> str:
 
 
 def _fits_frames(files: list[Path]) -> list[Path]:
-    """Return the FITS files of one picture each, all grey or all in colour. Broken files are
-    included, so that reading reports them."""
+    """Return FITS files of one picture each, grey or in colour; reading reports broken ones."""
     shapes = {file: _shapes_in(file) for file in files}
     flat = [file for file in files if [len(shape) for shape in shapes[file]] == [2]]
     colour = [file for file in files if _is_one_picture(file) and file not in flat]

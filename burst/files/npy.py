@@ -59,8 +59,7 @@ def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
 
 
 def grey_frames(where: str | Path, array: np.ndarray, axis: Axis | None) -> np.ndarray:
-    """Return frames [n, h, w] of an array as `frames_first` does, or the luminance of colour frames
-    (n, h, w, 3) or (n, 3, h, w), red first."""
+    """Return frames [n, h, w] of an array, or of colour frames (red first) their luminance."""
     if array.ndim == 4 and array.shape[-1] != 3 and array.shape[1] == 3:
         array = np.moveaxis(array, 1, -1)
     if array.ndim != 4 or array.shape[-1] != 3 or array.dtype.kind not in "uif":

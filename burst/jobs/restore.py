@@ -165,8 +165,7 @@ def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """Return the name of a file as a shell takes it. A comment in TOML holds no control characters,
-    but a file name may."""
+    """Return the name of a file as a shell takes it, if TOML can hold it in a comment."""
     name = path.resolve().name
     return shlex.quote(name) if name.isprintable() else "PATH"
 

@@ -25,8 +25,7 @@ _RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds, and the peak of resident memory (bytes) above what was resident before. `peak` is
-    None where the system does not report it."""
+    """Seconds, and the peak of memory (bytes) above what was resident; None if not reported."""
 
     seconds: float
     peak: int | None

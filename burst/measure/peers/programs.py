@@ -121,8 +121,7 @@ def place(result: np.ndarray, mean: np.ndarray) -> np.ndarray:
 def _image_of(
     peer: str, command: Sequence[str], output: Path, settings: Mapping[str, str]
 ) -> np.ndarray:
-    """Run a program and read the image [h, w] that it writes; PeerError if it writes none, or takes
-    too long."""
+    """Run a program and read the image [h, w] that it writes; PeerError without one in time."""
     try:
         done = subprocess.run(
             command,

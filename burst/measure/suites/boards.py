@@ -51,8 +51,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class BoardRow:
-    """The result of one method on one board. `words` is their number on the board, `failure` the
-    reason if the method gave no image."""
+    """A method's result on a board; `words` are counted, `failure` says why there is none."""
 
     board: str
     method: str

@@ -135,8 +135,7 @@ def bending(image: np.ndarray, truth: np.ndarray) -> float:
 
 
 def dis_seconds(frames: Sequence[np.ndarray]) -> float:
-    """Return the seconds that OpenCV's dense inverse search takes forth and back a pair of frames,
-    on one thread, at its medium preset."""
+    """Return the seconds of OpenCV's dense inverse search, forth and back a pair, one thread."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

@@ -135,8 +135,7 @@ def _moon(case: Recorded) -> tuple[Stack, torch.Tensor]:
 
 
 def _shifted_mean(burst: Burst, share: float) -> torch.Tensor:
-    """Return the mean [h, w] of the sharpest share of the frames as they were cut, shifted onto
-    each other: what stacking alone gives."""
+    """Return the mean [h, w] of the sharpest share of the frames, shifted onto each other."""
     linear = given(burst.linear)
     sharp = tile_sharpness(linear, given(burst.noise), min(linear.shape[1:])).mean((1, 2))
     best = sharp.argsort(descending=True)[: max(2, round(share * len(linear)))]

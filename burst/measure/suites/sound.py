@@ -90,8 +90,7 @@ def measure(pipeline: Pipeline, case: DisturbedStack) -> Record:
 
 
 def excessive_losses(records: Sequence[Record]) -> dict[str, float]:
-    """Return the mean loss (dB) of each disturbance that exceeds the limit. Copies are excluded,
-    since there is nothing to merge."""
+    """Return the mean loss (dB) of disturbances above the limit; copies have nothing to merge."""
     groups = grouped(records, "what")
     means = {what: mean(r["loss"] for r in group) for what, group in groups.items()}
     return {what: loss for what, loss in means.items() if what != COPIES and loss > LARGEST_LOSS}

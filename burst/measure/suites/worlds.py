@@ -128,8 +128,7 @@ def read_world(case: World) -> Stack:
 
 
 def read_truth(case: World, merged: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return the part of the true scene that a merged image [h, w] shows, and the PSF [k, k] where
-    it is known for the pixels of the frames."""
+    """Return the part of the true scene that an image shows, and the PSF [k, k] if known."""
     truth = np.load(Path(case.folder) / f"{case.stack}{TRUTH}")
     scene = torch.from_numpy(np.asarray(truth["scene"], np.float32))
     finer = merged.shape[0] // scene.shape[0]

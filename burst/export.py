@@ -111,14 +111,6 @@ def use_of(card: Card) -> str:
     )
 
 
-def _is_by_name(args: argparse.Namespace) -> bool:
-    """Return whether a checkpoint is used by name alone: as asked, or as the one before it."""
-    if args.by_name is not None:
-        return bool(args.by_name)
-    former = Path(args.out) / f"{args.name}{SUFFIX}"
-    return read_card(former).by_name if former.is_file() else True
-
-
 def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
     """Return the card of the mean of networks; CheckpointError unless only weights differ."""
     if not others:
@@ -158,7 +150,10 @@ def _renamed(card: Card, args: argparse.Namespace) -> Card:
         training["licences"] = args.licences
     elif "licences" not in training:
         LOG.warning("%s: the card names no licences; pass --licences", args.name)
-    return replace(card, name=args.name, training=training, by_name=_is_by_name(args))
+    former, by_name = Path(args.out) / f"{args.name}{SUFFIX}", args.by_name
+    if by_name is None:  # as the one that it replaces
+        by_name = read_card(former).by_name if former.is_file() else True
+    return replace(card, name=args.name, training=training, by_name=by_name)
 
 
 def _require_onnx() -> None:

@@ -161,9 +161,10 @@ def gpu_need(stack: Stack) -> str:
     )
 
 
-def available_memory() -> int | None:
-    """Return the bytes of free memory; None where the system does not report them."""
-    return min((n for n in (_system_memory(), _container_memory()) if n is not None), default=None)
+def available_memory(at_most: int | None = None) -> int | None:
+    """Return the bytes of free memory, or fewer; None where the system does not report them."""
+    known = (at_most, _system_memory(), _container_memory())
+    return min((size for size in known if size is not None), default=None)
 
 
 def _system_memory() -> int | None:

@@ -114,8 +114,7 @@ def restore(
         stack = _as_stack(stack, sensor, wanted)
         check_device(device)
         first, fallback = devices_of(device)
-        known = [limit for limit in (memory, available_memory()) if limit is not None]
-        limit = min(known, default=None)
+        limit = available_memory(memory)
         execution = Execution(first, fallback, threads or threads_of_torch(), seed, limit)
         check_room(stack, wanted, execution)
         with ExitStack() as around:

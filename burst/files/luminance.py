@@ -93,14 +93,12 @@ def keeping_colours(wanted: bool) -> Iterator[Colours]:
 
 def read_again() -> None:
     """Forget the colours of frames that are read once more."""
-    colours = _COLOURS.get()
-    if colours is not None:
+    if colours := _COLOURS.get():
         colours.start_again()
 
 
 def _keep(frames: np.ndarray) -> None:
-    colours = _COLOURS.get()
-    if colours is not None:
+    if colours := _COLOURS.get():
         colours.add(frames)
 
 

@@ -64,10 +64,8 @@ def restore_there(job: Job, code: str) -> Outcome:
         return Outcome(job, Exit.SETTINGS, 0.0, message)
     with _ONE_AT_A_TIME:
         device, fallback = devices_of(job.device)
-        known = [limit for limit in (job.memory, available_memory()) if limit is not None]
-        limit = min(known, default=None)
-        here = replace(job, device=device, fallback=fallback, memory=limit)
-        return attempt(here, log_stage)
+        limit = available_memory(job.memory)
+        return attempt(replace(job, device=device, fallback=fallback, memory=limit), log_stage)
 
 
 def _connect(address: str) -> Client:

@@ -35,9 +35,10 @@ class Options:
     record: bool = False
     out: str = "out/bench"
 
-    def load(self) -> Pipeline:
-        """Return the pipeline with its settings."""
-        return load(self.pipeline, self.settings)
+    def load(self, default: str = "turbulence") -> Pipeline:
+        """Return the pipeline with its settings; that of the suite unless another one is asked."""
+        name = default if self.pipeline == Options.pipeline else self.pipeline
+        return load(name, self.settings)
 
     def needed_images(self, suite: str, what: str) -> tuple[str, ...]:
         """Return `images`; ConfigError where there are none, of which a suite has none itself."""

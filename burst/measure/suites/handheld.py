@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from burst.measure.suite import Options, Suite
 from burst.measure.tables import grouped, markdown, mean_of
 from burst.ops.alignment.motion import inverse, move
 from burst.ops.warp import warp
-from burst.pipeline import Pipeline, load
+from burst.pipeline import Pipeline
 from burst.records import Burst, given
 
 IMAGES = ("astronaut", "coffee")  # of scikit-image, where no folder is passed
@@ -162,9 +163,9 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="Bursts of photographs taken by hand",
     cases=_cases,
-    measure=lambda options: lambda case: measure(_pipeline(options), case),
+    measure=lambda options: partial(measure, options.load("handheld")),
     table=_table,
-    settings=lambda options: _pipeline(options).to_toml(),
+    settings=lambda options: options.load("handheld").to_toml(),
     notes=(
         "Simulated bursts of a Bayer sensor that a hand shakes and turns, with the noise of an ISO"
         " (`burst/data/handheld.py`). `single` is one frame developed by LibRaw (AHD), `mean` the"
@@ -176,8 +177,3 @@ SUITE = Suite(
         " largest share (%) of another frame in the error there."
     ),
 )
-
-
-def _pipeline(options: Options) -> Pipeline:
-    name = "handheld" if options.pipeline == "turbulence" else options.pipeline
-    return load(name, options.settings)

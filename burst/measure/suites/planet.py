@@ -27,7 +27,7 @@ from burst.ops.frames.sharpness import tile_sharpness
 from burst.ops.frames.track import find_discs
 from burst.ops.turbulence.layers import LayeredAir, layers_of
 from burst.ops.turbulence.path import PATHS
-from burst.pipeline import Pipeline, load
+from burst.pipeline import Pipeline
 from burst.records import Burst, Stack, given
 from burst.settings import ConfigError
 
@@ -163,11 +163,11 @@ def _cases(options: Options) -> list[Recorded]:
 
 
 def _pipeline(options: Options) -> Pipeline:
-    """Return the pipeline for planets, unless another one is named."""
-    name = "planet" if options.pipeline == Options.pipeline else options.pipeline
-    pipeline = load(name, options.settings)
+    pipeline = options.load("planet")
     if "track" not in [step.name for step in pipeline.steps]:
-        raise ConfigError(f"--suite planet: expected a pipeline that tracks, found {name}.")
+        raise ConfigError(
+            f"--suite planet: expected a pipeline that tracks, found {options.pipeline}."
+        )
     return pipeline
 
 

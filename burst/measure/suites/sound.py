@@ -89,13 +89,6 @@ def measure(pipeline: Pipeline, case: DisturbedStack) -> Record:
     }
 
 
-def excessive_losses(records: Sequence[Record]) -> dict[str, float]:
-    """Return the mean loss (dB) of disturbances above the limit; copies have nothing to merge."""
-    groups = grouped(records, "what")
-    means = {what: mean(r["loss"] for r in group) for what, group in groups.items()}
-    return {what: loss for what, loss in means.items() if what != COPIES and loss > LARGEST_LOSS}
-
-
 def disturbed(case: DisturbedStack) -> tuple[Stack, np.ndarray]:
     """Return the stack with the disturbance, and which of its frames [k] are bad."""
     none = np.zeros(0, int)
@@ -164,8 +157,14 @@ def _cases(options: Options) -> list[DisturbedStack]:
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
-    losses = excessive_losses(records).items()
-    return [f"{what.replace('_', ' ')} costs {loss:.2f} dB" for what, loss in losses]
+    """Return the mean loss of disturbances above the limit; copies have nothing to merge."""
+    groups = grouped(records, "what")
+    means = {what: mean(r["loss"] for r in group) for what, group in groups.items()}
+    return [
+        f"{what.replace('_', ' ')} costs {loss:.2f} dB"
+        for what, loss in means.items()
+        if what != COPIES and loss > LARGEST_LOSS
+    ]
 
 
 def _table(records: Sequence[Record]) -> str:

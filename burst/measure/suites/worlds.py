@@ -140,15 +140,6 @@ def read_truth(case: World, merged: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return scene[part_shown(merged, scene)], psf
 
 
-def too_harmful(records: Sequence[Record]) -> dict[str, float]:
-    """Return the stacks that come out worse than their merged image, by how many dB."""
-    return {
-        record["case"]["stack"]: harm(record, OURS)
-        for record in records
-        if harm(record, OURS) > HARM
-    }
-
-
 def harm(record: Record, method: str) -> float:
     """Return by how many dB a method's image is worse than the merged one; below 0 it is better."""
     methods = record["methods"]
@@ -202,8 +193,12 @@ def _cases(options: Options) -> list[World]:
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
-    harmed = too_harmful(records).items()
-    return [f"{stack} is {loss:.2f} dB worse than its merged image" for stack, loss in harmed]
+    losses = {record["case"]["stack"]: harm(record, OURS) for record in records}
+    return [
+        f"{stack} is {loss:.2f} dB worse than its merged image"
+        for stack, loss in losses.items()
+        if loss > HARM
+    ]
 
 
 SUITE = Suite(

@@ -13,7 +13,6 @@ from burst.measure.suites.sound import (
     SUITE,
     DisturbedStack,
     disturbed,
-    excessive_losses,
     measure,
     undisturbed,
 )
@@ -51,8 +50,8 @@ def test_what_is_lost_is_counted(part, what):
 
 def test_what_costs_too_much_is_told():
     rows = [("dark", 0.1), ("dark", 0.2), ("bird", 0.2), ("bird", 0.6), ("identical", 5.0)]
-    found = excessive_losses([{"case": {"what": what}, "loss": loss} for what, loss in rows])
-    assert found == {"bird": pytest.approx(0.4)}
+    records = [{"case": {"what": what}, "loss": loss} for what, loss in rows]
+    assert SUITE.finish(Options(), records) == ["bird costs 0.40 dB"]
 
 
 def test_a_camera_that_moved_is_scored_on_what_all_frames_show():

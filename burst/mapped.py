@@ -49,7 +49,7 @@ def each_frame(frames: np.ndarray) -> Iterator[np.ndarray]:
     forget(frames)
 
 
-class Gathered:
+class FrameList:
     """Frames of one shape, added one by one: in a list, or a scratch file if many."""
 
     def __init__(self) -> None:

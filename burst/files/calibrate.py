@@ -26,12 +26,6 @@ class Master:
     sensor: Sensor
 
 
-def master_of(where: str, frames: np.ndarray, colour: np.ndarray | None, sensor: Sensor) -> Master:
-    """Return the mean of calibration frames [n, h, w]."""
-    mean = None if colour is None else mean_of(colour)
-    return Master(where, mean_of(frames), mean, sensor)
-
-
 def mean_of(frames: np.ndarray) -> np.ndarray:
     """Return the mean over frames [n, ...]; of five or more without the least and the largest."""
     total = np.zeros(frames.shape[1:])

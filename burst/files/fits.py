@@ -89,7 +89,7 @@ def _read_hdus(path: Path) -> list[_Hdu]:
         fits.open(_decompressed(path), memmap=False) as hdus,
     ):
         images = [
-            _Hdu(_squeezed(np.asarray(hdu.data)), dict(hdu.header))
+            _Hdu(np.squeeze(np.asarray(hdu.data)), dict(hdu.header))
             for hdu in hdus
             if hdu.is_image and hdu.data is not None and _is_frame(hdu.header)
         ]
@@ -106,10 +106,6 @@ def _decompressed(path: Path) -> Path | io.BytesIO:
         return path
     with opened(path) as file:
         return io.BytesIO(file.read())
-
-
-def _squeezed(array: np.ndarray) -> np.ndarray:
-    return array.reshape([side for side in array.shape if side != 1])
 
 
 def _is_frame(header: Any) -> bool:

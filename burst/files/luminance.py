@@ -12,7 +12,7 @@ import numpy as np
 from burst.files.check import explained
 from burst.lazy import cv2
 from burst.log import LOG
-from burst.mapped import Gathered, each_frame, forget_now_and_then, room_for_frames
+from burst.mapped import FrameList, each_frame, forget_now_and_then, room_for_frames
 
 
 class Colours:
@@ -22,7 +22,7 @@ class Colours:
         self.wanted = wanted
         self.places: list[Path] = []
         self.whole: np.ndarray | None = None
-        self.single = Gathered()
+        self.single = FrameList()
 
     def add(self, frames: np.ndarray) -> None:
         """Keep frames [n, h, w, 3 or 4], blue first; later ones as copies."""
@@ -38,7 +38,7 @@ class Colours:
 
     def start_again(self) -> None:
         """Forget all colours: the frames are read once more."""
-        self.whole, self.single = None, Gathered()
+        self.whole, self.single = None, FrameList()
 
     def of(self, shape: tuple[int, ...]) -> np.ndarray | None:
         """Return the colours [n, h, w, 3] of frames (n, h, w); None for others, or all grey."""

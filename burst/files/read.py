@@ -141,7 +141,8 @@ def _read_master(path: Path, options: ReadOptions, stack: Stack) -> calibrate.Ma
     sensor = _settle(path, sensor, options, frames.shape[0])[0]
     if sensor.black_levels == (0.0,):
         sensor = replace(sensor, black_level=stack.sensor.black_level)
-    return calibrate.master_of(str(path), frames, found, sensor)
+    mean = None if found is None else calibrate.mean_of(found)
+    return calibrate.Master(str(path), calibrate.mean_of(frames), mean, sensor)
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:

@@ -17,7 +17,7 @@ from burst.files.luminance import frame_luminance, read_again, warn_luminance
 from burst.files.quiet import quiet_opencv
 from burst.files.times import typical_step, with_times
 from burst.log import LOG
-from burst.mapped import Gathered, each_frame
+from burst.mapped import FrameList, each_frame
 from burst.records import Sensor, StackError
 
 Keep = Callable[[np.ndarray], np.ndarray]
@@ -53,7 +53,7 @@ class _Video:
     tag: bytes
     shape: tuple[int, ...] = ()
     deep: bool = False
-    frames: Gathered = field(default_factory=Gathered)
+    frames: FrameList = field(default_factory=FrameList)
     stamps: list[float] = field(default_factory=list)
 
 
@@ -133,7 +133,7 @@ def _with_all_bits(path: Path, video: _Video, keep: Keep) -> _Video:
     frames = decode_16_bits(program, path, shape, keep, len(video.frames))
     if frames is None:
         return video
-    deep = replace(video, frames=Gathered(), deep=True)
+    deep = replace(video, frames=FrameList(), deep=True)
     for frame in frames:
         deep.frames.append(frame)
     return deep

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import torch
 
@@ -12,7 +13,7 @@ from burst.measure.peers.oracle import displacement_of
 from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.stacks import Case, simulate_case, stack_cases
-from burst.measure.suite import Suite
+from burst.measure.suite import Options, Suite
 from burst.measure.tables import grouped, markdown, mean
 from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import Pipeline, Step, load, run_step
@@ -54,38 +55,25 @@ OF_NETWORK = (
 )
 
 
-@dataclass(frozen=True)
-class Ablation:
-    """A pipeline, by name and settings, whose stages are replaced or left out in turn."""
+def measure(options: Options, variants: Sequence[Variant], case: Case) -> Record:
+    """Simulate a case and score every variant of the pipeline on it."""
+    simulated, _ = simulate_case(case)
+    truth = simulated.truth
+    runner = _Runner(Burst(simulated.stack))
+    scores = {}
+    for variant in variants:
+        pipeline = _pipeline(options, variant, truth)
+        image = variant.image(runner.run(pipeline, truth, variant.known))
+        scores[variant.name] = asdict(score(given(image), truth.scene))
+    return {"variants": scores}
 
-    pipeline: str
-    assignments: tuple[str, ...] = ()
-    variants: Sequence[Variant] = VARIANTS
 
-    @classmethod
-    def of(cls, pipeline: str, assignments: tuple[str, ...] = ()) -> Ablation:
-        """Return the ablation with all variants that fit the pipeline's stages."""
-        stages = {step.name for step in load(pipeline, assignments).steps}
-        return cls(pipeline, assignments, VARIANTS + (OF_NETWORK if "fuse" in stages else ()))
-
-    def measure(self, case: Case) -> Record:
-        """Simulate a case and score every variant on it."""
-        simulated, _ = simulate_case(case)
-        truth = simulated.truth
-        runner = _Runner(Burst(simulated.stack))
-        scores = {}
-        for variant in self.variants:
-            pipeline = self._pipeline(variant, truth)
-            image = variant.image(runner.run(pipeline, truth, variant.known))
-            scores[variant.name] = asdict(score(given(image), truth.scene))
-        return {"variants": scores}
-
-    def _pipeline(self, variant: Variant, truth: Truth) -> Pipeline:
-        known = {"d_over_r0": truth.conditions.d_over_r0}
-        settings = [assignment.format(**known) for assignment in variant.settings]
-        pipeline = load(self.pipeline, (*self.assignments, *settings))
-        steps = tuple(step for step in pipeline.steps if step.name not in variant.without)
-        return replace(pipeline, steps=steps)
+def _pipeline(options: Options, variant: Variant, truth: Truth) -> Pipeline:
+    known = {"d_over_r0": truth.conditions.d_over_r0}
+    settings = [assignment.format(**known) for assignment in variant.settings]
+    pipeline = load(options.pipeline, (*options.settings, *settings))
+    steps = tuple(step for step in pipeline.steps if step.name not in variant.without)
+    return replace(pipeline, steps=steps)
 
 
 class _Runner:
@@ -153,9 +141,14 @@ def _table(records: Sequence[Record]) -> str:
     return markdown(["change, and what it does to PSNR without warp, dB", *groups], rows)
 
 
+def _bench(options: Options) -> Callable[[Case], Record]:
+    stages = {step.name for step in options.load().steps}
+    return partial(measure, options, VARIANTS + (OF_NETWORK if "fuse" in stages else ()))
+
+
 SUITE = Suite(
     title="What each stage is worth",
     cases=stack_cases,
-    measure=lambda options: Ablation.of(options.pipeline, options.settings).measure,
+    measure=_bench,
     table=_table,
 )

@@ -25,7 +25,7 @@ from burst.jobs.restore import BYTES_PER_PROCESS, Job
 from burst.jobs.watch import accepted, watch
 from burst.log import LOG
 from burst.machine import available_memory, cpu_count, devices_of
-from burst.options import add_machine, add_memory, add_reading, add_settings, reading_of
+from burst.options import add_machine, add_reading, add_settings, reading_of, size_in_bytes
 from burst.pipeline import load
 from burst.settings import ConfigError
 
@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scheduler", metavar="ADDRESS",
         help="hand the stacks to the Dask cluster at tcp://HOST:PORT, instead of --jobs",
     )  # fmt: skip
-    add_memory(machine)
+    machine.add_argument(
+        "--memory", type=size_in_bytes, metavar="SIZE",
+        help="at most this much in all, such as 2G or 800M; stacks that need more are read block by"
+        " block (default: the free memory)",
+    )  # fmt: skip
     _add_output(parser.add_argument_group("output"))
 
 

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from burst.api.words import check_device, in_words_of_python, threads_of_torch
+from burst.api.words import check_device, in_words_of_python
 from burst.config import list_pipelines
 from burst.files.check import check_levels, check_shape
 from burst.files.npy import axis_of
 from burst.files.read import ReadOptions, read_stack, stack_of
 from burst.jobs.bar import bar_of
+from burst.lazy import torch
 from burst.machine import as_before, available_memory, devices_of
 from burst.pipeline import Pipeline, load
 from burst.progress import listening_to
@@ -115,7 +116,7 @@ def restore(
         check_device(device)
         first, fallback = devices_of(device)
         limit = available_memory(memory)
-        execution = Execution(first, fallback, threads or threads_of_torch(), seed, limit)
+        execution = Execution(first, fallback, threads or torch.get_num_threads(), seed, limit)
         check_room(stack, wanted, execution)
         with ExitStack() as around:
             around.enter_context(as_before())

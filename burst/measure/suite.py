@@ -51,11 +51,6 @@ class Options:
         return ["--pipeline", self.pipeline, *(w for s in self.settings for w in ("--set", s))]
 
 
-def pipeline_text(options: Options) -> str:
-    """Return the resolved settings of the pipeline."""
-    return options.load().to_toml()
-
-
 def rolling_text(options: Options) -> str:
     """Return the resolved settings of the pipeline for rolling shutters."""
     return load("rolling", options.settings).to_toml()
@@ -85,7 +80,7 @@ class Suite:
     measure: Callable[[Options], Callable[[Any], Record]]
     table: Callable[[Sequence[Record]], str]
     notes: str = ""
-    settings: Callable[[Options], str] = pipeline_text
+    settings: Callable[[Options], str] = lambda options: options.load().to_toml()
     smallest: int = SMALLEST
     plot: Callable[[Sequence[Record], Path], None] | None = None
     finish: Callable[[Options, Sequence[Record]], list[str]] = lambda options, records: []

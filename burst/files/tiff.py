@@ -118,14 +118,11 @@ def _check_whole(path: Path, tiff: Any) -> None:
 def _next_offset(tiff: Any, page: Any) -> int:
     """Return the offset of the directory after a page's; 0 for the last one."""
     format_, file = tiff.tiff, tiff.filehandle
+    order: Any = "little" if tiff.byteorder == "<" else "big"
     file.seek(page.offset)
-    count = int.from_bytes(file.read(format_.tagnosize), _order(tiff))
+    count = int.from_bytes(file.read(format_.tagnosize), order)
     file.seek(page.offset + format_.tagnosize + count * format_.tagsize)
-    return int.from_bytes(file.read(format_.offsetsize), _order(tiff))
-
-
-def _order(tiff: Any) -> Any:
-    return "little" if tiff.byteorder == "<" else "big"
+    return int.from_bytes(file.read(format_.offsetsize), order)
 
 
 def _is_preview(page: Any) -> bool:

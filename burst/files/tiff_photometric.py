@@ -47,8 +47,9 @@ class DecodedPages:
 
 def decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> DecodedPages:
     """Interpret pages [n, h, w] or [n, h, w, samples]; StackError for no images of light."""
-    pages = _decode_pages(path, page, array, imagej=imagej)
-    return replace(pages, cfa=_mosaic_of(page), orientation=orientation_of(page))
+    pages, turned = _decode_pages(path, page, array, imagej=imagej), _value(page, _ORIENTATION)
+    orientation = int(turned) if turned in range(1, 9) else 1
+    return replace(pages, cfa=_mosaic_of(page), orientation=orientation)
 
 
 def sensor_of_pages(pages: DecodedPages) -> Sensor:
@@ -79,12 +80,6 @@ def _decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> 
         f"{path}: expected grey, colour or mosaic pages, found {name} of"
         f" {page.samplesperpixel} values a pixel. Save it again as grey uint16."
     )
-
-
-def orientation_of(page: Any) -> int:
-    """Return the orientation (EXIF) of a page; 1 if it is not stated."""
-    value = _value(page, _ORIENTATION)
-    return int(value) if value in range(1, 9) else 1
 
 
 def _value(page: Any, code: int) -> Any:

@@ -129,8 +129,7 @@ def restore(
 def load_pipeline(pipeline: str | Path | Pipeline = "turbulence", **settings: Any) -> Pipeline:
     """Load a pipeline by name or path, with settings of its stages.
 
-    `Pipeline.to_toml()` is the text of all settings, and `Pipeline.with_stage` adds a stage of
-    one's own.
+    `Pipeline.to_toml()` is the text of all settings; `Pipeline.with_stage` adds a stage.
 
     >>> import burst
     >>> pipeline = burst.load_pipeline("classical", blur={"size": 21})

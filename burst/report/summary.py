@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from burst.records import Burst, Provenance, Sensor, Stack
+from burst.records import Burst, Provenance, Stack
 from burst.report.frames import by_frame
 from burst.report.rolling import Instants, scores
 
@@ -67,13 +67,9 @@ def _stack(stack: Stack) -> dict[str, Any]:
         "frames": stack.count,
         "height": stack.height,
         "width": stack.width,
-        "sensor": _sensor(stack.sensor),
+        # With the black level of every site as a list.
+        "sensor": {**asdict(stack.sensor), "black_level": list(stack.sensor.black_levels)},
     }
-
-
-def _sensor(sensor: Sensor) -> dict[str, Any]:
-    """Return the sensor's fields, with the black level of every site as a list."""
-    return {**asdict(sensor), "black_level": list(sensor.black_levels)}
 
 
 def _measured(burst: Burst) -> dict[str, Any]:

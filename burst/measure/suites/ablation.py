@@ -115,13 +115,9 @@ def _with_true_flow(burst: Burst, truth: Truth) -> Burst:
     return replace(burst, flow=flow, merged=aligned_mean(linear, flow, weights))
 
 
-def _with_true_psf(burst: Burst, truth: Truth) -> Burst:
-    return replace(burst, psf=truth.of_frames(burst.kept).psf)
-
-
 TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {
     "align": _with_true_flow,
-    "blur": _with_true_psf,
+    "blur": lambda burst, truth: replace(burst, psf=truth.of_frames(burst.kept).psf),
 }
 
 

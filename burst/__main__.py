@@ -50,13 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _with_verb(words: list[str]) -> list[str]:
     """Return the words of a command line; where stacks stand in place of a verb, with `run`."""
     stacks = list(takewhile(lambda word: not word.startswith("-"), words))
-    if not stacks or stacks[0] in VERBS or not _may_be_stack(stacks[0]):
+    if not stacks or stacks[0] in VERBS:
+        return words
+    if not (os.path.exists(stacks[0]) or any(sign in stacks[0] for sign in "./\\*?[")):
         return words
     return ["run", *words[len(stacks) :], "--stack", *stacks]
-
-
-def _may_be_stack(word: str) -> bool:
-    return os.path.exists(word) or any(sign in word for sign in "./\\*?[")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from burst.command import Exit, main_of, positive
+from burst.log import LOG
 from burst.machine import cpu_count, set_up
 from burst.measure import page as measure_page
 from burst.measure.results import Results
 from burst.measure.suite import Options, Suite, find_suite, suites
 from burst.network import checkpoint
 from burst.settings import ConfigError
-
-LOG = logging.getLogger("burst")
 
 LEVELS = ("low", "medium", "high", "very-high")
 
@@ -53,7 +52,8 @@ def execute(args: argparse.Namespace) -> int:
     _check(args.suite, suite, options)
     _measure(args.suite, suite, options)
     if args.write:
-        _write_page(suite, Path(args.write), Path(args.out))
+        # The page on which the suite stands: its own, or that of all the others.
+        (suite.page or measure_page.write_page)(Path(args.write), Path(args.out))
         print(args.write)
     return Exit.DONE
 
@@ -91,21 +91,10 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    return Options(
-        pipeline=args.pipeline,
-        settings=tuple(args.set),
-        images=tuple(args.images),
-        levels=tuple(args.levels),
-        per_level=args.per_level,
-        targets=args.targets,
-        frames=args.frames,
-        size=args.size,
-        seed=args.seed,
-        threads=args.threads or cpu_count(),
-        peers=args.peers,
-        record=args.record,
-        out=args.out,
-    )
+    said = {f.name: getattr(args, f.name) for f in fields(Options) if f.name in args}
+    said |= {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+    said |= {"settings": tuple(args.set), "threads": args.threads or cpu_count()}
+    return Options(**said)
 
 
 def _check(name: str, suite: Suite, options: Options) -> None:
@@ -133,11 +122,6 @@ def _measure(name: str, suite: Suite, options: Options) -> None:
     print(suite.tables(records))
     for doubt in suite.finish(options, records):
         LOG.warning("%s: %s", name, doubt)
-
-
-def _write_page(suite: Suite, page: Path, folder: Path) -> None:
-    """Write the page on which a suite stands: its own, or that of all the others."""
-    (suite.page or measure_page.write_page)(page, folder)
 
 
 if __name__ == "__main__":

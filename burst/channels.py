@@ -17,8 +17,7 @@ COLOURS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class ChannelStack:
-    """The stack of one channel, its name, and the place (dx, dy) of its pixels in those of the
-    leading stack."""
+    """The stack of one channel, its name, and the place (dx, dy) px in the leading stack."""
 
     name: str
     stack: Stack
@@ -33,14 +32,12 @@ def follow_one(stack: Stack, pipeline: Pipeline) -> bool:
 
 
 def leader(stack: Stack) -> Stack:
-    """Return the mono stack on which motion and weights are found: the luminance, or all samples of
-    a mosaic."""
+    """Return the mono stack that leads: the luminance, or all samples of a mosaic."""
     return replace(stack, colour=None) if stack.sensor.cfa == "mono" else bayer.grey(stack)
 
 
 def leading_steps(pipeline: Pipeline) -> tuple[Step, ...]:
-    """Return the steps that run on the leading stack: up to the last one that holds for all
-    channels; none where no step does."""
+    """Return the steps up to the last that holds for all channels, which run on the leader."""
     shared = [is_shared(step) for step in pipeline.steps]
     return pipeline.steps[: len(shared) - shared[::-1].index(True)] if any(shared) else ()
 

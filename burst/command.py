@@ -19,23 +19,16 @@ from types import FrameType
 from typing import Any, Never, TextIO
 
 from burst.files.write import WriteError
+from burst.log import LOG
 from burst.network.checkpoint import CheckpointError
 from burst.records import StackError
 from burst.settings import ConfigError
 
-LOG = logging.getLogger("burst")
-
 # Errors that another path, another disk or other rights resolve.
 PATH_ERRORS = (
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-)
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR,
+    errno.EPERM, errno.EROFS,
+)  # fmt: skip
 
 # Of terminals (ECMA-48).
 RED, YELLOW, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from burst.config import names_in
@@ -15,14 +16,14 @@ Completer = Callable[..., list[str]]
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Answer a shell that asks how a command line may go on, and end; without `argcomplete`, which
-    the shell needs to ask, nothing happens."""
+    """Answer a shell that completes a command line, and end; nothing without `argcomplete`."""
     try:
         import argcomplete
     except ImportError:
         return
     completers: dict[str, Completer] = {
-        "pipeline": _pipelines, "challenge": _challenges, "set": _assignments, "until": _stages,
+        "pipeline": partial(_names_in, "pipelines"), "set": _assignments, "until": _stages,
+        "challenge": partial(_names_in, "submissions/challenges"),
     }  # fmt: skip
     for action in _actions(parser):
         if action.dest in completers and action.choices is None:
@@ -38,12 +39,8 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
                 yield from _actions(verb)
 
 
-def _pipelines(prefix: str, **_: Any) -> list[str]:
-    return [*names_in("pipelines"), *_files(prefix)]
-
-
-def _challenges(prefix: str, **_: Any) -> list[str]:
-    return [*names_in("submissions/challenges"), *_files(prefix)]
+def _names_in(folder: str, prefix: str, **_: Any) -> list[str]:
+    return [*names_in(folder), *_files(prefix)]
 
 
 def _files(prefix: str) -> list[str]:

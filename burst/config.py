@@ -7,21 +7,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    TypeVar,
-)
+from typing import Any
 
-from burst.settings import (
-    ConfigError,
-    did_you_mean,
-)
+from burst.settings import ConfigError, did_you_mean
 
-if TYPE_CHECKING:
-    pass
-
-T = TypeVar("T")
 NO_PIPELINES = {"levels"}  # in the folder of pipelines: the noise levels of the benchmark
 
 
@@ -39,8 +28,7 @@ class PipelineText:
 
 
 def search_path(folder: str, variable: str | None = None) -> list[Path]:
-    """Return where a shipped folder is looked for, first hit first: $variable, ./, the
-    repository, the installed package."""
+    """Return where a shipped folder is sought: $variable, ./, the repository, the package."""
     package = Path(__file__).resolve().parent
     named = [Path(os.environ[variable])] if variable and os.environ.get(variable) else []
     return [*named, Path(folder), package.parent / folder, package / "_data" / folder]
@@ -104,8 +92,7 @@ def read_pipeline(path: Path) -> PipelineText:
 
 
 def _names_and_files(stages: list[str], pipeline: Path) -> tuple[list[str], dict[str, Path]]:
-    """Return the names of stages, and the files of those that are written "mine.py:darken"; a path
-    counts from the folder of the pipeline."""
+    """Return the names of stages, and the files of those written "mine.py:darken"."""
     names, files = [], {}
     for written in stages:
         file, colon, name = written.rpartition(":")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from burst.about import install
 from burst.command import Exit, main_of, positive
 from burst.lazy import torch
+from burst.log import LOG
 from burst.models import restorer
 from burst.network.card import Card
 from burst.network.checkpoint import (
@@ -28,8 +28,6 @@ from burst.network.checkpoint import (
 from burst.settings import ConfigError
 from burst.training import graph as training_graph
 from burst.training import run as training_run
-
-LOG = logging.getLogger("burst")
 
 USUAL_SIZE = 271  # px
 LEAST_ALIKE = 0.5  # correlation of weights; that of networks from one parent is nearly 1
@@ -113,18 +111,8 @@ def use_of(card: Card) -> str:
     )
 
 
-def _is_by_name(args: argparse.Namespace) -> bool:
-    """Return whether a checkpoint is used by name alone: as asked, or as the one that it
-    replaces."""
-    if args.by_name is not None:
-        return bool(args.by_name)
-    former = Path(args.out) / f"{args.name}{SUFFIX}"
-    return read_card(former).by_name if former.is_file() else True
-
-
 def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
-    """Return the card of the mean of a network and others; CheckpointError where they differ in
-    more than their weights."""
+    """Return the card of the mean of networks; CheckpointError unless only weights differ."""
     if not others:
         return card
     for run, other in others.items():
@@ -162,7 +150,10 @@ def _renamed(card: Card, args: argparse.Namespace) -> Card:
         training["licences"] = args.licences
     elif "licences" not in training:
         LOG.warning("%s: the card names no licences; pass --licences", args.name)
-    return replace(card, name=args.name, training=training, by_name=_is_by_name(args))
+    former, by_name = Path(args.out) / f"{args.name}{SUFFIX}", args.by_name
+    if by_name is None:  # as the one that it replaces
+        by_name = read_card(former).by_name if former.is_file() else True
+    return replace(card, name=args.name, training=training, by_name=by_name)
 
 
 def _require_onnx() -> None:

@@ -73,9 +73,10 @@ def find_stage(name: str, text: PipelineText) -> FoundStage:
     if file is not None:
         module = _load(file)
         _check_holds(name, module, file)
-        return FoundStage(_checked(getattr(module, name, module), f"{file}:{name}"), (file,))
+        return FoundStage(checked_stage(getattr(module, name, module), f"{file}:{name}"), (file,))
     if _is_own(name):
-        return FoundStage(cast(Stage, importlib.import_module(f"burst.stages.{name}")))
+        module = importlib.import_module(f"burst.stages.{name}")
+        return FoundStage(checked_stage(module, f"stage '{name}'"))
     point = _offered()[name]
     where = f"stage '{name}' of the package {point.dist.name if point.dist else point.module}"
     with_words = f"{where} ({point.value})"
@@ -86,7 +87,7 @@ def find_stage(name: str, text: PipelineText) -> FoundStage:
         raise ConfigError(f"{with_words}: {_reason(error)} Install it again.") from error
     module = sys.modules[point.module]
     package = point.dist.name if point.dist else None
-    return FoundStage(_checked(stage, with_words), _sources_of(module), package)
+    return FoundStage(checked_stage(stage, with_words), _sources_of(module), package)
 
 
 def stages_that_give(field: str) -> list[str]:
@@ -149,14 +150,14 @@ def _lacking(stage: Any) -> list[str]:
     return [part for part in ("NEEDS", "GIVES", "Config", "run") if not hasattr(stage, part)]
 
 
-def _checked(stage: Any, where: str) -> Stage:
+def checked_stage(stage: Any, where: str) -> Stage:
     """Return what is a stage; ConfigError says what it lacks."""
     needed = 'NEEDS = ("image",), GIVES = ("image",), a dataclass Config and run(burst, config)'
     lacking = _lacking(stage)
     if lacking:
         raise ConfigError(f"{where}: expected {needed}, found no {' and no '.join(lacking)}.")
-    for part in ("NEEDS", "GIVES"):
-        names = getattr(stage, part)
+    for part in ("NEEDS", "GIVES", "MAY_GIVE"):
+        names = getattr(stage, part, ())
         if not isinstance(names, tuple | list):
             raise ConfigError(
                 f"{where}: expected {part} to be a tuple of names, found {names!r}. One name is"
@@ -165,7 +166,7 @@ def _checked(stage: Any, where: str) -> Stage:
         for name in names:
             if name not in FIELDS:
                 raise ConfigError(
-                    f"{where}: {part} names '{name}', which is no field of Burst."
+                    f"{where}: expected {part} to name fields of Burst, found '{name}'."
                     f"{did_you_mean(str(name), FIELDS)} Known are {', '.join(FIELDS)}."
                 )
     if not (isinstance(stage.Config, type) and is_dataclass(stage.Config)):

@@ -39,8 +39,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Selection:
-    """The sharpness of each frame of the stack [n] over the mean; None for a frame left out
-    before."""
+    """The sharpness of each frame [n] over the mean; None for a frame left out before."""
 
     sharpness: tuple[float | None, ...]
 
@@ -92,8 +91,7 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Reference:
-    """The channel on which others are laid: its merged image [h, w] and the place (dx, dy) px of
-    its pixels."""
+    """The channel on which others are laid: its merged image [h, w], and its place (dx, dy) px."""
 
     merged: torch.Tensor = field(compare=False)
     place: tuple[float, float] = (0.0, 0.0)
@@ -168,8 +166,7 @@ class Turbulence:
 
 @dataclass(frozen=True)
 class Merging:
-    """The quality of the merged image: std of its noise (linear), and the number of equally
-    weighted frames with that noise."""
+    """The noise of the merged image (std, linear), and how many equal frames have it."""
 
     noise_std: float
     effective_frames: float

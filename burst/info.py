@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from burst.about import __version__
@@ -63,23 +64,29 @@ def execute(args: argparse.Namespace) -> int:
         if work:
             print(_as_text(work))
         return Exit.DONE
-    facts = {**_checkpoint_facts(args.checkpoint), **work} if args.checkpoint else _facts()
-    print(json.dumps(facts, indent=1) if args.json else _as_text(facts))
+    facts = _facts() if args.checkpoint is None else _facts_of(checkpoint.find(args.checkpoint))
+    print(json.dumps({**facts, **work}, indent=1) if args.json else _as_text(facts))
     return Exit.DONE
 
 
 def _facts() -> dict[str, Any]:
+    free = available_memory()
     return {
         "burst": __version__,
         "python": platform.python_version(),
         "libraries": {name: library_version(name) for name in LIBRARIES},
         "device": _device(),
         "processors": cpu_count(),
-        "free memory": _gigabytes(available_memory()),
-        "pipelines": _pipelines(),
+        "free memory": "unknown" if free is None else f"{free / 1e9:.1f} GB",
+        # The first folder of the search wins.
+        "pipelines": {name: str(find_pipeline(name)) for name in names_in("pipelines")},
         "checkpoints": {str(path): file_digest(path) for path in checkpoint.all_checkpoints()},
         "looked for checkpoints in": [str(folder) for folder in checkpoint.checkpoint_folders()],
     }
+
+
+def _facts_of(path: Path) -> dict[str, Any]:
+    return {"file": str(path), "sha256": file_digest(path), **checkpoint.inspect(path)}
 
 
 def _card(name: str) -> str:
@@ -87,11 +94,6 @@ def _card(name: str) -> str:
     path = checkpoint.find(name)
     card = card_text(checkpoint.read_card(path))
     return f"{card}\nfile: {path}\nsha256: {file_digest(path)}"
-
-
-def _checkpoint_facts(name: str) -> dict[str, Any]:
-    path = checkpoint.find(name)
-    return {"file": str(path), "sha256": file_digest(path), **checkpoint.inspect(path)}
 
 
 def _work(name: str, height: int, width: int) -> dict[str, Any]:
@@ -112,15 +114,6 @@ def _device() -> str:
     if torch.cuda.is_available():
         return f"cuda ({torch.cuda.get_device_name()})"
     return f"cpu ({torch.get_num_threads()} threads)"
-
-
-def _gigabytes(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / 1e9:.1f} GB"
-
-
-def _pipelines() -> dict[str, str]:
-    """Return the file of each pipeline by name; the first folder of the search wins."""
-    return {name: str(find_pipeline(name)) for name in names_in("pipelines")}
 
 
 def _pipeline_text(name: str, steps: Sequence[Step]) -> str:

@@ -39,13 +39,23 @@ _CGROUP = Path("/sys/fs/cgroup")
 def resolve_device(name: str) -> str:
     """Return "cpu", "cuda" or "mps"; "auto" takes an NVIDIA or AMD GPU if there is one, ConfigError
     if asked in vain."""
-    return devices_of(name)[0]
+    if name == "cpu":
+        return name
+    # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    there = torch.backends.mps.is_available() if name == "mps" else torch.cuda.is_available()
+    if there or name == "auto":
+        return "mps" if name == "mps" else "cuda" if there else "cpu"
+    kind = "an Apple GPU" if name == "mps" else "a GPU"
+    raise ConfigError(
+        f"--device {name}: expected {kind} that torch can use, found none. Pass --device cpu."
+    )
 
 
 def devices_of(name: str) -> tuple[str, str | None]:
     """Return the device of a name, as `resolve_device` does, and the fallback where its memory is
     too small: the CPU with "auto", None with a named device."""
-    device = _resolve(name)
+    device = resolve_device(name)
     return device, "cpu" if name == "auto" and device != "cpu" else None
 
 
@@ -54,29 +64,8 @@ def drawing_device(device: str) -> str:
     return "cpu" if device == "mps" else device
 
 
-def _resolve(name: str) -> str:
-    if name == "cpu":
-        return name
-    # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    if name == "mps":
-        if torch.backends.mps.is_available():
-            return name
-        raise ConfigError(
-            "--device mps: expected an Apple GPU that torch can use, found none. Pass --device cpu."
-        )
-    if torch.cuda.is_available():
-        return "cuda"
-    if name == "cuda":
-        raise ConfigError(
-            "--device cuda: expected a GPU that torch can use, found none. Pass --device cpu."
-        )
-    return "cpu"
-
-
 def cpu_count() -> int:
-    """Return how many processors this process may use; psutil would ask the same, and not on a
-    Mac."""
+    """Return how many processors this process may use, which psutil does not know on a Mac."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -140,14 +129,8 @@ def return_freed_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def seed_all(seed: int) -> None:
-    """Seed torch's random numbers."""
-    torch.manual_seed(seed)
-
-
 def memory_needed(stack: Stack, made: int) -> int:
-    """Return the bytes that restoring a stack takes with all its frames in memory, and what is
-    `made` beside it."""
+    """Return the bytes of restoring a stack with all frames in memory and what is `made`."""
     return stack.count * stack.height * stack.width * BYTES_PER_PIXEL + made
 
 
@@ -167,11 +150,6 @@ def check_memory(stack: Stack, made: int, limit: int | None, in_blocks: bool = F
         )
 
 
-def is_out_of_gpu_memory(error: BaseException) -> bool:
-    """Return whether an error says that a GPU has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError)
-
-
 def gpu_need(stack: Stack) -> str:
     """Return a sentence on the GPU memory that restoring a stack takes and on what was found."""
     need = stack.count * stack.height * stack.width * BYTES_PER_PIXEL_ON_GPU
@@ -183,9 +161,10 @@ def gpu_need(stack: Stack) -> str:
     )
 
 
-def available_memory() -> int | None:
-    """Return the bytes of free memory; None where the system does not report them."""
-    return min((n for n in (_system_memory(), _container_memory()) if n is not None), default=None)
+def available_memory(at_most: int | None = None) -> int | None:
+    """Return the bytes of free memory, or fewer; None where the system does not report them."""
+    known = (at_most, _system_memory(), _container_memory())
+    return min((size for size in known if size is not None), default=None)
 
 
 def _system_memory() -> int | None:

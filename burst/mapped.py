@@ -49,9 +49,8 @@ def each_frame(frames: np.ndarray) -> Iterator[np.ndarray]:
     forget(frames)
 
 
-class Gathered:
-    """Frames of one shape that are added one by one: in a list, or, once they take much memory, in
-    a scratch file."""
+class FrameList:
+    """Frames of one shape, added one by one: in a list, or a scratch file if many."""
 
     def __init__(self) -> None:
         self.listed: list[np.ndarray] = []

@@ -49,18 +49,8 @@ def add_machine(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_memory(group: argparse._ArgumentGroup) -> None:
-    """Declare how much memory a command may take."""
-    group.add_argument(
-        "--memory", type=size_in_bytes, metavar="SIZE",
-        help="at most this much in all, such as 2G or 800M; stacks that need more are read block by"
-        " block (default: the free memory)",
-    )  # fmt: skip
-
-
 def size_in_bytes(text: str) -> int:
-    """Return the bytes of a size such as 2G, 1.5GiB or 800M, each step being 1024; ValueError for
-    other words."""
+    """Return the bytes of a size such as 2G, 1.5GiB or 800M, in steps of 1024."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
     if found is None or not float(found[1]):
         raise argparse.ArgumentTypeError(f"expected a size such as 2G or 800M, found '{text}'")

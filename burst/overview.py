@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
 import math
 import sys
 from collections.abc import Mapping
@@ -18,16 +16,15 @@ from burst.command import Exit, main_of
 from burst.data import levels
 from burst.files.check import explained
 from burst.files.folder import TRUTH_SUFFIX, natural_key
-from burst.files.write import atomic_write, write_text
+from burst.files.write import atomic_write, read_json, write_text
 from burst.jobs.batch import RECORD
 from burst.lazy import torch
+from burst.log import LOG
 from burst.measure import scores
 from burst.ops.orientation import upright
 from burst.records import MID_GREY, StackError
 from burst.report import overview
 from burst.report import thumbnails as report_thumbnails
-
-LOG = logging.getLogger("burst")
 
 PAGE = "overview.html"
 PICTURES = "overview-pictures"
@@ -77,23 +74,13 @@ def nearest_level(summary: Mapping[str, Any]) -> tuple[int, str] | None:
 
 def _failures(folder: Path) -> dict[str, str]:
     """Return folder name and message of what the record of the batch says has failed."""
-    stacks = _read_json(folder / RECORD).get("stacks", [])
+    stacks = read_json(folder / RECORD).get("stacks", [])
     return {Path(row["folder"]).name: row["message"] for row in stacks if row["status"] == "failed"}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return what a JSON file holds; nothing where there is none or it is broken."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        # A single run has no record; a broken report is mentioned in its row.
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _row(folder: Path) -> overview.StackRow:
     """Return the row of one result folder."""
-    summary = _read_json(folder / "report.json")
+    summary = read_json(folder / "report.json")
     if "measured" not in summary:
         return overview.StackRow(
             folder.name, failure=f"{folder / 'report.json'}: expected a report. Run it again."

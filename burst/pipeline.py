@@ -11,9 +11,9 @@ from typing import Any
 import tomli_w
 
 from burst.config import PipelineText, find_pipeline, merge, override, read_pipeline
-from burst.find_stage import Stage, check_exists, find_stage, stages_that_give
+from burst.find_stage import Stage, check_exists, checked_stage, find_stage, stages_that_give
 from burst.progress import part
-from burst.records import FIELDS, Burst, NotGivenError, Report, Stack, StackError
+from burst.records import Burst, NotGivenError, Report, Stack, StackError
 from burst.settings import ConfigError, build, did_you_mean
 
 # About the seconds of each stage for 100 frames of 271 x 271 px on one processor; a stage that is
@@ -44,8 +44,7 @@ class Step:
         return files(self.config) if files else []
 
     def memory(self, stack: Stack) -> int:
-        """Return how many bytes what the stage makes takes beside the stack, if it has a function
-        `memory` that says."""
+        """Return the bytes of what the stage makes beside the stack, by its function `memory`."""
         memory = getattr(self.stage, "memory", None)
         return memory(stack, self.config) if memory else 0
 
@@ -106,12 +105,7 @@ class Pipeline:
         A stage is a module, or any object, that has `NEEDS`, `GIVES`, `Config` and `run`.
         ConfigError unless the steps fit together.
         """
-        for name_of in ("NEEDS", "GIVES", "Config", "run"):
-            if not hasattr(stage, name_of):
-                raise ConfigError(
-                    f"{name}: expected a stage with NEEDS, GIVES, Config and run,"
-                    f" found none of the name {name_of}."
-                )
+        checked_stage(stage, name)
         step = Step(name, stage, build(stage.Config, settings, name))
         place = len(self.steps) if after is None else self._index(after) + 1
         steps = (*self.steps[:place], step, *self.steps[place:])
@@ -184,7 +178,6 @@ def load(
     for stage_name in text.stages:
         found = find_stage(stage_name, text)
         stage = found.stage
-        _check_fields(stage_name, stage)
         _check_needs(stage_name, stage, known, text.where)
         known.update(stage.GIVES)
         table = text.settings.get(stage_name, {})
@@ -239,16 +232,6 @@ def _check_given(step: Step, found: object) -> None:
             f"stage '{step.name}': expected it to give {', '.join(lacking)}, as its GIVES says,"
             " found None. Name in MAY_GIVE what it gives for some stacks only."
         )
-
-
-def _check_fields(name: str, stage: Stage) -> None:
-    for fields in ("NEEDS", "GIVES", "MAY_GIVE"):
-        for field in getattr(stage, fields, ()):
-            if field not in FIELDS:
-                raise ConfigError(
-                    f"stage '{name}': expected {fields} to name fields of Burst, found '{field}'."
-                    f"{did_you_mean(field, FIELDS)} A new field goes into burst/records.py."
-                )
 
 
 def _check_needs(name: str, stage: Stage, known: set[str], where: str) -> None:

@@ -7,28 +7,19 @@ Without a listener nothing is computed.
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-LOG = logging.getLogger("burst")
+from burst.log import LOG
 
 LOG_EVERY = 10.0  # seconds between two lines; what is done sooner says nothing
 
-Item = TypeVar("Item", covariant=True)
+Item = TypeVar("Item")
 Listener = Callable[[tuple[str, ...], float], None]  # names of the part that runs, share done
-
-
-class Countable(Protocol[Item]):
-    """Items of which there is a known number."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Item]: ...
 
 
 @dataclass(frozen=True)
@@ -60,8 +51,7 @@ def listening_to(listener: Listener | None) -> Iterator[None]:
 
 @contextmanager
 def part(name: str, begin: float = 0.0, end: float = 1.0) -> Iterator[None]:
-    """Run a part of the present work, which extends from share `begin` of it to share `end`; an
-    empty name adds no name."""
+    """Run a part of the present work, from share `begin` to `end` of it; it may have no name."""
     whole = _RUNNING.get()
     names = (*whole.names, name) if name else whole.names
     token = _RUNNING.set(_Part(whole.listener, names, whole.at(begin), whole.at(end)))
@@ -84,7 +74,7 @@ def names_of_part() -> tuple[str, ...]:
     return _RUNNING.get().names
 
 
-def counted(items: Countable[Item], what: str) -> Iterator[Item]:
+def counted(items: Collection[Item], what: str) -> Iterator[Item]:
     """Yield items and report how many are done: to the listener, or without one at intervals in the
     log, with the time left.
 
@@ -110,7 +100,7 @@ def counted(items: Countable[Item], what: str) -> Iterator[Item]:
             _RUNNING.set(whole)
 
 
-def passing(firsts: Countable[Item], step: int) -> Iterator[Item]:
+def passing(firsts: Collection[Item], step: int) -> Iterator[Item]:
     """Yield the first frame of each block of `step` frames, and log the frames a second and the
     time left of this pass at intervals: who listens hears of the stage alone."""
     started = logged = time.monotonic()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,22 +14,13 @@ from burst import channels
 from burst.about import __version__
 from burst.fingerprint import step_keys
 from burst.lazy import torch
-from burst.machine import (
-    check_memory,
-    gpu_need,
-    is_out_of_gpu_memory,
-    memory_needed,
-    return_freed_memory,
-    seed_all,
-    set_up,
-)
+from burst.log import LOG
+from burst.machine import check_memory, gpu_need, memory_needed, return_freed_memory, set_up
 from burst.ops import bayer
 from burst.pipeline import Pipeline, Step
 from burst.progress import names_of_part, part
 from burst.records import Burst, Provenance, Report, Stack, StackError, given
 from burst.result import Result
-
-LOG = logging.getLogger("burst")
 
 LEADING = 0.4  # share of the usual time of the stages that run on all channels together
 
@@ -89,8 +79,7 @@ def check_room(stack: Stack, pipeline: Pipeline, execution: Execution) -> None:
 
 
 def memory_of_blocks(stack: Stack, pipeline: Pipeline, execution: Execution) -> int | None:
-    """Return the limit in bytes within which frames are read block by block; None where they all
-    fit into memory."""
+    """Return the bytes within which frames are read block by block; None if all fit."""
     limit = execution.memory
     if limit is None or memory_needed(stack, made_by(pipeline, stack)) <= limit:
         return None
@@ -112,7 +101,7 @@ def restore_stack(
     pipeline: Pipeline,
     execution: Execution,
     provenance: Provenance,
-    on_stage: OnStage,
+    on_stage: OnStage | None = None,
     open_store: StoreFactory | None = None,
 ) -> Result:
     """Restore a stack; `on_stage` is called after every stage, in each channel.
@@ -130,9 +119,7 @@ def restore_stack(
                 open_store = None
         run = _Run(pipeline, execution, on_stage, open_store, memory)
         burst, pixels, deviation = run.image(stack)
-    except RuntimeError as error:
-        if not is_out_of_gpu_memory(error):
-            raise
+    except torch.OutOfMemoryError as error:
         need = gpu_need(stack)
         if execution.fallback is None:
             raise StackError(
@@ -155,8 +142,8 @@ class _Run:
 
     pipeline: Pipeline
     execution: Execution
-    on_stage: OnStage
-    open_store: StoreFactory | None = field(default=None)
+    on_stage: OnStage | None
+    open_store: StoreFactory | None = None
     memory: int | None = None
 
     def image(self, stack: Stack) -> tuple[Burst, np.ndarray | None, np.ndarray | None]:
@@ -222,17 +209,17 @@ class _Run:
         def finish(step: Step, after: Burst) -> None:
             nonlocal before
             where = ", ".join((after.stack.name, *names_of_part()))
-            if lead is None or not channels.is_shared(step):
+            if self.on_stage and (lead is None or not channels.is_shared(step)):
                 self.on_stage(where, step.name, after.report.entries[-1].seconds)
             if store:
                 store.save(step, before, after)
             before = after
             if after.memory is not None:
                 return_freed_memory()
-            seed_all(self.execution.seed)
+            torch.manual_seed(self.execution.seed)
 
         # Every stage starts from the same seed, so that resuming gives the same bytes.
-        seed_all(self.execution.seed)
+        torch.manual_seed(self.execution.seed)
         rest = replace(pipeline, steps=pipeline.steps[done:])
         return rest.run(burst, finish, None if lead is None else lead.report)
 
@@ -256,8 +243,7 @@ def _colour_last(image: torch.Tensor, colours: bool) -> np.ndarray:
 
 
 def join(images: Mapping[str, torch.Tensor | None], stack: Stack) -> np.ndarray | None:
-    """Return the colour image (h, w, 3), or (t, h, w, 3) of several instants, of the images of all
-    channels by name; None if any is missing."""
+    """Return the colour image [..., h, w, 3] of those of all channels; None if one is missing."""
     found = {name: image for name, image in images.items() if image is not None}
     if len(found) < len(images):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,24 +14,16 @@ from burst.files.folder import first_frame
 from burst.files.write import (
     finished,
     finished_deviation,
+    read_json,
     write_confidence,
     write_instants,
     write_results,
     write_text,
 )
 from burst.lazy import pyplot, torch
-from burst.records import (
-    Burst,
-    ColourSpace,
-    Level,
-    NoiseModel,
-    Provenance,
-    Report,
-    Stack,
-)
+from burst.records import Burst, ColourSpace, Level, NoiseModel, Provenance, Report, Stack
 from burst.report import figure as report_figure
-from burst.report import truths
-from burst.report.rolling import frame_image
+from burst.report.rolling import frame_image, instants_of
 from burst.report.write import HTML_NAME, JSON_NAME, write_report
 from burst.settings import ConfigError
 
@@ -117,8 +108,7 @@ class Result:
 
     @property
     def weights(self) -> np.ndarray | None:
-        """The weight [n] of every frame of the stack: 0 if it was not used, with a mean of 1 over
-        the used ones."""
+        """The weight [n] of every frame: 0 if it was not used, with a mean of 1 over the others."""
         weights = _array(self.burst.weights)
         if weights is None:
             return None
@@ -226,7 +216,7 @@ def write(
         write_text(folder / name, source.read_text("utf-8"))
     whole = result.stack if _in_colour(result) else None
     images = image if image is None or several else image[None]
-    instants = truths.instants_of(result.burst, images, result.stack.source)
+    instants = instants_of(result.burst, images, result.stack.source)
     write_report(folder, result.burst, result.provenance, shown, instants, whole, page)
 
 
@@ -239,17 +229,11 @@ def _in_colour(result: Result) -> bool:
 
 def earlier_report(folder: Path) -> dict[str, Any]:
     """Return the report of an earlier run in this folder; empty if there is none to be read."""
-    try:
-        report = json.loads((folder / JSON_NAME).read_text("utf-8"))
-    except (OSError, ValueError):
-        # An unreadable report is ignored; the run writes a new one.
-        return {}
-    return report if isinstance(report, dict) else {}
+    return read_json(folder / JSON_NAME)
 
 
 def belongs_to_another(folder: Path, source: str, provenance: Provenance) -> str | None:
-    """Return the stack whose result a folder holds, if it is not this one; the same stack may be
-    restored again."""
+    """Return the stack whose result a folder holds, if it is not this one."""
     earlier = earlier_report(folder)
     found = earlier.get("stack", {}).get("source")
     if found is None or earlier.get("fingerprint") == provenance.fingerprint:
@@ -268,8 +252,7 @@ def _array(values: torch.Tensor | None) -> np.ndarray | None:
 
 
 def _again(provenance: Provenance, memory: int | None) -> str:
-    """Return the Python code that gives the same image again; `memory` is the limit in bytes within
-    which blocks of frames were read."""
+    """Return the Python code that gives the image again; `memory` is the limit of blocks."""
     limit = "" if memory is None else f", memory={memory}"
     return (
         f'burst.restore(stack, "{SETTINGS}", seed={provenance.seed},'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import sys
 from collections import Counter
@@ -17,19 +16,19 @@ from typing import Any
 from burst.command import Exit, main_of
 from burst.files.find import find_stacks
 from burst.files.folder import stem_of
-from burst.files.write import WriteError, write_text
+from burst.files.write import WriteError, read_json, write_text
 from burst.jobs.bar import Show, bar_of
 from burst.jobs.batch import RECORD, Outcome, log_outcome, run_all, table
 from burst.jobs.budget import share_memory
 from burst.jobs.cluster import run_on_cluster
 from burst.jobs.restore import BYTES_PER_PROCESS, Job
 from burst.jobs.watch import accepted, watch
+from burst.log import LOG
 from burst.machine import available_memory, cpu_count, devices_of
-from burst.options import add_machine, add_memory, add_reading, add_settings, reading_of
+from burst.options import add_machine, add_reading, add_settings, reading_of, size_in_bytes
 from burst.pipeline import load
 from burst.settings import ConfigError
 
-LOG = logging.getLogger("burst")
 BESIDE = "restored"  # the folder of results where none is named
 
 
@@ -53,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scheduler", metavar="ADDRESS",
         help="hand the stacks to the Dask cluster at tcp://HOST:PORT, instead of --jobs",
     )  # fmt: skip
-    add_memory(machine)
+    machine.add_argument(
+        "--memory", type=size_in_bytes, metavar="SIZE",
+        help="at most this much in all, such as 2G or 800M; stacks that need more are read block by"
+        " block (default: the free memory)",
+    )  # fmt: skip
     _add_output(parser.add_argument_group("output"))
 
 
@@ -240,8 +243,8 @@ def _record(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Keep how the stacks fared, beside those of earlier batches into the same folder."""
     known: dict[str, dict[str, Any]] = {}
     # A record that is broken or missing has nothing to add.
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        known = {row["folder"]: row for row in json.loads(path.read_text("utf-8"))["stacks"]}
+    with suppress(LookupError, TypeError):
+        known = {row["folder"]: row for row in read_json(path)["stacks"]}
     known.update({row["folder"]: row for row in rows})
     try:
         write_text(path, json.dumps({"stacks": list(known.values())}, indent=1) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -22,11 +21,10 @@ from burst.files.luminance import frame_luminance
 from burst.files.sidecar import sidecar_text
 from burst.files.write import atomic_write, write_npz, write_text
 from burst.lazy import torch
+from burst.log import LOG
 from burst.machine import DEVICES, drawing_device, resolve_device
 from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
 from burst.settings import ConfigError, Setting, build, settings_of
-
-LOG = logging.getLogger("burst")
 
 SMALLEST = 16
 FRAMES, SHUTTER_FRAMES = 100, 6
@@ -176,15 +174,17 @@ def _check(args: argparse.Namespace) -> Path:
     out = Path(args.out)
     if out.suffix != ".npy":
         raise ConfigError(f"--out {out}: expected a name that ends in .npy.")
-    alone = [name for name in PLANET if getattr(args, name) is not None]
-    if alone:
-        raise ConfigError(f"--{alone[0]}: expected --planet with it, found none. Pass both.")
-    for name in MOVING:
-        if name != "exposure" and getattr(args, name) is not None:
-            option = name.replace("_", "-")
-            raise ConfigError(f"--{option}: expected --shutter with it, found none. Pass both.")
+    _refuse(args, PLANET, "--planet with it, found none. Pass both.")
+    moving = [name for name in MOVING if name != "exposure"]
+    _refuse(args, moving, "--shutter with it, found none. Pass both.")
     _check_amount(args)
     return out
+
+
+def _refuse(args: argparse.Namespace, names: Sequence[str], expected: str) -> None:
+    for name in names:
+        if getattr(args, name) is not None:
+            raise ConfigError(f"--{name.replace('_', '-')}: expected {expected}")
 
 
 def _check_amount(args: argparse.Namespace) -> None:
@@ -227,10 +227,8 @@ def _execute_shutter(args: argparse.Namespace) -> int:
 def _settle_shutter(args: argparse.Namespace) -> None:
     """Fill in what was not said; ConfigError for numbers that no camera has."""
     _check_amount(args)
-    for name in ("path", *OF_PATH, *OF_OPTICS[:-1], *OF_FILE):
-        if getattr(args, name) is not None:
-            option = name.replace("_", "-")
-            raise ConfigError(f"--{option}: expected no --shutter with it. Leave one of them out.")
+    still = ("path", *OF_PATH, *OF_OPTICS[:-1], *OF_FILE)
+    _refuse(args, still, "no --shutter with it. Leave one of them out.")
     if args.device == "cuda":
         raise ConfigError("--device cuda: expected cpu or auto with --shutter. Leave it out.")
     if args.video_rate is not None and not args.video:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from burst.submission.challenge import Challenge, find_challenge, read_challenge
 from burst.submission.restore import RestoreSettings, Submission
 from burst.submission.stacks import find_challenge_stacks
 
-LOG = logging.getLogger("burst")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

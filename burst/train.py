@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from burst.command import Exit, main_of, positive
 from burst.data.samples import collection as samples_collection
 from burst.jobs.bar import bar_of
+from burst.log import LOG
 from burst.machine import DEVICES, cpu_count, drawing_device, resolve_device, set_up
 from burst.progress import listening_to, part
 from burst.settings import ConfigError
@@ -23,8 +23,6 @@ from burst.training import recipe as training_recipe
 from burst.training import workers as training_workers
 
 RECORDED = "recorded"  # in place of a noise level, which nobody knows
-
-LOG = logging.getLogger("burst")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,9 +61,29 @@ def execute(args: argparse.Namespace) -> int:
     if args.pairs:
         recipe, levels = training_recipe.with_pairs(recipe), (RECORDED,)
     set_up(args.threads or cpu_count())
-    work = _prepare if args.prepare_only else _train
+    device, folders = resolve_device(args.device), args.pairs or args.images
+    collection = samples_collection.open_collection(
+        Path(args.samples), recipe.samples, folders, drawing_device(device)
+    )
     try:
-        for path in work(args, recipe, levels):
+        if args.prepare_only:
+            _prepare(args, recipe, levels, collection)
+            print(collection.folder)
+            return Exit.DONE
+        order = training_order.Order(
+            recipe=recipe,
+            levels=levels,
+            collection=collection,
+            images=tuple(folders),
+            folder=Path(args.out),
+            parent=args.parent,
+            resume=args.resume,
+            device=device,
+            workers=args.workers,
+        )
+        with _shown(args, order.folder):
+            networks = training_order.carry_out(order, LOG.info)
+        for path in networks:
             print(path)
     except (training_workers.SamplesError, loop.TrainingError) as error:
         # Nobody's mistake, and nothing that a traceback would explain.
@@ -106,29 +124,6 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="only warnings and errors on stderr")
 
 
-def _train(
-    args: argparse.Namespace, recipe: training_recipe.Recipe, levels: tuple[str, ...]
-) -> list[Path]:
-    """Train and return the networks' files."""
-    folders = args.pairs or args.images
-    device = resolve_device(args.device)
-    order = training_order.Order(
-        recipe=recipe,
-        levels=levels,
-        collection=samples_collection.open_collection(
-            Path(args.samples), recipe.samples, folders, drawing_device(device)
-        ),
-        images=tuple(folders),
-        folder=Path(args.out),
-        parent=args.parent,
-        resume=args.resume,
-        device=device,
-        workers=args.workers,
-    )
-    with _shown(args, order.folder):
-        return training_order.carry_out(order, LOG.info)
-
-
 @contextmanager
 def _shown(args: argparse.Namespace, what: Path) -> Iterator[None]:
     """Show on a terminal how far the work is, by the first process of `torchrun`."""
@@ -141,14 +136,12 @@ def _shown(args: argparse.Namespace, what: Path) -> Iterator[None]:
 
 
 def _prepare(
-    args: argparse.Namespace, recipe: training_recipe.Recipe, levels: tuple[str, ...]
-) -> list[Path]:
-    """Fill the collection and return its folder, alone."""
-    folders = args.pairs or args.images
-    device = resolve_device(args.device)
-    collection = samples_collection.open_collection(
-        Path(args.samples), recipe.samples, folders, drawing_device(device)
-    )
+    args: argparse.Namespace,
+    recipe: training_recipe.Recipe,
+    levels: Sequence[str],
+    collection: samples_collection.Collection,
+) -> None:
+    """Make the samples of a collection that are missing."""
     keys = samples_collection.keys_of(levels, args.prepare_only, recipe.training.held_out)
     there = len(collection.present(keys))
     LOG.info("%s: %d of %d samples are there", collection.folder, there, len(keys))
@@ -159,7 +152,6 @@ def _prepare(
             workers.wait(keys, LOG.info)
     finally:
         workers.stop()
-    return [collection.folder]
 
 
 if __name__ == "__main__":

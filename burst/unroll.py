@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from burst.clips import progress as clips_progress
 from burst.clips import unroll as clips_unroll
 from burst.command import Exit, main_of, positive
 from burst.files.clip_write import CONTAINERS
 from burst.files.folder import stem_of
+from burst.lazy import tqdm
+from burst.log import LOG
 from burst.machine import cpu_count, set_up
+from burst.progress import LOG_EVERY
 from burst.settings import ConfigError
 
 SCANS = ("top", "bottom", "left", "right")
@@ -64,10 +69,36 @@ def execute(args: argparse.Namespace) -> int:
             ) from error
     wish = replace(wish, scan=args.scan, edges=args.edges, bands=args.bands)
     set_up(args.threads or cpu_count())
-    with clips_progress.shown(source.name, args.quiet) as tell:
+    with _shown(source.name, args.quiet) as tell:
         for path in clips_unroll.unroll_clip(source, out, wish, tell):
             print(path)
     return Exit.DONE
+
+
+@contextmanager
+def _shown(name: str, quiet: bool) -> Iterator[Callable[[int, int, float], None]]:
+    """Yield a function of frames done, of all (0 if unknown), and of those done in a second."""
+    if not quiet and sys.stderr.isatty():
+        with tqdm.tqdm(desc=name, unit=" frames", file=sys.stderr, dynamic_ncols=True) as bar:
+
+            def draw(done: int, total: int, rate: float) -> None:
+                bar.total = total or None
+                if not bar.n:
+                    bar.initial = done - 1
+                bar.update(done - bar.n)
+
+            yield draw
+        return
+    logged = time.monotonic()
+
+    def say(done: int, total: int, rate: float) -> None:
+        nonlocal logged
+        if time.monotonic() > logged + LOG_EVERY:
+            logged = time.monotonic()
+            left = f", {max(total - done, 0) / rate:.0f} s left" if total else ""
+            LOG.info("%s: frame %d of %d, %.1f frames a second%s", name, done, total, rate, left)
+
+    yield say
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import pytest
 from toys import command, environment, run_command, write_pipeline, write_stack
 
 from burst.__main__ import _with_verb
-from burst.command import LOG, Exit, explain, share_processors, start_logging
+from burst.command import Exit, explain, share_processors, start_logging
 from burst.files.write import WriteError
+from burst.log import LOG
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "burst"
 # What any part may import.
-FOR_ALL = {"about", "lazy"}
+FOR_ALL = {"about", "lazy", "log"}
 # What an extra installs; the function that imports it says how.
 OPTIONAL = {
     "albumentations", "argcomplete", "argcomplete.completers", "astropy.io", "distributed", "lmdb",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from burst.files.read import read_stack
-from burst.mapped import Gathered, each_frame, forget, room_for_frames
+from burst.mapped import FrameList, each_frame, forget, room_for_frames
 
 SIDE, FEW, MANY = 96, 12, 120
 MOST_MORE = 40_000_000  # bytes; all frames in memory take 60 million more
@@ -93,7 +93,7 @@ def test_changes_of_a_private_copy_are_not_forgotten(tmp_path):
 @pytest.mark.parametrize("most", [0, 10**9])
 def test_frames_are_gathered_in_memory_or_in_a_file(monkeypatch, most):
     monkeypatch.setattr("burst.mapped.MOST_IN_MEMORY", most)
-    gathered = Gathered()
+    gathered = FrameList()
     for frame in scene(6):
         gathered.append(frame)
     assert len(gathered) == 6

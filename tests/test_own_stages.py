@@ -11,7 +11,7 @@ from toys import write_stack
 
 from burst.command import Exit
 from burst.fingerprint import step_keys
-from burst.jobs.batch import attempt, log_nothing
+from burst.jobs.batch import attempt
 from burst.jobs.restore import Job
 from burst.pipeline import load
 from burst.records import Sensor, Stack
@@ -51,7 +51,7 @@ def write(folder: Path, source: str = DARKEN, written: str = "own/mine.py:darken
 def restored(folder: Path, pipeline: str, name: str) -> np.ndarray:
     """Return the image of a toy stack."""
     job = Job(write_stack(folder / "a.npy"), folder / name, pipeline)
-    outcome = attempt(job, log_nothing)
+    outcome = attempt(job)
     assert outcome.exit is Exit.DONE, outcome.message
     return np.load(folder / name / "restored.npy")
 

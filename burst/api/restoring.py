@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from burst.api.words import check_device, in_words_of_python, threads_of_torch
+from burst.api.words import check_device, in_words_of_python
 from burst.config import list_pipelines
 from burst.files.check import check_levels, check_shape
 from burst.files.npy import axis_of
 from burst.files.read import ReadOptions, read_stack, stack_of
 from burst.jobs.bar import bar_of
+from burst.lazy import torch
 from burst.machine import as_before, available_memory, devices_of
 from burst.pipeline import Pipeline, load
 from burst.progress import listening_to
@@ -114,23 +115,21 @@ def restore(
         stack = _as_stack(stack, sensor, wanted)
         check_device(device)
         first, fallback = devices_of(device)
-        known = [limit for limit in (memory, available_memory()) if limit is not None]
-        limit = min(known, default=None)
-        execution = Execution(first, fallback, threads or threads_of_torch(), seed, limit)
+        limit = available_memory(memory)
+        execution = Execution(first, fallback, threads or torch.get_num_threads(), seed, limit)
         check_room(stack, wanted, execution)
         with ExitStack() as around:
             around.enter_context(as_before())
             show = around.enter_context(bar_of(1, not progress))
             around.enter_context(listening_to(partial(show, Path(stack.name)) if show else None))
             made = describe(wanted, stack, execution)
-            return restore_stack(stack, wanted, execution, made, lambda *done: None)
+            return restore_stack(stack, wanted, execution, made)
 
 
 def load_pipeline(pipeline: str | Path | Pipeline = "turbulence", **settings: Any) -> Pipeline:
     """Load a pipeline by name or path, with settings of its stages.
 
-    `Pipeline.to_toml()` is the text of all settings, and `Pipeline.with_stage` adds a stage of
-    one's own.
+    `Pipeline.to_toml()` is the text of all settings; `Pipeline.with_stage` adds a stage.
 
     >>> import burst
     >>> pipeline = burst.load_pipeline("classical", blur={"size": 21})

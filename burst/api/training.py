@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from burst.api.words import check_device, in_words_of_python, threads_of_torch
+from burst.api.words import check_device, in_words_of_python
 from burst.data.samples import collection
+from burst.lazy import torch
+from burst.log import LOG
 from burst.machine import as_before, cpu_count, drawing_device, resolve_device, set_up
 from burst.network import checkpoint
 from burst.network.checkpoint import Loaded
 from burst.training import order as training_order
 from burst.training import recipe as training_recipe
-
-LOG = logging.getLogger("burst")
 
 RECORDED = "recorded"  # in place of a noise level, which nobody knows
 
@@ -61,7 +60,7 @@ def train(
         chosen = training_recipe.choose_levels([levels] if isinstance(levels, str) else levels)
         if pairs:
             wanted, chosen = training_recipe.with_pairs(wanted), (RECORDED,)
-        set_up(threads or threads_of_torch())
+        set_up(threads or torch.get_num_threads())
         folders, there = [str(folder) for folder in pairs or images], resolve_device(device)
         order = training_order.Order(
             recipe=wanted,

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from burst.lazy import torch
 from burst.machine import DEVICES
 from burst.network.checkpoint import CheckpointError
 from burst.records import StackError
@@ -35,12 +34,6 @@ def check_device(device: str) -> None:
             f"device: expected one of {', '.join(DEVICES)}, found '{device}'."
             f"{did_you_mean(device, DEVICES)}"
         )
-
-
-def threads_of_torch() -> int:
-    """Return how many threads torch is set to use."""
-    threads: int = torch.get_num_threads()
-    return threads
 
 
 def _as_argument(option: re.Match[str]) -> str:

@@ -1,10 +1,15 @@
-"""How long the sensors of some cameras take to read a video frame, as others have published it."""
+"""How long a camera takes to read a video frame: as its clip states, as it logged beside the
+frames, and as others have published it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from burst.log import LOG
 
 # [1] github.com/horshack-dpreview/RollingShutter, results/full_sensor.json: a flickering LED
 # [2] github.com/OpenDroneMap/ODM, opendm/rollingshutter.py: reported by users
@@ -35,25 +40,79 @@ _READOUT_TAG = "com.apple.quicktime.camera.framereadouttimeinmicroseconds"
 
 
 @dataclass(frozen=True)
-class Known:
-    """A readout, s, and in words where it is from."""
+class Said:
+    """What one source says of the readout: s and the interval that fits as well; 0 where it says
+    nothing. `words` say more."""
 
-    readout: float
-    words: str
+    source: str
+    readout: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    words: str = ""
+
+    @classmethod
+    def exactly(cls, source: str, readout: float, words: str) -> Said:
+        """Return what a source says that knows of no interval."""
+        return cls(source, readout, readout, readout, words)
 
 
-def stated_readout(tags: Mapping[str, str]) -> Known | None:
+def stated_readout(tags: Mapping[str, str]) -> Said | None:
     """Return the readout that the tags of a file state."""
     lower = {name.lower(): word for name, word in tags.items()}
     found = re.match(r"[\d.]+", lower.get(_READOUT_TAG, ""))
-    return Known(1e-6 * float(found[0]), "the tags of the file") if found else None
+    return (
+        Said.exactly("metadata", 1e-6 * float(found[0]), "the tags of the file") if found else None
+    )
 
 
-def published_readout(tags: Mapping[str, str], rows: int) -> Known | None:
+def published_readout(tags: Mapping[str, str], rows: int) -> Said | None:
     """Return what is published of the camera that the tags name, for frames of so many rows."""
     names = [word.strip() for name, word in tags.items() if _MODEL.search(name)]
     for words, least, most, milliseconds, source in PUBLISHED:
         for name in names if least <= rows <= most else ():
             if re.search(rf"\b{words}", name.lower()):
-                return Known(milliseconds / 1000, f"published for {name}, {source} of cameras.py")
+                where = f"published for {name}, {source} of cameras.py"
+                return Said.exactly("published", milliseconds / 1000, where)
     return None
+
+
+_NAME = re.compile(r"(?:frame|sensor)_?read_?out_?time|readout_time", re.IGNORECASE)
+_MICROSECONDS = 200.0  # no readout takes so many ms; larger numbers are microseconds
+
+
+def logged_readout(path: Path) -> Said | None:
+    """Return the readout that a camera logged; None without it or without telemetry-parser."""
+    try:
+        import telemetry_parser  # type: ignore[import-not-found]
+    except ImportError:
+        LOG.info(
+            "%s: logs of its gyro are not read. pip install 'burst-restoration[gyro]' reads them.",
+            path,
+        )
+        return None
+    try:
+        parser = telemetry_parser.Parser(str(path))
+        found = next(_numbers(parser.telemetry()), None)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # Whatever it raises says that these are no logs it knows; its panics are no Exception.
+        LOG.debug("%s: %s", path, error)
+        return None
+    if not found:
+        return None
+    seconds = found / (1000 if found < _MICROSECONDS else 1_000_000)
+    words = f"the log of the camera, {parser.model or parser.camera}"
+    return Said.exactly("metadata", seconds, words)
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[float]:
+    """Yield the numbers that stand under the name of a readout, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(inner, str(key) if _NAME.search(str(key)) else name)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _numbers(inner, name)
+    elif name and isinstance(value, int | float) and value > 0:
+        yield float(value)

@@ -180,11 +180,7 @@ class Straightener:
         while last < min(k + AROUND, len(window) - 1) and window[last].onward:
             last += 1
         made = Straight(
-            list(seen.planes),
-            seen.number,
-            seen.frame.stamp,
-            seen.frame.planes,
-            cut=seen.cut,
+            list(seen.planes), seen.number, seen.frame.stamp, seen.frame.planes, cut=seen.cut
         )
         if last > first:
             near = window[first : last + 1]
@@ -217,8 +213,7 @@ class Straightener:
 
 
 def lacking(clip: Clip, timing: Timing, stretches: Sequence[Stretch]) -> tuple[float, float]:
-    """Return by which shares of height and width to crop at each side, so that frames like those
-    looked at lack nothing."""
+    """Return the shares of height and width to crop at each side, so that frames lack nothing."""
     most = [0.0, 0.0]
     for stretch in stretches:
         smalls = [turned(torch.from_numpy(one), timing.scan).float() for one in stretch.frames]
@@ -239,8 +234,7 @@ def lacking(clip: Clip, timing: Timing, stretches: Sequence[Stretch]) -> tuple[f
 
 
 def cropped(planes: Sequence[np.ndarray], shares: tuple[float, float]) -> list[np.ndarray]:
-    """Return planes without these shares of height and width at each side, whole blocks of 2 px of
-    the smallest plane."""
+    """Return planes cropped by shares of height and width, in whole blocks of colour."""
     parts = []
     height, width = planes[0].shape
     steps = [round(share * side / 4) for share, side in zip(shares, (height, width), strict=True)]

@@ -3,7 +3,6 @@ bands of lamps, by the motion, and by what is published of the camera, in this o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -12,8 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from burst.clips.cameras import Known, published_readout, stated_readout
-from burst.clips.telemetry import logged_readout
+from burst.clips.cameras import Said, logged_readout, published_readout, stated_readout
 from burst.files.clip import Clip, ClipFrame, frames_of
 from burst.ops.flow import Match, match
 from burst.ops.rolling.bands import camera_motion
@@ -30,25 +28,11 @@ from burst.ops.rolling.scans import SCANS, opposite, turned, turned_match
 from burst.progress import counted
 from burst.records import StackError
 
-LOG = logging.getLogger("burst")
-
 LONGEST_PROBED = 480  # px, the longer side of the frames that are looked at beforehand
 # Shares of the clip; frames at each. On drawn clips stretches of 12 frames misled the motion.
 PLACES, LENGTH = (0.1, 0.6), 24
 MOST_BRIGHTER = 64.0  # of 255, by which a frame is brighter than the next; more is a cut
 MIN_FOUND = 0.2  # of the pixels, found again in the next frame; fewer are a cut
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one source says of the readout: s and the interval that fits as well; 0 where it says
-    nothing. `words` say more."""
-
-    source: str
-    readout: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,8 +49,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Neighbouring frames of a clip, small: luminance [h, w] uint8 of each, when they began (s),
-    and the motion from each to the next."""
+    """Neighbouring frames, small: luminance [h, w] uint8, when they began (s), and the motion."""
 
     frames: list[np.ndarray]
     begun: list[float]
@@ -103,27 +86,30 @@ def find_timing(
     if lamp is None:
         by_motion, moved_scan = _by_motion(stretches, scans, frame_time)
     published = published_readout(clip.tags, min(clip.height, clip.width))
-    said = [
-        _known("metadata", stated_readout(clip.tags) or logged_readout(clip.path)),
-        Said("bands", lamp.readout, lamp.readout, lamp.readout,
-             f"{lamp.frequency:g} Hz, {lamp.explained:.0%} of the changes of brightness explained")
-        if lamp else Said("bands", words="none that move"),
+    seen = Said("bands", words="none that move")
+    if lamp is not None:
+        words = (
+            f"{lamp.frequency:g} Hz, {lamp.explained:.0%} of the changes of brightness explained"
+        )
+        seen = Said.exactly("bands", lamp.readout, words)
+    said = (
+        stated_readout(clip.tags) or logged_readout(clip.path) or Said("metadata", words="nothing"),
+        seen,
         by_motion,
-        _known("published", published),
-    ]  # fmt: skip
+        published or Said("published", words="nothing"),
+    )
     side = scan or (lamp.scan if lamp else moved_scan) or "top"
     if readout is not None:
-        return Timing(readout, side, "told", tuple(said), lamp), stretches
+        return Timing(readout, side, "told", said, lamp), stretches
     for one in said:
         decided = 0 < one.readout <= 1.01 * frame_time
         if decided and (one.source != "motion" or one.high - one.low <= WIDEST_RANGE * frame_time):
-            timing = Timing(min(one.readout, frame_time), side, one.source, tuple(said), lamp)
+            timing = Timing(min(one.readout, frame_time), side, one.source, said, lamp)
             return timing, stretches
-    interval = next(one for one in said if one.source == "motion").words
     raise StackError(
         f"{clip.path}: expected its tags, bands of lamps, its motion or its camera to tell how long"
-        f" a frame takes to be read, found none of them ({interval}). Pass --readout 0.8, as a"
-        " share of the frame time, or --readout 16ms."
+        f" a frame takes to be read, found none of them ({by_motion.words}). Pass --readout 0.8, as"
+        " a share of the frame time, or --readout 16ms."
     )
 
 
@@ -142,12 +128,6 @@ def _without_bands(stretch: Stretch, lamp: Flicker) -> Stretch:
         clear.append((back.mT if scan in ("left", "right") else back).contiguous().numpy())
     matches = [match(first, second) for first, second in pairwise(clear)]
     return replace(stretch, matches=matches)
-
-
-def _known(source: str, known: Known | None) -> Said:
-    if known is None:
-        return Said(source, words="nothing")
-    return Said(source, known.readout, known.readout, known.readout, known.words)
 
 
 def _looked_at(clip: Clip) -> list[Stretch]:
@@ -183,8 +163,7 @@ def _stretches_of(clip: Clip, frames: Sequence[ClipFrame]) -> list[Stretch]:
 
 
 def is_same_scene(first: np.ndarray, second: np.ndarray, motion: Match) -> bool:
-    """Return whether enough of a frame [h, w] (0..255) is found again in the next, and as bright:
-    else there is a cut."""
+    """Return whether enough of a frame [h, w] (0..255) is found in the next, and as bright."""
     if abs(float(first.mean()) - float(second.mean())) > MOST_BRIGHTER:
         return False
     return float(motion.forth_trust.gt(0.5).float().mean()) >= MIN_FOUND

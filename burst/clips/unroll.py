@@ -3,9 +3,7 @@ goes on, then the whole clip with its sound, and a report beside it."""
 
 from __future__ import annotations
 
-import base64
 import json
-import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -14,19 +12,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 from burst.about import __version__
+from burst.clips.cameras import Said
 from burst.clips.stream import Straight, Straightener, colours, cropped, lacking
-from burst.clips.timing import Said, Timing, find_timing
+from burst.clips.timing import Timing, find_timing
 from burst.files.clip import Clip, open_clip
 from burst.files.clip_write import Encoder, join
 from burst.files.write import write_text
+from burst.log import LOG
 from burst.ops.rolling.flicker import Flicker
+from burst.report.pictures import data_uri, reduced
 from burst.report.template import render_template
-
-LOG = logging.getLogger("burst")
 
 SEGMENT = 240  # frames; an interrupted run loses at most so many
 WHOLE = 0.9  # of the stated length; a clip that ends earlier is damaged
@@ -193,11 +191,8 @@ def _note(clip: Clip, state: _State, frame: Straight) -> None:
 
 
 def _picture(image: np.ndarray) -> str:
-    """Return an image [h, w, 3], made small, as a data URI."""
-    scale = min(1.0, SHOWN / max(image.shape))
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+    """Return an image [h, w, 3], blue first, made small, as a data URI."""
+    return data_uri(reduced(image, SHOWN)[..., ::-1], ".jpg")
 
 
 def _write_report(clip: Clip, state: _State, out: Path, seconds: float, resumed: int) -> list[Path]:
@@ -234,8 +229,7 @@ def _write_report(clip: Clip, state: _State, out: Path, seconds: float, resumed:
 
 
 def share_or_seconds(text: str) -> Wish:
-    """Return the wish for a readout such as 0.8 (a share of the frame time) or 16ms; ValueError for
-    other words."""
+    """Return the wish for a readout such as 0.8 (of the frame time) or 16ms, else ValueError."""
     number = text.removesuffix("ms")
     value = float(number)
     wish = Wish(readout=value / 1000) if number != text else Wish(share=value)

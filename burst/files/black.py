@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 import numpy as np
 
+from burst.log import LOG
 from burst.ops import bayer, noise
 from burst.ops.sensor import black as black_ops
 from burst.records import Sensor
 
 MOST_FRAMES = 64  # enough to measure the noise; chosen by hand
 LEAST_DARK = 0.02  # of white; if the darkest pixel is below, black is near 0; chosen by hand
-
-_log = logging.getLogger("burst")
 
 
 def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
@@ -31,5 +29,5 @@ def assume_black(where: str, frames: np.ndarray, sensor: Sensor) -> Sensor:
     if black is None:
         return sensor
     level = float(round(black * sensor.white_level))
-    _log.info("%s: black is taken as %g DN, to which the noise of the frames leads.", where, level)
+    LOG.info("%s: black is taken as %g DN, to which the noise of the frames leads.", where, level)
     return replace(sensor, black_level=level)

@@ -18,8 +18,7 @@ STEPS = 16  # at most, in which one DN is kept: differences from a dark are no w
 
 @dataclass(frozen=True)
 class Master:
-    """The mean of calibration frames [h, w] in DN, and of their colours [h, w, 3] if they have any;
-    and their sensor."""
+    """The mean of calibration frames [h, w] DN, that of any colours [h, w, 3], and the sensor."""
 
     where: str
     mean: np.ndarray
@@ -27,15 +26,8 @@ class Master:
     sensor: Sensor
 
 
-def master_of(where: str, frames: np.ndarray, colour: np.ndarray | None, sensor: Sensor) -> Master:
-    """Return the mean of calibration frames [n, h, w]."""
-    mean = None if colour is None else mean_of(colour)
-    return Master(where, mean_of(frames), mean, sensor)
-
-
 def mean_of(frames: np.ndarray) -> np.ndarray:
-    """Return the mean over frames [n, ...]; of five or more each value is freed of its least and
-    its largest, which cosmic rays raise."""
+    """Return the mean over frames [n, ...]; of five or more without the least and the largest."""
     total = np.zeros(frames.shape[1:])
     least = np.full(frames.shape[1:], np.inf)
     most = -least
@@ -85,8 +77,7 @@ def calibrated(stack: Stack, dark: Master | None, flat: Master | None) -> Stack:
 
 
 def _gain(flat: Master, mean: np.ndarray, cfa: str) -> np.ndarray:
-    """Return by what the light of each pixel [h, w] is divided; 1 on average for every site of a
-    mosaic, so that a flat changes no colours."""
+    """Return by what the light of pixels [h, w] is divided; 1 on average at each site's colour."""
     light = mean - _black(flat.sensor, mean.shape)
     step = 1 if cfa == "mono" else 2
     gain = np.ones_like(light)
@@ -111,12 +102,7 @@ def _black(sensor: Sensor, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _applied(
-    frames: np.ndarray,
-    offset: np.ndarray,
-    gain: np.ndarray,
-    level: float,
-    white: float,
-    steps: int,
+    frames: np.ndarray, offset: np.ndarray, gain: np.ndarray, level: float, white: float, steps: int
 ) -> np.ndarray:
     made = room_for_frames(frames.shape)
     for number, frame in enumerate(each_frame(frames)):

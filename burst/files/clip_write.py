@@ -1,9 +1,7 @@
-"""Write a clip in segments, which an interrupted run goes on from, and join them with the sound of
-the clip that they come from."""
+"""Write a clip in segments, which outlive an interruption, and join them with the clip's sound."""
 
 from __future__ import annotations
 
-import logging
 import re
 import struct
 import subprocess
@@ -21,8 +19,8 @@ from burst.files.clip import PLANAR, Clip
 from burst.files.quiet import quiet_opencv
 from burst.files.write import WriteError, atomic_write
 from burst.lazy import cv2
+from burst.log import LOG
 
-LOG = logging.getLogger("burst")
 # FFmpeg's encoders of H.264 and HEVC, the preferred first, with what they are told: a quality at
 # which no loss is seen, and a lookahead that bounds the memory at 4K.
 ENCODERS = {
@@ -40,8 +38,7 @@ _TURNS = {90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), 270: (0, 1, -1, 0)}
 
 
 def encoder_of(program: str, bits: int) -> str:
-    """Return the encoder of H.264 or HEVC that ffmpeg offers for values of `bits`; WriteError
-    where it has none."""
+    """Return ffmpeg's encoder of H.264 or HEVC for values of `bits`, else WriteError."""
     offered = _offered(program)
     best = [name for name in ENCODERS if name in offered and (bits <= 8 or name in DEEP)]
     found = best or [name for name in ENCODERS if name in offered]

@@ -16,7 +16,6 @@ _ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
 _UNKNOWN_32 = (0, 0xFFFFFFFF)  # RIFF sizes that were never filled in
 _PADDING = 1  # byte; chunks of odd length may lack it at the end of a file
-_FOUR = 4
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def _seconds(file: BinaryIO, start: int, end: int) -> float:
     for kind, inside, _ in _boxes(file, end):
         if kind == b"mvhd":
             file.seek(inside)
-            version = file.read(_FOUR)[:1]
+            version = file.read(4)[:1]
             fields = file.read(28)
             wide = version == b"\1"
             if len(fields) == 28:

@@ -25,8 +25,7 @@ def developed(linear: np.ndarray, sensor: Sensor, space: ColourSpace = "srgb") -
 
 
 def camera_to_srgb(sensor: Sensor) -> np.ndarray:
-    """Return the matrix [3, 3] from white-balanced camera colours to linear sRGB; the identity
-    where the camera is not known."""
+    """Return the matrix [3, 3] from white-balanced camera colours to linear sRGB, or identity."""
     if sensor.camera_matrix is None:
         return np.eye(3)
     return np.asarray(sensor.camera_matrix, np.float64).reshape(3, 3)

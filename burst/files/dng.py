@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from burst.files import dng_tags
 from burst.files.develop import camera_to_srgb
+from burst.files.exif import text_tags
 from burst.lazy import tifffile
 from burst.ops import color
 from burst.records import Sensor
@@ -27,12 +27,11 @@ WHITE = 65535
 
 
 def write_dng(path: Path, image: np.ndarray, sensor: Sensor, note: str, like: Path | None) -> None:
-    """Write linear camera colours [h, w, 3], upright, black 0 and white 1; tags of the frame `like`
-    are carried over."""
+    """Write linear camera colours [h, w, 3], upright, 0 to 1, with tags of the frame `like`."""
     matrix = np.linalg.inv(
         color.SRGB_TO_XYZ @ camera_to_srgb(sensor) @ np.diag(sensor.white_balance)
     )
-    carried = dng_tags.text_tags(like, CARRIED) if like is not None else {}
+    carried = text_tags(like, CARRIED) if like is not None else {}
     tags = [
         (50706, _BYTE, 4, (1, 4, 0, 0), True),  # version of DNG, and the oldest that reads it
         (50707, _BYTE, 4, (1, 1, 0, 0), True),

@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-PROGRAM = "ffmpeg"
-
 
 def find_ffmpeg() -> str | None:
     """Return the path of ffmpeg; None where it is not installed."""
-    return shutil.which(PROGRAM)
+    return shutil.which("ffmpeg")
 
 
 def decode_16_bits(

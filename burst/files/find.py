@@ -71,12 +71,8 @@ def _stacks_below(folders: Sequence[Path]) -> list[Path]:
         if is_result(folder) or any(is_result(entry) for entry in entries):
             continue
         found += [entry for entry in entries if is_stack(entry)]
-        found += _stacks_below([entry for entry in entries if _holds_folders(entry)])
+        found += _stacks_below([one for one in entries if one.is_dir() and not is_stack(one)])
     return found
-
-
-def _holds_folders(entry: Path) -> bool:
-    return entry.is_dir() and not is_stack(entry)
 
 
 def _published_in(folders: Sequence[Path]) -> list[Path]:

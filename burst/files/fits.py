@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +13,8 @@ import numpy as np
 
 from burst.about import install
 from burst.files.check import explained, naming
-from burst.files.consistency import check_same_format
-from burst.files.fits_headers import MOST_AXES, is_colour, most_axes
+from burst.files.consistency import check_same_format, check_same_settings
+from burst.files.fits_headers import MOST_AXES, is_colour, most_axes, opened
 from burst.files.fits_keywords import (
     Header,
     frame_kind,
@@ -31,9 +28,9 @@ from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.npy import Axis
 from burst.files.times import with_times
 from burst.files.values import assumed_sensor
+from burst.log import LOG
 from burst.records import Sensor, StackError
 
-_log = logging.getLogger("burst")
 _ADVICE = "Save the frames as one cube (n, h, w) of 16-bit integers."
 
 # Names of extensions that are not frames (HST, ccdproc, fpack, SExtractor).
@@ -61,7 +58,7 @@ def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]
     hdus = [_checked_planes(path, hdu, frames_alone) for hdu in hdus]
     _check_parts(path, hdus)
     if len(hdus) > 1:
-        _log.info("%s: its %d images follow one another as frames.", path, len(hdus))
+        LOG.info("%s: its %d images follow one another as frames.", path, len(hdus))
     return _concatenated(path, [path] * len(hdus), hdus)
 
 
@@ -92,7 +89,7 @@ def _read_hdus(path: Path) -> list[_Hdu]:
         fits.open(_decompressed(path), memmap=False) as hdus,
     ):
         images = [
-            _Hdu(_squeezed(np.asarray(hdu.data)), dict(hdu.header))
+            _Hdu(np.squeeze(np.asarray(hdu.data)), dict(hdu.header))
             for hdu in hdus
             if hdu.is_image and hdu.data is not None and _is_frame(hdu.header)
         ]
@@ -105,14 +102,10 @@ def _read_hdus(path: Path) -> list[_Hdu]:
 
 def _decompressed(path: Path) -> Path | io.BytesIO:
     """Return a path, or the content of a compressed file, so that damage is found at once."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return io.BytesIO(gzip.decompress(path.read_bytes()))
-    return io.BytesIO(bz2.decompress(path.read_bytes())) if suffix == ".bz2" else path
-
-
-def _squeezed(array: np.ndarray) -> np.ndarray:
-    return array.reshape([side for side in array.shape if side != 1])
+    if path.suffix.lower() not in (".gz", ".bz2"):
+        return path
+    with opened(path) as file:
+        return io.BytesIO(file.read())
 
 
 def _is_frame(header: Any) -> bool:
@@ -202,11 +195,9 @@ def _concatenated(
     assumed = assumed_sensor(frames)
     sensors = [_sensor_of(path, hdu, assumed) for path, hdu in zip(paths, hdus, strict=True)]
     for path, found in zip(paths, sensors, strict=True):
-        _check_same_settings(path, found, sensors[0])
-    sensor = sensors[0]
-    stamps = [start_time(hdu.header) for hdu in hdus] if len(hdus) == len(frames) else []
-    known = [stamp for stamp in stamps if stamp is not None]
-    return frames, with_times(where, sensor, known if len(known) == len(frames) else None)
+        check_same_settings(path, found, sensors[0], ("cfa", "white_level"))
+    stamps = [start_time(hdu.header) for hdu in hdus] if len(hdus) == len(frames) else None
+    return frames, with_times(where, sensors[0], stamps)
 
 
 def _sensor_of(path: Path, hdu: _Hdu, assumed: Sensor) -> Sensor:
@@ -214,15 +205,3 @@ def _sensor_of(path: Path, hdu: _Hdu, assumed: Sensor) -> Sensor:
         return (
             replace(assumed, cfa="mono") if hdu.colours else sensor_from_header(hdu.header, assumed)
         )
-
-
-def _check_same_settings(path: Path, sensor: Sensor, first: Sensor) -> None:
-    for name in ("cfa", "white_level"):
-        found, expected = getattr(sensor, name), getattr(first, name)
-        if found != expected:
-            raise StackError(
-                f"{path}: expected {name} {expected} like the first frame, found {found}."
-                " Pass frames of one camera with one setting."
-            )
-    if sensor.exposure_time != first.exposure_time:
-        _log.warning("%s: exposure differs from the first frame's.", path)

@@ -20,25 +20,18 @@ MOST_AXES = 999  # FITS standard 4.0, section 4.4.1
 Shape = tuple[int, ...]
 
 
-class _TooManyAxesError(ValueError):
-    """A header with more axes than the standard allows; `count` is the stated number."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(f"{count} axes")
-        self.count = count
-
-
 def image_shapes(path: Path) -> list[Shape]:
     """Return the shapes of all images in a file, rows last but one, without axes of length 1. Empty
     for a file that is broken or compressed in a way that only reading reveals."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             return [shape for header in _headers(file) if len(shape := _shape(header)) > 1]
     except (OSError, EOFError, ValueError, KeyError, zlib.error):
         return []
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """Open a file, compressed or not, to read its content."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return gzip.open(path, "rb")
@@ -49,12 +42,11 @@ def most_axes(path: Path) -> int:
     """Return the largest number of axes in a header; some readers loop up to it."""
     most = 0
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             for header in _headers(file):
                 most = max(most, int(header["NAXIS"]))
-    except _TooManyAxesError as error:
-        return error.count
     except (OSError, EOFError, ValueError, KeyError, zlib.error):
+        # Reading reports what is broken; an absurd number of axes ends the list, too.
         return most
     return most
 
@@ -88,7 +80,7 @@ def _header(file: IO[bytes]) -> dict[str, str] | None:
 
 def _data_blocks(header: dict[str, str]) -> int:
     if int(header["NAXIS"]) > MOST_AXES:
-        raise _TooManyAxesError(int(header["NAXIS"]))
+        raise ValueError(f"{header['NAXIS']} axes")
     axes = [int(header[f"NAXIS{k + 1}"]) for k in range(int(header["NAXIS"]))]
     values = math.prod(axes) if axes else 0
     groups, extra = int(header.get("GCOUNT", 1)), int(header.get("PCOUNT", 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Mapping
@@ -11,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from burst.log import LOG
 from burst.records import BAYER_PATTERNS, NoiseModel, Sensor, StackError
 
 Header = Mapping[str, Any]
 
-_log = logging.getLogger("burst")
 _SECONDS_PER_DAY = 86400.0
 _COLOUR_WORDS = ("RGB", "COLOR", "COLOUR", "BGR")
 _FRAME_WORDS = ("TIME", "FRAME", "UTC", "TDB", "SEQUENCE")
@@ -44,7 +43,7 @@ def row_order(path: Path, header: Header) -> Literal["TOP-DOWN", "BOTTOM-UP"]:
     if stated == "BOTTOM-UP":
         return "BOTTOM-UP"
     if stated not in ("", "TOP-DOWN"):
-        _log.warning("%s: ROWORDER '%s' is neither TOP-DOWN nor BOTTOM-UP.", path, stated)
+        LOG.warning("%s: ROWORDER '%s' is neither TOP-DOWN nor BOTTOM-UP.", path, stated)
     return "TOP-DOWN"
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from burst.files import fits_headers
 from burst.files.tiff import count_pages
 from burst.records import StackError
+
+T = TypeVar("T")
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -52,8 +55,7 @@ def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def visible_entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder in natural order, without hidden ones; StackError if
-    unreadable."""
+    """Return the visible entries of a folder in natural order; StackError if unreadable."""
     try:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
@@ -97,8 +99,7 @@ def frames_in(folder: Path) -> list[Path]:
 
 
 def scan_from_names(frames: Sequence[Path]) -> list[int] | None:
-    """Return the scan direction of each frame, +1 down, -1 up, from the ends of all names; else
-    None."""
+    """Return the scan of each frame, +1 down, -1 up, by the ends of all names; else None."""
     ends = [frame.stem[-4:].lower() for frame in frames]
     return [SCANS[end] for end in ends] if all(end in SCANS for end in ends) else None
 
@@ -130,8 +131,7 @@ def _kind(path: Path) -> str:
 
 
 def _fits_frames(files: list[Path]) -> list[Path]:
-    """Return the FITS files of one picture each, all grey or all in colour. Broken files are
-    included, so that reading reports them."""
+    """Return FITS files of one picture each, grey or in colour; reading reports broken ones."""
     shapes = {file: _shapes_in(file) for file in files}
     flat = [file for file in files if [len(shape) for shape in shapes[file]] == [2]]
     colour = [file for file in files if _is_one_picture(file) and file not in flat]
@@ -146,31 +146,26 @@ def _is_one_picture(path: Path) -> bool:
     return len(shapes) == 1 and (len(shapes[0]) == 2 or fits_headers.is_colour(shapes[0]))
 
 
-def _shapes_in(path: Path) -> list[tuple[int, ...]]:
-    """Return the shapes of the images in a FITS file; the result is cached."""
-    try:
-        status = path.stat()
-    except OSError:
-        return []
-    return list(_shapes_of(path, status.st_mtime_ns, status.st_size))
-
-
-@lru_cache(maxsize=100_000)
-def _shapes_of(path: Path, _changed: int, _size: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(fits_headers.image_shapes(path))
-
-
 def _has_pages(path: Path) -> bool:
     """Return whether a file is a TIFF of several pages; a broken one counts as a frame."""
-    if path.suffix.lower() not in TIFF_SUFFIXES:
-        return False
+    tiff = path.suffix.lower() in TIFF_SUFFIXES
+    return tiff and _cached(path, count_pages, 0) > 1
+
+
+def _shapes_in(path: Path) -> list[tuple[int, ...]]:
+    """Return the shapes of the images in a FITS file."""
+    return _cached(path, fits_headers.image_shapes, [])
+
+
+def _cached(path: Path, read: Callable[[Path], T], missing: T) -> T:
+    """Return what is read of a file, once for as long as it does not change."""
     try:
         status = path.stat()
     except OSError:
-        return False
-    return _pages_of(path, status.st_mtime_ns, status.st_size) > 1
+        return missing
+    return cast(T, _read(path, read, status.st_mtime_ns, status.st_size))
 
 
-@lru_cache(maxsize=100_000)
-def _pages_of(path: Path, _changed: int, _size: int) -> int:
-    return count_pages(path)
+@lru_cache(maxsize=200_000)
+def _read(path: Path, read: Callable[[Path], Any], _changed: int, _size: int) -> Any:
+    return read(path)

@@ -25,7 +25,7 @@ def profile(space: ColourSpace, linear: bool) -> bytes:
     """Return an ICC profile (version 2.4, matrix and curves) of a space."""
     name = f"{NAMES[space]}{' linear' if linear else ''}"
     to_pcs = _adaptation() @ color.xyz_of(space)
-    curve = _linear_curve() if linear else _srgb_curve()
+    curve = _curve(linear)
     tags = {
         b"desc": _description(name),
         b"cprt": b"text" + bytes(4) + b"No copyright\0",
@@ -73,15 +73,12 @@ def _xyz(values: tuple[float, ...] | np.ndarray) -> bytes:
     return b"XYZ " + bytes(4) + _numbers(values)
 
 
-def _linear_curve() -> bytes:
-    return b"curv" + bytes(4) + struct.pack(">I", 0)
-
-
-def _srgb_curve() -> bytes:
-    y = np.linspace(0, 1, CURVE_POINTS)
-    linear = np.where(y <= 0.04045, y / 12.92, ((y + 0.055) / 1.055) ** 2.4)
-    values: bytes = np.rint(linear * 65535).astype(">u2").tobytes()
-    return b"curv" + bytes(4) + struct.pack(">I", CURVE_POINTS) + values
+def _curve(linear: bool) -> bytes:
+    """Return the curve of a channel: none, or that of sRGB."""
+    y = np.linspace(0, 1, 0 if linear else CURVE_POINTS)
+    light = np.where(y <= 0.04045, y / 12.92, ((y + 0.055) / 1.055) ** 2.4)
+    values: bytes = np.rint(light * 65535).astype(">u2").tobytes()
+    return b"curv" + bytes(4) + struct.pack(">I", len(y)) + values
 
 
 def _description(name: str) -> bytes:

@@ -52,14 +52,13 @@ def with_exif(paths: Sequence[Path], sensor: Sensor) -> Sensor:
     """Return a sensor with the orientation, exposure and times from the EXIF tags of the frames."""
     shots = [read_exif(path) for path in paths]
     warn_orientations(paths[0].parent, [shot.orientation for shot in shots])
-    stamps = [shot.taken for shot in shots if shot.taken is not None]
     sensor = replace(
         sensor,
         orientation=shots[0].orientation,
         exposure_time=shots[0].exposure_time or sensor.exposure_time,
         iso=shots[0].iso or sensor.iso,
     )
-    return with_times(paths[0].parent, sensor, stamps if len(stamps) == len(paths) else None)
+    return with_times(paths[0].parent, sensor, [shot.taken for shot in shots])
 
 
 def white_of(path: Path, frames: np.ndarray) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,9 +11,8 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.lazy import cv2
-from burst.mapped import Gathered, each_frame, forget_now_and_then, room_for_frames
-
-_log = logging.getLogger("burst")
+from burst.log import LOG
+from burst.mapped import FrameList, each_frame, forget_now_and_then, room_for_frames
 
 
 class Colours:
@@ -24,11 +22,10 @@ class Colours:
         self.wanted = wanted
         self.places: list[Path] = []
         self.whole: np.ndarray | None = None
-        self.single = Gathered()
+        self.single = FrameList()
 
     def add(self, frames: np.ndarray) -> None:
-        """Keep frames [n, h, w, 3 or 4], blue first: the first ones as they are, others as
-        copies."""
+        """Keep frames [n, h, w, 3 or 4], blue first; later ones as copies."""
         if not self.wanted:
             return
         frames = frames[..., 2::-1]
@@ -41,11 +38,10 @@ class Colours:
 
     def start_again(self) -> None:
         """Forget all colours: the frames are read once more."""
-        self.whole, self.single = None, Gathered()
+        self.whole, self.single = None, FrameList()
 
     def of(self, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Return the colours [n, h, w, 3], red first, of frames of this shape (n, h, w); None for
-        others, and where all are grey."""
+        """Return the colours [n, h, w, 3] of frames (n, h, w); None for others, or all grey."""
         found = self.single.array() if len(self.single) else self.whole
         if found is None or found.shape != (*shape, 3):
             return None
@@ -79,7 +75,7 @@ def warn_luminance(path: Path) -> None:
     """Tell that colour was given up; within `keeping_colours` nothing is told yet."""
     colours = _COLOURS.get()
     if colours is None:
-        _log.warning("%s: colour frames are turned into luminance.", path)
+        LOG.warning("%s: colour frames are turned into luminance.", path)
     else:
         colours.places.append(path)
 
@@ -97,14 +93,12 @@ def keeping_colours(wanted: bool) -> Iterator[Colours]:
 
 def read_again() -> None:
     """Forget the colours of frames that are read once more."""
-    colours = _COLOURS.get()
-    if colours is not None:
+    if colours := _COLOURS.get():
         colours.start_again()
 
 
 def _keep(frames: np.ndarray) -> None:
-    colours = _COLOURS.get()
-    if colours is not None:
+    if colours := _COLOURS.get():
         colours.add(frames)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
 from burst.lazy import scipy
+from burst.log import LOG
 from burst.records import StackError
 
 MOST_MISSING = 0.25  # of all values; more is a mask or a mistake, not gaps in frames
-
-_log = logging.getLogger("burst")
 
 
 def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -32,7 +29,7 @@ def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
             f"{where}: expected few values that are NaN or infinite, found {share:.0%}."
             " Leave out frames that are empty, and cut off what no frame shows."
         )
-    _log.info("%s: %d NaN or infinite values do not count.", where, sum(missing))
+    LOG.info("%s: %d NaN or infinite values do not count.", where, sum(missing))
     measured = np.stack([np.isfinite(frame) for frame in frames])
     result = np.array(frames)
     y, x = np.nonzero(~measured.all(0))
@@ -47,8 +44,7 @@ def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
 
 
 def _fill_from_nearest(frames: np.ndarray, shown: np.ndarray) -> None:
-    """Replace pixels of frames [n, h, w] that are not `shown` [h, w] by the nearest one that is,
-    in place."""
+    """Replace pixels of frames [n, h, w] not `shown` [h, w] by the nearest shown, in place."""
     places = scipy.ndimage.distance_transform_edt(
         ~shown, return_distances=False, return_indices=True
     )

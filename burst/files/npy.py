@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Literal
 
@@ -11,11 +10,11 @@ import numpy as np
 from burst.files.check import MINIMUM_SIDE, explained
 from burst.files.luminance import to_luminance
 from burst.files.values import assumed_sensor
+from burst.log import LOG
 from burst.records import Sensor, StackError
 
 Axis = Literal["frames-first", "frames-last"]
 
-_log = logging.getLogger("burst")
 _COLOURS = (3, 4)  # values of one pixel
 # In 13 simulated and real stacks the means differ 2 to 100 times less in the right order.
 _CLEARLY = 1.5
@@ -40,8 +39,7 @@ def read_npy(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
 
 
 def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
-    """Return the array named 'frames', or the only possible one, like `read_npy`; it is
-    in memory."""
+    """Return the array 'frames', or the only possible one, like `read_npy` but in memory."""
     advice = "Write it again with numpy.savez(path, frames=frames)."
     with (
         explained(path, "a .npz archive that is complete", advice),
@@ -56,13 +54,12 @@ def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
             f" {', '.join(names) or 'none'}. {advice}"
         )
     if len(names) > 1 and stacks != ["frames"]:
-        _log.info("%s: the frames are its array '%s'.", path, stacks[0])
+        LOG.info("%s: the frames are its array '%s'.", path, stacks[0])
     return _with_sensor(path, arrays[stacks[0]], axis)
 
 
 def grey_frames(where: str | Path, array: np.ndarray, axis: Axis | None) -> np.ndarray:
-    """Return frames [n, h, w] of an array as `frames_first` does, or the luminance of colour frames
-    (n, h, w, 3) or (n, 3, h, w), red first."""
+    """Return frames [n, h, w] of an array, or of colour frames (red first) their luminance."""
     if array.ndim == 4 and array.shape[-1] != 3 and array.shape[1] == 3:
         array = np.moveaxis(array, 1, -1)
     if array.ndim != 4 or array.shape[-1] != 3 or array.dtype.kind not in "uif":

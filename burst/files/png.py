@@ -15,8 +15,7 @@ _AFTER_HEADER = 33
 
 
 def encode_png(image: np.ndarray, keyword: str, text: str, profile: bytes | None = None) -> bytes:
-    """Return a PNG of an image [h, w] or [h, w, 3] (red first) uint16, with a UTF-8 text chunk, and
-    with an ICC profile if one is given."""
+    """Return a PNG of an image [h, w(, 3)] uint16, red first, with text and an ICC profile."""
     pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     encoded = cv2.imencode(".png", pixels)[1].tobytes()
     icc = b"" if profile is None else _chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile, 9))
@@ -41,8 +40,7 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def significant_bits(png: bytes) -> int | None:
-    """Return the number of significant bits (sBIT), the least of the colours; None if
-    not stated."""
+    """Return the significant bits (sBIT), the least of the colours; None if not stated."""
     found = next((data for kind, data in chunks(png) if kind == b"sBIT" and data), None)
     return min(found[:3]) if found else None
 

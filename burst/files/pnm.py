@@ -17,8 +17,7 @@ _TEXT_KINDS = (2, 3)
 
 
 def read_pnm(path: Path) -> tuple[np.ndarray, int]:
-    """Return pixels [h, w], or [h, w, 3] blue first, of 8 or 16 bits, and the maximum in the
-    header."""
+    """Return pixels [h, w], or [h, w, 3] blue first, and the maximum that the header states."""
     with explained(path, "a PGM or PPM picture", _ADVICE):
         data = path.read_bytes()
         header = _HEADER.match(data)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,17 @@ import numpy as np
 import rawpy
 
 from burst.files.check import explained, naming
-from burst.files.consistency import check_same_format, warn_orientations
-from burst.files.dng_tags import read_tags
+from burst.files.consistency import check_same_format, check_same_settings, warn_orientations
+from burst.files.exif import read_tags
 from burst.files.luminance import frame_luminance, warn_luminance
 from burst.files.times import with_times
 from burst.mapped import forget_now_and_then, room_for_frames
 from burst.ops import color
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
-_log = logging.getLogger("burst")
 _ADVICE = "Copy it from the camera again, or convert it to DNG."
 _EXPECTED = "a camera raw file that LibRaw reads"
+SAME = ("cfa", "black_level", "white_level")  # in all frames of a burst
 SINGULAR = 1e-6  # LibRaw gives zeros for cameras that it does not know
 
 
@@ -50,7 +49,7 @@ def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
         orientations.append(shot.sensor.orientation)
         stamps.append(shot.taken)
         check_same_format(shot.path, shot.frame, first.frame)
-        _check_sensor(shot, first)
+        check_same_settings(shot.path, shot.sensor, first.sensor, SAME)
         frames[index] = shot.frame
         forget_now_and_then(frames, index)
     if len(paths) == 1:
@@ -58,8 +57,7 @@ def read_raw(paths: list[Path]) -> tuple[np.ndarray, Sensor]:
         return frames, first.sensor
     where = paths[0].parent
     warn_orientations(where, orientations)
-    known = [stamp for stamp in stamps if stamp is not None]
-    return frames, with_times(where, first.sensor, known if len(known) == len(stamps) else None)
+    return frames, with_times(where, first.sensor, stamps)
 
 
 def _frames_in(path: Path) -> list[tuple[Path, int]]:
@@ -105,45 +103,19 @@ def _mosaic(path: Path, raw: Any, cfa: str) -> _RawFrame:
     white = float(raw.white_level)
     # Saturated pixels scatter above LibRaw's white level; these values carry no signal.
     frame = np.minimum(raw.raw_image_visible, np.uint16(white))
-    tags = read_tags(path)
-    return _RawFrame(
-        path,
-        frame,
-        Sensor(
-            black_level=_black_level(raw, cfa),
-            white_level=white,
-            cfa=cfa,
-            noise=tags.noise,
-            exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
-            iso=tags.iso or _other(raw, "iso_speed"),
-            white_balance=_white_balance(raw, cfa),
-            camera_matrix=None if cfa == "mono" else _camera_matrix(raw),
-            orientation=_orientation(raw),
-        ),
-        tags.taken,
-    )
+    levels = Sensor(black_level=_black_level(raw, cfa), white_level=white, cfa=cfa)
+    return _shot(path, raw, frame, levels)
 
 
 def _linear(path: Path, raw: Any) -> _RawFrame:
-    """Return the luminance of a demosaicked DNG, in DN of the file, and keep its colours where they
-    are wanted."""
+    """Return the luminance of a demosaicked DNG, in DN of the file; colours are kept."""
     warn_luminance(path)
     blacks = [float(level) for level in raw.black_level_per_channel[:3]]
     lowest, white = min(blacks), float(raw.white_level)
     raised = [round(black - lowest) for black in blacks]
     colours = raw.raw_image_visible[..., :3].astype(np.int32) - raised
     frame = frame_luminance(np.clip(colours, 0, white).astype(np.uint16)[..., ::-1])
-    tags = read_tags(path)
-    sensor = Sensor(
-        black_level=lowest,
-        white_level=white,
-        exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
-        iso=tags.iso or _other(raw, "iso_speed"),
-        white_balance=_white_balance(raw, "RGB"),
-        camera_matrix=_camera_matrix(raw),
-        orientation=_orientation(raw),
-    )
-    return _RawFrame(path, frame, sensor, tags.taken)
+    return _shot(path, raw, frame, Sensor(black_level=lowest, white_level=white))
 
 
 def _developed(path: Path, raw: Any) -> _RawFrame:
@@ -160,16 +132,23 @@ def _developed(path: Path, raw: Any) -> _RawFrame:
         output_bps=16,
         user_flip=0,
     )
-    tags = read_tags(path)
-    sensor = Sensor(
-        white_level=65535,
+    return _shot(path, raw, frame_luminance(rgb[..., ::-1]), Sensor(white_level=65535))
+
+
+def _shot(path: Path, raw: Any, frame: np.ndarray, levels: Sensor) -> _RawFrame:
+    """Return a frame with what tags and LibRaw say of its shot beside the levels. A sensor of one
+    colour has no balance, and the noise stated is that of a mosaic."""
+    tags, grey = read_tags(path), raw.num_colors == 1
+    sensor = replace(
+        levels,
+        noise=tags.noise if grey or levels.cfa != "mono" else None,
         exposure_time=tags.exposure_time or _other(raw, "shutter_speed") or 0.0,
         iso=tags.iso or _other(raw, "iso_speed"),
-        white_balance=_white_balance(raw, "RGB"),
-        camera_matrix=_camera_matrix(raw),
+        white_balance=(1.0, 1.0, 1.0) if grey else _white_balance(raw),
+        camera_matrix=None if grey else _camera_matrix(raw),
         orientation=_orientation(raw),
     )
-    return _RawFrame(path, frame_luminance(rgb[..., ::-1]), sensor, tags.taken)
+    return _RawFrame(path, frame, sensor, tags.taken)
 
 
 def _orientation(raw: Any) -> int:
@@ -187,10 +166,10 @@ def _black_level(raw: Any, cfa: str) -> float | tuple[float, float, float, float
     return a if a == b == c == d else (a, b, c, d)
 
 
-def _white_balance(raw: Any, cfa: str) -> tuple[float, float, float]:
+def _white_balance(raw: Any) -> tuple[float, float, float]:
     """Return the as-shot gains of red, green and blue relative to green; ones if unknown."""
     red, green, blue = (float(gain) for gain in raw.camera_whitebalance[:3])
-    if cfa == "mono" or min(red, green, blue) <= 0:
+    if min(red, green, blue) <= 0:
         return (1.0, 1.0, 1.0)
     return (red / green, 1.0, blue / green)
 
@@ -221,18 +200,6 @@ def _other(raw: Any, name: str) -> float | None:
     """Return a setting from LibRaw's reading of maker notes; None for an older rawpy."""
     value = getattr(getattr(raw, "other", None), name, 0.0)
     return float(value) if value > 0 else None
-
-
-def _check_sensor(shot: _RawFrame, first: _RawFrame) -> None:
-    for name in ("cfa", "black_level", "white_level"):
-        found, expected = getattr(shot.sensor, name), getattr(first.sensor, name)
-        if found != expected:
-            raise StackError(
-                f"{shot.path}: expected {name} {expected} like the first frame, found {found}."
-                " Pass frames of one camera with one setting."
-            )
-    if shot.sensor.exposure_time != first.sensor.exposure_time:
-        _log.warning("%s: exposure differs from the first frame's.", shot.path)
 
 
 def _check_different(path: Path, frames: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from burst.files import calibrate, check, fits, raw, video
 from burst.files.black import assume_black
+from burst.files.consistency import warn_gaps
 from burst.files.folder import (
     ACCEPTED,
     FITS_SUFFIXES,
@@ -22,20 +22,18 @@ from burst.files.folder import (
     stem_of,
     suffix_of,
 )
-from burst.files.gaps import warn_gaps
 from burst.files.images import read_images
 from burst.files.layouts.published import frames_without_truths, with_layout_timing
-from burst.files.luminance import keeping_colours, warn_luminance
+from burst.files.luminance import Colours, keeping_colours, warn_luminance
 from burst.files.missing import filled
 from burst.files.npy import Axis, grey_frames, read_npy, read_npz
 from burst.files.ser import read_ser
 from burst.files.sidecar import find_sidecar, read_sidecar
 from burst.files.tiff import read_tiff, read_tiff_frames
 from burst.files.values import assumed_sensor, colours_to_dn, to_dn
+from burst.log import LOG
 from burst.records import Sensor, Stack, StackError
 from burst.settings import checked
-
-_log = logging.getLogger("burst")
 
 
 @checked
@@ -64,56 +62,20 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
         sensor = with_layout_timing(path, sensor, frames.shape[1])
     known = _black_is_known(path, sensor, options)
     sensor, scan = _settle(path, sensor, options, frames.shape[0])
-    check.check_count(where, frames.shape[0], sensor)
-    found, stated = colours.of(frames.shape), sensor
-    frames, measured = filled(where, frames)
-    frames, sensor = to_dn(where, frames, sensor)
-    colour = None if found is None else colours_to_dn(found, stated, sensor)
-    sensor = sensor if known else assume_black(where, frames, sensor)
-    check.check_levels(where, frames, sensor)
-    _log.info(
-        "%s: %d frames of %d x %d, %s, black level %s, white level %g", where, *frames.shape,
-        sensor.cfa, ", ".join(f"{b:g}" for b in sensor.black_levels), sensor.white_level,
-    )  # fmt: skip
     name = os.path.basename(os.path.abspath(path)) if path.is_dir() else stem_of(path)
-    if colour is not None:
-        _log.info("%s: its colours are kept and follow the luminance.", path)
+    stack = _stack(where, frames, sensor, colours, known)
+    stack = replace(stack, name=name, source=where, scan=scan)
+    LOG.info(
+        "%s: %d frames of %d x %d, %s, black level %s, white level %g", where, *frames.shape,
+        sensor.cfa, ", ".join(f"{b:g}" for b in stack.sensor.black_levels),
+        stack.sensor.white_level,
+    )  # fmt: skip
+    if stack.colour is not None:
+        LOG.info("%s: its colours are kept and follow the luminance.", path)
     else:
         for place in colours.places:
             warn_luminance(place)
-    return _calibrated(Stack(frames, sensor, name, where, scan, colour, measured), options)
-
-
-def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
-    """Return a stack freed of its dark and flat, where they are given."""
-    if options.dark is None and options.flat is None:
-        return stack
-    dark, flat = (
-        None if path is None else _read_master(path, options, stack)
-        for path in (options.dark, options.flat)
-    )
-    for master in (dark, flat):
-        if master is not None:
-            _log.info("%s: calibrated by %s.", stack.source or stack.name, master.where)
-    if dark is not None and dark.sensor.exposure_time != stack.sensor.exposure_time:
-        _log.warning(
-            "%s: its exposure differs from that of the frames (%g and %g s).", dark.where,
-            dark.sensor.exposure_time, stack.sensor.exposure_time,
-        )  # fmt: skip
-    return calibrate.calibrated(stack, dark, flat)
-
-
-def _read_master(path: Path, options: ReadOptions, stack: Stack) -> calibrate.Master:
-    """Return the mean of the darks or flats in a file or a folder, which may hold a single one."""
-    with keeping_colours(stack.colour is not None) as colours:
-        frames, sensor = _read(path, options.axis)
-    frames = frames[None] if frames.ndim == 2 else frames
-    check.check_shape(str(path), frames.shape)
-    found = colours.of(frames.shape)
-    sensor = _settle(path, sensor, options, frames.shape[0])[0]
-    if sensor.black_levels == (0.0,):
-        sensor = replace(sensor, black_level=stack.sensor.black_level)
-    return calibrate.master_of(str(path), frames, found, sensor)
+    return _calibrated(stack, options)
 
 
 def stack_of(
@@ -130,17 +92,57 @@ def stack_of(
     with keeping_colours(options.colour) as colours:
         frames = grey_frames(name, array, options.axis)
     check.check_shape(name, frames.shape)
-    told = sensor is not None or options.black_level is not None
+    known = sensor is not None or options.black_level is not None
     sensor = _with_levels(sensor or assumed_sensor(frames), options)
-    check.check_count(name, frames.shape[0], sensor)
-    found, stated = colours.of(frames.shape), sensor
-    frames, measured = filled(name, frames)
-    frames, sensor = to_dn(name, frames, sensor)
+    return _calibrated(_stack(name, frames, sensor, colours, known), options)
+
+
+def _stack(
+    where: str, frames: np.ndarray, stated: Sensor, colours: Colours, black_is_known: bool
+) -> Stack:
+    """Return numbers of any type as a stack in DN, with their colours; StackError where there are
+    too few frames, or values do not fit the levels."""
+    check.check_count(where, frames.shape[0], stated)
+    found = colours.of(frames.shape)
+    frames, measured = filled(where, frames)
+    frames, sensor = to_dn(where, frames, stated)
     colour = None if found is None else colours_to_dn(found, stated, sensor)
-    sensor = sensor if told else assume_black(name, frames, sensor)
-    check.check_levels(name, frames, sensor)
-    stack = Stack(frames, sensor, name=name, colour=colour, measured=measured)
-    return _calibrated(stack, options)
+    sensor = sensor if black_is_known else assume_black(where, frames, sensor)
+    check.check_levels(where, frames, sensor)
+    return Stack(frames, sensor, where, colour=colour, measured=measured)
+
+
+def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
+    """Return a stack freed of its dark and flat, where they are given."""
+    if options.dark is None and options.flat is None:
+        return stack
+    dark, flat = (
+        None if path is None else _read_master(path, options, stack)
+        for path in (options.dark, options.flat)
+    )
+    for master in (dark, flat):
+        if master is not None:
+            LOG.info("%s: calibrated by %s.", stack.source or stack.name, master.where)
+    if dark is not None and dark.sensor.exposure_time != stack.sensor.exposure_time:
+        LOG.warning(
+            "%s: its exposure differs from that of the frames (%g and %g s).", dark.where,
+            dark.sensor.exposure_time, stack.sensor.exposure_time,
+        )  # fmt: skip
+    return calibrate.calibrated(stack, dark, flat)
+
+
+def _read_master(path: Path, options: ReadOptions, stack: Stack) -> calibrate.Master:
+    """Return the mean of the darks or flats in a file or a folder, which may hold a single one."""
+    with keeping_colours(stack.colour is not None) as colours:
+        frames, sensor = _read(path, options.axis)
+    frames = frames[None] if frames.ndim == 2 else frames
+    check.check_shape(str(path), frames.shape)
+    found = colours.of(frames.shape)
+    sensor = _settle(path, sensor, options, frames.shape[0])[0]
+    if sensor.black_levels == (0.0,):
+        sensor = replace(sensor, black_level=stack.sensor.black_level)
+    mean = None if found is None else calibrate.mean_of(found)
+    return calibrate.Master(str(path), calibrate.mean_of(frames), mean, sensor)
 
 
 def _read(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,10 +13,6 @@ from burst.ops import shutter
 from burst.records import Frames, Sensor, Stack, StackError
 
 COLOURS = ("R", "G", "B")
-
-
-def _nothing() -> np.ndarray:
-    return np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,9 @@ class Sequence(Frames):
     scan: np.ndarray
     name: str = "sequence"
     source: str = ""
-    truths: np.ndarray = field(default_factory=_nothing)
-    truth_frame: np.ndarray = field(default_factory=_nothing)
-    truth_share: np.ndarray = field(default_factory=_nothing)
+    truths: np.ndarray = field(default_factory=partial(np.zeros, 0))
+    truth_frame: np.ndarray = field(default_factory=partial(np.zeros, 0))
+    truth_share: np.ndarray = field(default_factory=partial(np.zeros, 0))
     masks: np.ndarray | None = None
     flow: np.ndarray | None = None
     rows: int = 0

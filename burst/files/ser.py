@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +12,13 @@ from burst.files.check import explained, mean_step, naming
 from burst.files.luminance import to_luminance
 from burst.files.times import with_times
 from burst.files.values import aligned_white
+from burst.log import LOG
 from burst.mapped import each_frame
 from burst.records import Sensor, StackError
 
 HEADER_BYTES = 178
 _MAGIC = b"LUCAM-RECORDER"
 
-_log = logging.getLogger("burst")
 _TICKS_PER_SECOND = 10_000_000
 _STAMP_BYTES = 8
 _FIRST_TICK = 63_871_632_000 * _TICKS_PER_SECOND  # 2025-01-01, since the year 1
@@ -60,7 +59,7 @@ def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w], mapped unless in colour, and the sensor of the header. All frames in
     the file are read: programs that are stopped leave a wrong count in the header."""
     with explained(path, "a SER file", _ADVICE):
-        header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
+        header = _read_header(path)
         frames = _map_frames(path, header)
         stamps = _stamps(path, header)
     white = _white_of(path, header, frames)
@@ -75,13 +74,12 @@ def read_ser(path: Path) -> tuple[np.ndarray, Sensor]:
 def count_pixels(path: Path) -> int:
     """Return how many pixels a file holds, from its header and size."""
     with explained(path, "a SER file", _ADVICE):
-        header = _with_true_count(path, _read_header(path), path.stat().st_size - HEADER_BYTES)
+        header = _read_header(path)
     return header.count * header.height * header.width
 
 
 def write_ser(path: Path, frames: np.ndarray, sensor: Sensor) -> None:
-    """Write frames [n, h, w], or [n, h, w, 3] with red first, of at most 16 bits, and the times of
-    the sensor as time stamps."""
+    """Write frames [n, h, w], or [n, h, w, 3] red first, with the times of the sensor."""
     bits = max(8, int(sensor.white_level).bit_length())
     color = next(
         code
@@ -121,12 +119,12 @@ def _read_header(path: Path) -> Header:
             f"{path}: expected frames of 1 to 16 bits, found {count} of {width} x {height} pixels"
             f" and {bits} bits. {_ADVICE}"
         )
-    return Header(_COLORS[color], flag, width, height, bits, count)
+    header = Header(_COLORS[color], flag, width, height, bits, count)
+    return _with_true_count(path, header, path.stat().st_size - HEADER_BYTES)
 
 
 def _with_true_count(path: Path, header: Header, size: int) -> Header:
-    """Return the header with the number of frames in `size` bytes; StackError if the
-    last is cut."""
+    """Return the header with the frames that `size` bytes hold; StackError for a cut one."""
     if header.count and size in (header.data_bytes, header.data_bytes + header.count * 8):
         return header
     found = _count_in(size, header.frame_bytes)
@@ -143,7 +141,7 @@ def _with_true_count(path: Path, header: Header, size: int) -> Header:
     count = size // header.frame_bytes if found is None else found
     if not count:
         raise StackError(f"{path}: expected frames, found none behind the header. {_ADVICE}")
-    _log.warning(
+    LOG.warning(
         "%s: its header counts %d frames, the file holds %d; these are read.",
         path, header.count, count,
     )  # fmt: skip
@@ -151,8 +149,7 @@ def _with_true_count(path: Path, header: Header, size: int) -> Header:
 
 
 def _count_in(size: int, frame_bytes: int) -> int | None:
-    """Return how many whole frames fill a size, all with a time stamp or all without; None if none
-    do."""
+    """Return how many whole frames fill a size, with or without time stamps; else None."""
     for each in (frame_bytes, frame_bytes + _STAMP_BYTES):
         if size and size % each == 0:
             return size // each
@@ -172,7 +169,7 @@ def _map_frames(path: Path, header: Header) -> np.ndarray:
         # Both orders are equally smooth; no known program writes the larger byte first.
         return frames if flagged == "<u2" else swapped
     if _roughness(swapped[0]) < 0.5 * _roughness(frames[0]):
-        _log.warning("%s: the byte order flag is wrong; the smoother order was taken.", path)
+        LOG.warning("%s: the byte order flag is wrong; the smoother order was taken.", path)
         return swapped
     return frames
 
@@ -184,8 +181,7 @@ def _is_8_bit(frames: np.ndarray) -> bool:
 
 
 def _roughness(frame: np.ndarray) -> float:
-    """Return the mean step along a row in units of the spread; it is large for a wrong
-    byte order."""
+    """Return the mean step along a row over the spread; large for a wrong byte order."""
     spread = float(frame.std())
     return mean_step(frame) / spread if spread else 0.0
 
@@ -205,7 +201,7 @@ def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
     else:
         white = next(float(end) for end in (255, 4095, 16383, 65535) if highest <= end)
     if white != stated:
-        _log.info(
+        LOG.info(
             "%s: its header says %d bits, its values reach %d: white is taken as %g.",
             path, header.bits, highest, white,
         )  # fmt: skip
@@ -213,8 +209,7 @@ def _white_of(path: Path, header: Header, frames: np.ndarray) -> float:
 
 
 def _stamps(path: Path, header: Header) -> list[float] | None:
-    """Return the seconds of each frame from the first one, from the time stamps; None
-    without them."""
+    """Return the seconds of each frame from the first; None without time stamps."""
     with path.open("rb") as file:
         file.seek(HEADER_BYTES + header.data_bytes)
         ticks = np.frombuffer(file.read(_STAMP_BYTES * header.count), np.uint8)

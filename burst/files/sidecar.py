@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tomli_w
+from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr, TypeAdapter
 
 from burst.files.check import naming
 from burst.files.folder import stem_of
 from burst.files.times import typical_step
 from burst.records import NoiseModel, Sensor, Shutter, StackError
+from burst.settings import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -83,89 +83,54 @@ def sidecar_text(sensor: Sensor, scan: np.ndarray | None) -> str:
 
 
 def _parse(path: Path, key: str, value: Any) -> Any:
-    if key not in _PARSERS:
-        close = difflib.get_close_matches(key, _PARSERS, n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        raise StackError(f"{path}: unknown key '{key}'.{hint} Known are {', '.join(_PARSERS)}.")
-    expected, parse = _PARSERS[key]
+    if key not in _KEYS:
+        hint = did_you_mean(key, _KEYS)
+        raise StackError(f"{path}: unknown key '{key}'.{hint} Known are {', '.join(_KEYS)}.")
+    expected, kind = _KEYS[key]
     try:
-        return parse(value)
-    except (ValueError, TypeError, KeyError) as error:
+        return TypeAdapter(kind).validate_python(value)
+    except ValueError as error:
         raise StackError(
             f"{path} {key}: expected {expected}, found {value!r}. Correct it."
         ) from error
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError
-    return float(value)
+_Noise = Annotated[
+    dict[Literal["shot", "read"], StrictFloat],
+    Field(min_length=2),
+    AfterValidator(lambda table: NoiseModel(**table)),
+]
+_Times = Annotated[
+    tuple[StrictFloat, ...],
+    Field(min_length=1),
+    AfterValidator(lambda times: tuple(time - times[0] for time in times)),
+]
+_Scan = Annotated[tuple[Literal[-1, 1], ...], Field(min_length=1)]
 
 
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError
-    return value
+def _numbers(count: int) -> Any:
+    return Annotated[tuple[StrictFloat, ...], Field(min_length=count, max_length=count)]
 
 
-def _levels(value: Any) -> float | tuple[float, ...]:
-    return _numbers(value, 4) if isinstance(value, list) else _number(value)
-
-
-def _numbers(value: Any, count: int) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) != count:
-        raise ValueError
-    return tuple(_number(item) for item in value)
-
-
-def _times(value: Any) -> tuple[float, ...]:
-    """Return seconds from the first frame on."""
-    if not isinstance(value, list) or not value:
-        raise ValueError
-    times = [_number(item) for item in value]
-    return tuple(time - times[0] for time in times)
-
-
-def _noise(value: Any) -> NoiseModel:
-    if set(value) != {"shot", "read"}:
-        raise ValueError
-    return NoiseModel(_number(value["shot"]), _number(value["read"]))
-
-
-def _scan(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not value or any(v not in (-1, 1) for v in value):
-        raise ValueError
-    return tuple(int(v) for v in value)
-
-
-def _transfer(value: Any) -> str:
-    if value not in ("linear", "srgb"):
-        raise ValueError
-    return str(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-_SHUTTERS = ", ".join(Shutter)
-_PARSERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "black_level": ("a number of DN, or four in reading order of the colour sites", _levels),
-    "white_level": ("a number of DN", _number),
-    "cfa": ("mono or the colours of a 2x2 cell such as RGGB", _text),
-    "noise": ("{ shot = ..., read = ... }, both variances", _noise),
-    "shutter": (f"one of {_SHUTTERS}", Shutter),
-    "exposure_time": ("a number of seconds", _number),
-    "row_time": ("a number of seconds", _number),
-    "frame_time": ("a number of seconds", _number),
-    "frame_times": ("a list of seconds, one for each frame", _times),
-    "iso": ("a number", _number),
-    "sampling": ("a number above 0", _number),
-    "orientation": ("an orientation of EXIF, 1 to 8", _whole),
-    "white_balance": ("three numbers", lambda value: _numbers(value, 3)),
-    "camera_matrix": ("nine numbers, row by row", lambda value: _numbers(value, 9)),
-    "transfer": ("linear or srgb", _transfer),
-    "scan": ("a list of 1 and -1, repeated over the frames", _scan),
+# What each key is, in words and as a type.
+_KEYS: dict[str, tuple[str, Any]] = {
+    "black_level": (
+        "a number of DN, or four in reading order of the colour sites",
+        StrictFloat | _numbers(4),
+    ),
+    "white_level": ("a number of DN", StrictFloat),
+    "cfa": ("mono or the colours of a 2x2 cell such as RGGB", StrictStr),
+    "noise": ("{ shot = ..., read = ... }, both variances", _Noise),
+    "shutter": (f"one of {', '.join(Shutter)}", Shutter),
+    "exposure_time": ("a number of seconds", StrictFloat),
+    "row_time": ("a number of seconds", StrictFloat),
+    "frame_time": ("a number of seconds", StrictFloat),
+    "frame_times": ("a list of seconds, one for each frame", _Times),
+    "iso": ("a number", StrictFloat),
+    "sampling": ("a number above 0", StrictFloat),
+    "orientation": ("an orientation of EXIF, 1 to 8", StrictInt),
+    "white_balance": ("three numbers", _numbers(3)),
+    "camera_matrix": ("nine numbers, row by row", _numbers(9)),
+    "transfer": ("linear or srgb", Literal["linear", "srgb"]),
+    "scan": ("a list of 1 and -1, repeated over the frames", _Scan),
 }

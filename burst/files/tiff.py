@@ -75,28 +75,19 @@ def count_pages(path: Path) -> int:
 
 def read_page(path: Path) -> np.ndarray:
     """Return the pixels of a TIFF of one page: [h, w], or [h, w, 3], blue first."""
-    with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
-        return _decode_page(path, tiff).first_page()
+    return _read_frame(path).first_page()
 
 
 def _read_frame(path: Path) -> DecodedPages:
     with explained(path, "an image", _PAGE_ADVICE), _opened(path) as tiff:
-        return _decode_page(path, tiff)
-
-
-def _decode_page(path: Path, tiff: Any) -> DecodedPages:
-    series = _full_series(path, tiff)
-    array = _stack_of(path, tiff, series)
-    if len(array) > 1:
-        raise StackError(f"{path}: expected one page, found {len(array)}. {_PAGE_ADVICE}")
-    return decode_pages(path, series.keyframe, array, imagej=tiff.is_imagej)
-
-
-def _full_series(path: Path, tiff: Any) -> Any:
-    series = [series for series in tiff.series if not _is_preview(series.keyframe)]
-    if len(series) != 1:
-        raise StackError(f"{path}: expected one page, found {len(series)} kinds. {_PAGE_ADVICE}")
-    return series[0]
+        found = [series for series in tiff.series if not _is_preview(series.keyframe)]
+        if len(found) != 1:
+            kinds = f"{len(found)} kinds"
+            raise StackError(f"{path}: expected one page, found {kinds}. {_PAGE_ADVICE}")
+        array = _stack_of(path, tiff, found[0])
+        if len(array) > 1:
+            raise StackError(f"{path}: expected one page, found {len(array)}. {_PAGE_ADVICE}")
+        return decode_pages(path, found[0].keyframe, array, imagej=tiff.is_imagej)
 
 
 @contextmanager
@@ -127,14 +118,11 @@ def _check_whole(path: Path, tiff: Any) -> None:
 def _next_offset(tiff: Any, page: Any) -> int:
     """Return the offset of the directory after a page's; 0 for the last one."""
     format_, file = tiff.tiff, tiff.filehandle
+    order: Any = "little" if tiff.byteorder == "<" else "big"
     file.seek(page.offset)
-    count = int.from_bytes(file.read(format_.tagnosize), _order(tiff))
+    count = int.from_bytes(file.read(format_.tagnosize), order)
     file.seek(page.offset + format_.tagnosize + count * format_.tagsize)
-    return int.from_bytes(file.read(format_.offsetsize), _order(tiff))
-
-
-def _order(tiff: Any) -> Any:
-    return "little" if tiff.byteorder == "<" else "big"
+    return int.from_bytes(file.read(format_.offsetsize), order)
 
 
 def _is_preview(page: Any) -> bool:
@@ -162,8 +150,7 @@ def _leading(series: Any) -> list[int]:
 
 
 def _stack_of(path: Path, tiff: Any, series: Any) -> np.ndarray:
-    """Return the pages of a series [n, h, w] or [n, h, w, samples], with further axes if it has
-    them."""
+    """Return the pages of a series [n, h, w] or [n, h, w, samples], or with more axes."""
     sides = dict(zip(series.axes, series.shape, strict=True))
     if sides.get("C", 1) > 1 and _shows_channels(tiff, sides):
         raise StackError(

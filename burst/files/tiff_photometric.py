@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import numpy as np
 
 from burst.files.luminance import to_luminance
 from burst.files.values import assumed_sensor
+from burst.log import LOG
 from burst.records import BAYER_PATTERNS, Sensor, StackError
-
-_log = logging.getLogger("burst")
 
 # Tags of TIFF 6.0 and TIFF/EP.
 _MAXIMUM, _PALETTE_COLOURS, _ORIENTATION = 281, 320, 274
@@ -48,10 +46,10 @@ class DecodedPages:
 
 
 def decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> DecodedPages:
-    """Interpret pages [n, h, w] or [n, h, w, samples]; StackError if they are not
-    images of light."""
-    pages = _decode_pages(path, page, array, imagej=imagej)
-    return replace(pages, cfa=_mosaic_of(page), orientation=orientation_of(page))
+    """Interpret pages [n, h, w] or [n, h, w, samples]; StackError for no images of light."""
+    pages, turned = _decode_pages(path, page, array, imagej=imagej), _value(page, _ORIENTATION)
+    orientation = int(turned) if turned in range(1, 9) else 1
+    return replace(pages, cfa=_mosaic_of(page), orientation=orientation)
 
 
 def sensor_of_pages(pages: DecodedPages) -> Sensor:
@@ -84,12 +82,6 @@ def _decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> 
     )
 
 
-def orientation_of(page: Any) -> int:
-    """Return the orientation (EXIF) of a page; 1 if it is not stated."""
-    value = _value(page, _ORIENTATION)
-    return int(value) if value in range(1, 9) else 1
-
-
 def _value(page: Any, code: int) -> Any:
     tag = page.tags.get(code)
     return None if tag is None else tag.value
@@ -115,7 +107,7 @@ def _inverted(path: Path, page: Any, array: np.ndarray) -> DecodedPages:
     end = next((e for e in ends if e >= highest), 2**page.bitspersample - 1)
     if pixels.dtype.itemsize == 1:
         end = 2**page.bitspersample - 1
-    _log.info("%s: 0 is white; the values are taken from %d.", path, end)
+    LOG.info("%s: 0 is white; the values are taken from %d.", path, end)
     return DecodedPages((end - pixels).astype(pixels.dtype.newbyteorder("=")), white=float(end))
 
 
@@ -125,7 +117,7 @@ def _from_palette(path: Path, page: Any, array: np.ndarray, imagej: bool) -> Dec
     table = np.asarray(_value(page, _PALETTE_COLOURS), np.uint16).reshape(3, -1)
     grey = bool((table == table[0]).all())
     if imagej and not grey:
-        _log.info("%s: its false colours are left out; the values count.", path)
+        LOG.info("%s: its false colours are left out; the values count.", path)
         return DecodedPages(array)
     narrow = not (table % _GREYS).any()
     table = (table // _GREYS).astype(np.uint8) if narrow else table

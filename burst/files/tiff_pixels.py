@@ -24,7 +24,7 @@ def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
     if page.bitspersample not in _WHOLE_BITS and page.compression == _NONE and not page.is_tiled:
         return _decode_each_page(series, lambda one: _unpack_bits(tiff, one))
     if series.dataoffset is not None:
-        return _map(path, tiff, series)
+        return tifffile.memmap(path, series=tiff.series.index(series), mode="r")
     try:
         return np.asarray(series.asarray())
     except (ValueError, KeyError, NotImplementedError) as error:
@@ -37,10 +37,6 @@ def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
             f" {page.compression.name} of {page.bitspersample} bits. Install the decoders, pip"
             " install imagecodecs, or save it again without compression."
         ) from error
-
-
-def _map(path: Path, tiff: Any, series: Any) -> np.ndarray:
-    return tifffile.memmap(path, series=tiff.series.index(series), mode="r")
 
 
 def _decode_each_page(series: Any, decode: Any) -> np.ndarray:

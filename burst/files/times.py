@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from burst.log import LOG
 from burst.records import Sensor
 
 # Stamps of whole seconds err by up to one second, a tenth of a step of ten seconds.
 _FINE_STEPS = 10
-
-_log = logging.getLogger("burst")
 
 
 def typical_step(times: Sequence[float]) -> float:
@@ -27,15 +25,16 @@ def _are_coarse(stamps: Sequence[float]) -> bool:
     return whole and typical_step(stamps) < _FINE_STEPS
 
 
-def with_times(where: object, sensor: Sensor, stamps: Sequence[float] | None) -> Sensor:
+def with_times(where: object, sensor: Sensor, found: Sequence[float | None] | None) -> Sensor:
     """Return a sensor with the times of the frames; unchanged if the stamps cannot be right.
-    `stamps` are seconds from any origin; None if the file has none. Stamps that do not increase
-    from frame to frame are ignored, with a message."""
-    if stamps is None or len(stamps) < 2:
+    What was `found` are seconds from any origin, None where there are none. Stamps that do not
+    increase from frame to frame are ignored, with a message."""
+    stamps = [stamp for stamp in found or () if stamp is not None]
+    if len(stamps) < 2 or len(stamps) < len(found or ()):
         return sensor
     if not all(later > earlier for earlier, later in pairwise(stamps)):
         if len(set(stamps)) > 1:
-            _log.info("%s: its time stamps do not rise with the frames; they are not used.", where)
+            LOG.info("%s: its time stamps do not rise with the frames; they are not used.", where)
         return sensor
     times = tuple(stamp - stamps[0] for stamp in stamps)
     if _are_coarse(stamps):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from burst.files.check import MAXIMUM_DN, mean_step
+from burst.log import LOG
 from burst.mapped import each_frame, forget_now_and_then, room_for_frames
 from burst.records import Sensor, StackError
-
-_log = logging.getLogger("burst")
 
 _FEWEST_EMPTY_BITS = 2  # a single unused bit may be chance in a small dark frame
 _SURELY_EMPTY_BITS, _MOST_EMPTY_BITS = 4, 8
@@ -75,7 +73,7 @@ def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, S
         )
     scale = MAXIMUM_DN / white if scaled else 1.0
     if offset or scaled:
-        _log.info(
+        LOG.info(
             "%s: values from %g to %g become DN: raised by %g and multiplied by %g.",
             where, span.low, span.high, offset, scale,
         )  # fmt: skip
@@ -131,7 +129,7 @@ def _as_unsigned(where: str, frames: np.ndarray) -> np.ndarray:
     unsigned_type = frames.dtype.str.replace("i", "u")
     if signed is None or 2 * mean_step(signed.view(unsigned_type)) > mean_step(signed):
         return frames
-    _log.warning("%s: its signed values are smooth as unsigned ones and read so.", where)
+    LOG.warning("%s: its signed values are smooth as unsigned ones and read so.", where)
     return frames.view(unsigned_type)
 
 
@@ -201,6 +199,5 @@ def _are_fractions(frames: np.ndarray) -> bool:
 
 
 def _sufficient_white(high: float) -> float:
-    """Return a white level above a maximum: all bits of whole numbers, else the maximum
-    rounded up."""
+    """Return a white level above a maximum: all bits of whole numbers, or rounded up."""
     return float(2 ** math.ceil(math.log2(high + 1)) - 1) if high > 4 else math.ceil(high * 10) / 10

@@ -1,9 +1,7 @@
-"""Read a video through OpenCV with rows as recorded: 8 bits encoded for display, or 16
-bits grey."""
+"""Read a video through OpenCV, rows as recorded: 8 bits for display, or 16 bits grey."""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,12 +16,12 @@ from burst.files.ffmpeg import decode_16_bits, find_ffmpeg
 from burst.files.luminance import frame_luminance, read_again, warn_luminance
 from burst.files.quiet import quiet_opencv
 from burst.files.times import typical_step, with_times
-from burst.mapped import Gathered, each_frame
+from burst.log import LOG
+from burst.mapped import FrameList, each_frame
 from burst.records import Sensor, StackError
 
 Keep = Callable[[np.ndarray], np.ndarray]
 
-_log = logging.getLogger("burst")
 _ADVICE = "Convert it to H.264 .mp4, or to a folder of PNG frames."
 # Clockwise turns to an upright image, in degrees, as orientations of EXIF.
 _TURNED = {90: 6, 180: 3, 270: 8}
@@ -55,7 +53,7 @@ class _Video:
     tag: bytes
     shape: tuple[int, ...] = ()
     deep: bool = False
-    frames: Gathered = field(default_factory=Gathered)
+    frames: FrameList = field(default_factory=FrameList)
     stamps: list[float] = field(default_factory=list)
 
 
@@ -135,7 +133,7 @@ def _with_all_bits(path: Path, video: _Video, keep: Keep) -> _Video:
     frames = decode_16_bits(program, path, shape, keep, len(video.frames))
     if frames is None:
         return video
-    deep = replace(video, frames=Gathered(), deep=True)
+    deep = replace(video, frames=FrameList(), deep=True)
     for frame in frames:
         deep.frames.append(frame)
     return deep
@@ -160,7 +158,7 @@ def _warn_lost(path: Path, container: Container, video: _Video) -> None:
     counts frames may err by one."""
     bits, found = _bits(video.tag), len(video.frames)
     if bits > 8 and not video.deep:
-        _log.warning(
+        LOG.warning(
             "%s: its %d bits are read as 8. Install the program ffmpeg, by which all are read.",
             path, bits,
         )  # fmt: skip
@@ -174,7 +172,7 @@ def _warn_lost(path: Path, container: Container, video: _Video) -> None:
     else:
         lost = max(found, shown) < stated - 1
     if lost:
-        _log.warning(
+        LOG.warning(
             "%s: expected the stated %d frames, found %d that can be decoded. It is damaged or was"
             " cut: copy or record it again.", path, stated, found,
         )  # fmt: skip
@@ -203,7 +201,7 @@ def _white_of(path: Path, video: _Video) -> float:
     """Return the white level of 16-bit frames; cameras store 12 bits in them."""
     if max(int(frame.max()) for frame in each_frame(video.frames.array())) > _TWELVE_BITS:
         return 65535
-    _log.warning(
+    LOG.warning(
         "%s: none of its 16-bit values is above %d, so they are taken as 12 bit. If they are not,"
         " pass --white-level 65535.", path, _TWELVE_BITS,
     )  # fmt: skip

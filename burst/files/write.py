@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -167,6 +167,15 @@ def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8."""
     with atomic_write(path) as part:
         part.write_text(text, "utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the table in a JSON file; empty where there is none, or one that cannot be read."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _apply_curve(

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from burst.command import LOG, coloured
+from burst.command import coloured
 from burst.lazy import tqdm, tqdm_logging
+from burst.log import LOG
 
 # Name of the stack, names of the part that runs, share of the stack that is done.
 Show = Callable[[Path, tuple[str, ...], float], None]
@@ -33,7 +34,10 @@ class Bar:
     def __call__(self, stack: Path, names: tuple[str, ...], share: float) -> None:
         """Show the progress of a stack; it never decreases."""
         self.shares[stack] = max(share, self.shares.get(stack, 0.0))
-        self.running[stack] = f"{_short(stack.name)}: {', '.join(reversed(names)) or 'starting'}"
+        name = stack.name
+        if len(name) > LONGEST_NAME:
+            name = f"{name[: LONGEST_NAME - 3]}..."
+        self.running[stack] = f"{name}: {', '.join(reversed(names)) or 'starting'}"
         if share >= 1:
             del self.running[stack]
         self.bar.set_description_str(self._words(), refresh=False)
@@ -81,7 +85,3 @@ def bar_of(total: int, quiet: bool) -> Iterator[Show | None]:
 def _tick(bar: Any, ended: threading.Event) -> None:
     while not ended.wait(TICK):
         bar.refresh()
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."

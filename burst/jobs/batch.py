@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import re
@@ -20,11 +19,11 @@ from pathlib import Path
 from burst.command import Exit, explain, interrupt, start_logging
 from burst.jobs.bar import Show
 from burst.jobs.restore import STAGES, Job, JobResult, restore
+from burst.log import LOG
 from burst.machine import end_with_parent
 from burst.progress import listening_to
 from burst.restoration import OnStage
 
-LOG = logging.getLogger("burst")
 RECORD = "batch.json"  # in the folder of all results: the outcome of each stack of a batch
 SECONDS_TO_CLEAN_UP = 10
 MESSAGE_EVERY = 0.3  # seconds
@@ -77,10 +76,10 @@ def _shown(job: Job, show: Show | None) -> Outcome:
     if show is None:
         return attempt(job, log_stage)
     with listening_to(partial(show, job.path)):
-        return attempt(job, log_nothing)
+        return attempt(job)
 
 
-def attempt(job: Job, on_stage: OnStage) -> Outcome:
+def attempt(job: Job, on_stage: OnStage | None = None) -> Outcome:
     """Restore one stack; an error becomes an outcome."""
     started = time.perf_counter()
     try:
@@ -97,10 +96,6 @@ def log_stage(stack: str, stage: str, seconds: float) -> None:
     LOG.info("%s: %s, %.1f s", stack, stage, seconds)
 
 
-def log_nothing(stack: str, stage: str, seconds: float) -> None:
-    """Do not log a finished stage: a bar shows it."""
-
-
 def log_outcome(outcome: Outcome) -> None:
     """Log the warnings and the outcome of a stack."""
     if outcome.result is None:
@@ -112,8 +107,7 @@ def log_outcome(outcome: Outcome) -> None:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return one line per stack: status, time and path; failed ones come last, where they are
-    seen."""
+    """Return one line per stack: status, time and path; the failed come last, to be seen."""
     lines = [
         f"{o.status:8} {o.seconds:7.1f} s  {o.job.path}" + (f"  {o.message}" if o.message else "")
         for o in sorted(outcomes, key=lambda o: (o.result is None, o.status))
@@ -221,8 +215,7 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 def _work(connection: Connection, quiet: bool, shown: bool) -> None:
-    """Run a worker process until the connection ends; with a bar in the parent it logs no
-    stages."""
+    """Run a worker until the connection ends; if a bar is shown, it logs no stages."""
     start_logging(quiet or shown)
     hear = _Messenger(connection) if shown else None
     signal.signal(signal.SIGTERM, interrupt)
@@ -231,7 +224,7 @@ def _work(connection: Connection, quiet: bool, shown: bool) -> None:
     try:
         while True:
             with listening_to(hear):
-                connection.send(attempt(connection.recv(), log_nothing if shown else log_stage))
+                connection.send(attempt(connection.recv(), None if shown else log_stage))
     except (EOFError, OSError):
         # The parent has no more work, or is gone.
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +9,10 @@ from pathlib import Path
 from burst.files.npy import count_values
 from burst.files.ser import count_pixels
 from burst.jobs.restore import BYTES_PER_PROCESS, Job
+from burst.log import LOG
 from burst.machine import BYTES_PER_PIXEL
 from burst.records import StackError
 from burst.settings import ConfigError
-
-LOG = logging.getLogger("burst")
 
 
 def share_memory(
@@ -62,8 +60,7 @@ def share_memory(
 
 
 def bytes_needed(job: Job) -> int | None:
-    """Return the peak memory in bytes of the process that restores a stack; None if its header does
-    not give the shape."""
+    """Return the peak bytes of a process that restores a stack; None of unknown shape."""
     pixels = _pixels(job.path)
     return None if pixels is None else BYTES_PER_PROCESS + pixels * BYTES_PER_PIXEL
 

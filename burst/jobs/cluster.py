@@ -16,13 +16,13 @@ from burst.fingerprint import code_digest
 from burst.jobs.bar import Show
 from burst.jobs.batch import Outcome, attempt, log_stage
 from burst.jobs.restore import Job
+from burst.log import LOG
 from burst.machine import available_memory, devices_of
 from burst.settings import ConfigError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-LOG = logging.getLogger("burst")
 SECONDS_TO_CONNECT = 10
 
 # Threads and random numbers of torch belong to a whole process.
@@ -64,10 +64,8 @@ def restore_there(job: Job, code: str) -> Outcome:
         return Outcome(job, Exit.SETTINGS, 0.0, message)
     with _ONE_AT_A_TIME:
         device, fallback = devices_of(job.device)
-        known = [limit for limit in (job.memory, available_memory()) if limit is not None]
-        limit = min(known, default=None)
-        here = replace(job, device=device, fallback=fallback, memory=limit)
-        return attempt(here, log_stage)
+        limit = available_memory(job.memory)
+        return attempt(replace(job, device=device, fallback=fallback, memory=limit), log_stage)
 
 
 def _connect(address: str) -> Client:

@@ -20,8 +20,7 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """Return a value as plain JSON, and the arrays that it refers to by name; TypeError for a type
-    that cannot be kept."""
+    """Return a value as plain JSON, and its arrays by name; TypeError if not to be kept."""
     arrays: dict[str, np.ndarray] = {}
     return _apart(value, "", arrays), arrays
 
@@ -99,8 +98,7 @@ def _name_of(record: type) -> str:
 
 
 def _class_of(name: str) -> type:
-    """Return a dataclass or enum by name from modules already imported, so that a file cannot
-    import anything."""
+    """Return a dataclass or enum by name, of modules already imported: a file imports none."""
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
     for part in path.split("."):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from burst.files.read import ReadOptions, read_stack
+from burst.files.write import WriteError
 from burst.fingerprint import step_keys
-from burst.jobs.disk import check_disk
 from burst.jobs.keep import StageFiles
-from burst.pipeline import Pipeline, Step, load
+from burst.pipeline import Pipeline, load
 from burst.progress import part
-from burst.records import Burst, ColourSpace, Provenance, Stack
+from burst.records import ColourSpace, Provenance, Stack
 from burst.restoration import (
     Execution,
     OnStage,
@@ -35,8 +35,6 @@ from burst.result import (
     write,
 )
 from burst.settings import ConfigError
-
-LOG = logging.getLogger("burst")
 
 # Measured: libraries, and memory fragmentation after many stacks.
 BYTES_PER_PROCESS = 600_000_000
@@ -87,7 +85,7 @@ class JobResult:
     skipped: bool = False
 
 
-def restore(job: Job, on_stage: OnStage) -> JobResult:
+def restore(job: Job, on_stage: OnStage | None) -> JobResult:
     """Restore the stack of a job into its folder; `on_stage` is called after every stage.
 
     StackError, ConfigError, CheckpointError or OSError where input or output are unusable.
@@ -118,36 +116,13 @@ def restore(job: Job, on_stage: OnStage) -> JobResult:
     return JobResult(_files(job.folder), result.warnings)
 
 
-@dataclass(frozen=True)
-class _Stages:
-    """The kept stages of one run: read if `resume`, written if `keep`."""
-
-    keeper: StageFiles
-    resume: bool
-    keep: bool
-
-    def restart(self, pipeline: Pipeline, burst: Burst) -> tuple[Burst, int]:
-        """Return the burst after the stages that are kept, and their number."""
-        if not self.resume:
-            return burst, 0
-        after, done = self.keeper.restart(pipeline, burst)
-        if done:
-            LOG.info("%s: goes on after %s", burst.stack.name, pipeline.steps[done - 1].name)
-        return after, done
-
-    def save(self, step: Step, before: Burst, after: Burst) -> None:
-        """Write the fields that one step changed."""
-        if self.keep:
-            self.keeper.save(step, before, after)
-
-
 def _store_factory(job: Job) -> StoreFactory | None:
     if not (job.keep_stages or job.resume):
         return None
 
-    def of(channel: str, pipeline: Pipeline, stack: Stack) -> _Stages:
-        keeper = StageFiles(job.folder / STAGES / channel, step_keys(pipeline, stack, job.seed))
-        return _Stages(keeper, job.resume, job.keep_stages)
+    def of(channel: str, pipeline: Pipeline, stack: Stack) -> StageFiles:
+        keys = step_keys(pipeline, stack, job.seed)
+        return StageFiles(job.folder / STAGES / channel, keys, job.resume, job.keep_stages)
 
     return of
 
@@ -159,8 +134,7 @@ def _complete(job: Job, earlier: dict[str, Any]) -> bool:
 
 
 def _check_folder(job: Job, provenance: Provenance) -> None:
-    """Raise ConfigError where the folder holds the result of another stack; the same stack may be
-    done again."""
+    """Raise ConfigError where the folder holds the result of another stack."""
     other = belongs_to_another(job.folder, str(job.path), provenance)
     if other:
         raise ConfigError(
@@ -172,28 +146,58 @@ def _check_folder(job: Job, provenance: Provenance) -> None:
 def _again(job: Job, provenance: Provenance, memory: int | None) -> str:
     """Return the command that repeats the run, byte for byte; sums over blocks of frames depend on
     the `memory` in bytes that blocks were made for."""
-    options = [f"--seed {job.seed}", f"--threads {job.threads}", f"--device {provenance.device}"]
-    levels = {"black": job.reading.black_level, "white": job.reading.white_level}
-    options += [f"--{name}-level {value:g}" for name, value in levels.items() if value is not None]
-    if job.colours != "srgb":
-        options.append(f"--colours {job.colours}")
-    for kind, path in (("dark", job.reading.dark), ("flat", job.reading.flat)):
-        if path is not None:
-            options.append(f"--{kind} {_quoted(path)}")
-    if memory is not None:
-        options.append(f"--memory {memory + BYTES_PER_PROCESS}")
-    if job.reading.axis:
-        options.append(f"--axis {job.reading.axis}")
-    stack, said = _quoted(job.path), " ".join(options)
+    reading = job.reading
+    options = {
+        "seed": job.seed,
+        "threads": job.threads,
+        "device": provenance.device,
+        "black-level": None if reading.black_level is None else f"{reading.black_level:g}",
+        "white-level": None if reading.white_level is None else f"{reading.white_level:g}",
+        "colours": None if job.colours == "srgb" else job.colours,
+        "dark": reading.dark and _quoted(reading.dark),
+        "flat": reading.flat and _quoted(reading.flat),
+        "memory": None if memory is None else memory + BYTES_PER_PROCESS,
+        "axis": reading.axis,
+    }
+    said = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
+    stack = _quoted(job.path)
     return f"burst run --stack {stack} --pipeline {SETTINGS} {said} --out DIR"
 
 
 def _quoted(path: Path) -> str:
-    """Return the name of a file as a shell takes it. A comment in TOML holds no control characters,
-    but a file name may."""
+    """Return the name of a file as a shell takes it, if TOML can hold it in a comment."""
     name = path.resolve().name
     return shlex.quote(name) if name.isprintable() else "PATH"
 
 
 def _files(folder: Path) -> tuple[Path, ...]:
     return (*outputs(folder), *sorted((folder / STAGES).rglob("*.npz")))
+
+
+# An image as float32, in 16 bits and for a display; kept stages of the default pipeline, whose
+# frames take 4 bytes and whose displacements 8, twice; a page with pictures and plots.
+BYTES_PER_PIXEL, BYTES_PER_PIXEL_KEPT, BYTES_OF_REPORT = 8, 22, 4_000_000
+
+
+def check_disk(folder: Path, stack: Stack, made: int, keep_stages: bool) -> None:
+    """Raise WriteError where the disk of a result's folder has too little room for it.
+
+    `made` is the size in bytes of images of many instants. Disks of unknown free space pass.
+    """
+    pixels, colours = stack.height * stack.width, 3
+    need = BYTES_OF_REPORT + colours * pixels * BYTES_PER_PIXEL + made
+    if keep_stages:
+        need += stack.count * pixels * BYTES_PER_PIXEL_KEPT
+    whole = folder.absolute()
+    place = next(one for one in (whole, *whole.parents) if one.is_dir())
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError:
+        # Some network drives do not report it; an error then comes when results are written.
+        return
+    if free < need:
+        advice = "Leave out --keep-stages, make room" if keep_stages else "Make room"
+        raise WriteError(
+            f"{folder}: expected {need / 1e6:.0f} MB of free space for the results, found"
+            f" {free / 1e6:.0f} MB. {advice}, or choose another --out."
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,8 +11,6 @@ from burst.files.folder import visible_entries
 from burst.jobs.batch import Outcome
 from burst.jobs.restore import Job
 from burst.result import earlier_report
-
-LOG = logging.getLogger("burst")
 
 LOOK_EVERY = 1.0  # seconds; what has not changed between two looks is written
 # A restoration takes time for all frames so far: one for every tenth more frames costs about ten

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from burst.lazy import psutil
+from burst.machine import return_freed_memory
 
 T = TypeVar("T")
 
@@ -21,8 +25,7 @@ _RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds, and the peak of resident memory (bytes) above what was resident before. `peak` is
-    None where the system does not report it."""
+    """Seconds, and the peak of memory (bytes) above what was resident; None if not reported."""
 
     seconds: float
     peak: int | None
@@ -51,36 +54,48 @@ def resident() -> int | None:
     """Return the resident memory of this process in bytes; None where the system does not report
     it. Memory that was freed but kept for reuse is returned to the system first: it would hide
     later use."""
-    # Only in the GNU C library.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    return_freed_memory()
     return _status("VmRSS")
 
 
-def watch_memory(process: subprocess.Popen[bytes]) -> list[int]:
-    """Wait for the leader of a session; return the bytes of all its processes, sampled twice a
-    second. Empty where the system does not report it."""
-    seen = []
-    while process.poll() is None:
-        seen.append(session_memory(process.pid))
-        time.sleep(SAMPLE_INTERVAL)
-    return [held for held in seen if held is not None]
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended: its exit code, what it wrote to stdout and stderr, seconds, and the
+    bytes of memory over time, which are empty where the system does not report them."""
+
+    code: int
+    output: str
+    log: str
+    seconds: float
+    held: list[int]
+
+
+def run_watched(command: Sequence[str]) -> Ended:
+    """Run a command in a session of its own, whose memory is sampled twice a second."""
+    held = []
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=log, start_new_session=True)
+        while process.poll() is None:
+            held.append(session_memory(process.pid))
+            time.sleep(SAMPLE_INTERVAL)
+        seconds = time.perf_counter() - started
+        texts = []
+        for file in (output, log):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace").strip())
+    known = [size for size in held if size is not None]
+    return Ended(process.returncode, texts[0], texts[1], seconds, known)
 
 
 def session_memory(leader: int) -> int | None:
-    """Return the bytes of all processes of a session, with shared memory counted once. None where
-    the system does not report it."""
+    """Return the bytes of a session, shared ones counted once; None if not reported."""
     total = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(folder.name)) != leader:
-                continue
-            lines = (folder / "smaps_rollup").read_text("ascii").splitlines()
-        except OSError:
-            # The process has ended, or is another user's.
-            continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    for process in psutil.process_iter():
+        # It has ended, is another user's, or the system counts no shares of memory.
+        with suppress(psutil.Error, OSError, AttributeError):
+            if os.getsid(process.pid) == leader:
+                total += process.memory_full_info().pss
     return total or None
 
 

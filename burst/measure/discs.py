@@ -48,8 +48,7 @@ def score_disc(image: torch.Tensor, truth: torch.Tensor, globe: Globe) -> DiscSc
     rings = _rings(fitted - truth, far)
     first, limb = round(RING * globe.radius), round(globe.radius)
     return DiscScores(
-        psnr=psnr(shown, wanted),
-        overshoot=100 * float(rings[first:limb].max()) / light,
+        psnr=psnr(shown, wanted), overshoot=100 * float(rings[first:limb].max()) / light
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from burst.files.write import write_text
-from burst.measure.results import Record, read_results
-from burst.measure.tables import markdown
+from burst.files.write import read_json, write_text
+from burst.measure.results import Record
+from burst.measure.tables import grouped, row_each
 
 GIB = 2**30
 
@@ -34,7 +34,7 @@ says so.
 
 def write_gpu_page(page: Path, folder: Path) -> None:
     """Write the page from the figures of the suite in a folder."""
-    results = read_results(folder / "gpu.json")
+    results = read_json(folder / "gpu.json")
     machine, records = results["machine"], results["records"]
     text = PAGE.format(
         gpu=records[0]["device"],
@@ -49,85 +49,69 @@ def write_gpu_page(page: Path, folder: Path) -> None:
 
 def gpu_tables(records: Sequence[Record]) -> str:
     """Return the tables of all parts of the suite that were measured."""
-    parts = []
-    for part, table in TABLES_OF_PARTS.items():
-        found = [record for record in records if record["case"]["part"] == part]
-        if found:
-            parts.append(table(found))
-    return "\n\n".join(parts)
+    found = grouped(records, "part")
+    return "\n\n".join(
+        table(found[part]) for part, table in TABLES_OF_PARTS.items() if part in found
+    )
 
 
 def _images(records: Sequence[Record]) -> str:
-    rows = [
-        [
-            r["case"]["subject"],
-            f"{r['difference']:.1e}",
-            f"{r['largest']:.1e}",
-            f"{r['psnr']:.2f}",
-            f"{r['psnr_difference']:+.4f}",
-            "yes" if r["same_bytes"] else "no",
-        ]
-        for r in records
-    ]
-    head = (
-        "pipeline", "relative difference", "largest difference", "PSNR on the CPU, dB",
-        "on the GPU", "same bytes twice",
-    )  # fmt: skip
-    return "## The image of the CPU\n\n" + markdown(head, rows)
+    columns = (
+        ("pipeline", "{case[subject]}"),
+        ("relative difference", "{difference:.1e}"),
+        ("largest difference", "{largest:.1e}"),
+        ("PSNR on the CPU, dB", "{psnr:.2f}"),
+        ("on the GPU", "{psnr_difference:+.4f}"),
+        ("same bytes twice", "{same}"),
+    )
+    rows = ({**r, "same": "yes" if r["same_bytes"] else "no"} for r in records)
+    return "## The image of the CPU\n\n" + row_each(rows, columns)
 
 
 def _stages(records: Sequence[Record]) -> str:
-    stages = list(records[0]["seconds"])
+    columns = (
+        ("stack", "{case[frames]} x {case[size]} x {case[size]}"),
+        *((stage, f"{{seconds[{stage}]:.3f}}") for stage in records[0]["seconds"]),
+        ("all", "{all:.2f}"),
+        ("peak GiB", "{gib:.1f}"),
+        ("bytes a pixel", "{each:.0f}"),
+    )
     rows = [
-        [
-            f"{r['case']['frames']} x {r['case']['size']} x {r['case']['size']}",
-            *(f"{r['seconds'][stage]:.3f}" for stage in stages),
-            f"{sum(r['seconds'].values()):.2f}",
-            f"{r['peak'] / GIB:.1f}",
-            f"{r['peak'] / r['pixels']:.0f}",
-        ]
+        {
+            **r,
+            "all": sum(r["seconds"].values()),
+            "gib": r["peak"] / GIB,
+            "each": r["peak"] / r["pixels"],
+        }
         for r in records
     ]
-    head = ("stack", *stages, "all", "peak GiB", "bytes a pixel")
     note = "Seconds of each stage of the default pipeline in a process that has run it before."
-    return f"## Seconds and memory\n\n{note}\n\n" + markdown(head, rows)
+    return f"## Seconds and memory\n\n{note}\n\n{row_each(rows, columns)}"
 
 
 def _training(records: Sequence[Record]) -> str:
-    rows = [
-        [
-            r["case"]["subject"],
-            f"{r['simulating']:.2f}",
-            f"{r['samples_a_second']:.1f}",
-            f"{r['steps_a_second']:.1f}",
-            f"{r['restored']:.2f}",
-        ]
-        for r in records
-    ]
-    head = (
-        "recipe", "seconds a simulated stack", "samples a second",
-        f"steps of {records[0]['crops']} crops a second", "PSNR of its export, dB",
-    )  # fmt: skip
+    columns = (
+        ("recipe", "{case[subject]}"),
+        ("seconds a simulated stack", "{simulating:.2f}"),
+        ("samples a second", "{samples_a_second:.1f}"),
+        (f"steps of {records[0]['crops']} crops a second", "{steps_a_second:.1f}"),
+        ("PSNR of its export, dB", "{restored:.2f}"),
+    )
     note = (
         "A sample is a stack simulated and taken through the classical stages; eight processes make"
         " them. The network has hardly learnt when it is exported: its PSNR shows that it runs."
     )
-    return f"## Training\n\n{note}\n\n" + markdown(head, rows)
+    return f"## Training\n\n{note}\n\n{row_each(records, columns)}"
 
 
 def _stacks(records: Sequence[Record]) -> str:
-    rows = [[str(r["processes"]), f"{r['stacks_a_second']:.1f}"] for r in records]
+    columns = (("processes", "{processes}"), ("stacks a second", "{stacks_a_second:.1f}"))
     case = records[0]["case"]
     note = (
         f"Stacks of {case['frames']} x {case['size']} x {case['size']}, read from a file and"
         " restored by processes that share the GPU; nothing is written."
     )
-    return f"## Stacks a second\n\n{note}\n\n" + markdown(("processes", "stacks a second"), rows)
+    return f"## Stacks a second\n\n{note}\n\n{row_each(records, columns)}"
 
 
-TABLES_OF_PARTS = {
-    "image": _images,
-    "stages": _stages,
-    "stacks": _stacks,
-    "training": _training,
-}
+TABLES_OF_PARTS = {"image": _images, "stages": _stages, "stacks": _stacks, "training": _training}

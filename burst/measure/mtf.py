@@ -14,10 +14,7 @@ from numpy.polynomial import Polynomial
 
 from burst.data.charts import BRIGHT, CYCLES, DARK, STAR_RADIUS, Edge
 
-MAX_FREQUENCY, COUNT = (
-    1.0,
-    201,
-)  # largest frequency, and their number; slanted edges measure beyond Nyquist
+MAX_FREQUENCY, COUNT = 1.0, 201  # the largest and their number; edges measure beyond Nyquist
 REACH = 20  # px, width of the profile to both sides of an edge
 BINS = 4  # a pixel, of the edge's profile
 USED = 0.7  # of an edge's length; corners are excluded

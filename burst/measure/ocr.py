@@ -54,13 +54,11 @@ def read_words(image: np.ndarray) -> list[list[str]]:
 
 
 def similarity(words: Sequence[str], found: Sequence[str]) -> list[float]:
-    """Return for each word its letter similarity (0 to 1, ignoring case) to the closest
-    found one."""
-    return [max((_word_similarity(word, other) for other in found), default=0.0) for word in words]
-
-
-def _word_similarity(word: str, other: str) -> float:
-    return SequenceMatcher(None, word.lower(), other.lower(), autojunk=False).ratio()
+    """Return the letter similarity (0 to 1, ignoring case) of each word to the closest found."""
+    pairs = [
+        [SequenceMatcher(None, w.lower(), f.lower(), autojunk=False) for f in found] for w in words
+    ]
+    return [max((pair.ratio() for pair in row), default=0.0) for row in pairs]
 
 
 def _resize(image: np.ndarray, side: int) -> np.ndarray:

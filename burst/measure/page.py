@@ -1,5 +1,4 @@
-"""Write docs/benchmarks.md: tables and plots of every suite, and the machine they were
-measured on."""
+"""Write docs/benchmarks.md: tables and plots of every suite, and the machine measured on."""
 
 from __future__ import annotations
 
@@ -8,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from burst.data.scenes import SCENES
-from burst.files.write import write_text
-from burst.measure.results import Record, read_results
+from burst.files.write import read_json, write_text
+from burst.measure.results import Record
 from burst.measure.suite import Suite, find_suite, suites
 
 INTRODUCTION = """\
@@ -52,9 +51,9 @@ def write_page(page: Path, folder: Path) -> None:
     parts = [INTRODUCTION]
     for name in (*FIRST, *sorted(set(suites()) - set(FIRST))):
         suite = find_suite(name)
-        results = read_results(folder / f"{name}.json")
+        results = read_json(folder / f"{name}.json")
         if not results and suite.filled_by:
-            results = read_results(folder / f"{suite.filled_by}.json")
+            results = read_json(folder / f"{suite.filled_by}.json")
         if results.get("records") and suite.page is None and suite.cached:
             parts.append(_section(name, suite, results, page))
     write_text(page, "\n".join(parts))

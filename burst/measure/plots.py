@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox, Transform
 
 from burst.files.write import atomic_write
 from burst.measure.results import Record
-from burst.measure.tables import MIB, OURS, by_level, is_target, mean_of
+from burst.measure.tables import MIB, OURS, grouped, is_target, mean_of
 
 INK, MUTED, GRID, ACCENT = "#1d2125", "#70757a", "#dedcd6", "#0b7f88"
 STYLE: dict[Any, Any] = {
@@ -39,7 +39,7 @@ ON_LINE = ((2, 2), (2, -8))
 
 def draw_seconds(records: Sequence[Record], path: Path) -> None:
     """Draw PSNR against seconds, a panel for each level, methods as points, oracles as lines."""
-    groups = by_level([r for r in records if not is_target(r)])
+    groups = grouped([r for r in records if not is_target(r)], "level")
     figure, panels = _figure(len(groups))
     for axes, (level, group) in zip(panels, groups.items(), strict=True):
         _draw_methods(axes, group)

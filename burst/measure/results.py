@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any
 
 from burst.files.digest import code_digest, digest_of, source_files
-from burst.files.write import write_text
+from burst.files.write import read_json, write_text
 from burst.machine import library_version, processor
 
 Record = dict[str, Any]
@@ -21,19 +21,6 @@ Record = dict[str, Any]
 class PeerError(ValueError):
     """A peer that is not installed, or gave no image; the message says what to do."""
 
-
-class BenchmarkCase(Protocol):
-    """What is measured, such as a stack: a dataclass of plain values with a name."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def name(self) -> str:
-        """The name for the log."""
-        ...
-
-
-S = TypeVar("S", bound=BenchmarkCase)
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
 
@@ -47,27 +34,23 @@ PRESENTATION = ("gallery.py", "page.py", "plots.py", "results.py", "tables.py")
 
 
 class Results:
-    """The records of one suite in one file. Records of other code, settings or networks are
-    measured again."""
+    """The records of a suite in a file; those of other code or settings are measured again."""
 
     def __init__(
         self, path: Path, suite: str, settings: str, threads: int, networks: str = ""
     ) -> None:
-        """`settings` and the digests of all `networks` determine a figure, together with case and
-        code."""
+        """`settings` and digests of `networks` determine a figure, with case and code."""
         self.path, self.suite, self.settings, self.networks = path, suite, settings, networks
         self.machine = describe_machine(threads)
         self.code = suite_digest(suite)
         self.records: list[Record] = []
-        self._earlier = {record["key"]: record for record in read_records(path)}
+        self._earlier = {record["key"]: record for record in read_json(path).get("records", [])}
 
     def measure(
-        self,
-        cases: Sequence[S],
-        measure: Callable[[S], Record],
-        watch: Callable[[str], None],
+        self, cases: Sequence[Any], measure: Callable[[Any], Record], watch: Callable[[str], None]
     ) -> list[Record]:
-        """Measure the cases without a record, one after the other; write each at once."""
+        """Measure the cases without a record, one after the other; write each at once. A case is a
+        dataclass of plain values with a name."""
         for i, case in enumerate(cases):
             key = self._key(case)
             known = self._earlier.get(key)
@@ -82,7 +65,7 @@ class Results:
         """Measure all cases again."""
         self._earlier = {}
 
-    def _key(self, case: BenchmarkCase) -> str:
+    def _key(self, case: Any) -> str:
         parts = (self.code, self.settings, self.networks, json.dumps(asdict(case), sort_keys=True))
         return digest_of(*parts)[:16]
 
@@ -94,21 +77,6 @@ class Results:
             "records": self.records,
         }
         write_text(self.path, json.dumps(content, indent=1) + "\n")
-
-
-def read_results(path: Path) -> Record:
-    """Return the content of the file of a suite; empty if there is none that can be read."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        # Nothing measured yet, or another file: the suite starts anew.
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def read_records(path: Path) -> list[Record]:
-    """Return the records in the file of a suite; none if there is no such file."""
-    return list(read_results(path).get("records", []))
 
 
 def suite_digest(suite: str) -> str:

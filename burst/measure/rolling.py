@@ -130,8 +130,7 @@ def figures(image: torch.Tensor, recorded: Recorded) -> Record:
 
 
 def row_displacement(image: torch.Tensor, truth: torch.Tensor) -> float:
-    """Return the displacement (px rms) of the rows of an image [h, w] against the truth. A row's
-    displacement is the median of trusted flow."""
+    """Return the displacement (px rms) of rows of an image [h, w]: the medians of trusted flow."""
     found = match(*to_bytes(torch.stack([truth, image])))
     unsure = found.forth_trust < MIN_TRUST
     rows = found.forth.masked_fill(unsure, torch.nan).nanmedian(dim=2).values

@@ -97,8 +97,7 @@ def shifted_onto(image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def _displayed(image: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return an image [h, w] and the part of a truth [H, W] that it shows, encoded for a display;
-    StackError where they do not fit."""
+    """Return an image [h, w] and the part of a truth that it shows, for display, or StackError."""
     truth = truth[part_shown(image, truth)]
     if image.shape != truth.shape:
         raise StackError(

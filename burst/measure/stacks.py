@@ -48,8 +48,7 @@ class Case:
 
 
 def stack_cases(options: Options) -> list[Case]:
-    """Return the stacks of images and coded targets; all levels have the same scenes, and take
-    turns."""
+    """Return the stacks of images and coded targets; levels take turns on the same scenes."""
     images = choose_images(options.images, options.per_level)
     names = [*images, *(f"{TARGET}{i}" for i in range(options.targets))]
     return [

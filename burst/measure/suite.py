@@ -35,18 +35,20 @@ class Options:
     record: bool = False
     out: str = "out/bench"
 
-    def load(self) -> Pipeline:
-        """Return the pipeline with its settings."""
-        return load(self.pipeline, self.settings)
+    def load(self, default: str = "turbulence") -> Pipeline:
+        """Return the pipeline with its settings; that of the suite unless another one is asked."""
+        name = default if self.pipeline == Options.pipeline else self.pipeline
+        return load(name, self.settings)
+
+    def needed_images(self, suite: str, what: str) -> tuple[str, ...]:
+        """Return `images`; ConfigError where there are none, of which a suite has none itself."""
+        if not self.images:
+            raise ConfigError(f"--suite {suite}: expected {what}, found none. Pass --images.")
+        return self.images
 
     def arguments(self) -> list[str]:
         """Return pipeline and settings as arguments of a command line."""
         return ["--pipeline", self.pipeline, *(w for s in self.settings for w in ("--set", s))]
-
-
-def pipeline_text(options: Options) -> str:
-    """Return the resolved settings of the pipeline."""
-    return options.load().to_toml()
 
 
 def rolling_text(options: Options) -> str:
@@ -78,7 +80,7 @@ class Suite:
     measure: Callable[[Options], Callable[[Any], Record]]
     table: Callable[[Sequence[Record]], str]
     notes: str = ""
-    settings: Callable[[Options], str] = pipeline_text
+    settings: Callable[[Options], str] = lambda options: options.load().to_toml()
     smallest: int = SMALLEST
     plot: Callable[[Sequence[Record], Path], None] | None = None
     finish: Callable[[Options, Sequence[Record]], list[str]] = lambda options, records: []

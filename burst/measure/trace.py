@@ -10,8 +10,9 @@ import torch
 
 from burst.measure.cost import NO_COST, Cost, measure_cost, resident
 from burst.measure.tables import CLASSICAL, OURS
+from burst.ops.color import display_to_linear
 from burst.pipeline import Pipeline, run_step
-from burst.records import Burst, Stack, given
+from burst.records import Burst, Stack
 
 NETWORK = "fuse"
 START = ""  # key of the burst before the first stage
@@ -19,15 +20,10 @@ START = ""  # key of the burst before the first stage
 
 @dataclass(frozen=True)
 class Trace:
-    """The burst after each stage, and the cost of all stages up to there."""
+    """The burst before the first stage and after each, and the cost of all stages up to there."""
 
     after: Mapping[str, Burst]
     cost: Mapping[str, Cost]
-
-    @property
-    def last(self) -> str:
-        """The name of the last stage."""
-        return list(self.after)[-1]
 
 
 def run_traced(pipeline: Pipeline, stack: Stack) -> Trace:
@@ -41,19 +37,20 @@ def run_traced(pipeline: Pipeline, stack: Stack) -> Trace:
     return Trace(after, cost)
 
 
-def methods_of(trace: Trace) -> dict[str, str]:
-    """Return the pipeline with and without its network, by name, as the stage that made
-    the image."""
-    stages = list(trace.after)
+def after_each(pipeline: Pipeline, stack: Stack) -> dict[str, Burst]:
+    """Run a pipeline as `burst run` does, and return the burst after each stage."""
+    after: dict[str, Burst] = {}
+    pipeline.run(Burst(stack), lambda step, burst: after.update({step.name: burst}))
+    return after
+
+
+def methods_of(after: Mapping[str, Burst]) -> dict[str, str]:
+    """Return the stage that made the image, of the pipeline with and without its network."""
+    stages = list(after)
     without = {CLASSICAL: stages[-2]} if stages[-1] == NETWORK else {}
     return {**without, OURS: stages[-1]}
 
 
-def stages_of(trace: Trace) -> dict[str, Burst]:
-    """Return the burst after each stage, without the one before the first."""
-    return {name: burst for name, burst in trace.after.items() if name != START}
-
-
-def image_of(burst: Burst) -> torch.Tensor:
-    """Return the result [h, w] of a burst whose pipeline is whole."""
-    return given(burst.image)
+def in_linear_light(image: torch.Tensor, stack: Stack) -> torch.Tensor:
+    """Return an image of a stack, of any shape, in linear light."""
+    return display_to_linear(image) if stack.sensor.transfer == "srgb" else image

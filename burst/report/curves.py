@@ -49,8 +49,7 @@ def draw_scores(burst: Burst) -> Drawing | None:
 
 
 def draw_ranking(burst: Burst) -> Drawing | None:
-    """Draw the frames' scores from the best to the worst, and where they are cut, if a share of
-    them is kept."""
+    """Draw the frames' scores from best to worst, and where they are cut if some are."""
     numbers = burst.report.numbers("select")
     found = series(numbers, "sharpness")
     if found is None or len(found[0]) != burst.stack.count:
@@ -127,8 +126,7 @@ def draw_structure(burst: Burst) -> Drawing | None:
 
 
 def draw_witnesses(burst: Burst) -> Drawing | None:
-    """Draw the blur's transfer function as each witness alone would have it, as all together are
-    believed, and as it was undone."""
+    """Draw the blur's transfer function by each witness alone, by all, and as undone."""
     numbers = burst.report.numbers("blur")
     told = _table(numbers, "witnesses")
     believed = series(told, "frequency", "believed")

@@ -33,8 +33,7 @@ def by_frame(burst: Burst, values: np.ndarray, missing: float = np.nan) -> np.nd
 
 
 def kept_frames(burst: Burst) -> np.ndarray:
-    """Return which frames of the stack are used [n] bool, by their weights or else by the
-    report."""
+    """Return which frames are used [n] bool, by their weights or else by the report."""
     if burst.weights is not None:
         weights = burst.weights.detach().cpu().double().numpy()
         return np.asarray(by_frame(burst, weights, 0.0) > 0)
@@ -43,8 +42,7 @@ def kept_frames(burst: Burst) -> np.ndarray:
 
 
 def left_out(burst: Burst) -> str:
-    """Return one sentence per reason with the frames that were left out; empty if there are
-    none."""
+    """Return a sentence per reason with the frames left out; empty without any."""
     found: dict[str, list[int]] = {}
     for stage in ("track", "screen", "select"):
         for frame, reason in burst.report.numbers(stage).get("reasons", {}).items():

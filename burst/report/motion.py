@@ -156,8 +156,7 @@ def _plot_frames(axes: Axes, time: np.ndarray, motion: np.ndarray, step: int) ->
 
 
 def _row_times(burst: Burst) -> np.ndarray:
-    """Return when each row of the result's grid was exposed [m, h], in frames that take part,
-    rising within each frame."""
+    """Return when rows of the result's grid were exposed [m, h], in frames that take part."""
     stack, sensor = burst.stack, burst.stack.sensor
     row_motion = given(burst.row_motion)
     if sensor.frame_time and sensor.row_time:
@@ -173,8 +172,7 @@ def _row_times(burst: Burst) -> np.ndarray:
 
 
 def _kept_frames(burst: Burst) -> np.ndarray:
-    """Return the places [m] in the flow of the frames with a weight above 0; all without
-    weights."""
+    """Return the places [m] in the flow of frames with a weight; all without weights."""
     if burst.weights is None or not bool((burst.weights > 0).any()):
         return np.arange(len(numbers_of(burst)))
     return np.flatnonzero(burst.weights.detach().cpu().numpy() > 0)

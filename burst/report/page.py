@@ -1,23 +1,37 @@
-"""Render the page: facts, pictures, plots and tables for `report.html.j2`."""
+"""Render the page: facts, pictures, a film of instants, plots and tables for `report.html.j2`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 
+from burst.ops.orientation import upright
 from burst.records import Burst, Stack
 from burst.report import curves, frames, motion, rows
-from burst.report.film import film_of
-from burst.report.pictures import ERROR_SHOWN, error_pictures, scene_pictures
+from burst.report.pictures import (
+    ERROR_SHOWN,
+    balanced,
+    data_uri,
+    display_points,
+    encode,
+    error_pictures,
+    reduced,
+    scene_pictures,
+)
 from burst.report.rolling import Instants
 from burst.report.style import STYLE, to_svg
 from burst.report.template import render_template
 from burst.report.words import facts, origin_rows, sensor_rows, subject, table_rows
 
 TEMPLATE = "report.html.j2"
+# Of the film.
+LONGEST_SIDE = 360  # px
+MOST_IMAGES = 24  # the page stays small however long the video is
+JPEG_QUALITY = 80
 
 
 def render(
@@ -87,3 +101,36 @@ def _stages(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for stage in summary["stages"]
     ]
+
+
+@dataclass(frozen=True)
+class Filmstrip:
+    """A strip of `count` pictures below one another as a data URI, the size of one, a caption."""
+
+    uri: str
+    count: int
+    width: int
+    height: int
+    caption: str
+
+
+def film_of(instants: Instants) -> Filmstrip | None:
+    """Return the images of instants as a filmstrip, evenly sampled if many; None for one image."""
+    images, burst = instants.images, instants.burst
+    if len(images) < 2:
+        return None
+    chosen = np.linspace(0, len(images) - 1, min(len(images), MOST_IMAGES)).round().astype(int)
+    sensor, turned = burst.stack.sensor, burst.stack.sensor.orientation
+    levels = display_points(balanced(images[instants.shown], burst))
+    pictures = [
+        reduced(upright(encode(balanced(images[k], burst), *levels, sensor), turned), LONGEST_SIDE)
+        for k in chosen
+    ]
+    height, width = pictures[0].shape[:2]
+    times = instants.times
+    caption = (
+        f"{len(chosen)} of {len(images)} images, from {times[0]:.2f} to {times[-1]:.2f}"
+        f" {'readouts' if instants.paired else 'frame times'} after the first row, to and fro."
+    )
+    uri = data_uri(np.concatenate(pictures), ".jpg", JPEG_QUALITY)
+    return Filmstrip(uri, len(chosen), width, height, caption)

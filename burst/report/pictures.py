@@ -82,8 +82,7 @@ def _deviation_picture(deviation: np.ndarray, burst: Burst) -> Picture:
 
 
 def error_pictures(instants: Instants) -> list[Picture]:
-    """Return pictures of the errors of frame and result, encoded for display, mid grey where there
-    is none; an empty list without truth."""
+    """Return pictures of the errors of frame and result, mid grey for none; none without truth."""
     number, sensor = instants.shown, instants.burst.stack.sensor
     truth = instants.truths.get(number)
     if truth is None:
@@ -215,8 +214,7 @@ def _first_frame(burst: Burst) -> np.ndarray:
 
 
 def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:
-    """Resample an image [h, w] from the place of the first frame to the grid of the result; the
-    image itself where the camera did not move."""
+    """Resample an image [h, w] from the first frame to the grid of the result, where it moved."""
     if burst.motion is None or burst.merged is None:
         return image
     size = (burst.merged.shape[0], burst.merged.shape[1])
@@ -224,8 +222,7 @@ def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:
 
 
 def balanced(shown: np.ndarray, burst: Burst) -> np.ndarray:
-    """Return a linear picture in the colours of a display: white balance and camera's matrix; a
-    grey or display-encoded one unchanged."""
+    """Return a linear picture in the colours of a display; grey or encoded ones unchanged."""
     sensor = burst.stack.sensor
     encoded = sensor.transfer == "srgb"
     return np.asarray(shown if encoded else developed(shown, sensor), np.float32)

@@ -1,17 +1,22 @@
-"""Images of single instants made of rolling-shutter frames, and their times."""
+"""Images of single instants made of rolling-shutter frames, their times, and the truths that lie
+with the frames."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from burst.files.layouts.listing import read_images_alike
+from burst.files.layouts.published import truths_beside
 from burst.lazy import torch
+from burst.log import LOG
 from burst.ops import color, metrics
 from burst.ops.rolling import unroll
-from burst.records import Burst, Sensor, Unrolled, given
+from burst.records import Burst, Sensor, StackError, Unrolled, given
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,7 @@ class Instants:
         return nearest if away[nearest] < 0.5 / height else None
 
     def frame_of(self, number: int) -> int:
-        """Return the number of the used frame that was read closest to the time of an image; of a
-        pair the first."""
+        """Return the used frame read closest to the time of an image; of a pair the first."""
         kept, height = self.unrolled.kept, self.burst.stack.height
         middles = [self.clock.instant(k, 0.5, height) for k in kept]
         return kept[int(np.abs(np.array(middles) - self.times[number]).argmin())]
@@ -113,3 +117,29 @@ def scores(instants: Instants) -> list[dict[str, float]]:
 
 def _psnr(image: np.ndarray, truth: np.ndarray) -> float:
     return metrics.psnr(torch.from_numpy(image), torch.from_numpy(truth))
+
+
+def instants_of(burst: Burst, images: np.ndarray | None, source: str) -> Instants | None:
+    """Return the images [t, ...] of instants with the truths beside `source`; None of others."""
+    if images is None or burst.unrolled is None:
+        return None
+    instants = Instants(burst, images)
+    if not Path(source or "-").exists():
+        return instants
+    try:
+        return replace(instants, truths=dict(_truths(Path(source), instants)))
+    except StackError as error:
+        # The truth is only shown; the image does not need it.
+        LOG.warning("%s", error)
+        return instants
+
+
+def _truths(folder: Path, instants: Instants) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield number and truth of every image whose truth lies beside the stack."""
+    size = frame_image(instants.burst, 0).shape
+    for truth_file in truths_beside(folder):
+        number = instants.image_of(truth_file.frame, truth_file.share)
+        if number is not None:
+            truth = read_images_alike([truth_file.path])[0]
+            if truth.shape == instants.images[number].shape == size:
+                yield number, from_dn(truth, instants.burst.stack.sensor)

@@ -105,8 +105,7 @@ def to_svg(drawing: Drawing) -> str:
 
 
 def series(numbers: Mapping[str, Any], *keys: str) -> list[np.ndarray] | None:
-    """Return the lists `keys` as arrays of one length, NaN where unknown; None if one is
-    missing."""
+    """Return lists as arrays of one length, NaN where unknown; None if one is missing."""
     found = [numbers.get(key) for key in keys]
     if not all(found):
         return None

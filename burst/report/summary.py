@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from burst.records import Burst, Entry, Provenance, Sensor, Stack
+from burst.records import Burst, Provenance, Stack
 from burst.report.frames import by_frame
 from burst.report.rolling import Instants, scores
 
@@ -38,7 +38,7 @@ def summarise(
         "channel": burst.channel.name if burst.channel else None,
         "measured": _measured(burst),
         "truth": scores(instants) if instants and instants.truths else None,
-        "stages": [_stage(entry) for entry in burst.report.entries],
+        "stages": [asdict(entry) for entry in burst.report.entries],
         "warnings": list(burst.report.warnings),
         "outputs": list(outputs),
     }
@@ -67,13 +67,9 @@ def _stack(stack: Stack) -> dict[str, Any]:
         "frames": stack.count,
         "height": stack.height,
         "width": stack.width,
-        "sensor": _sensor(stack.sensor),
+        # With the black level of every site as a list.
+        "sensor": {**asdict(stack.sensor), "black_level": list(stack.sensor.black_levels)},
     }
-
-
-def _sensor(sensor: Sensor) -> dict[str, Any]:
-    """Return the sensor's fields, with the black level of every site as a list."""
-    return {**asdict(sensor), "black_level": list(sensor.black_levels)}
 
 
 def _measured(burst: Burst) -> dict[str, Any]:
@@ -90,13 +86,3 @@ def _weights(burst: Burst) -> list[float] | None:
         return None
     weights: list[float] = by_frame(burst, np.asarray(burst.weights.tolist()), 0.0).tolist()
     return weights
-
-
-def _stage(entry: Entry) -> dict[str, Any]:
-    return {
-        "stage": entry.stage,
-        "seconds": entry.seconds,
-        "settings": dict(entry.settings),
-        "numbers": dict(entry.numbers),
-        "warnings": list(entry.warnings),
-    }

@@ -17,23 +17,26 @@ SHORT_LIST = 6  # longer lists are summed up: all their values stand in report.j
 def facts(summary: Mapping[str, Any]) -> list[TableRow]:
     """Return label and value of the main facts, as far as they are known."""
     stack, numbers = summary["stack"], {s["stage"]: s["numbers"] for s in summary["stages"]}
+    level = summary["measured"]["level"] or {}
+
+    def number(stage: str, name: str) -> float | None:
+        value = numbers.get(stage, {}).get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+    noise = level["noise"] if level else number("noise", "mid_grey_std")
     known: list[tuple[str, Any, Callable[[Any], str]]] = [
         ("Frames", _frames(summary), str),
         ("Size", f"{stack['width']} \N{MULTIPLICATION SIGN} {stack['height']} px", str),
-        ("Noise at mid grey", _noise(summary), lambda x: f"{x:.2%} of white"),
+        ("Noise at mid grey", noise, lambda x: f"{x:.2%} of white"),
         ("Defects of the sensor", _defects(numbers.get("noise", {})), str),
-        ("Displacement", _displacement(summary), lambda x: f"{x:.2f} px rms"),
+        ("Displacement", level.get("displacement"), lambda x: f"{x:.2f} px rms"),
         ("Shutter", _unrolled(summary), lambda name: name.replace("_", " ")),
-        ("Turbulence D/r0", _number_of(numbers, "blur", "d_over_r0"), lambda x: f"{x:.2f}"),
-        ("PSF width (std)", _number_of(numbers, "blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
-        (
-            "Effective frames",
-            _number_of(numbers, "deconvolve", "effective_frames"),
-            lambda x: f"{x:.0f}",
-        ),
+        ("Turbulence D/r0", number("blur", "d_over_r0"), lambda x: f"{x:.2f}"),
+        ("PSF width (std)", number("blur", "psf_sigma"), lambda x: f"{x:.2f} px"),
+        ("Effective frames", number("deconvolve", "effective_frames"), lambda x: f"{x:.0f}"),
         (
             "Readout",
-            _number_of(numbers, "unroll", "readout_ratio"),
+            number("unroll", "readout_ratio"),
             lambda x: "the whole frame time" if x == 1 else f"{x:.3g} of the frame time",
         ),
         ("PSNR", summary["truth"], _psnr),
@@ -47,8 +50,7 @@ def facts(summary: Mapping[str, Any]) -> list[TableRow]:
 
 
 def subject(summary: Mapping[str, Any]) -> str:
-    """Return a sentence on which image or channel the report describes, and how frames are
-    counted."""
+    """Return a sentence on what image the report is of, and how frames are counted."""
     stack = summary["stack"]
     counted = f"Frames are counted from 0 to {stack['frames'] - 1}, as in settings."
     channel, cfa = summary["channel"], stack["sensor"]["cfa"]
@@ -175,14 +177,6 @@ def _frames(summary: Mapping[str, Any]) -> str:
     return f"{sum(w is not None and w > 0 for w in weights)} of {count} kept"
 
 
-def _noise(summary: Mapping[str, Any]) -> float | None:
-    level = summary["measured"]["level"]
-    if level:
-        return level["noise"]  # type: ignore[no-any-return]
-    numbers = {s["stage"]: s["numbers"] for s in summary["stages"]}
-    return _number_of(numbers, "noise", "mid_grey_std")
-
-
 def _defects(noise: Mapping[str, Any]) -> str | None:
     """Write how many defects of each kind were found, such as "3 pixels, 1 row"; None if none."""
     counts = {kind: count for kind, count in noise.get("defects", {}).items() if count}
@@ -197,14 +191,3 @@ def _psnr(truth: list[Mapping[str, float | None]]) -> str:
         known = [value for score in truth if (value := score[name]) is not None]
         means.append(f"{sum(known) / len(known):.1f}" if known else "\N{INFINITY}")
     return f"{means[0]} \N{RIGHTWARDS ARROW} {means[1]} dB"
-
-
-def _displacement(summary: Mapping[str, Any]) -> float | None:
-    level = summary["measured"]["level"]
-    return level["displacement"] if level else None
-
-
-def _number_of(numbers: Mapping[str, Mapping[str, Any]], stage: str, name: str) -> float | None:
-    """Return one number of a stage's report; None if it is missing or no number."""
-    value = numbers.get(stage, {}).get(name)
-    return float(value) if isinstance(value, int | float) else None

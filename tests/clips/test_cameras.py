@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from burst.clips.cameras import published_readout, stated_readout
-from burst.clips.telemetry import logged_readout
+from burst.clips.cameras import logged_readout, published_readout, stated_readout
 
 
 def test_a_tag_in_microseconds_states_the_readout() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from burst.files.exif import ExifTags, read_exif
+from burst.files.exif import ShotTags, read_exif
 from burst.files.read import ReadOptions, read_stack
 
 FRAMES = np.stack(
@@ -79,7 +79,7 @@ def test_an_orientation_that_changes_is_told(
 def test_damaged_exif_says_nothing(tmp_path: Path, cut: int) -> None:
     path = save(tmp_path / "a.jpg", FRAMES[0], orientation=6, date="2024:05:06 07:08:09")
     path.write_bytes(path.read_bytes()[:cut])
-    assert isinstance(read_exif(path), ExifTags)
+    assert isinstance(read_exif(path), ShotTags)
 
 
 def test_an_orientation_that_does_not_exist_is_none(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_processes_give_the_same_bytes_as_one(tmp_path, batch):
     run_command(tmp_path, *batch, "many", "--set", grain)
     for name in ("doomed1", "doomed2", "fine1", "fine2"):
         stack, alone = tmp_path / f"stacks/{name}.npy", tmp_path / "alone" / name
-        assert attempt(Job(stack, alone, str(batch[2]), (grain,)), _nobody).exit == 0
+        assert attempt(Job(stack, alone, str(batch[2]), (grain,))).exit == 0
         assert read_files(tmp_path / "many" / name) == read_files(alone)
 
 
@@ -86,7 +86,7 @@ def test_full_disk_costs_the_stack_that_it_meets(tmp_path, monkeypatch):
 
     monkeypatch.setattr(flush, refuse)
     outcomes = [
-        attempt(Job(write_stack(tmp_path / f"{name}.npy"), tmp_path / name, pipeline), _nobody)
+        attempt(Job(write_stack(tmp_path / f"{name}.npy"), tmp_path / name, pipeline))
         for name in ("full", "free")
     ]
     assert [outcome.exit for outcome in outcomes] == [3, 0]
@@ -102,12 +102,8 @@ def test_what_a_killed_process_half_wrote_is_removed_and_nothing_else(tmp_path):
     for name in (*ours, ".notes.12.txt"):
         (folder / name).write_bytes(b"half")
     job = Job(write_stack(tmp_path / "a.npy"), folder, str(write_pipeline(tmp_path)))
-    assert attempt(job, _nobody).exit == 0
+    assert attempt(job).exit == 0
     assert [path.name for path in folder.rglob(".*")] == [".notes.12.txt"]
-
-
-def _nobody(stack: str, stage: str, seconds: float) -> None:
-    """Be told of a stage, and do nothing."""
 
 
 def _children(pid: int) -> list[int]:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from burst.measure.results import Results, read_results
+from burst.files.write import read_json
+from burst.measure.results import Results
 from burst.measure.stacks import Case
 
 CASES = [Case(image, "low", 0, 2, 64) for image in ("a", "b", "c")]
@@ -66,4 +67,4 @@ def test_file_tells_machine_and_cases(measure, tmp_path):
 
 def test_damaged_file_counts_as_nothing(tmp_path):
     (tmp_path / "toy.json").write_text("{")
-    assert read_results(tmp_path / "toy.json") == {}
+    assert read_json(tmp_path / "toy.json") == {}

@@ -15,7 +15,7 @@ from burst.measure.stage_figures import (
     stage_figures,
     true_noise,
 )
-from burst.measure.trace import run_traced, stages_of
+from burst.measure.trace import after_each
 from burst.pipeline import load
 
 
@@ -60,7 +60,7 @@ def test_true_noise_is_that_of_the_electrons(simulated):
 
 
 def test_every_stage_is_told_of(trace, simulated):
-    figures = stage_figures(stages_of(trace), simulated)
+    figures = stage_figures(trace.after, simulated)
     assert set(figures) == set(FIGURES)
     assert figures["align"] < figures["displaced"]
 
@@ -69,7 +69,7 @@ def test_a_stack_that_lost_a_frame_is_measured_by_the_others(simulated):
     frames = simulated.stack.frames.copy()
     frames[5] = frames[5, ::-1, ::-1]
     spoilt = replace(simulated, stack=replace(simulated.stack, frames=frames))
-    after = stages_of(run_traced(load("classical"), spoilt.stack))
+    after = after_each(load("classical"), spoilt.stack)
     assert after["align"].kept is not None
     assert 5 not in after["align"].kept
     figures = stage_figures(after, spoilt)

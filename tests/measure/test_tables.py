@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from burst.measure.suite import find_suite
-from burst.measure.tables import gap_closed, markdown
+from burst.measure.tables import gap_closed, markdown, mean, row_each
 
 
 def figures(psnr, **more):
@@ -74,3 +76,15 @@ def test_nothing_measured_is_said():
 
 def test_first_column_is_text():
     assert markdown(["a", "b"], [["c", "1"]]) == "| a | b |\n| --- | --: |\n| c | 1 |"
+
+
+def test_cells_are_formats_of_a_record():
+    records = [{"case": {"frames": 3}, "psnr": 30.26}, {"case": {"frames": 4}, "psnr": 31.0}]
+    lines = row_each(records, (("frames", "{case[frames]}"), ("dB", "{psnr:.1f}"))).splitlines()
+    assert lines[0] == "| frames | dB |"
+    assert lines[2:] == ["| 3 | 30.3 |", "| 4 | 31.0 |"]
+
+
+def test_unknown_values_have_no_part_in_a_mean():
+    assert mean([1.0, None, 3.0]) == 2.0
+    assert math.isnan(mean([None]))

@@ -12,8 +12,7 @@ from rolled import recording, reset_recording, truth
 
 from burst.pipeline import load
 from burst.records import Burst, Provenance, Shutter, given
-from burst.report.film import LONGEST_SIDE, MOST_IMAGES, film_of
-from burst.report.page import render
+from burst.report.page import LONGEST_SIDE, MOST_IMAGES, film_of, render
 from burst.report.pictures import error_pictures, scene_pictures
 from burst.report.rolling import Instants, frame_image, scores
 from burst.report.rows import draw_rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -17,27 +16,6 @@ from burst.records import Sensor, Shutter, StackError
 
 MIDDLE = 0.5
 _FLOW_ADVICE = "Write it again with numpy.save, (h, w, 2) float32."
-
-
-class ReadableSequence(Protocol):
-    """A sequence that can be read, whole or in part."""
-
-    @property
-    def name(self) -> str:
-        """Its path from the listed folder."""
-
-    @property
-    def layout(self) -> str:
-        """The name of its layout."""
-
-    @property
-    def count(self) -> int:
-        """The number of its frames; 0 if unknown before reading."""
-
-    def read(
-        self, start: int = 0, stop: int | None = None, readout_ratio: float | None = None
-    ) -> Sequence:
-        """Read frames start..stop; a ratio given here replaces that of the set."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +58,7 @@ class Listing:
         self, start: int = 0, stop: int | None = None, readout_ratio: float | None = None
     ) -> Sequence:
         """Read frames start..stop; StackError names the file that does not fit."""
-        window = frame_range(self, start, stop)
+        window = frame_range(self.name, self.count, start, stop)
         chosen = [t for t in self.truths if t.frame in window]
         frames = read_images_alike(self.frames[window.start : window.stop])
         sequence = Sequence(
@@ -96,13 +74,12 @@ class Listing:
         return _with_truths(sequence, chosen, window.start) if chosen else sequence
 
 
-def frame_range(listed: ReadableSequence, start: int, stop: int | None) -> range:
-    """Return the range of frames to read; StackError if it is empty."""
-    window = range(listed.count)[start:stop]
+def frame_range(name: object, count: int, start: int, stop: int | None) -> range:
+    """Return the range of frames of a sequence of `count` to read; StackError if it is empty."""
+    window = range(count)[start:stop]
     if not window:
         raise StackError(
-            f"{listed.name}: expected frames of 0..{listed.count - 1}, found start {start} and"
-            f" stop {stop}."
+            f"{name}: expected frames of 0..{count - 1}, found start {start} and stop {stop}."
         )
     return window
 

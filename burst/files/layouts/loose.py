@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from burst.files.folder import IMAGE_SUFFIXES, VIDEO_SUFFIXES, frames_in, is_stack
-from burst.files.layouts.listing import Listing, Timing, completed
+from burst.files.layouts.listing import Listing, Timing, completed, frame_range
 from burst.files.read import read_stack
 from burst.files.sequence import Sequence
 from burst.files.video import decode_video, red_first
-from burst.records import Shutter, StackError
+from burst.records import Shutter
 
 NAME = "frames"
 PATTERN = "a video, a stack, or a folder of frames"
@@ -33,12 +33,8 @@ class StackListing:
         """Read frames start..stop: a video in colour, other stacks as `read_stack` does."""
         video = self.path.suffix.lower() in VIDEO_SUFFIXES
         whole = self._video(stop) if video else self._stack()
+        frame_range(self.path, whole.count, start, stop)
         frames, scan = whole.frames[start:stop], whole.scan[start:stop]
-        if not len(frames):
-            raise StackError(
-                f"{self.path}: expected frames of 0..{whole.count - 1}, found start {start} and"
-                f" stop {stop}."
-            )
         return completed(replace(whole, frames=frames, scan=scan), self.path, start, readout_ratio)
 
     def _video(self, stop: int | None) -> Sequence:

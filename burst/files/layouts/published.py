@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,8 @@ from burst.files.folder import frames_in, visible_entries
 from burst.files.layouts.folders import LAYOUTS
 from burst.files.layouts.listing import Listing, TruthFile
 from burst.files.layouts.simulated import find_simulated
+from burst.log import LOG
 from burst.records import Sensor, StackError
-
-_log = logging.getLogger("burst")
 
 _WITH_TRUTHS = tuple(layout for layout in LAYOUTS if layout.name != "dual-pairs")
 _HIGHEST = 2  # folders from the frames up to the sequence, or to the set
@@ -30,8 +28,7 @@ def sequences_in(folder: Path) -> list[Listing]:
 
 
 def sequence_at(folder: Path) -> Listing | None:
-    """Return the sequence of a published layout whose frames are in a folder; None if there is
-    none."""
+    """Return the sequence of a published layout with its frames in a folder; None if none."""
     absolute = folder.absolute()
     for place in (absolute, *absolute.parents[:_HIGHEST]):
         if not os.access(place, os.R_OK | os.X_OK):
@@ -61,7 +58,7 @@ def with_layout_timing(folder: Path, sensor: Sensor, height: int) -> Sensor:
     sequence = sequence_at(folder)
     if sequence is None:
         return sensor
-    _log.info(
+    LOG.info(
         "%s: the layout %s; %d frames, and %d truths that are only compared with.",
         folder, sequence.layout, sequence.count, len(sequence.truths),
     )  # fmt: skip

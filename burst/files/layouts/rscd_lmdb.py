@@ -42,7 +42,7 @@ class LmdbListing:
         self, start: int = 0, stop: int | None = None, readout_ratio: float | None = None
     ) -> Sequence:
         """Read frames start..stop and their truths; StackError names a missing key."""
-        window = frame_range(self, start, stop)
+        window = frame_range(self.name, self.count, start, stop)
         frames = _read_pixels(self.path, self.number, window)
         truth = self.path.with_name(f"{self.path.name}_gt")
         there = truth.is_dir()

@@ -35,7 +35,9 @@ def write_sequence(folder: Path, sequence: Sequence) -> list[Path]:
         (part / TRUTH).mkdir(parents=True)
         _write_images(part, sequence.frames)
         _write_images(part / TRUTH, sequence.truths)
-        (part / TRUTH / TABLE).write_text(_table(sequence), "utf-8")
+        frames, shares = sequence.truth_frame.astype(int), sequence.truth_share.astype(float)
+        table = tomli_w.dumps({"frame": frames.tolist(), "share": shares.tolist()})
+        (part / TRUTH / TABLE).write_text(table, "utf-8")
         (part / "stack.toml").write_text(sidecar_text(sequence.sensor, sequence.scan), "utf-8")
     return [folder, folder / "stack.toml", folder / TRUTH]
 
@@ -57,8 +59,3 @@ def _write_images(folder: Path, images: np.ndarray) -> None:
     for index, image in enumerate(images):
         pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
         (folder / f"{index:05d}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-
-
-def _table(sequence: Sequence) -> str:
-    frames, shares = sequence.truth_frame.astype(int), sequence.truth_share.astype(float)
-    return tomli_w.dumps({"frame": frames.tolist(), "share": shares.tolist()})

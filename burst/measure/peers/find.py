@@ -1,24 +1,20 @@
-"""The peers that burst is compared with, by name; each turns a stack into a linear image [h, w].
-
-`find_peers` returns those that can run here, and the reasons why others cannot.
-"""
+"""The peers that burst is compared with, by name; each turns a stack into a linear image [h, w]."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from burst.log import LOG
 from burst.measure.peers.programs import find_pss, find_siril, pss, siril
 from burst.measure.peers.recipes import richardson_lucy, template, winner
 from burst.measure.results import PeerError
+from burst.measure.suite import Options
 from burst.records import Stack
 
-LOG = logging.getLogger("burst")
-
-Peer = Callable[["Stack"], "torch.Tensor"]
+Peer = Callable[[Stack], torch.Tensor]
 
 PEERS: dict[str, Peer] = {
     "winner": winner,
@@ -37,24 +33,20 @@ _FINDERS: dict[str, Callable[[], Path]] = {
 
 
 def peers_if(wanted: bool) -> dict[str, Peer]:
-    """Return the peers that can run here, if `wanted`; log which cannot."""
-    if not wanted:
-        return {}
-    peers, missing = find_peers()
-    for reason in missing:
-        LOG.warning("--peers: left out: %s", reason)
-    return peers
-
-
-def find_peers() -> tuple[dict[str, Peer], tuple[str, ...]]:
-    """Return the peers that can run here by name, and a sentence for each that cannot."""
+    """Return the peers that can run here by name, if `wanted`; log why others cannot."""
     found: dict[str, Peer] = {}
-    missing: list[str] = []
-    for name, peer in PEERS.items():
+    missing: dict[str, None] = {}
+    for name, peer in PEERS.items() if wanted else ():
         try:
             _FINDERS.get(name, Path)()
-        except PeerError as error:
-            missing.append(str(error))
-        else:
             found[name] = peer
-    return found, tuple(dict.fromkeys(missing))
+        except PeerError as error:
+            missing[str(error)] = None
+    for reason in missing:
+        LOG.warning("--peers: left out: %s", reason)
+    return found
+
+
+def settings_with_peers(options: Options) -> str:
+    """Return the resolved settings of the pipeline, and the peers that are measured with it."""
+    return "\n".join([options.load().to_toml(), *peers_if(options.peers)])

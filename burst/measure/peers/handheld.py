@@ -24,8 +24,7 @@ TILE, SHARE = 16, 8.0  # px of a plane; Hasinoff et al., ACM TOG 35, 192 (2016),
 
 
 def developed(frame: np.ndarray, sensor: Sensor) -> torch.Tensor:
-    """Return the camera's colours [3, h, w] of a mosaic [h, w] in DN, as LibRaw interpolates them
-    by AHD."""
+    """Return the camera's colours [3, h, w] of a mosaic [h, w] DN, interpolated by AHD."""
     identity = [n for row in np.eye(3, dtype=int) for one in row for n in (int(one), 1)]
     tags = [
         (33421, "H", 2, (2, 2), False),

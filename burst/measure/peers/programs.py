@@ -26,7 +26,7 @@ PSS_HOME = "~/.cache/burst/pss"
 # Wide boxes, a wide search and a reference of many frames: with less, strong turbulence misleads
 # the alignment points.
 PSS_OPTIONS = (
-    *("-m", "Surface", "-b", "auto", "--debayering", "Grayscale", "--out_format", "tiff"),
+    *("-b", "auto", "--debayering", "Grayscale", "--out_format", "tiff"),
     *("-a", "30", "-w", "14", "--rf_percent", "30"),
 )
 PSS_RIM = 24  # px at the edges of its result that are ignored to find its place
@@ -70,28 +70,23 @@ def find_siril() -> Path:
 
 def pss(stack: Stack) -> torch.Tensor:
     """Return PlanetarySystemStacker's image [h, w], linear, on the frames' grid."""
-    program = find_pss()
-    with tempfile.TemporaryDirectory(prefix="burst-pss-") as name:
-        folder = Path(name)
-        _write_frames(stack, folder / "frames")
-        # It shows no windows, but Qt needs a platform.
-        command = [str(program), *PSS_OPTIONS, str(folder / "frames")]
-        result = _image_of(
-            "pss", command, folder / "frames_pss.tiff", {"QT_QPA_PLATFORM": "offscreen"}
-        )
+    result = _pss("Surface", stack)
     return _to_linear(place(result, _to_16_bits(stack).mean(0, dtype=np.float32)), stack)
 
 
 def pss_planet(stack: Stack) -> np.ndarray:
     """Return PlanetarySystemStacker's image [h, w] of a planet, 16 bit, cut as the program does."""
+    return _pss("Planet", stack)
+
+
+def _pss(kind: str, stack: Stack) -> np.ndarray:
     program = find_pss()
     with tempfile.TemporaryDirectory(prefix="burst-pss-") as name:
-        folder = Path(name)
-        _write_frames(stack, folder / "frames")
-        options = ("-m", "Planet", *PSS_OPTIONS[2:])
-        command = [str(program), *options, str(folder / "frames")]
-        settings = {"QT_QPA_PLATFORM": "offscreen"}
-        return _image_of("pss", command, folder / "frames_pss.tiff", settings)
+        frames, output = Path(name) / "frames", Path(name) / "frames_pss.tiff"
+        _write_frames(stack, frames)
+        command = [str(program), "-m", kind, *PSS_OPTIONS, str(frames)]
+        # It shows no windows, but Qt needs a platform.
+        return _image_of("pss", command, output, {"QT_QPA_PLATFORM": "offscreen"})
 
 
 def siril(stack: Stack) -> torch.Tensor:
@@ -126,17 +121,7 @@ def place(result: np.ndarray, mean: np.ndarray) -> np.ndarray:
 def _image_of(
     peer: str, command: Sequence[str], output: Path, settings: Mapping[str, str]
 ) -> np.ndarray:
-    """Run a program and read the image [h, w] that it writes; PeerError if it writes none."""
-    log = _run(peer, command, settings)
-    image = cv2.imread(str(output), cv2.IMREAD_UNCHANGED) if output.is_file() else None
-    if image is None:
-        last = " ".join(log.split()[-30:])
-        raise PeerError(f"{peer}: expected an image, found none. It ended with: {last}")
-    return np.asarray(image if image.ndim == 2 else image[..., 0])
-
-
-def _run(peer: str, command: Sequence[str], settings: Mapping[str, str]) -> str:
-    """Run a program and return its output; PeerError if it takes too long."""
+    """Run a program and read the image [h, w] that it writes; PeerError without one in time."""
     try:
         done = subprocess.run(
             command,
@@ -150,7 +135,11 @@ def _run(peer: str, command: Sequence[str], settings: Mapping[str, str]) -> str:
         raise PeerError(
             f"{peer}: expected an image within {TIMEOUT} s, found none. Take fewer frames."
         ) from error
-    return done.stdout.decode("utf-8", "replace")
+    image = cv2.imread(str(output), cv2.IMREAD_UNCHANGED) if output.is_file() else None
+    if image is None:
+        last = " ".join(done.stdout.decode("utf-8", "replace").split()[-30:])
+        raise PeerError(f"{peer}: expected an image, found none. It ended with: {last}")
+    return np.asarray(image if image.ndim == 2 else image[..., 0])
 
 
 def _write_frames(stack: Stack, folder: Path) -> None:

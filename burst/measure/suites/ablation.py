@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import torch
 
@@ -12,8 +13,8 @@ from burst.measure.peers.oracle import displacement_of
 from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.stacks import Case, simulate_case, stack_cases
-from burst.measure.suite import Suite
-from burst.measure.tables import by_level, markdown
+from burst.measure.suite import Options, Suite
+from burst.measure.tables import grouped, markdown, mean
 from burst.ops.alignment.registration import aligned_mean, recentre
 from burst.pipeline import Pipeline, Step, load, run_step
 from burst.records import Burst, given
@@ -54,38 +55,25 @@ OF_NETWORK = (
 )
 
 
-@dataclass(frozen=True)
-class Ablation:
-    """A pipeline, by name and settings, whose stages are replaced or left out in turn."""
+def measure(options: Options, variants: Sequence[Variant], case: Case) -> Record:
+    """Simulate a case and score every variant of the pipeline on it."""
+    simulated, _ = simulate_case(case)
+    truth = simulated.truth
+    runner = _Runner(Burst(simulated.stack))
+    scores = {}
+    for variant in variants:
+        pipeline = _pipeline(options, variant, truth)
+        image = variant.image(runner.run(pipeline, truth, variant.known))
+        scores[variant.name] = asdict(score(given(image), truth.scene))
+    return {"variants": scores}
 
-    pipeline: str
-    assignments: tuple[str, ...] = ()
-    variants: Sequence[Variant] = VARIANTS
 
-    @classmethod
-    def of(cls, pipeline: str, assignments: tuple[str, ...] = ()) -> Ablation:
-        """Return the ablation with all variants that fit the pipeline's stages."""
-        stages = {step.name for step in load(pipeline, assignments).steps}
-        return cls(pipeline, assignments, VARIANTS + (OF_NETWORK if "fuse" in stages else ()))
-
-    def measure(self, case: Case) -> Record:
-        """Simulate a case and score every variant on it."""
-        simulated, _ = simulate_case(case)
-        truth = simulated.truth
-        runner = _Runner(Burst(simulated.stack))
-        scores = {}
-        for variant in self.variants:
-            pipeline = self._pipeline(variant, truth)
-            image = variant.image(runner.run(pipeline, truth, variant.known))
-            scores[variant.name] = asdict(score(given(image), truth.scene))
-        return {"variants": scores}
-
-    def _pipeline(self, variant: Variant, truth: Truth) -> Pipeline:
-        known = {"d_over_r0": truth.conditions.d_over_r0}
-        settings = [assignment.format(**known) for assignment in variant.settings]
-        pipeline = load(self.pipeline, (*self.assignments, *settings))
-        steps = tuple(step for step in pipeline.steps if step.name not in variant.without)
-        return replace(pipeline, steps=steps)
+def _pipeline(options: Options, variant: Variant, truth: Truth) -> Pipeline:
+    known = {"d_over_r0": truth.conditions.d_over_r0}
+    settings = [assignment.format(**known) for assignment in variant.settings]
+    pipeline = load(options.pipeline, (*options.settings, *settings))
+    steps = tuple(step for step in pipeline.steps if step.name not in variant.without)
+    return replace(pipeline, steps=steps)
 
 
 class _Runner:
@@ -127,38 +115,36 @@ def _with_true_flow(burst: Burst, truth: Truth) -> Burst:
     return replace(burst, flow=flow, merged=aligned_mean(linear, flow, weights))
 
 
-def _with_true_psf(burst: Burst, truth: Truth) -> Burst:
-    return replace(burst, psf=truth.of_frames(burst.kept).psf)
-
-
 TRUTHS: Mapping[str, Callable[[Burst, Truth], Burst]] = {
     "align": _with_true_flow,
-    "blur": _with_true_psf,
+    "blur": lambda burst, truth: replace(burst, psf=truth.of_frames(burst.kept).psf),
 }
 
 
 def gains(records: Sequence[Record]) -> Mapping[str, float]:
-    """Return the mean PSNR without warp (dB) of each variant minus that of the
-    unchanged pipeline."""
-    names = list(records[0]["variants"])
+    """Return the mean PSNR without warp (dB) of each variant over that of no change."""
     figure = "psnr_without_warp"
     return {
-        name: sum(r["variants"][name][figure] - r["variants"][AS_IT_IS][figure] for r in records)
-        / len(records)
-        for name in names
+        name: mean(r["variants"][name][figure] - r["variants"][AS_IT_IS][figure] for r in records)
+        for name in records[0]["variants"]
     }
 
 
 def _table(records: Sequence[Record]) -> str:
-    groups = {level: gains(group) for level, group in by_level(records).items()}
+    groups = {level: gains(group) for level, group in grouped(records, "level").items()}
     names = list(next(iter(groups.values())))
     rows = [[name, *(f"{group[name]:+.2f}" for group in groups.values())] for name in names]
     return markdown(["change, and what it does to PSNR without warp, dB", *groups], rows)
 
 
+def _bench(options: Options) -> Callable[[Case], Record]:
+    stages = {step.name for step in options.load().steps}
+    return partial(measure, options, VARIANTS + (OF_NETWORK if "fuse" in stages else ()))
+
+
 SUITE = Suite(
     title="What each stage is worth",
     cases=stack_cases,
-    measure=lambda options: Ablation.of(options.pipeline, options.settings).measure,
+    measure=_bench,
     table=_table,
 )

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from burst.data.clips import FilmedScene, film
 from burst.files.clip import Clip, ClipFrame, frames_of, open_clip
 from burst.files.ffmpeg import find_ffmpeg
 from burst.files.quiet import quiet_opencv
-from burst.measure.cost import watch_memory
+from burst.measure.cost import run_watched
 from burst.measure.results import Record
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import markdown
+from burst.measure.tables import MIB, row_each
 
 RATE = 30  # frames a second
 MOST_FRAMES = 60  # of a clip, however many are asked for
@@ -67,10 +67,7 @@ def measure(case: ClipCase) -> Record:
         source, out = Path(folder) / "clip.mp4", Path(folder) / "straight.mp4"
         write_clip(source, recorded, RATE)
         command = [sys.executable, "-m", "burst", "unroll", str(source), "--out", str(out)]
-        with subprocess.Popen(
-            [*command, "--threads", "1", "--quiet"], start_new_session=True, stdout=subprocess.PIPE
-        ) as running:
-            memory = watch_memory(running)
+        held = run_watched([*command, "--threads", "1", "--quiet"]).held
         report = json.loads(out.with_suffix(".json").read_text("utf-8"))
         before, after = (_luminances(open_clip(path)) for path in (source, out))
         sound = find_ffmpeg() is not None and has_sound(out)
@@ -88,7 +85,7 @@ def measure(case: ClipCase) -> Record:
         "from": report["readout_from"],
         "seconds": 1 / report["frames_a_second"],
         "dis_seconds": dis_seconds(before),
-        "memory": max(memory, default=0) / 2**20,
+        "memory": max(held, default=0) / MIB,
         "sound": sound,
     }
 
@@ -138,8 +135,7 @@ def bending(image: np.ndarray, truth: np.ndarray) -> float:
 
 
 def dis_seconds(frames: Sequence[np.ndarray]) -> float:
-    """Return the seconds that OpenCV's dense inverse search takes forth and back a pair of frames,
-    on one thread, at its medium preset."""
+    """Return the seconds of OpenCV's dense inverse search, forth and back a pair, one thread."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -190,39 +186,28 @@ def _cases(options: Options) -> list[ClipCase]:
 
 
 def _table(records: Sequence[Record]) -> str:
-    head = (
-        "clip", "PSNR before, dB", "after", "least gain", "bent before, px", "after",
-        "readout: true", "found", "by", "s a frame", "DIS forth and back", "memory, MiB", "sound",
-    )  # fmt: skip
-    rows = [
-        [
-            one["case"]["name"],
-            f"{one['psnr_before']:.2f}",
-            f"{one['psnr_after']:.2f}",
-            f"{one['worst']:.2f}",
-            f"{one['bent_before']:.2f}",
-            f"{one['bent_after']:.2f}",
-            f"{one['case']['readout']:.3f} {one['case']['scan']}",
-            f"{one['readout']:.3f} {one['scan']}",
-            one["from"],
-            f"{one['seconds']:.2f}",
-            f"{one['dis_seconds']:.2f}",
-            f"{one['memory']:.0f}",
-            "kept" if one["sound"] else "none",
-        ]
-        for one in records
-    ]
-    return markdown(head, rows)
-
-
-def _bench(options: Options) -> Callable[[ClipCase], Record]:
-    return measure
+    columns = (
+        ("clip", "{case[name]}"),
+        ("PSNR before, dB", "{psnr_before:.2f}"),
+        ("after", "{psnr_after:.2f}"),
+        ("least gain", "{worst:.2f}"),
+        ("bent before, px", "{bent_before:.2f}"),
+        ("after", "{bent_after:.2f}"),
+        ("readout: true", "{case[readout]:.3f} {case[scan]}"),
+        ("found", "{readout:.3f} {scan}"),
+        ("by", "{from}"),
+        ("s a frame", "{seconds:.2f}"),
+        ("DIS forth and back", "{dis_seconds:.2f}"),
+        ("memory, MiB", "{memory:.0f}"),
+        ("sound", "{kept}"),
+    )
+    return row_each(({**r, "kept": "kept" if r["sound"] else "none"} for r in records), columns)
 
 
 SUITE = Suite(
     title="Clips of a rolling shutter",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: measure,
     table=_table,
     notes=(
         "Clips drawn from photographs or high-speed video, with a camera that pans and shakes, are"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence as Strings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
 from burst.data.samples.draws import choose, generator_of
 from burst.data.samples.rolling import ShutterSampleSettings, record
@@ -15,8 +14,8 @@ from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
 from burst.measure.stacks import choose_images
-from burst.measure.suite import Suite, rolling_text
-from burst.measure.tables import CLASSICAL, OURS, markdown
+from burst.measure.suite import Options, Suite, rolling_text
+from burst.measure.tables import CLASSICAL, OURS, grouped, markdown, mean
 from burst.pipeline import load
 from burst.training.recipe import load_recipe
 
@@ -64,12 +63,12 @@ def settings_of(name: str) -> ShutterSampleSettings:
     return replace(settings, size=SIZE, exposure=(exposure, exposure), sharp=0.0)
 
 
-def drawn_recordings(images: Strings[str], seed: int) -> list[DrawnRecording]:
+def _cases(options: Options) -> list[DrawnRecording]:
     """Return a recording of each image in every set at every level."""
     return [
-        DrawnRecording(kind, image, level, seed)
+        DrawnRecording(kind, image, level, options.seed)
         for kind in SETS
-        for image in images
+        for image in choose_images(options.images, options.per_level)
         for level in LEVELS
     ]
 
@@ -77,9 +76,8 @@ def drawn_recordings(images: Strings[str], seed: int) -> list[DrawnRecording]:
 def _table(records: Strings[Record]) -> str:
     """Return a table of means for each set, and the network's gain over all recordings."""
     parts, rows = [], []
-    levels = list(dict.fromkeys(r["case"]["level"] for r in records))
-    for name in dict.fromkeys(r["case"]["set"] for r in records):
-        group = [r for r in records if r["case"]["set"] == name]
+    levels = list(grouped(records, "level"))
+    for name, group in grouped(records, "set").items():
         parts.append(f"### {name}: {len(group)} images\n\n{moments_table(group)}")
         if all(CLASSICAL in r["methods"] for r in group):
             rows.append([name, *_gains(group, levels)])
@@ -88,27 +86,20 @@ def _table(records: Strings[Record]) -> str:
 
 
 def _gains(records: Strings[Record], levels: Strings[str]) -> list[str]:
-    methods = [r["methods"] for r in records]
-    gains = [found[OURS]["psnr"] - found[CLASSICAL]["psnr"] for found in methods]
-    of_level: dict[str, list[float]] = {level: [] for level in levels}
-    for r, gain in zip(records, gains, strict=True):
-        of_level[r["case"]["level"]].append(gain)
-    figures = (
-        mean(gains),
-        *(mean(found) if found else math.nan for found in of_level.values()),
-        median(gains),
-        min(gains),
-        max(gains),
-    )
+    found = [
+        (r["case"]["level"], r["methods"][OURS]["psnr"] - r["methods"][CLASSICAL]["psnr"])
+        for r in records
+    ]
+    gains = [gain for _, gain in found]
+    of_levels = (mean(gain for level, gain in found if level == wanted) for wanted in levels)
+    figures = (mean(gains), *of_levels, median(gains), min(gains), max(gains))
     worse = sum(gain < 0 for gain in gains)
     return [*(f"{figure:+.2f}" for figure in figures), f"{worse} of {len(gains)}"]
 
 
 SUITE = Suite(
     title="Networks after the geometry of a shutter",
-    cases=lambda options: drawn_recordings(
-        choose_images(options.images, options.per_level), options.seed
-    ),
+    cases=_cases,
     measure=lambda options: ShutterBench(load, options.settings).measure,
     table=_table,
     notes=(

@@ -5,22 +5,19 @@ Does a result show what its frames do not: rings beside edges, a lattice, clippe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from burst.files.read import read_stack
 from burst.measure.artefacts import find_artefacts
 from burst.measure.results import Record
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import CLASSICAL, OURS, markdown
-from burst.measure.trace import NETWORK
-from burst.ops.color import display_to_linear
+from burst.measure.tables import CLASSICAL, OURS, row_each
+from burst.measure.trace import after_each, in_linear_light, methods_of
 from burst.pipeline import Pipeline
-from burst.records import Burst, Stack, given
-from burst.settings import ConfigError
+from burst.records import given
 
 # True scenes reach 7 % and 13 dB against their blurred images, those with text the most: detail
 # that blur had hidden beside edges counts as well. Percent, dB, percent.
@@ -39,58 +36,38 @@ class Footage:
         return Path(self.path).name
 
 
-@dataclass(frozen=True)
-class FootageBench:
-    """The pipeline that is put to the test."""
-
-    pipeline: Pipeline
-
-    def measure(self, case: Footage) -> Record:
-        """Restore a sequence and return the artefacts, with and without the network."""
-        stack = read_stack(Path(case.path))
-        after: dict[str, Burst] = {}
-        self.pipeline.run(Burst(stack), lambda step, burst: after.update({step.name: burst}))
-        stages = list(after)
-        made = {OURS: stages[-1]}
-        if stages[-1] == NETWORK:
-            made = {CLASSICAL: stages[-2], **made}
-        merged = _linear(given(after[stages[-1]].merged), stack)
-        return {
-            name: asdict(find_artefacts(_linear(given(after[stage].image), stack), merged))
-            for name, stage in made.items()
-        }
-
-
-def _linear(image: torch.Tensor, stack: Stack) -> torch.Tensor:
-    return display_to_linear(image) if stack.sensor.transfer == "srgb" else image
+def measure(pipeline: Pipeline, case: Footage) -> Record:
+    """Restore a sequence and return the artefacts, with and without the network."""
+    stack = read_stack(Path(case.path))
+    after = after_each(pipeline, stack)
+    methods = methods_of(after)
+    merged = in_linear_light(given(after[methods[OURS]].merged), stack)
+    return {
+        name: asdict(find_artefacts(in_linear_light(given(after[stage].image), stack), merged))
+        for name, stage in methods.items()
+    }
 
 
 def _cases(options: Options) -> list[Footage]:
-    if not options.images:
-        raise ConfigError("--suite footage: expected stacks, found none. Pass --images.")
-    return [Footage(path) for path in options.images]
-
-
-def _bench(options: Options) -> Callable[[Footage], Record]:
-    return FootageBench(options.load()).measure
+    return [Footage(path) for path in options.needed_images("footage", "stacks")]
 
 
 def _table(records: Sequence[Record]) -> str:
-    head = ("sequence", "method", "ringing, %", "lattice, dB", "clipped, %", "gradients, times")
-    rows = [
-        [
-            Path(record["case"]["path"]).name,
-            name,
-            f"{found['ringing']:.1f}",
-            f"{found['lattice']:.1f}",
-            f"{found['clipped']:.2f}",
-            f"{found['sharpness']:.2f}",
-        ]
+    columns = (
+        ("sequence", "{sequence}"),
+        ("method", "{method}"),
+        ("ringing, %", "{ringing:.1f}"),
+        ("lattice, dB", "{lattice:.1f}"),
+        ("clipped, %", "{clipped:.2f}"),
+        ("gradients, times", "{sharpness:.2f}"),
+    )
+    rows = (
+        {"sequence": Path(record["case"]["path"]).name, "method": name, **found}
         for record in records
         for name, found in record.items()
         if name in (CLASSICAL, OURS)
-    ]
-    return markdown(head, rows)
+    )
+    return row_each(rows, columns)
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
@@ -106,7 +83,7 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 SUITE = Suite(
     title="Real sequences without a truth",
     cases=_cases,
-    measure=_bench,
+    measure=lambda options: partial(measure, options.load()),
     table=_table,
     notes=(
         "What a result shows beyond the merged image of the same frames (see"

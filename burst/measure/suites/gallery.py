@@ -71,9 +71,5 @@ def _table(records: Sequence[Record]) -> str:
 
 
 SUITE = Suite(
-    title="Sheets of pictures",
-    cases=stack_cases,
-    measure=_bench,
-    table=_table,
-    cached=False,
+    title="Sheets of pictures", cases=stack_cases, measure=_bench, table=_table, cached=False
 )

@@ -17,7 +17,7 @@ import torch
 
 from burst.data.levels import find_level
 from burst.data.samples.collection import keys_of, open_collection
-from burst.data.turbulence import simulate
+from burst.data.turbulence import SimulatedStack, simulate
 from burst.files.read import read_stack
 from burst.machine import resolve_device
 from burst.measure.gpu_page import gpu_tables, write_gpu_page
@@ -124,7 +124,7 @@ class GpuBench:
 
     def _stages(self, task: Task) -> Record:
         """Time every stage of the default pipeline when warm; memory is the tensors' peak."""
-        stack = _larger(_simulated(replace(task, size=TILE)), task.size)
+        stack = _larger(_simulated(replace(task, size=TILE)).stack, task.size)
         pipeline = load("turbulence")
         pipeline.run(Burst(stack, self.device))
         if self.device == "cuda":
@@ -143,9 +143,9 @@ class GpuBench:
         count = int(task.subject.split()[0])
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "stack.npy"
-            np.save(path, _simulated(task).frames)
+            np.save(path, _simulated(task).stack.frames)
             context = multiprocessing.get_context("spawn")
-            with context.Pool(count, _one_thread) as pool:
+            with context.Pool(count, torch.set_num_threads, (1,)) as pool:
                 work = partial(_read_and_restore, self.device)
                 # A first run loads libraries, tables and networks.
                 pool.map(work, [path] * count, chunksize=1)
@@ -159,11 +159,11 @@ class GpuBench:
         generator = torch.Generator(self.device).manual_seed(task.seed)
         scene, shape = torch.rand(task.size, task.size), (task.size, task.size)
         conditions = find_level(LEVEL).point()
-
-        def simulated() -> None:
+        for _ in range(2):  # the second time counts
+            started = time.perf_counter()
             simulate(scene, conditions, generator, task.frames, shape)
-
-        simulating = self._seconds(simulated)
+            self._wait()
+        simulating = time.perf_counter() - started
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             samples_a_second = self._make_samples(task, folder)
@@ -172,8 +172,8 @@ class GpuBench:
             for name, steps in (("first", WARM_UP), ("second", self.steps)):
                 order = self._order(task, folder, name, steps)
                 (network,) = carry_out(order, lambda _: None)
-                seconds = _seconds_of(order.folder)
-                steps_a_second = steps / seconds
+                state = torch.load(order.folder / STATE, map_location="cpu", weights_only=True)
+                steps_a_second = steps / float(state["seconds"])
             restored = self._restore_with(_export(network, folder), task)
         return {
             "simulating": simulating,
@@ -217,23 +217,9 @@ class GpuBench:
         image = given(pipeline.run(Burst(stack, self.device)).image)
         return psnr(image.cpu(), truth)
 
-    def _seconds(self, work: Callable[[], None]) -> float:
-        """Return the seconds of some work the second time."""
-        for _ in range(2):
-            started = time.perf_counter()
-            work()
-            self._wait()
-        return time.perf_counter() - started
-
     def _wait(self) -> None:
         if self.device == "cuda":
             torch.cuda.synchronize()
-
-
-def _seconds_of(run: Path) -> float:
-    """Return the seconds that the steps of a run took."""
-    state = torch.load(run / STATE, map_location="cpu", weights_only=True)
-    return float(state["seconds"])
 
 
 def _export(network: Path, folder: Path) -> Path:
@@ -248,18 +234,14 @@ def _stack_and_truth(task: Task) -> tuple[Stack, torch.Tensor]:
     """Return a stack for a pipeline and the true image [h, w]."""
     kind = task.subject.removesuffix("_geometry")
     if kind not in RECORDINGS:
-        simulated, _ = simulate_case(_case(task))
+        simulated = _simulated(task)
         return simulated.stack, simulated.truth.scene
     recorded = DrawnRecording(RECORDINGS[kind], IMAGE, "low", task.seed).read()
     return recorded.luminance(), to_linear(recorded.truths[0], recorded.sensor)
 
 
-def _case(task: Task) -> Case:
-    return Case(IMAGE, LEVEL, task.seed, task.frames, task.size)
-
-
-def _simulated(task: Task) -> Stack:
-    return simulate_case(_case(task))[0].stack
+def _simulated(task: Task) -> SimulatedStack:
+    return simulate_case(Case(IMAGE, LEVEL, task.seed, task.frames, task.size))[0]
 
 
 def _larger(stack: Stack, size: int) -> Stack:
@@ -267,10 +249,6 @@ def _larger(stack: Stack, size: int) -> Stack:
     more = max(0, size - stack.height)
     frames = np.pad(stack.frames, ((0, 0), (0, more), (0, more)), mode="symmetric")
     return replace(stack, frames=np.ascontiguousarray(frames[:, :size, :size]))
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _read_and_restore(device: str, path: Path) -> float:

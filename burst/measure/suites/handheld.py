@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ from burst.measure.peers.handheld import developed, developed_mean, tile_merge
 from burst.measure.results import Record
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import markdown, mean_of
+from burst.measure.tables import grouped, markdown, mean_of
 from burst.ops.alignment.motion import inverse, move
 from burst.ops.warp import warp
-from burst.pipeline import Pipeline, load
+from burst.pipeline import Pipeline
 from burst.records import Burst, given
 
 IMAGES = ("astronaut", "coffee")  # of scikit-image, where no folder is passed
@@ -147,11 +148,8 @@ def _cases(options: Options) -> list[HandheldCase]:
 
 def _table(records: Sequence[Record]) -> str:
     tables = []
-    for kind in dict.fromkeys(record["case"]["kind"] for record in records):
-        own = [record for record in records if record["case"]["kind"] == kind]
-        groups: dict[str, list[Record]] = {}
-        for r in own:
-            groups.setdefault(f"ISO {r['case']['iso']}, {r['case']['frames']}", []).append(r)
+    for kind, own in grouped(records, "kind").items():
+        groups = grouped(own, lambda r: f"ISO {r['case']['iso']}, {r['case']['frames']}")
         methods = own[0]["methods"]
         for figure in methods[ONE]:
             rows = [
@@ -165,9 +163,9 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="Bursts of photographs taken by hand",
     cases=_cases,
-    measure=lambda options: lambda case: measure(_pipeline(options), case),
+    measure=lambda options: partial(measure, options.load("handheld")),
     table=_table,
-    settings=lambda options: _pipeline(options).to_toml(),
+    settings=lambda options: options.load("handheld").to_toml(),
     notes=(
         "Simulated bursts of a Bayer sensor that a hand shakes and turns, with the noise of an ISO"
         " (`burst/data/handheld.py`). `single` is one frame developed by LibRaw (AHD), `mean` the"
@@ -179,8 +177,3 @@ SUITE = Suite(
         " largest share (%) of another frame in the error there."
     ),
 )
-
-
-def _pipeline(options: Options) -> Pipeline:
-    name = "handheld" if options.pipeline == "turbulence" else options.pipeline
-    return load(name, options.settings)

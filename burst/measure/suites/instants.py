@@ -24,8 +24,8 @@ from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import UNTOUCHED, figures, frame_planes, with_one_truth
 from burst.measure.stacks import choose_images
-from burst.measure.suite import Suite, rolling_text
-from burst.measure.tables import OURS, markdown
+from burst.measure.suite import Options, Suite, rolling_text
+from burst.measure.tables import OURS, grouped, markdown
 from burst.pipeline import Pipeline, load
 from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError, given
 
@@ -86,14 +86,13 @@ class InstantRecording:
         return recorded
 
 
-def recordings(images: Sequence[str], seed: int) -> list[InstantRecording]:
-    """Return rolling recordings of each image at every ratio, calm and shaken, and a dual reversed
-    pair."""
+def _cases(options: Options) -> list[InstantRecording]:
+    """Return rolling recordings at every ratio, calm and shaken, and a dual reversed pair."""
     kinds = [("rolling", ratio, shake) for shake in SHAKES for ratio in RATIOS]
     kinds.append(("dual_reversed", 1.0, 0.0))
     return [
-        InstantRecording(image, shutter, ratio, seed, shake)
-        for image in images
+        InstantRecording(image, shutter, ratio, options.seed, shake)
+        for image in choose_images(options.images, options.per_level)
         for shutter, ratio, shake in kinds
     ]
 
@@ -143,8 +142,7 @@ class InstantBench:
 def _table(records: Sequence[Record]) -> str:
     """Return PSNR at every instant, and the errors of readouts and offsets."""
     rows: list[Sequence[str]] = []
-    for kind in dict.fromkeys(_kind(r) for r in records):
-        group = [r for r in records if _kind(r) == kind]
+    for kind, group in grouped(records, _kind).items():
         for method in ("frame", OURS):
             columns = zip(*(r[method] for r in group), strict=True)
             means = [sum(column) / len(group) for column in columns]
@@ -165,9 +163,7 @@ def _table(records: Sequence[Record]) -> str:
 
 def _readouts(records: Sequence[Record]) -> str:
     rows: list[Sequence[str]] = []
-    known = [r for r in records if "readout" in r]
-    for kind in dict.fromkeys(_kind(r) for r in known):
-        group = [r for r in known if _kind(r) == kind]
+    for kind, group in grouped([r for r in records if "readout" in r], _kind).items():
         found = [r for r in group if r["readout"]]
         errors = [abs(r["readout"] / r["case"]["ratio"] - 1) for r in found]
         held = sum(r["range"][0] <= r["case"]["ratio"] <= r["range"][1] for r in found)
@@ -184,9 +180,7 @@ def _kind(record: Record) -> str:
 
 SUITE = Suite(
     title="Rolling shutters, simulated",
-    cases=lambda options: recordings(
-        choose_images(options.images, options.per_level), options.seed
-    ),
+    cases=_cases,
     measure=lambda options: InstantBench(load, options.settings).measure,
     table=_table,
     notes=(

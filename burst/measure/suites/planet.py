@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,19 +14,20 @@ from burst.data import planets, turbulence
 from burst.data.recording import Planet
 from burst.measure.cost import measure_cost
 from burst.measure.discs import score_disc
-from burst.measure.peers.programs import find_pss, pss_planet
+from burst.measure.peers.programs import pss_planet
 from burst.measure.peers.recipes import richardson_lucy
 from burst.measure.results import PeerError, Record
 from burst.measure.scores import score
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import MEAN, MIB, OURS, markdown, worked
+from burst.measure.tables import MEAN, MIB, OURS, row_each, worked
+from burst.measure.trace import after_each
 from burst.ops.alignment.registration import aligned_mean
 from burst.ops.alignment.shifts import global_shifts
 from burst.ops.frames.sharpness import tile_sharpness
 from burst.ops.frames.track import find_discs
 from burst.ops.turbulence.layers import LayeredAir, layers_of
 from burst.ops.turbulence.path import PATHS
-from burst.pipeline import Pipeline, load
+from burst.pipeline import Pipeline
 from burst.records import Burst, Stack, given
 from burst.settings import ConfigError
 
@@ -61,38 +63,29 @@ class Recorded:
         return f"{self.kind}-{self.seed}"
 
 
-@dataclass(frozen=True)
-class PlanetBench:
-    """The pipeline between plain means and PlanetarySystemStacker."""
-
-    pipeline: Pipeline
-
-    def measure(self, case: Recorded) -> Record:
-        """Simulate a recording; return the scores of every method, seconds, and memory."""
-        if case.kind == "moon":
-            stack, scene = _moon(case)
-            return _figures(self.pipeline, stack, lambda image: {"psnr": score(image, scene).psnr})
-        simulated = _planet(case)
-        planet, globe = simulated.planet, simulated.planet.globe
+def measure(pipeline: Pipeline, case: Recorded) -> Record:
+    """Simulate a recording; return the scores of every method, seconds, and memory, with the
+    pipeline between plain means and PlanetarySystemStacker."""
+    if case.kind == "moon":
+        stack, scene = _moon(case)
+        return _figures(pipeline, stack, lambda image: {"psnr": score(image, scene).psnr})
+    simulated = _planet(case)
+    planet = simulated.planet
+    if case.kind.startswith("turns"):
         told = {name: getattr(planet, name) for name in ("period", "tilt", "latitude")}
-        turns = case.kind.startswith("turns")
-        pipeline = self.pipeline.with_settings({"rotate": told}) if turns else self.pipeline
+        pipeline = pipeline.with_settings({"rotate": told})
 
-        def scored(image: torch.Tensor) -> Record:
-            found = score_disc(image, simulated.truth((image.shape[0], image.shape[1])), globe)
-            return {"psnr": found.psnr, "overshoot": found.overshoot}
+    def scored(image: torch.Tensor) -> Record:
+        truth = simulated.truth((image.shape[0], image.shape[1]))
+        return asdict(score_disc(image, truth, planet.globe))
 
-        return _figures(pipeline, simulated.stack, scored)
+    return _figures(pipeline, simulated.stack, scored)
 
 
 def _figures(pipeline: Pipeline, stack: Stack, scored: Callable[[torch.Tensor], Record]) -> Record:
     """Return the figures of every method on a stack."""
-    after: dict[str, Burst] = {}
-
-    def restore() -> Burst:
-        return pipeline.run(Burst(stack), lambda step, burst: after.update({step.name: burst}))
-
-    burst, cost = measure_cost(restore)
+    after, cost = measure_cost(partial(after_each, pipeline, stack))
+    burst = list(after.values())[-1]
     methods = {
         MEAN: scored(_shifted_mean(after["noise"], 1.0)),
         BEST: scored(_shifted_mean(after["noise"], 0.1)),
@@ -104,8 +97,7 @@ def _figures(pipeline: Pipeline, stack: Stack, scored: Callable[[torch.Tensor], 
     }
     for name, sharpen in (("pss", lambda image: image), ("pss deblurred", richardson_lucy)):
         try:
-            find_pss()
-            image, spent = measure_cost(lambda: _pss(stack, given(burst.image)))
+            image, spent = measure_cost(partial(_pss, stack, given(burst.image)))
             methods[name] = {**scored(sharpen(image)), "seconds": spent.seconds}
         except PeerError as error:
             methods[name] = {"failed": str(error)}
@@ -143,8 +135,7 @@ def _moon(case: Recorded) -> tuple[Stack, torch.Tensor]:
 
 
 def _shifted_mean(burst: Burst, share: float) -> torch.Tensor:
-    """Return the mean [h, w] of the sharpest share of the frames as they were cut, shifted onto
-    each other: what stacking alone gives."""
+    """Return the mean [h, w] of the sharpest share of the frames, shifted onto each other."""
     linear = given(burst.linear)
     sharp = tile_sharpness(linear, given(burst.noise), min(linear.shape[1:])).mean((1, 2))
     best = sharp.argsort(descending=True)[: max(2, round(share * len(linear)))]
@@ -172,32 +163,33 @@ def _cases(options: Options) -> list[Recorded]:
 
 
 def _pipeline(options: Options) -> Pipeline:
-    """Return the pipeline for planets, unless another one is named."""
-    name = "planet" if options.pipeline == Options.pipeline else options.pipeline
-    pipeline = load(name, options.settings)
+    pipeline = options.load("planet")
     if "track" not in [step.name for step in pipeline.steps]:
-        raise ConfigError(f"--suite planet: expected a pipeline that tracks, found {name}.")
+        raise ConfigError(
+            f"--suite planet: expected a pipeline that tracks, found {options.pipeline}."
+        )
     return pipeline
 
 
 def _table(records: Sequence[Record]) -> str:
-    rows = []
-    for record in records:
-        for method, found in record["methods"].items():
-            row = [f"{record['case']['kind']}: {method}"]
-            if not worked(record, method):
-                rows.append([*row, "not installed", "", "", ""])
-                continue
-            rows.append(
-                [
-                    *row,
-                    f"{found['psnr']:.2f}",
-                    f"{found['overshoot']:.2f}" if "overshoot" in found else "",
-                    f"{found['seconds']:.1f}" if "seconds" in found else "",
-                    f"{found['mib']:.0f}" if found.get("mib") is not None else "",
-                ]
-            )
-    return markdown(["recording: method", "PSNR (dB)", "overshoot (%)", "seconds", "MiB"], rows)
+    columns = (
+        ("recording: method", "{name}"),
+        ("PSNR (dB)", "{psnr}"),
+        ("overshoot (%)", "{overshoot}"),
+        ("seconds", "{seconds}"),
+        ("MiB", "{mib}"),
+    )
+    digits = {"overshoot": 2, "seconds": 1, "mib": 0}
+    rows = [
+        {
+            "name": f"{record['case']['kind']}: {method}",
+            "psnr": f"{found['psnr']:.2f}" if worked(record, method) else "not installed",
+            **{k: "" if found.get(k) is None else f"{found[k]:.{n}f}" for k, n in digits.items()},
+        }
+        for record in records
+        for method, found in record["methods"].items()
+    ]
+    return row_each(rows, columns)
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
@@ -223,7 +215,7 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 SUITE = Suite(
     title="Planets and the moon",
     cases=_cases,
-    measure=lambda options: PlanetBench(_pipeline(options)).measure,
+    measure=lambda options: partial(measure, _pipeline(options)),
     table=_table,
     notes=(
         "Simulated recordings of a textured globe that turns as Jupiter does, and of a moon's"

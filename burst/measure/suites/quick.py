@@ -14,7 +14,7 @@ from burst.measure.results import Record
 from burst.measure.scores import score
 from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import by_level, markdown
+from burst.measure.tables import grouped, markdown, mean
 from burst.pipeline import Pipeline
 from burst.records import Burst, given
 
@@ -36,37 +36,28 @@ def measure_quick(pipeline: Pipeline, case: Case) -> Record:
     return asdict(score(image, simulated.truth.scene))
 
 
-def record(records: Sequence[Record]) -> None:
-    """Write PSNR (dB) by level as the figures with which later code is compared."""
-    figures = {level: round(psnr, 2) for level, psnr in level_means(records).items()}
-    write_text(RECORDED, json.dumps(figures, indent=1) + "\n")
-
-
 def level_means(records: Sequence[Record]) -> dict[str, float]:
     """Return the mean PSNR (dB) of each level."""
-    groups = by_level(records)
-    return {level: sum(r["psnr"] for r in group) / len(group) for level, group in groups.items()}
-
-
-def drops(records: Sequence[Record]) -> dict[str, float]:
-    """Return by how much (dB) each level is below its recorded figure, where it exceeds
-    the limit."""
-    recorded = json.loads(RECORDED.read_text("utf-8"))
-    lost = {level: recorded[level] - psnr for level, psnr in level_means(records).items()}
-    return {level: drop for level, drop in lost.items() if drop > LARGEST_DROP}
+    groups = grouped(records, "level")
+    return {level: mean(r["psnr"] for r in group) for level, group in groups.items()}
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
+    """Record the figures if asked; return the levels that are too far below those recorded."""
+    found = level_means(records)
     if options.record:
-        record(records)
+        figures = {level: round(psnr, 2) for level, psnr in found.items()}
+        write_text(RECORDED, json.dumps(figures, indent=1) + "\n")
+    recorded = json.loads(RECORDED.read_text("utf-8"))
     return [
-        f"{level} is {drop:.2f} dB below its recorded figure"
-        for level, drop in drops(records).items()
+        f"{level} is {recorded[level] - psnr:.2f} dB below its recorded figure"
+        for level, psnr in found.items()
+        if recorded[level] - psnr > LARGEST_DROP
     ]
 
 
 def _table(records: Sequence[Record]) -> str:
-    groups = by_level(records)
+    groups = grouped(records, "level")
     names = [r["case"]["image"] for r in next(iter(groups.values()))]
     rows = [[n, *(f"{g[i]['psnr']:.2f}" for g in groups.values())] for i, n in enumerate(names)]
     return markdown(["PSNR dB", *groups], rows)

@@ -13,17 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from burst.measure.peers.find import peers_if
 from burst.measure.plots import draw_scaling
 from burst.measure.results import Record
 from burst.measure.stacks import Case
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import MIB, markdown
+from burst.measure.tables import MIB, row_each
 from burst.records import StackError
 
 FRAME_COUNTS, SIZE = (25, 50, 100, 200), 271
@@ -31,27 +30,22 @@ SIZES, FRAMES = (128, 271, 512, 1024), 100
 IMAGE = "camera"
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """A pipeline, as arguments of the command line, a number of threads, and names of peers."""
-
-    pipeline: Sequence[str]
-    threads: int
-    peers: Sequence[str] = ()
-
-    def measure(self, case: Case) -> Record:
-        """Simulate a stack in one process, restore it in another; return the cost of the latter."""
-        with tempfile.TemporaryDirectory() as folder:
-            stack = Path(folder) / "stack.npy"
-            conditions = ("--image", case.image, "--level", case.level, "--seed", str(case.seed))
-            shape = ("--frames", str(case.frames), "--size", str(case.size))
-            _run("simulate", *conditions, *shape, "--out", str(stack))
-            # Read it once, so that it is cached.
-            stack.read_bytes()
-            options = (*self.pipeline, "--threads", str(self.threads), "--device", "cpu")
-            seconds, peak = _run("run", "--stack", str(stack), "--out", folder, *options)
-            peers = {name: _run_peer(name, stack, Path(folder) / "peer.npy") for name in self.peers}
-        return {"seconds": seconds, "peak": peak, "peers": peers}
+def measure(options: Options, peers: Sequence[str], case: Case) -> Record:
+    """Simulate a stack in one process, restore it in another; return the cost of the latter, and
+    that of peers by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        stack = Path(folder) / "stack.npy"
+        conditions = ("--image", case.image, "--level", case.level, "--seed", str(case.seed))
+        shape = ("--frames", str(case.frames), "--size", str(case.size))
+        _run("burst", "simulate", *conditions, *shape, "--out", str(stack), "--quiet")
+        # Read it once, so that it is cached.
+        stack.read_bytes()
+        machine = ("--threads", str(options.threads), "--device", "cpu", "--quiet")
+        words = ("run", "--stack", str(stack), "--out", folder, *options.arguments(), *machine)
+        seconds, peak = _run("burst", *words)
+        image = str(Path(folder) / "peer.npy")
+        found = {name: _run("burst.measure.peers", name, str(stack), image) for name in peers}
+    return {"seconds": seconds, "peak": peak, "peers": found}
 
 
 def scaling_cases(level: str, seed: int) -> list[Case]:
@@ -60,16 +54,7 @@ def scaling_cases(level: str, seed: int) -> list[Case]:
     return [Case(IMAGE, level, seed, frames, size) for frames, size in dict.fromkeys(shapes)]
 
 
-def _run(*arguments: str) -> tuple[float, int]:
-    """Run a verb in its own process; return its seconds and peak memory (bytes)."""
-    return _run_module("burst", *arguments, "--quiet")
-
-
-def _run_peer(name: str, stack: Path, image: Path) -> tuple[float, int]:
-    return _run_module("burst.measure.peers", name, str(stack), str(image))
-
-
-def _run_module(module: str, *arguments: str) -> tuple[float, int]:
+def _run(module: str, *arguments: str) -> tuple[float, int]:
     """Run a module in its own process; return its seconds and peak memory (bytes)."""
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
@@ -104,38 +89,38 @@ def _plot(records: Sequence[Record], path: Path) -> None:
 
 
 def _table(records: Sequence[Record]) -> str:
-    peers = list(records[0].get("peers", {}))
-    head = ["frames", "pixels", "seconds", "ns a pixel and frame", "peak MiB"]
-    for name in peers:
-        head += [f"{name}, seconds", "ours over it", "its peak MiB"]
-    return markdown(head, [_row(record, peers) for record in records])
-
-
-def _row(record: Record, peers: Sequence[str]) -> list[str]:
-    case: dict[str, Any] = record["case"]
-    pixels = case["frames"] * case["size"] ** 2
-    return [
-        str(case["frames"]),
-        f"{case['size']} x {case['size']}",
-        f"{record['seconds']:.1f}",
-        f"{1e9 * record['seconds'] / pixels:.0f}",
-        f"{record['peak'] / MIB:.0f}",
-        *(cell for name in peers for cell in _against(record, name)),
+    columns = [
+        ("frames", "{case[frames]}"),
+        ("pixels", "{case[size]} x {case[size]}"),
+        ("seconds", "{seconds:.1f}"),
+        ("ns a pixel and frame", "{each:.0f}"),
+        ("peak MiB", "{mib:.0f}"),
     ]
+    for name in records[0].get("peers", {}):
+        columns.append((f"{name}, seconds", f"{{{name} seconds:.1f}}"))
+        columns.append(("ours over it", f"{{{name} ratio:.2f}}"))
+        columns.append(("its peak MiB", f"{{{name} mib:.0f}}"))
+    return row_each(map(_with_ratios, records), columns)
 
 
-def _against(record: Record, name: str) -> tuple[str, str, str]:
-    """Return seconds of a peer, ours over its, and its peak memory."""
-    seconds, peak = record["peers"][name]
-    return f"{seconds:.1f}", f"{record['seconds'] / seconds:.2f}", f"{peak / MIB:.0f}"
+def _with_ratios(record: Record) -> Record:
+    """Return a record with what a value of its stack costs, and how it compares with peers."""
+    values = record["case"]["frames"] * record["case"]["size"] ** 2
+    found = {**record, "each": 1e9 * record["seconds"] / values, "mib": record["peak"] / MIB}
+    for name, (seconds, peak) in record.get("peers", {}).items():
+        found[f"{name} seconds"], found[f"{name} mib"] = seconds, peak / MIB
+        found[f"{name} ratio"] = record["seconds"] / seconds
+    return found
+
+
+def _bench(options: Options) -> Callable[[Case], Record]:
+    return partial(measure, options, tuple(peers_if(options.peers)))
 
 
 SUITE = Suite(
     title="Cost over frames and pixels",
     cases=lambda options: scaling_cases("medium", options.seed),
-    measure=lambda options: (
-        Scaling(options.arguments(), options.threads, tuple(peers_if(options.peers))).measure
-    ),
+    measure=_bench,
     table=_table,
     settings=_settings,
     plot=_plot,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -13,30 +13,26 @@ from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import MEAN, by_level, markdown, mean_of
-from burst.measure.trace import image_of, methods_of, run_traced
+from burst.measure.tables import MEAN, grouped, markdown, mean_of
+from burst.measure.trace import after_each, methods_of
 from burst.pipeline import Pipeline
+from burst.records import given
 
 TRUTH = "truth"
 SMALLEST_CHART = 184  # px; in smaller charts the profile of an edge exceeds the chart
 
 
-@dataclass(frozen=True)
-class SharpnessBench:
-    """The pipeline, with and without its network, between the plain mean and the truth."""
-
-    pipeline: Pipeline
-
-    def measure(self, case: Case) -> Record:
-        """Simulate a chart and return MTF50 (cycles per pixel) and peak of every method's MTF."""
-        simulated, _ = simulate_case(case)
-        trace = run_traced(self.pipeline, simulated.stack)
-        images = {
-            MEAN: plain_mean(simulated.stack),
-            **{name: image_of(trace.after[stage]) for name, stage in methods_of(trace).items()},
-            TRUTH: simulated.truth.scene,
-        }
-        return {"methods": {name: sharpness(case, image) for name, image in images.items()}}
+def measure(pipeline: Pipeline, case: Case) -> Record:
+    """Simulate a chart and return MTF50 (cycles per pixel) and peak of every method's MTF: of the
+    pipeline, with and without its network, between the plain mean and the truth."""
+    simulated, _ = simulate_case(case)
+    after = after_each(pipeline, simulated.stack)
+    images = {
+        MEAN: plain_mean(simulated.stack),
+        **{name: given(after[stage].image) for name, stage in methods_of(after).items()},
+        TRUTH: simulated.truth.scene,
+    }
+    return {"methods": {name: sharpness(case, image) for name, image in images.items()}}
 
 
 def sharpness(case: Case, image: torch.Tensor) -> Record:
@@ -47,25 +43,20 @@ def sharpness(case: Case, image: torch.Tensor) -> Record:
     return {"mtf50": found.mtf50, "peak": found.peak}
 
 
-def chart_cases(levels: Sequence[str], count: int, seed: int, frames: int, size: int) -> list[Case]:
-    """Return every chart at every level, each with `count` realisations of the air."""
-    return [
-        Case(chart, level, seed + i, frames, size)
-        for i in range(count)
-        for chart in CHARTS
-        for level in levels
-    ]
-
-
 def _cases(options: Options) -> list[Case]:
-    count, seed, frames, size = options.per_level, options.seed, options.frames, options.size
-    return chart_cases(options.levels, count, seed, frames, size)
+    """Return every chart at every level, each with several realisations of the air."""
+    return [
+        Case(chart, level, options.seed + i, options.frames, options.size)
+        for i in range(options.per_level)
+        for chart in CHARTS
+        for level in options.levels
+    ]
 
 
 def _table(records: Sequence[Record]) -> str:
     parts = []
-    for chart in dict.fromkeys(r["case"]["image"] for r in records):
-        groups = by_level([r for r in records if r["case"]["image"] == chart])
+    for chart, own in grouped(records, "image").items():
+        groups = grouped(own, "level")
         rows = []
         for method in records[0]["methods"]:
             figures = [
@@ -80,7 +71,7 @@ def _table(records: Sequence[Record]) -> str:
 SUITE = Suite(
     title="How sharp charts come out",
     cases=_cases,
-    measure=lambda options: SharpnessBench(options.load()).measure,
+    measure=lambda options: partial(measure, options.load()),
     table=_table,
     notes=(
         "MTF50, in cycles per pixel, as a camera's is measured (ISO 12233): of sixteen slanted"

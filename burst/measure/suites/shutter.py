@@ -12,10 +12,9 @@ from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
 from burst.measure.suite import Options, Suite, rolling_text
-from burst.measure.tables import markdown, mean_of
+from burst.measure.tables import grouped, markdown, mean_of
 from burst.pipeline import load
 from burst.records import Shutter, StackError
-from burst.settings import ConfigError
 
 WINDOW = 4  # frames near a truth that the methods get
 
@@ -70,17 +69,12 @@ def truths_in(folders: Sequence[str]) -> list[SequenceTruth]:
 
 @lru_cache(maxsize=1)
 def _read(folder: str, sequence: str) -> Recorded:
-    """Return a sequence below a folder; the last one is cached, since its truths are measured in a
-    row."""
+    """Return a sequence; the last one is cached, as its truths are measured in a row."""
     return {one.name: one for one in list_sequences(Path(folder))}[sequence].read()
 
 
 def _cases(options: Options) -> list[SequenceTruth]:
-    if not options.images:
-        raise ConfigError(
-            "--suite shutter: expected folders of sequences, found none. Pass --images."
-        )
-    return truths_in(options.images)
+    return truths_in(options.needed_images("shutter", "folders of sequences"))
 
 
 def _table(records: Sequence[Record]) -> str:
@@ -96,11 +90,9 @@ def _table(records: Sequence[Record]) -> str:
 
 
 def _by_sequence(records: Sequence[Record]) -> str:
-    names = dict.fromkeys(r["case"]["sequence"] for r in records)
     methods = dict.fromkeys(name for r in records for name in r["methods"])
     rows = []
-    for sequence in names:
-        group = [r for r in records if r["case"]["sequence"] == sequence]
+    for sequence, group in grouped(records, "sequence").items():
         ratios = {f"{r['readout_ratio']:.3g}" for r in group}
         cells = [
             f"{mean_of([r for r in group if m in r['methods']], m, 'psnr'):.2f}" for m in methods

@@ -9,19 +9,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from burst.measure.cost import watch_memory
+from burst.measure.cost import Ended, run_watched
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case
 from burst.measure.suite import Suite
-from burst.measure.tables import MIB, markdown
+from burst.measure.tables import MIB, row_each
 from burst.records import StackError
 
 STACKS, KILLS, JOBS = 200, 20, 2
@@ -47,79 +47,59 @@ class Batch:
         return f"{self.stacks} stacks, {self.kills} kills"
 
 
-def soak_cases(seed: int) -> list[Batch]:
-    """Return the one case of the suite."""
-    return [Batch(STACKS, KILLS, JOBS, FRAMES, SIZE, seed)]
+def measure(pipeline: Sequence[str], case: Batch) -> Record:
+    """Restore the same stacks without and with kills; return what differs and is lost. `pipeline`
+    are arguments of the command line."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        stacks, whole, killed = (Path(folder) / n for n in ("stacks", "whole", "killed"))
+        broken = write_stacks(stacks, case)
+        command = partial(_command, stacks, jobs=case.jobs, pipeline=pipeline)
+        ended = run_watched([*command(whole), "--json"])
+        expected = _messages(stacks, ended)
+        kills = _kill(command(killed), case, ended.seconds)
+        found = _messages(stacks, run_watched([*command(killed), "--json"]))
+        return {
+            "kills": kills,
+            "seconds": ended.seconds,
+            "restored": sum(not message for message in found.values()),
+            "broken": len(broken),
+            "unexpected": [n for n in expected if bool(expected[n]) != (n in broken)],
+            "lost": [n for n in expected if bool(found.get(n)) != bool(expected[n])],
+            "different": _differences(whole, killed),
+            "memory": thirds(ended.held),
+            "reasons": {name: expected[name] for name in sorted(broken)},
+        }
 
 
-@dataclass(frozen=True)
-class SoakBench:
-    """A pipeline, as arguments of the command line."""
+def _command(stacks: Path, out: Path, jobs: int, pipeline: Sequence[str]) -> list[str]:
+    arguments = ["--stack", str(stacks), "--out", str(out), "--jobs", str(jobs)]
+    options = ["--threads", str(jobs), "--device", "cpu", "--resume", "--quiet"]
+    return [sys.executable, "-m", "burst", "run", *arguments, *options, *pipeline]
 
-    pipeline: Sequence[str]
 
-    def measure(self, case: Batch) -> Record:
-        """Restore the same stacks without and with kills; return what differs and is lost."""
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            stacks, whole, killed = (Path(folder) / n for n in ("stacks", "whole", "killed"))
-            broken = write_stacks(stacks, case)
-            started = time.perf_counter()
-            expected, held = self._finish(stacks, whole, case.jobs)
-            seconds = time.perf_counter() - started
-            kills = self._kill(stacks, killed, case, seconds)
-            found, _ = self._finish(stacks, killed, case.jobs)
-            return {
-                "kills": kills,
-                "seconds": seconds,
-                "restored": sum(not message for message in found.values()),
-                "broken": len(broken),
-                "unexpected": [n for n in expected if bool(expected[n]) != (n in broken)],
-                "lost": [n for n in expected if bool(found.get(n)) != bool(expected[n])],
-                "different": _differences(whole, killed),
-                "memory": thirds(held),
-                "reasons": {name: expected[name] for name in sorted(broken)},
-            }
+def _messages(stacks: Path, ended: Ended) -> dict[str, str]:
+    """Return the message of each stack of a batch by name, empty where it was restored."""
+    try:
+        rows = json.loads(ended.output)["stacks"]
+    except ValueError:
+        raise StackError(f"{stacks}: expected a batch that ends, found: {ended.log}") from None
+    return {Path(row["stack"]).stem: row["message"] for row in rows}
 
-    def _finish(self, stacks: Path, out: Path, jobs: int) -> tuple[dict[str, str], list[int]]:
-        """Run the batch to its end. Returns the message of each stack by name, empty where it was
-        restored, and the memory (bytes) over time."""
-        command = [*self._command(stacks, out, jobs), "--json"]
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(command, stdout=output, stderr=log, start_new_session=True)
-            held = watch_memory(process)
-            for file in (output, log):
-                file.seek(0)
-            try:
-                rows = json.load(output)["stacks"]
-            except ValueError:
-                end = log.read().decode(errors="replace").strip()
-                raise StackError(f"{stacks}: expected a batch that ends, found: {end}") from None
-        return {Path(row["stack"]).stem: row["message"] for row in rows}, held
 
-    def _kill(self, stacks: Path, out: Path, case: Batch, seconds: float) -> int:
-        """Start the batch repeatedly and kill it at random times; return the number of kills."""
-        generator = random.Random(case.seed)
-        for kill in range(case.kills):
-            batch = subprocess.Popen(
-                self._command(stacks, out, case.jobs),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            try:
-                batch.wait(generator.uniform(0, 2 * seconds / case.kills))
-                return kill
-            except subprocess.TimeoutExpired:
-                # Kill only the batch, whose workers must then end by themselves, or all processes.
-                end: Callable[[int, int], None] = generator.choice((os.kill, os.killpg))
-                end(batch.pid, signal.SIGKILL)
-                batch.wait()
-        return case.kills
-
-    def _command(self, stacks: Path, out: Path, jobs: int) -> list[str]:
-        arguments = ["--stack", str(stacks), "--out", str(out), "--jobs", str(jobs)]
-        options = ["--threads", str(jobs), "--device", "cpu", "--resume", "--quiet"]
-        return [sys.executable, "-m", "burst", "run", *arguments, *options, *self.pipeline]
+def _kill(command: Sequence[str], case: Batch, seconds: float) -> int:
+    """Start the batch repeatedly and kill it at random times; return the number of kills."""
+    generator, null = random.Random(case.seed), subprocess.DEVNULL
+    for kill in range(case.kills):
+        batch = subprocess.Popen(command, stdout=null, stderr=null, start_new_session=True)
+        try:
+            batch.wait(generator.uniform(0, 2 * seconds / case.kills))
+            return kill
+        except subprocess.TimeoutExpired:
+            # Kill only the batch, whose workers must then end by themselves, or all processes.
+            end: Callable[[int, int], None] = generator.choice((os.kill, os.killpg))
+            end(batch.pid, signal.SIGKILL)
+            batch.wait()
+    return case.kills
 
 
 def thirds(held: Sequence[int]) -> list[int]:
@@ -130,8 +110,7 @@ def thirds(held: Sequence[int]) -> list[int]:
 
 
 def write_stacks(folder: Path, case: Batch) -> set[str]:
-    """Write the stacks of a case as .npy, one in ten broken; return the names of the
-    broken ones."""
+    """Write the stacks of a case as .npy, one in ten broken; return the broken ones' names."""
     folder.mkdir(parents=True)
     broken: set[str] = set()
     for number in range(case.stacks):
@@ -196,21 +175,30 @@ def _bytes(path: Path) -> bytes | None:
 def _table(records: Sequence[Record]) -> str:
     """Return what the kills did to each batch; the last three counts should be 0. Memory is the
     peak of all processes in the first, second and last third of the time."""
-    head = ["batch", "kills", "restored", "broken", "unexpected", "lost", "files that differ"]
-    head.append("peak MiB by thirds of the time")
+    columns = (
+        ("batch", "{case[stacks]} stacks"),
+        ("kills", "{kills}"),
+        ("restored", "{restored}"),
+        ("broken", "{broken}"),
+        ("unexpected", "{counts[0]}"),
+        ("lost", "{counts[1]}"),
+        ("files that differ", "{counts[2]}"),
+        ("peak MiB by thirds of the time", "{held}"),
+    )
     rows = [
-        [f"{r['case']['stacks']} stacks"]
-        + [str(r[name]) for name in ("kills", "restored", "broken")]
-        + [str(len(r[name])) for name in ("unexpected", "lost", "different")]
-        + [", ".join(f"{held / MIB:.0f}" for held in r["memory"]) or "unknown"]
+        {
+            **r,
+            "counts": [len(r[name]) for name in ("unexpected", "lost", "different")],
+            "held": ", ".join(f"{held / MIB:.0f}" for held in r["memory"]) or "unknown",
+        }
         for r in records
     ]
-    return markdown(head, rows)
+    return row_each(rows, columns)
 
 
 SUITE = Suite(
     title="Broken stacks and killed batches",
-    cases=lambda options: soak_cases(options.seed),
-    measure=lambda options: SoakBench(options.arguments()).measure,
+    cases=lambda options: [Batch(STACKS, KILLS, JOBS, FRAMES, SIZE, options.seed)],
+    measure=lambda options: partial(measure, options.arguments()),
     table=_table,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +24,20 @@ from burst.data.turbulence import SimulatedStack
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.scores import part_shown, score
-from burst.measure.sound_table import sound_table
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite
-from burst.measure.trace import image_of
+from burst.measure.tables import grouped, mean, row_each
 from burst.pipeline import Pipeline
-from burst.records import Burst, Stack
+from burst.records import Burst, Stack, given
 
 FRAMES, SIZE = 40, 192
 LARGEST_LOSS = 0.3  # dB
+TITLES = {
+    "none": "Without trouble",
+    "frames": "Bad frames",
+    "sensor": "A sensor with defects",
+    "camera": "A camera that moves",
+}
 CLEAN, COPIES = "none", "identical"
 PATHS = {
     "turned by 10 degrees": CameraPath(turn=10),
@@ -63,69 +68,33 @@ class DisturbedStack:
         return f"{self.what}: {Path(self.image).stem}, {self.level}"
 
 
-def disturbed_stacks(
-    images: Sequence[str], levels: Sequence[str], seed: int, frames: int, size: int
-) -> list[DisturbedStack]:
-    """Return every disturbance of every image at every level."""
-    kinds = [
-        (CLEAN, CLEAN),
-        *(("frames", name) for name in FAULTS),
-        *(("sensor", name) for name in DEFECTS),
-        *(("camera", name) for name in PATHS),
-    ]
-    return [
-        DisturbedStack(part, what, image, level, seed, frames, size)
-        for part, what in kinds
-        for image in images
-        for level in levels
-    ]
-
-
-@dataclass(frozen=True)
-class SoundBench:
-    """The pipeline that is tested."""
-
-    pipeline: Pipeline
-
-    def measure(self, case: DisturbedStack) -> Record:
-        """Restore a stack with and without the disturbance, and return the loss."""
-        simulated, bad = disturbed(case)
-        reference = undisturbed(case, bad)
-        found = self.pipeline.run(Burst(simulated))
-        still = self.pipeline.run(Burst(reference))
-        truth = at_rest(_scene_of(case)).truth.scene
-        image, without = image_of(found), image_of(still)
-        # With a moving camera both are scored on the part that all frames show.
-        shown = part_shown(image, truth)
-        psnr = score(image, truth[shown]).psnr
-        clean = score(without[shown], truth[shown]).psnr
-        mean = score(plain_mean(simulated)[shown], truth[shown]).psnr
-        return {
-            "psnr": psnr,
-            "clean_psnr": clean,
-            "loss": clean - psnr,
-            "mean_psnr": mean,
-            "size": list(image.shape),
-            **count_left_out(found, bad),
-        }
-
-
-def excessive_losses(records: Sequence[Record]) -> dict[str, float]:
-    """Return the mean loss (dB) of each disturbance that exceeds the limit. Copies are excluded,
-    since there is nothing to merge."""
-    losses: dict[str, list[float]] = {}
-    for record in records:
-        losses.setdefault(record["case"]["what"], []).append(record["loss"])
-    means = {what: sum(found) / len(found) for what, found in losses.items() if what != COPIES}
-    return {what: loss for what, loss in means.items() if loss > LARGEST_LOSS}
+def measure(pipeline: Pipeline, case: DisturbedStack) -> Record:
+    """Restore a stack with and without the disturbance, and return the loss."""
+    simulated, bad = disturbed(case)
+    found = pipeline.run(Burst(simulated))
+    still = pipeline.run(Burst(undisturbed(case, bad)))
+    truth = at_rest(case).truth.scene
+    image, without = given(found.image), given(still.image)
+    # With a moving camera both are scored on the part that all frames show.
+    shown = part_shown(image, truth)
+    psnr = score(image, truth[shown]).psnr
+    clean = score(without[shown], truth[shown]).psnr
+    return {
+        "psnr": psnr,
+        "clean_psnr": clean,
+        "loss": clean - psnr,
+        "mean_psnr": score(plain_mean(simulated)[shown], truth[shown]).psnr,
+        "size": list(image.shape),
+        **count_left_out(found, bad),
+    }
 
 
 def disturbed(case: DisturbedStack) -> tuple[Stack, np.ndarray]:
     """Return the stack with the disturbance, and which of its frames [k] are bad."""
     none = np.zeros(0, int)
     if case.part == "camera":
-        return _simulated(_scene_of(case), case.what).stack, none
-    stack = at_rest(_scene_of(case)).stack
+        return _simulated(case, case.what).stack, none
+    stack = at_rest(case).stack
     if case.part == "sensor":
         return replace(stack, frames=DEFECTS[case.what](stack.frames, case.seed)), none
     if case.part == "frames":
@@ -136,7 +105,7 @@ def disturbed(case: DisturbedStack) -> tuple[Stack, np.ndarray]:
 
 def undisturbed(case: DisturbedStack, bad: np.ndarray) -> Stack:
     """Return the stack without the disturbance and without the bad frames [k]."""
-    stack = at_rest(_scene_of(case)).stack
+    stack = at_rest(case).stack
     keep = np.setdiff1d(np.arange(stack.count), bad)
     return replace(stack, frames=stack.frames[keep], scan=stack.scan[keep])
 
@@ -152,17 +121,17 @@ def count_left_out(found: Burst, bad: np.ndarray) -> Record:
     }
 
 
-def at_rest(scene: DisturbedStack) -> SimulatedStack:
+def at_rest(case: DisturbedStack) -> SimulatedStack:
     """Return the stack of a camera at rest without a disturbance."""
-    return _simulated(scene, CLEAN)
+    return _simulated(case, CLEAN)
 
 
-def _scene_of(case: DisturbedStack) -> DisturbedStack:
-    return replace(case, part=CLEAN, what=CLEAN)
+def _simulated(case: DisturbedStack, path: str) -> SimulatedStack:
+    return _simulated_scene(replace(case, part=CLEAN, what=CLEAN), path)
 
 
 @lru_cache(maxsize=4)
-def _simulated(scene: DisturbedStack, path: str) -> SimulatedStack:
+def _simulated_scene(scene: DisturbedStack, path: str) -> SimulatedStack:
     conditions = find_level(scene.level).point()
     seed = zlib.crc32(f"{scene.seed} {scene.image} {scene.level}".encode()) % 2**31
     size = (scene.size, scene.size)
@@ -171,20 +140,70 @@ def _simulated(scene: DisturbedStack, path: str) -> SimulatedStack:
 
 
 def _cases(options: Options) -> list[DisturbedStack]:
-    images = choose_images(options.images, options.per_level)
-    return disturbed_stacks(images, options.levels, options.seed, FRAMES, SIZE)
+    """Return every disturbance of every image at every level."""
+    kinds = [
+        (CLEAN, CLEAN),
+        *(("frames", name) for name in FAULTS),
+        *(("sensor", name) for name in DEFECTS),
+        *(("camera", name) for name in PATHS),
+    ]
+    return [
+        DisturbedStack(part, what, image, level, options.seed, FRAMES, SIZE)
+        for part, what in kinds
+        for image in choose_images(options.images, options.per_level)
+        for level in options.levels
+    ]
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
-    losses = excessive_losses(records).items()
-    return [f"{what.replace('_', ' ')} costs {loss:.2f} dB" for what, loss in losses]
+    """Return the mean loss of disturbances above the limit; copies have nothing to merge."""
+    groups = grouped(records, "what")
+    means = {what: mean(r["loss"] for r in group) for what, group in groups.items()}
+    return [
+        f"{what.replace('_', ' ')} costs {loss:.2f} dB"
+        for what, loss in means.items()
+        if what != COPIES and loss > LARGEST_LOSS
+    ]
+
+
+def _table(records: Sequence[Record]) -> str:
+    """Return a table for each part: the mean figures of every disturbance over its stacks."""
+    parts = grouped(records, "part")
+    return "\n\n".join(
+        f"### {title}\n\n{_of_part(parts[part])}" for part, title in TITLES.items() if part in parts
+    )
+
+
+def _of_part(records: Sequence[Record]) -> str:
+    columns = (
+        ("trouble", "{trouble}"),
+        ("without it, dB", "{clean_psnr:.2f}"),
+        ("with it, dB", "{psnr:.2f}"),
+        ("lost, dB", "{loss:+.2f}"),
+        ("most lost, dB", "{most:+.2f}"),
+        ("plain mean, dB", "{mean_psnr:.2f}"),
+        ("bad frames left out", "{out}"),
+        ("good frames left out", "{good}"),
+    )
+    rows = []
+    for what, group in grouped(records, "what").items():
+        row: Record = {
+            name: mean(r[name] for r in group)
+            for name in ("clean_psnr", "psnr", "loss", "mean_psnr")
+        }
+        bad, out = (sum(r[name] for r in group) for name in ("bad", "bad_left_out"))
+        row["trouble"], row["out"] = what.replace("_", " "), f"{out} of {bad}" if bad else "-"
+        row["most"] = max(r["loss"] for r in group)
+        row["good"] = sum(r["good_left_out"] for r in group)
+        rows.append(row)
+    return row_each(rows, columns)
 
 
 SUITE = Suite(
     title="Stacks with trouble",
     cases=_cases,
-    measure=lambda options: SoundBench(options.load()).measure,
-    table=sound_table,
+    measure=lambda options: partial(measure, options.load()),
+    table=_table,
     notes=(
         "40 frames of 192 x 192. Each stack is compared with the same stack, with the same air and"
         " noise, without the disturbance (see `burst/measure/suites/sound.py`): without the bad"

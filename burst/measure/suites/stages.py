@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case, stack_cases
 from burst.measure.stage_figures import FIGURES, stage_figures
-from burst.measure.suite import Options, Suite
-from burst.measure.tables import by_level, markdown
-from burst.measure.trace import run_traced, stages_of
+from burst.measure.suite import Suite
+from burst.measure.tables import grouped, markdown, mean
+from burst.measure.trace import after_each
+from burst.pipeline import Pipeline
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    pipeline = options.load()
-
-    def measure(case: Case) -> Record:
-        simulated, _ = simulate_case(case)
-        trace = run_traced(pipeline, simulated.stack)
-        return {"stages": stage_figures(stages_of(trace), simulated)}
-
-    return measure
+def measure(pipeline: Pipeline, case: Case) -> Record:
+    """Return the figures of every stage on one stack."""
+    simulated, _ = simulate_case(case)
+    return {"stages": stage_figures(after_each(pipeline, simulated.stack), simulated)}
 
 
 def _table(records: Sequence[Record]) -> str:
-    groups = by_level(records)
+    groups = grouped(records, "level")
     rows = []
     for figure, label in FIGURES.items():
         cells = [_figure([r["stages"].get(figure) for r in group]) for group in groups.values()]
@@ -34,15 +31,13 @@ def _table(records: Sequence[Record]) -> str:
 
 def _figure(values: Sequence[float | None]) -> str:
     known = [v for v in values if v is not None]
-    if not known:
-        return "-"
-    return f"{sum(known) / len(known):.2f} ({min(known):.2f} to {max(known):.2f})"
+    return f"{mean(known):.2f} ({min(known):.2f} to {max(known):.2f})" if known else "-"
 
 
 SUITE = Suite(
     title="Every stage against the truth",
     cases=stack_cases,
-    measure=_bench,
+    measure=lambda options: partial(measure, options.load()),
     table=_table,
     filled_by="synthetic",
 )

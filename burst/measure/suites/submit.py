@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from burst.data.targets import decode
-from burst.measure.cost import watch_memory
+from burst.log import LOG
+from burst.measure.cost import Ended, run_watched
 from burst.measure.results import Record
 from burst.measure.stacks import TARGET, Case, draw_scene, simulate_case
 from burst.measure.suite import Suite
-from burst.measure.tables import MIB, markdown
+from burst.measure.tables import MIB, row_each
 from burst.records import StackError
-
-LOG = logging.getLogger("burst")
 
 LEVELS = ("low", "medium", "high", "very-high")
 FRAMES, SIZE = 100, 271
@@ -70,31 +67,21 @@ def submissions(seed: int) -> list[Submission]:
     ]
 
 
-@dataclass(frozen=True)
-class SubmitBench:
-    """A pipeline, as arguments of the command line."""
-
-    pipeline: Sequence[str]
-
-    def measure(self, submitted: Submission) -> Record:
-        """Simulate the stacks, submit them, check the zip and read the bits of its images."""
-        with tempfile.TemporaryDirectory() as folder:
-            stacks, out = Path(folder) / "stacks", Path(folder) / "out"
-            write_targets(stacks, submitted)
-            where = ("--stacks", str(stacks), "--challenge", submitted.challenge)
-            shared = (
-                "--jobs",
-                str(submitted.jobs),
-                "--threads",
-                str(submitted.jobs),
-                "--device",
-                "cpu",
-            )
-            LOG.info("%s: restoring, packing and checking", submitted.name)
-            seconds, peak = _run(*where, "--name", NAME, "--out", str(out), *shared, *self.pipeline)
-            submission = out / NAME / f"{NAME}.zip"
-            _run(*where, "--check", str(submission))
-            return {"seconds": seconds, "peak": peak, "bits": bits_right(submission, submitted)}
+def measure(pipeline: Sequence[str], submitted: Submission) -> Record:
+    """Simulate the stacks, submit them, check the zip and read the bits of its images; `pipeline`
+    are arguments of the command line."""
+    with tempfile.TemporaryDirectory() as folder:
+        stacks, out, jobs = Path(folder) / "stacks", Path(folder) / "out", str(submitted.jobs)
+        write_targets(stacks, submitted)
+        where = ("--stacks", str(stacks), "--challenge", submitted.challenge)
+        shared = ("--jobs", jobs, "--threads", jobs, "--device", "cpu")
+        LOG.info("%s: restoring, packing and checking", submitted.name)
+        ended = _run(*where, "--name", NAME, "--out", str(out), *shared, *pipeline)
+        submission = out / NAME / f"{NAME}.zip"
+        _run(*where, "--check", str(submission))
+        peak = max(ended.held, default=None)
+        bits = bits_right(submission, submitted)
+        return {"seconds": ended.seconds, "peak": peak, "bits": bits}
 
 
 def write_targets(folder: Path, submitted: Submission) -> None:
@@ -127,48 +114,40 @@ def _write(path: Path, case: Case) -> None:
     np.save(path, simulate_case(case)[0].stack.frames)
 
 
-def _run(*arguments: str) -> tuple[float, int | None]:
-    """Run `burst submit`; return its seconds and the peak of the memory of all its processes."""
-    with tempfile.TemporaryFile() as log:
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "burst", "submit", *arguments, "--quiet"]
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+def _run(*arguments: str) -> Ended:
+    """Run `burst submit`; StackError with what it says if it fails."""
+    ended = run_watched([sys.executable, "-m", "burst", "submit", *arguments, "--quiet"])
+    if ended.code:
+        raise StackError(
+            f"burst submit {' '.join(arguments)}: expected success, found: {ended.log}"
         )
-        peak = max(watch_memory(process), default=None)
-        seconds = time.perf_counter() - started
-        if process.returncode:
-            log.seek(0)
-            message = log.read().decode(errors="replace").strip()
-            raise StackError(
-                f"burst submit {' '.join(arguments)}: expected success, found: {message}"
-            )
-    return seconds, peak
+    return ended
 
 
 def _table(records: Sequence[Record]) -> str:
     """Return the cost of each submission and the share of right bits of its images."""
     levels = list(records[0]["bits"])
-    head = ["submission", "seconds", "stacks a minute", "peak MiB", *(f"{n}, bits" for n in levels)]
+    columns = (
+        ("submission", "{case[challenge]}: {count} stacks, {case[jobs]} at a time"),
+        ("seconds", "{seconds:.0f}"),
+        ("stacks a minute", "{rate:.1f}"),
+        ("peak MiB", "{held}"),
+        *((f"{level}, bits", f"{{percent[{level}]:.2f}} %") for level in levels),
+    )
     rows = []
     for r in records:
-        case, count = r["case"], r["case"]["per_level"] * len(levels)
-        rows.append(
-            [
-                f"{case['challenge']}: {count} stacks, {case['jobs']} at a time",
-                f"{r['seconds']:.0f}",
-                f"{60 * count / r['seconds']:.1f}",
-                "unknown" if r["peak"] is None else f"{r['peak'] / MIB:.0f}",
-                *(f"{100 * r['bits'][level]:.2f} %" for level in levels),
-            ]
-        )
-    return markdown(head, rows)
+        count = r["case"]["per_level"] * len(levels)
+        held = "unknown" if r["peak"] is None else f"{r['peak'] / MIB:.0f}"
+        percent = {level: 100 * share for level, share in r["bits"].items()}
+        rate = 60 * count / r["seconds"]
+        rows.append({**r, "count": count, "rate": rate, "held": held, "percent": percent})
+    return row_each(rows, columns)
 
 
 SUITE = Suite(
     title="A challenge in one command",
     cases=lambda options: submissions(options.seed),
-    measure=lambda options: SubmitBench(options.arguments()).measure,
+    measure=lambda options: partial(measure, options.arguments()),
     table=_table,
     notes=(
         "`burst submit` from a folder of simulated stacks of coded targets to a zip that"

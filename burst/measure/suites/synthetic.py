@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from burst.data.targets import TargetLayout, decode
 from burst.data.turbulence import SimulatedStack
 from burst.measure.cost import NO_COST, Cost, measure_cost
 from burst.measure.peers.baselines import BASELINES
-from burst.measure.peers.find import Peer, peers_if
+from burst.measure.peers.find import Peer, peers_if, settings_with_peers
 from burst.measure.peers.oracle import ORACLES
 from burst.measure.plots import draw_seconds
 from burst.measure.results import PeerError, Record
@@ -25,53 +25,48 @@ from burst.measure.suite import Options, Suite
 from burst.measure.tables import (
     MIB,
     OURS,
-    by_level,
+    figures_of,
     gap_closed,
+    grouped,
     is_target,
     markdown,
+    mean,
     mean_of,
     worked,
 )
-from burst.measure.trace import image_of, methods_of, run_traced, stages_of
+from burst.measure.trace import methods_of, run_traced
 from burst.pipeline import Pipeline
+from burst.records import given
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Compares the pipeline with baselines (always) and peers by name."""
+def measure(pipeline: Pipeline, peers: Mapping[str, Peer], case: Case) -> Record:
+    """Simulate a case, run every method on it, and return the figures of each: the pipeline,
+    baselines, peers by name, and oracles. All methods run on each stack in turn, so that a machine
+    that slows down affects all of them."""
+    simulated, layout = simulate_case(case)
+    trace = run_traced(pipeline, simulated.stack)
+    methods: dict[str, Any] = {}
 
-    pipeline: Pipeline
-    peers: Mapping[str, Peer]
+    def add(name: str, work: Callable[[], torch.Tensor], before: Cost = NO_COST) -> None:
+        image, cost = measure_cost(work)
+        methods[name] = figures(image, before.then(cost), simulated, layout)
 
-    def measure(self, case: Case) -> Record:
-        """Simulate a case, run every method on it, and return the figures of each. All methods run
-        on each stack in turn, so that a machine that slows down affects all of them."""
-        simulated, layout = simulate_case(case)
-        trace = run_traced(self.pipeline, simulated.stack)
-        methods: dict[str, Any] = {}
-
-        def add(name: str, work: Callable[[], torch.Tensor], before: Cost = NO_COST) -> None:
-            image, cost = measure_cost(work)
-            methods[name] = figures(image, before.then(cost), simulated, layout)
-
-        for name, baseline in BASELINES.items():
-            if baseline.after in trace.after:
-                known = trace.after[baseline.after]
-                add(name, partial(baseline.combine, known), trace.cost[baseline.after])
-        for name, peer in self.peers.items():
-            try:
-                add(name, partial(peer, simulated.stack))
-            except PeerError as error:
-                # The page reports the failure; other methods have figures.
-                methods[name] = {"failed": str(error)}
-        for name, stage in methods_of(trace).items():
-            made = trace.after[stage]
-            methods[name] = figures(
-                image_of(made), trace.cost[stage], simulated, layout, made.deviation
-            )
-        for name, oracle in ORACLES.items():
-            add(name, partial(oracle, trace.after["noise"], simulated.truth))
-        return {"methods": methods, "stages": stage_figures(stages_of(trace), simulated)}
+    for name, baseline in BASELINES.items():
+        if baseline.after in trace.after:
+            known = trace.after[baseline.after]
+            add(name, partial(baseline.combine, known), trace.cost[baseline.after])
+    for name, peer in peers.items():
+        try:
+            add(name, partial(peer, simulated.stack))
+        except PeerError as error:
+            # The page reports the failure; other methods have figures.
+            methods[name] = {"failed": str(error)}
+    for name, stage in methods_of(trace.after).items():
+        made, cost = trace.after[stage], trace.cost[stage]
+        methods[name] = figures(given(made.image), cost, simulated, layout, made.deviation)
+    for name, oracle in ORACLES.items():
+        add(name, partial(oracle, trace.after["noise"], simulated.truth))
+    return {"methods": methods, "stages": stage_figures(trace.after, simulated)}
 
 
 def figures(
@@ -81,8 +76,7 @@ def figures(
     layout: TargetLayout | None,
     deviation: torch.Tensor | None = None,
 ) -> Record:
-    """Return scores, bits (of a coded target) and cost of one result [h, w] with its standard
-    deviation [h, w]."""
+    """Return scores, bits (of a coded target) and cost of a result [h, w]."""
     found: Record = asdict(score(image, simulated.truth.scene))
     if deviation is not None:
         found["within"] = share_within(image, deviation, simulated.truth.scene)
@@ -96,13 +90,9 @@ def figures(
     return {**found, **asdict(cost)}
 
 
-def _settings(options: Options) -> str:
-    return "\n".join([options.load().to_toml(), *peers_if(options.peers)])
-
-
 def _table(records: Sequence[Record]) -> str:
     parts = []
-    for level, group in by_level(records).items():
+    for level, group in grouped(records, "level").items():
         images = [r for r in group if not is_target(r)]
         targets = [r for r in group if is_target(r)]
         if images:
@@ -117,26 +107,21 @@ def _score_table(records: Sequence[Record]) -> str:
         "method", "PSNR dB", "gap closed", "PSNR without warp", "gap closed", "SSIM", "MTF50",
         "truth within 90 %", "seconds", "peak MiB",
     )  # fmt: skip
-    rows = []
-    for method in records[0]["methods"]:
-        plain, straight, ssim, mtf50, seconds = (
-            mean_of(records, method, figure)
-            for figure in ("psnr", "psnr_without_warp", "ssim", "mtf50", "seconds")
-        )
-        rows.append(
-            [
-                _label(records, method),
-                f"{plain:.2f}",
-                f"{gap_closed(records, method):.0f} %",
-                f"{straight:.2f}",
-                f"{gap_closed(records, method, 'psnr_without_warp'):.0f} %",
-                f"{ssim:.3f}",
-                f"{mtf50:.3f}",
-                _percent(_known(records, method, "within")),
-                f"{seconds:.1f}",
-                _peak(records, method),
-            ]
-        )
+    rows = [
+        [
+            _label(records, method),
+            f"{mean_of(records, method, 'psnr'):.2f}",
+            f"{gap_closed(records, method):.0f} %",
+            f"{mean_of(records, method, 'psnr_without_warp'):.2f}",
+            f"{gap_closed(records, method, 'psnr_without_warp'):.0f} %",
+            f"{mean_of(records, method, 'ssim'):.3f}",
+            f"{mean_of(records, method, 'mtf50'):.3f}",
+            _known(100 * mean_of(records, method, "within"), ".0f", " %"),
+            f"{mean_of(records, method, 'seconds'):.1f}",
+            _peak(records, method),
+        ]
+        for method in records[0]["methods"]
+    ]
     return markdown(head, rows)
 
 
@@ -146,8 +131,7 @@ def _label(records: Sequence[Record], method: str) -> str:
 
 
 def _peak(records: Sequence[Record], method: str) -> str:
-    peaks = [r["methods"][method]["peak"] for r in records if worked(r, method)]
-    known = [peak for peak in peaks if peak is not None]
+    known = [peak for peak in figures_of(records, method, "peak") if peak is not None]
     return f"{max(known) / MIB:.0f}" if known else "unknown"
 
 
@@ -158,44 +142,34 @@ def _bit_table(records: Sequence[Record]) -> str:
     head += [f"AUC {size}" for size in sizes]
     rows = []
     for method in records[0]["methods"]:
-        areas = [
-            _mean([r["methods"][method]["auc"][i] for r in records if worked(r, method)])
-            for i in range(len(sizes))
-        ]
+        # With only discs or only gaps there is no area under a curve.
+        known = figures_of(records, method, "auc")
+        areas = [mean(area[i] for area in known) for i in range(len(sizes))]
         rows.append(
             [
                 _label(records, method),
                 f"{mean_of(records, method, 'psnr'):.2f}",
                 f"{100 * mean_of(records, method, 'bits'):.1f} %",
-                _mean(_known(records, method, "flagged")),
-                *areas,
+                *(_known(area, ".2f") for area in (mean_of(records, method, "flagged"), *areas)),
             ]
         )
     return markdown(head, rows)
 
 
-def _known(records: Sequence[Record], method: str, figure: str) -> list[float]:
-    """Return a figure of a method wherever it has one."""
-    found = [r["methods"][method].get(figure) for r in records if worked(r, method)]
-    return [value for value in found if value is not None]
+def _known(figure: float, digits: str, unit: str = "") -> str:
+    return "-" if math.isnan(figure) else f"{figure:{digits}}{unit}"
 
 
-def _percent(values: Sequence[float]) -> str:
-    return f"{100 * sum(values) / len(values):.0f} %" if values else "-"
-
-
-def _mean(values: Sequence[float | None]) -> str:
-    # With only discs or only gaps there is no area under a curve.
-    known = [v for v in values if v is not None]
-    return f"{sum(known) / len(known):.2f}" if known else "-"
+def _bench(options: Options) -> Callable[[Case], Record]:
+    return partial(measure, options.load(), peers_if(options.peers))
 
 
 SUITE = Suite(
     title="Simulated stacks",
     cases=stack_cases,
-    measure=lambda options: Bench(options.load(), peers_if(options.peers)).measure,
+    measure=_bench,
     table=_table,
     notes="How each peer is installed stands in [peers.md](peers.md).",
-    settings=_settings,
+    settings=settings_with_peers,
     plot=draw_seconds,
 )

@@ -10,8 +10,10 @@ coarser than the frames is enlarged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,18 @@ from burst.files.sidecar import find_sidecar
 from burst.measure.results import Record
 from burst.measure.scores import part_shown, score, share_within
 from burst.measure.suite import Options, Suite
-from burst.measure.tables import CLASSICAL, OURS
-from burst.measure.trace import NETWORK
-from burst.measure.worlds_table import HARM, MERGED, TOLD, TOLD_CLASSICAL, harm, worlds_table
-from burst.ops.color import display_to_linear
+from burst.measure.tables import CLASSICAL, OURS, grouped, markdown, mean
+from burst.measure.trace import after_each, in_linear_light, methods_of
 from burst.pipeline import Pipeline, run_step
 from burst.records import Burst, Stack, StackError, given
-from burst.settings import ConfigError
 
 TRUTH = ".truth.npz"
 BLACK = 256.0  # DN, of arrays that say nothing of it
+MERGED, TOLD, TOLD_CLASSICAL = "merged", "burst, PSF told", "without network, PSF told"
+METHODS = (MERGED, CLASSICAL, OURS, TOLD_CLASSICAL, TOLD)
+HARM = 0.1  # dB below the merged image
+RIGHT_WIDTH = 0.15  # log
+SHARP = 0.36  # cycles per pixel: resampling alone brings merged images of no blur down to it
 
 
 @dataclass(frozen=True)
@@ -68,50 +72,49 @@ def worlds_in(folders: Sequence[str]) -> list[World]:
     return found
 
 
-@dataclass(frozen=True)
-class WorldBench:
-    """The pipeline that is put to the test."""
+def measure(pipeline: Pipeline, case: World) -> Record:
+    """Restore a stack, also told its PSF, and return the scores and the width of its blur."""
+    stack = read_world(case)
+    after = after_each(pipeline, stack)
+    merged = given(after["deconvolve"].merged)
+    scene, psf = read_truth(case, in_linear_light(merged, stack))
+    images = {MERGED: merged, **_images(after)}
+    if psf is not None:
+        images |= _told(pipeline, after["blur"], psf)
+    scores = {name: score(in_linear_light(x, stack), scene) for name, x in images.items()}
+    air, last = given(after["blur"].turbulence), list(after.values())[-1]
+    within = None
+    if last.image is not None and last.deviation is not None:
+        above, below = (in_linear_light(last.image + s * last.deviation, stack) for s in (1, -1))
+        within = share_within(in_linear_light(last.image, stack), (above - below) / 2, scene)
+    return {
+        "world": case.world,
+        "methods": {name: {"psnr": found.psnr} for name, found in scores.items()},
+        # Where half of the scene's modulation is left in the merged image.
+        "half_height": scores[MERGED].mtf50,
+        "half_height_believed": air.half_height_believed,
+        "half_height_used": air.half_height,
+        "source": air.source,
+        "within": within,
+    }
 
-    pipeline: Pipeline
 
-    def measure(self, case: World) -> Record:
-        """Restore a stack, also told its PSF, and return the scores and the width of its blur."""
-        stack = read_world(case)
-        after: dict[str, Burst] = {}
-        self.pipeline.run(Burst(stack), lambda step, burst: after.update({step.name: burst}))
-        merged = given(after["deconvolve"].merged)
-        scene, psf = read_truth(case, _linear(merged, stack))
-        images = {MERGED: merged, **_images(after)}
-        if psf is not None:
-            images |= self._told(after["blur"], psf)
-        scores = {name: score(_linear(image, stack), scene) for name, image in images.items()}
-        air = given(after["blur"].turbulence)
-        last = after[list(after)[-1]]
-        within = None
-        if last.image is not None and last.deviation is not None:
-            within = share_within(*_linear_with_deviation(last), scene)
-        return {
-            "world": case.world,
-            "methods": {name: {"psnr": found.psnr} for name, found in scores.items()},
-            # Where half of the scene's modulation is left in the merged image.
-            "half_height": scores[MERGED].mtf50,
-            "half_height_believed": air.half_height_believed,
-            "half_height_used": air.half_height,
-            "source": air.source,
-            "within": within,
-        }
+def _told(pipeline: Pipeline, burst: Burst, psf: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the results of a burst, as it is after `blur`, that is told its PSF [k, k]."""
+    given_psf, after = given(burst.psf), {}
+    told = replace(burst, psf=psf.to(given_psf).expand(len(given_psf), -1, -1))
+    names = [step.name for step in pipeline.steps]
+    for step in pipeline.steps[names.index("blur") + 1 :]:
+        told = run_step(step, told)
+        after[step.name] = told
+    called = {OURS: TOLD, CLASSICAL: TOLD_CLASSICAL}
+    return {called[name]: image for name, image in _images(after).items()}
 
-    def _told(self, burst: Burst, psf: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the results of a burst that is told its PSF [k, k]."""
-        given_psf, after = given(burst.psf), {}
-        told = replace(burst, psf=psf.to(given_psf).expand(len(given_psf), -1, -1))
-        names = [step.name for step in self.pipeline.steps]
-        for step in self.pipeline.steps[names.index("blur") + 1 :]:
-            told = run_step(step, told)
-            after[step.name] = told
-        images = _images(after)
-        called = {OURS: TOLD, CLASSICAL: TOLD_CLASSICAL}
-        return {called[name]: image for name, image in images.items()}
+
+def _images(after: Mapping[str, Burst]) -> dict[str, torch.Tensor]:
+    """Return the images of our methods, by name."""
+    known = {name: after[stage].image for name, stage in methods_of(after).items()}
+    return {name: image for name, image in known.items() if image is not None}
 
 
 def read_world(case: World) -> Stack:
@@ -125,8 +128,7 @@ def read_world(case: World) -> Stack:
 
 
 def read_truth(case: World, merged: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return the part of the true scene that a merged image [h, w] shows, and the PSF [k, k] where
-    it is known for the pixels of the frames."""
+    """Return the part of the true scene that an image shows, and the PSF [k, k] if known."""
     truth = np.load(Path(case.folder) / f"{case.stack}{TRUTH}")
     scene = torch.from_numpy(np.asarray(truth["scene"], np.float32))
     finer = merged.shape[0] // scene.shape[0]
@@ -138,54 +140,72 @@ def read_truth(case: World, merged: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return scene[part_shown(merged, scene)], psf
 
 
-def too_harmful(records: Sequence[Record]) -> dict[str, float]:
-    """Return the stacks that come out worse than their merged image, by how many dB."""
-    return {
-        record["case"]["stack"]: harm(record, OURS)
-        for record in records
-        if harm(record, OURS) > HARM
-    }
+def harm(record: Record, method: str) -> float:
+    """Return by how many dB a method's image is worse than the merged one; below 0 it is better."""
+    methods = record["methods"]
+    return float(methods[MERGED]["psnr"] - methods[method]["psnr"])
 
 
-def _images(after: dict[str, Burst]) -> dict[str, torch.Tensor]:
-    """Return the images of our methods, by name."""
-    stages = list(after)
-    known = {OURS: after[stages[-1]].image}
-    if stages[-1] == NETWORK:
-        known[CLASSICAL] = after[stages[-2]].image
-    return {name: image for name, image in known.items() if image is not None}
+def width_error(record: Record) -> float | None:
+    """Return the log error of the width that was believed; None where none was."""
+    believed, true = record["half_height_believed"], record["half_height"]
+    if believed is None:
+        return None
+    # Beyond what interpolation leaves of a sharp image there is no blur to measure.
+    return float(math.log(min(believed, SHARP) / min(true, SHARP)))
 
 
-def _linear(image: torch.Tensor, stack: Stack) -> torch.Tensor:
-    """Return an image of a stack in linear light."""
-    return display_to_linear(image) if stack.sensor.transfer == "srgb" else image
+def _table(records: Sequence[Record]) -> str:
+    """Return PSNR by world and method, and how often a method did harm."""
+    return f"{_scores(records)}\n\n### Worse than the merged image\n\n{_harm(records)}"
 
 
-def _linear_with_deviation(burst: Burst) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the image [h, w] of a burst and its standard deviation [h, w] in linear light."""
-    image, deviation = given(burst.image), given(burst.deviation)
-    above, below = (_linear(image + sign * deviation, burst.stack) for sign in (1, -1))
-    return _linear(image, burst.stack), (above - below) / 2
+def _scores(records: Sequence[Record]) -> str:
+    head = ("world", "stacks", *(f"{name}, dB" for name in METHODS))
+    rows = []
+    for world, group in grouped(records, lambda r: r["world"]).items():
+        errors = [error for r in group if (error := width_error(r)) is not None]
+        right = sum(abs(error) < RIGHT_WIDTH for error in errors)
+        cells = []
+        for name in METHODS:
+            psnr = mean(r["methods"][name]["psnr"] for r in group if name in r["methods"])
+            cells.append("-" if math.isnan(psnr) else f"{psnr:.2f}")
+        within = mean(r.get("within") for r in group)
+        held = "-" if math.isnan(within) else f"{100 * within:.0f} %"
+        rows.append([world, str(len(group)), *cells, f"{right} of {len(errors)}", held])
+    return markdown([*head, "width within 15 %", "truth within 90 %"], rows)
+
+
+def _harm(records: Sequence[Record]) -> str:
+    head = ("method", "stacks", f"worse by over {HARM} dB", "most, dB", "least gain, dB")
+    rows = []
+    for name in METHODS[1:]:
+        losses = [harm(record, name) for record in records if name in record["methods"]]
+        if losses:
+            worse, most = sum(loss > HARM for loss in losses), max(losses)
+            told = f"{most:.2f}" if most > 0 else "-"
+            rows.append([name, str(len(losses)), str(worse), told, f"{-most:+.2f}"])
+    return markdown(head, rows)
 
 
 def _cases(options: Options) -> list[World]:
-    if not options.images:
-        raise ConfigError(
-            "--suite worlds: expected folders of stacks with truths, found none. Pass --images."
-        )
-    return worlds_in(options.images)
+    return worlds_in(options.needed_images("worlds", "folders of stacks with truths"))
 
 
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
-    harmed = too_harmful(records).items()
-    return [f"{stack} is {loss:.2f} dB worse than its merged image" for stack, loss in harmed]
+    losses = {record["case"]["stack"]: harm(record, OURS) for record in records}
+    return [
+        f"{stack} is {loss:.2f} dB worse than its merged image"
+        for stack, loss in losses.items()
+        if loss > HARM
+    ]
 
 
 SUITE = Suite(
     title="Other physics, other cameras",
     cases=_cases,
-    measure=lambda options: WorldBench(options.load()).measure,
-    table=worlds_table,
+    measure=lambda options: partial(measure, options.load()),
+    table=_table,
     notes=(
         "Stacks that another program made (see `burst/measure/suites/worlds.py`): layers of air"
         " along a path, fine and coarse pixels, defocus, bad frames, hands without any air, videos."

@@ -10,7 +10,7 @@ from skimage import data
 from burst.data.levels import find_level
 from burst.data.turbulence import simulate
 from burst.measure.peers.baselines import plain_mean
-from burst.measure.peers.find import PEERS, find_peers
+from burst.measure.peers.find import PEERS, peers_if
 from burst.measure.peers.programs import find_pss, find_siril, place, pss, siril
 from burst.measure.peers.recipes import boxed_gradients, dis_flow, richardson_lucy
 from burst.measure.results import PeerError
@@ -119,13 +119,13 @@ def test_cropped_result_is_put_back_at_its_place(top, left):
     np.testing.assert_allclose(placed[:, :left], frame[:, :left])
 
 
-def test_missing_programs_are_told_and_left_out(monkeypatch, tmp_path):
+def test_missing_programs_are_told_and_left_out(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("BURST_PSS", str(tmp_path))
     monkeypatch.setenv("PATH", "")
-    found, missing = find_peers()
-    assert list(found) == ["winner", "template"]
-    assert missing == (
+    assert list(peers_if(True)) == ["winner", "template"]
+    assert [message.removeprefix("--peers: left out: ") for message in caplog.messages] == [
         f"pss: expected {tmp_path}/bin/PlanetarySystemStacker, found nothing there."
         " Install it as docs/peers.md says, or point $BURST_PSS to its environment.",
         "siril: expected siril-cli on the path, found none. Install it as docs/peers.md says.",
-    )
+    ]
+    assert peers_if(False) == {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from burst.measure.stacks import Case
-from burst.measure.suites.ablation import AS_IT_IS, VARIANTS, Ablation, gains
+from burst.measure.suite import Options
+from burst.measure.suites.ablation import AS_IT_IS, VARIANTS, gains, measure
 from burst.pipeline import load
 
 CASE = Case("camera", "low", 0, 16, 128)
@@ -24,7 +25,7 @@ CHOSEN = (
 def record():
     """Return the scores of some variants."""
     chosen = [variant for variant in VARIANTS if variant.name in CHOSEN]
-    return Ablation("classical", variants=chosen).measure(CASE)
+    return measure(Options("classical"), chosen, CASE)
 
 
 def test_every_variant_is_scored(record):
@@ -45,7 +46,7 @@ def test_a_change_changes_the_image(record):
 @pytest.mark.parametrize("name", [CHOSEN[1], CHOSEN[3]])
 def test_shared_stages_give_what_a_run_of_its_own_gives(record, name):
     variant = next(v for v in VARIANTS if v.name == name)
-    alone = Ablation("classical", variants=(variant,)).measure(CASE)
+    alone = measure(Options("classical"), (variant,), CASE)
     assert alone["variants"][name] == record["variants"][name]
 
 

@@ -6,9 +6,9 @@ import pytest
 from rolled import without_network
 
 from burst.measure.rolling import UNTOUCHED, ShutterBench
-from burst.measure.suite import find_suite
+from burst.measure.suite import Options, find_suite
 from burst.measure.suites import drawn as suite
-from burst.measure.suites.drawn import LEVELS, SETS, DrawnRecording, drawn_recordings
+from burst.measure.suites.drawn import LEVELS, SETS, DrawnRecording
 from burst.measure.tables import CLASSICAL, OURS
 from burst.records import Shutter
 
@@ -19,7 +19,7 @@ def small(monkeypatch):
 
 
 def test_every_image_is_recorded_in_every_set():
-    cases = drawn_recordings(["a.png", "b.png"], 3)
+    cases = suite.SUITE.cases(Options(per_level=2, seed=3))
     assert len(cases) == 2 * len(LEVELS) * len(SETS)
     assert {case.seed for case in cases} == {3}
 

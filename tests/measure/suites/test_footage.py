@@ -7,13 +7,13 @@ import pytest
 from simulated import stack_of
 
 from burst.measure.suite import Options, find_suite
-from burst.measure.suites.footage import Footage, FootageBench
+from burst.measure.suites.footage import Footage, measure
 from burst.pipeline import load
 
 
 def test_a_sequence_is_compared_with_its_own_merged_image(tmp_path):
     np.save(tmp_path / "air.npy", stack_of("low", 96, 8).stack.frames)
-    found = FootageBench(load("classical")).measure(Footage(str(tmp_path / "air.npy")))
+    found = measure(load("classical"), Footage(str(tmp_path / "air.npy")))
     assert set(found) == {"burst"}
     assert found["burst"]["sharpness"] > 1
     record = {"case": {"path": "air.npy"}, **found}

@@ -7,9 +7,9 @@ import pytest
 
 from burst.__main__ import main
 from burst.measure.rolling import UNTOUCHED
-from burst.measure.suite import find_suite
+from burst.measure.suite import Options, find_suite
 from burst.measure.suites import instants
-from burst.measure.suites.instants import InstantBench, InstantRecording, recordings
+from burst.measure.suites.instants import InstantBench, InstantRecording
 from burst.measure.tables import OURS
 from burst.pipeline import load
 
@@ -26,7 +26,7 @@ def measured(shutter: str, ratio: float):
 
 
 def test_an_image_is_recorded_at_every_ratio_and_by_a_pair():
-    assert [r.kind for r in recordings(["a.png"], 0)] == [
+    assert [r.kind for r in find_suite("instants").cases(Options(per_level=1))] == [
         "rolling 0.4", "rolling 0.7", "rolling 1", "rolling 0.4, 0.3 px of shake",
         "rolling 0.7, 0.3 px of shake", "rolling 1, 0.3 px of shake", "dual_reversed 1",
     ]  # fmt: skip

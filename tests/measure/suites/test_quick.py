@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from burst.measure.suite import Options
 from burst.measure.suites import quick
 from burst.pipeline import load
 
@@ -18,12 +19,13 @@ def records(**psnr):
 def recorded(tmp_path, monkeypatch):
     """Record 30 dB at level low and 20 dB at high."""
     monkeypatch.setattr(quick, "RECORDED", tmp_path / "quick.json")
-    quick.record(records(low=30.0, high=20.0))
+    quick.SUITE.finish(Options(record=True), records(low=30.0, high=20.0))
     return tmp_path / "quick.json"
 
 
 def test_a_drop_is_found(recorded):
-    assert quick.drops(records(low=29.7, high=19.9)) == {"low": pytest.approx(0.3)}
+    doubts = quick.SUITE.finish(Options(), records(low=29.7, high=19.9))
+    assert doubts == ["low is 0.30 dB below its recorded figure"]
 
 
 def test_figures_are_recorded_by_level(recorded):
@@ -36,4 +38,4 @@ def test_psnr_has_not_dropped():
         {"case": {"level": case.level}, **quick.measure_quick(pipeline, case)}
         for case in quick.quick_cases()
     ]
-    assert quick.drops(measured) == {}
+    assert quick.SUITE.finish(Options(), measured) == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from burst.measure.stacks import Case
-from burst.measure.suites.scaling import FRAME_COUNTS, FRAMES, SIZE, SIZES, Scaling, scaling_cases
+from burst.measure.suite import Options
+from burst.measure.suites.scaling import FRAME_COUNTS, FRAMES, SIZE, SIZES, measure, scaling_cases
 from burst.records import StackError
 
 
@@ -16,8 +17,7 @@ def test_every_shape_is_measured_once():
 
 
 def test_seconds_and_memory_of_a_process():
-    scaling = Scaling(["--pipeline", "classical"], threads=1, peers=("winner",))
-    found = scaling.measure(Case("camera", "low", 0, 4, 64))
+    found = measure(Options("classical"), ("winner",), Case("camera", "low", 0, 4, 64))
     for seconds, peak in ((found["seconds"], found["peak"]), found["peers"]["winner"]):
         assert 0.2 < seconds < 60
         assert peak > 100e6
@@ -25,4 +25,4 @@ def test_seconds_and_memory_of_a_process():
 
 def test_failure_is_told():
     with pytest.raises(StackError, match="expected one of"):
-        Scaling(["--pipeline", "none"], threads=1).measure(Case("camera", "low", 0, 4, 64))
+        measure(Options("none"), (), Case("camera", "low", 0, 4, 64))

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 
 from burst.data.charts import CHARTS, EDGES, STAR
-from burst.measure.suite import find_suite
-from burst.measure.suites.sharpness import TRUTH, SharpnessBench, chart_cases
+from burst.measure.suite import Options
+from burst.measure.suites.sharpness import SUITE, TRUTH, measure
 from burst.measure.tables import MEAN
 from burst.pipeline import load
 
 
 @pytest.fixture(scope="module")
 def records():
-    bench = SharpnessBench(load("classical"))
-    cases = chart_cases(("low",), 1, seed=0, frames=16, size=192)
-    return [{"case": vars(case), **bench.measure(case)} for case in cases]
+    options = Options(levels=("low",), per_level=1, frames=16, size=192)
+    pipeline = load("classical")
+    return [{"case": vars(case), **measure(pipeline, case)} for case in SUITE.cases(options)]
 
 
 def test_every_chart_is_seen_through_every_air():
-    cases = chart_cases(("low", "high"), 3, seed=5, frames=16, size=192)
+    cases = SUITE.cases(Options(levels=("low", "high"), per_level=3, seed=5))
     assert len(cases) == len({(c.image, c.level, c.seed) for c in cases}) == 12
     assert {c.image for c in cases} == set(CHARTS)
     assert {c.seed for c in cases} == {5, 6, 7}
@@ -33,6 +33,6 @@ def test_restored_chart_is_sharper_than_the_mean(records, chart):
 
 
 def test_table_has_a_row_for_every_method(records):
-    text = find_suite("sharpness").tables(records)
+    text = SUITE.tables(records)
     assert text.count("| burst |") == text.count("| truth |") == len(CHARTS)
     assert f"| {EDGES}: MTF50 (peak) | low |" in text

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from toys import command, write_pipeline
 
-from burst.measure.suite import find_suite
-from burst.measure.suites.soak import BREAK, Batch, SoakBench, soak_cases, thirds, write_stacks
+from burst.measure.suite import Options, find_suite
+from burst.measure.suites.soak import BREAK, Batch, measure, thirds, write_stacks
 from burst.records import StackError
 
 CASE = Batch(stacks=10, kills=2, jobs=2, frames=8, size=32, seed=0)
@@ -30,7 +30,7 @@ def half_broken(monkeypatch):
 
 @pytest.mark.usefixtures("half_broken")
 def test_kills_and_broken_stacks_cost_nothing_else(toys):
-    record = SoakBench(toys).measure(CASE)
+    record = measure(toys, CASE)
     assert (record["unexpected"], record["lost"], record["different"]) == ([], [], [])
     assert (record["restored"], record["broken"]) == (5, 5)
     reasons = list(record["reasons"].values())
@@ -47,12 +47,13 @@ def test_stacks_are_broken_in_every_way(tmp_path):
 def test_suite_breaks_one_stack_in_ten(tmp_path):
     broken = write_stacks(tmp_path / "stacks", replace(CASE, stacks=20))
     assert broken == {"0005", "0015"}
-    assert (soak_cases(0)[0].stacks, soak_cases(0)[0].kills) == (200, 20)
+    (case,) = find_suite("soak").cases(Options())
+    assert (case.stacks, case.kills) == (200, 20)
 
 
 def test_a_batch_that_ends_without_a_word_is_told():
     with pytest.raises(StackError, match=r"expected a batch that ends, found: .*--pipeline wrong"):
-        SoakBench(["--pipeline", "wrong"]).measure(CASE)
+        measure(["--pipeline", "wrong"], CASE)
 
 
 def test_table_counts_what_differs():

@@ -7,14 +7,13 @@ import pytest
 
 from burst.data.defects import DEFECTS
 from burst.data.faults import FAULTS
-from burst.measure.sound_table import sound_table
+from burst.measure.suite import Options
 from burst.measure.suites.sound import (
     PATHS,
+    SUITE,
     DisturbedStack,
-    SoundBench,
     disturbed,
-    disturbed_stacks,
-    excessive_losses,
+    measure,
     undisturbed,
 )
 from burst.pipeline import load
@@ -26,7 +25,7 @@ def trouble(part: str, what: str, frames: int = 12, size: int = 96) -> Disturbed
 
 
 def test_every_trouble_is_tried_at_every_level():
-    found = disturbed_stacks(["camera"], ["low", "high"], 0, 12, 96)
+    found = SUITE.cases(Options(levels=("low", "high"), per_level=1))
     assert {case.what for case in found} == {"none", *FAULTS, *DEFECTS, *PATHS}
     assert len(found) == 2 * len({case.what for case in found})
 
@@ -41,22 +40,22 @@ def test_the_reference_has_the_same_frames_without_the_bad_ones():
 
 @pytest.mark.parametrize(("part", "what"), [("none", "none"), ("frames", "dark")])
 def test_what_is_lost_is_counted(part, what):
-    record = SoundBench(load("classical")).measure(trouble(part, what))
+    record = measure(load("classical"), trouble(part, what))
     assert abs(record["loss"]) < 0.05
     assert record["bad_left_out"] == record["bad"]
     assert record["good_left_out"] == 0
     record["case"] = vars(trouble(part, what))
-    assert f"| {what} |" in sound_table([record])
+    assert f"| {what} |" in SUITE.tables([record])
 
 
 def test_what_costs_too_much_is_told():
     rows = [("dark", 0.1), ("dark", 0.2), ("bird", 0.2), ("bird", 0.6), ("identical", 5.0)]
-    found = excessive_losses([{"case": {"what": what}, "loss": loss} for what, loss in rows])
-    assert found == {"bird": pytest.approx(0.4)}
+    records = [{"case": {"what": what}, "loss": loss} for what, loss in rows]
+    assert SUITE.finish(Options(), records) == ["bird costs 0.40 dB"]
 
 
 def test_a_camera_that_moved_is_scored_on_what_all_frames_show():
     case = trouble("camera", "drifted by half a frame", 16, 128)
-    record = SoundBench(load("classical")).measure(case)
+    record = measure(load("classical"), case)
     assert record["size"][1] < 100
     assert record["psnr"] > record["mean_psnr"] + 8

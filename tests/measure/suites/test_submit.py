@@ -11,7 +11,7 @@ from toys import CHALLENGE
 
 from burst.measure.stacks import draw_scene
 from burst.measure.suite import find_suite
-from burst.measure.suites.submit import LEVELS, Submission, SubmitBench, bits_right, submissions
+from burst.measure.suites.submit import LEVELS, Submission, bits_right, measure, submissions
 from burst.records import StackError
 
 
@@ -24,7 +24,7 @@ def entry(tmp_path):
 
 
 def test_folder_becomes_a_checked_zip(entry):
-    found = SubmitBench(["--pipeline", "classical"]).measure(entry)
+    found = measure(["--pipeline", "classical"], entry)
     assert found["seconds"] > 0.5
     assert found["peak"] is None or found["peak"] > 100e6
     assert list(found["bits"]) == list(LEVELS)
@@ -34,7 +34,7 @@ def test_folder_becomes_a_checked_zip(entry):
 def test_wrong_count_is_told(entry):
     wrong = Submission(entry.challenge, per_level=2, jobs=1, frames=2, size=64, seed=0)
     with pytest.raises(StackError, match="expected 4 stacks, found 8"):
-        SubmitBench(["--pipeline", "classical"]).measure(wrong)
+        measure(["--pipeline", "classical"], wrong)
 
 
 def test_bits_are_read_from_the_images_of_the_zip(tmp_path):

@@ -10,7 +10,7 @@ from burst.measure.peers.baselines import BASELINES, plain_mean
 from burst.measure.peers.oracle import ORACLES
 from burst.measure.results import PeerError
 from burst.measure.stacks import Case
-from burst.measure.suites.synthetic import OURS, Bench
+from burst.measure.suites.synthetic import OURS, measure
 from burst.pipeline import load
 
 
@@ -21,8 +21,8 @@ def no_peer(stack):
 @pytest.fixture(scope="module")
 def record():
     """Return the figures of a small coded target, with a peer that works and one that does not."""
-    bench = Bench(load("classical"), {"a peer": plain_mean, "no peer": no_peer})
-    return bench.measure(Case("coded target 0", "low", 0, 12, 96))
+    peers = {"a peer": plain_mean, "no peer": no_peer}
+    return measure(load("classical"), peers, Case("coded target 0", "low", 0, 12, 96))
 
 
 def test_every_method_is_there(record):

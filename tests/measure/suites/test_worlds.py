@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from simulated import still_scene, still_stack
 
-from burst.measure.suites.worlds import SUITE, World, WorldBench, read_truth, too_harmful, worlds_in
+from burst.measure.suite import Options
+from burst.measure.suites.worlds import (
+    MERGED,
+    SUITE,
+    TOLD,
+    World,
+    harm,
+    measure,
+    read_truth,
+    width_error,
+    worlds_in,
+)
 from burst.measure.tables import CLASSICAL, OURS
-from burst.measure.worlds_table import MERGED, TOLD, harm, width_error
 from burst.pipeline import load
 from burst.records import StackError
 
@@ -30,7 +42,7 @@ def folder(tmp_path_factory):
 def record(folder):
     """Return what is measured of that stack."""
     (case,) = worlds_in([str(folder)])
-    return {"case": vars(case), **WorldBench(load("turbulence")).measure(case)}
+    return {"case": vars(case), **measure(load("turbulence"), case)}
 
 
 def test_stacks_are_found_by_their_truths(folder):
@@ -44,21 +56,22 @@ def test_a_folder_without_truths_is_told(tmp_path):
 
 
 def test_every_method_is_scored(record):
-    assert list(record["methods"])[:3] == [MERGED, OURS, CLASSICAL]
+    assert list(record["methods"])[:3] == [MERGED, CLASSICAL, OURS]
     assert TOLD in record["methods"]
 
 
 def test_a_still_camera_comes_out_no_worse_than_merged(record):
     assert harm(record, OURS) < 0.05
     assert harm(record, CLASSICAL) < 0.05
-    assert too_harmful([record]) == {}
+    assert SUITE.finish(Options(), [record]) == []
     assert record["source"] == "none"
     assert width_error(record) == pytest.approx(0, abs=0.15)
 
 
 def test_harm_is_told(record):
     worse = {**record, "methods": {**record["methods"], OURS: {"psnr": 0.0}}}
-    assert too_harmful([worse])["still.camera"] > 30
+    (doubt,) = SUITE.finish(Options(), [worse])
+    assert re.fullmatch(r"still\.camera is [34]\d\.\d\d dB worse than its merged image", doubt)
 
 
 def test_the_tables_name_world_and_harm(record):

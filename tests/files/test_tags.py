@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from burst.files.dng_tags import RawTags, read_tags
+from burst.files.exif import ShotTags, read_tags
 from burst.records import NoiseModel
 
 
@@ -16,12 +16,12 @@ def write(path: Path, tags: list[tuple[int, str, int, object, bool]]) -> Path:
 
 
 def test_a_file_without_tags_tells_nothing(tmp_path: Path) -> None:
-    assert read_tags(write(tmp_path / "a.dng", [])) == RawTags()
+    assert read_tags(write(tmp_path / "a.dng", [])) == ShotTags()
 
 
 def test_what_is_no_tiff_tells_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.cr3").write_bytes(b"ftypcrx " * 20)
-    assert read_tags(tmp_path / "a.cr3") == RawTags()
+    assert read_tags(tmp_path / "a.cr3") == ShotTags()
 
 
 def test_the_noise_of_three_colours_is_their_mean(tmp_path: Path) -> None:

@@ -14,7 +14,13 @@ import torch
 from burst.measure import ocr
 from burst.measure.ocr import find_tesseract, similarity
 from burst.measure.results import PeerError
-from burst.measure.words import BoardRow, Reading, board_table, measure_boards, read_truth
+from burst.measure.suites.boards import (
+    BoardRow,
+    Reading,
+    board_table,
+    measure_boards,
+    read_truth,
+)
 from burst.records import StackError
 
 BOARDS = Path(__file__).parents[2].parent / "shared/data/turbulence"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,8 @@ from toys import write_pipeline, write_stack
 
 from burst.command import Exit
 from burst.files.write import WriteError
-from burst.jobs import disk
 from burst.jobs.batch import attempt
-from burst.jobs.disk import check_disk
-from burst.jobs.restore import Job
+from burst.jobs.restore import Job, check_disk
 from burst.records import Sensor, Stack
 
 pytestmark = pytest.mark.usefixtures("toy_stages")
@@ -24,7 +23,7 @@ STACK = Stack(np.zeros((10, 100, 100), np.uint16), Sensor())
 def room(monkeypatch):
     """Return a function that sets how many bytes the disk has left."""
     return lambda free: monkeypatch.setattr(
-        disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=free)
+        shutil, "disk_usage", lambda _: SimpleNamespace(free=free)
     )
 
 
@@ -56,5 +55,5 @@ def test_a_disk_that_does_not_tell_is_not_asked(monkeypatch, tmp_path):
     def refuse(_):
         raise OSError("not told")
 
-    monkeypatch.setattr(disk.shutil, "disk_usage", refuse)
+    monkeypatch.setattr(shutil, "disk_usage", refuse)
     check_disk(tmp_path, STACK, 10**15, keep_stages=True)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from burst.files.gaps import missing_numbers
+from burst.files.consistency import missing_numbers
 from burst.files.read import read_stack
 
 

@@ -24,6 +24,7 @@ STEADY, UNSTEADY, THRESHOLD = 8.0, 1.6, 0.12
 MOST_RANGE = 0.8  # px, of the displacement of neighbouring cells (section 5.2.2)
 SMOOTHED = 3  # px, side of the windows
 ALIASED = 0.3  # share of the scene's variance in a window that sampling elsewhere changes
+UNSEEN = 0.1  # of the same in an image of all frames, that it may not show
 NEIGHBOURHOOD = 5  # px, of which the least counts
 
 
@@ -39,17 +40,24 @@ class Guide:
     variance: torch.Tensor
 
 
-def guide_of(small: torch.Tensor, noise: list[NoiseModel], pixels: float = 1.0) -> Guide:
+def guide_of(small: torch.Tensor, noise: list[NoiseModel]) -> Guide:
     """Return the guide of the small colours [c, h, w] of the reference and their noise."""
     mean = _window(small)
-    spread = _window(small.square()) - mean.square()
-    count = SMOOTHED**2
-    variances = []
-    for channel, model in enumerate(noise):
-        own = model.variance(mean[channel])
-        scene = (spread[channel] - own * (1 - 1 / count)).clamp(min=0)
-        variances.append(2 * own / count + ALIASED * scene)
-    return Guide(mean, torch.stack(variances) + 1e-9)
+    spread = (_window(small.square()) - mean.square()).clamp(min=0)
+    own = torch.stack([model.variance(part) for model, part in zip(noise, mean, strict=True)])
+    scene = (spread - own * (1 - 1 / SMOOTHED**2)).clamp(min=0)
+    return Guide(mean, 2 * own / SMOOTHED**2 + ALIASED * scene + 1e-9)
+
+
+def guide_of_residuals(image: torch.Tensor, noise: list[NoiseModel]) -> Guide:
+    """Return the guide of what samples differ from an image [c, H, W] of all frames, as small
+    colours with their noise. It shows detail, and less noise than a frame."""
+    mean = _window(image)
+    spread = _window(image.square()) - mean.square()
+    mean, spread = (functional.avg_pool2d(part[None], 2)[0] for part in (mean, spread))
+    own = torch.stack([model.variance(part) for model, part in zip(noise, mean, strict=True)])
+    variance = 2 * own / SMOOTHED**2 + UNSEEN * spread.clamp(min=0)
+    return Guide(torch.zeros_like(variance), variance + 1e-9)
 
 
 def belief_of(

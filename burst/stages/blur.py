@@ -78,6 +78,13 @@ def run(burst: Burst, config: Config) -> Burst:
         [] if estimate is None else _warnings(found, bound, estimate, weigh_ops.half_of(still))
     ):
         report = report.warn(warning)
+    count = len(given(burst.linear))
+    if burst.channel is not None and count <= MOST_BY_HAND and estimate is not None:
+        if _width(estimate, still)["source"] == "none":
+            report = report.warn(
+                f"These {count} frames in colour show no air, as photographs taken by hand do."
+                " --pipeline handheld makes a finer image of such, without ghosts of what moves."
+            )
     turbulence = Turbulence(strength, found.d_over_r0, kernel=still)
     if estimate is not None:
         turbulence = replace(turbulence, **_width(estimate, still))

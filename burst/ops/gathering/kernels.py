@@ -15,7 +15,7 @@ from burst.ops.alignment.registration import smooth
 # px of the small image, sigma of the structure tensor, and of that of noise
 WINDOW, AROUND = 1.0, 4.0
 FEWEST, NARROWEST, FALL = 0.62, 0.36, 3.0  # px; see `detail`
-ALONG = 1.6  # how much longer than across a kernel is along a clear edge
+ALONG = 3.0  # how much longer than across a kernel is along a clear edge
 FLAT = 2.0  # how much wider it is where nothing stands out of the noise
 CLEAR = 10.0  # gradient energy over its noise at which an edge is believed
 
@@ -43,7 +43,7 @@ def inverse_covariances(
     clear = strong / (strong + CLEAR)
     edge = half / middle.clamp(min=1e-12) * clear
     across = detail(frames) * (FLAT - (FLAT - 1) * clear)
-    along = across * (1 + (ALONG - 1) * edge)
+    along = across * (1 + (ALONG - 1) * edge.square())
     # The direction across the edge is that of the larger eigenvalue.
     angle = torch.atan2(2 * xy, xx - yy) / 2
     c, s = angle.cos(), angle.sin()

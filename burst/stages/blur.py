@@ -28,6 +28,7 @@ POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
 # Expected loss (dB) from which a warning stands: on 8 of 96 simulated stacks of all kinds, of which
 # 3 lose more than 1.4 dB. Stacks of which 1 dB is expected lose no more than others.
 UNSURE = 1.3
+MOST_BY_HAND = 60  # frames of a burst that a camera takes by hand
 
 
 @checked
@@ -78,16 +79,15 @@ def run(burst: Burst, config: Config) -> Burst:
         [] if estimate is None else _warnings(found, bound, estimate, weigh_ops.half_of(still))
     ):
         report = report.warn(warning)
-    count = len(given(burst.linear))
-    if burst.channel is not None and count <= MOST_BY_HAND and estimate is not None:
-        if _width(estimate, still)["source"] == "none":
-            report = report.warn(
-                f"These {count} frames in colour show no air, as photographs taken by hand do."
-                " --pipeline handheld makes a finer image of such, without ghosts of what moves."
-            )
     turbulence = Turbulence(strength, found.d_over_r0, kernel=still)
     if estimate is not None:
         turbulence = replace(turbulence, **_width(estimate, still))
+    count = len(given(burst.linear))
+    if turbulence.source == "none" and burst.channel is not None and count <= MOST_BY_HAND:
+        report = report.warn(
+            f"These {count} frames in colour show no air, as photographs taken by hand do."
+            " --pipeline handheld merges such into a finer image, in which what moves shows once."
+        )
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
 
 

@@ -1,5 +1,6 @@
 """One stack leads, channels follow: colours lie on one another, and cost one alignment."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,14 @@ def test_a_burst_taken_by_hand_is_told_which_pipeline_to_take() -> None:
     assert "6 frames in colour show no air" in told[0]
     stack, _ = coloured()
     assert not any("handheld" in text for text in restored(as_mosaic(stack)).warnings)
+
+
+@pytest.mark.parametrize("space", ["srgb", "display-p3"])
+def test_the_report_names_the_space_of_the_pictures(space: str, tmp_path: Path) -> None:
+    stack = simulate_handheld(read_colours("coffee")[:, 40:200, 100:260], 400, 3, seed=1).stack
+    result = burst.restore(stack, "handheld", progress=False, device="cpu", threads=1)
+    result.save(tmp_path, page=False, colours=space)
+    assert json.loads((tmp_path / "report.json").read_text())["colours"] == space
 
 
 def test_a_pipeline_without_shared_stages_reads_no_colours() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from torch.nn import functional
-
 from burst.lazy import torch
 from burst.ops.frames import gains
 from burst.ops.gathering import belief, gather, kernels, refine, sites
@@ -72,6 +70,8 @@ def run(burst: Burst, config: Config) -> Burst:
     for turn, step in enumerate(_steps(config)):
         kernel = _kernels(image, believed, config)
         gathering = replace(gathering, flow=camera, kernels=kernel)
+        if turn == 1 and gains.differ(burst.gain):
+            frames, excess = frames.measured(excess), []
         left = _Left(frames, gathering, gathering.as_sampled(image), believed, excess)
         if turn and config.moving:
             left = replace(left, guide=left.guide_of_image())
@@ -99,7 +99,7 @@ def run(burst: Burst, config: Config) -> Burst:
 @dataclass(frozen=True)
 class _Frames:
     """The frames of a burst, by their places among the used ones, and one over their noise variance
-    [n] relative to that of the noise model; it differs between the exposures of a bracket."""
+    [n] (on the CPU) relative to that of the model; it differs between exposures of a bracket."""
 
     view: sites.View
     noise: NoiseModel
@@ -107,15 +107,22 @@ class _Frames:
 
     @classmethod
     def of(cls, burst: Burst) -> _Frames:
-        view = sites.View.of(burst)
-        return cls(view, given(burst.noise), 1 / _noise_ratios(burst, view))
+        count, gain = len(given(burst.linear)), burst.gain
+        # Light alone decides at first: the variance of its noise, as divided by the gain, falls so.
+        precision = gain if gain is not None and gains.differ(gain) else torch.ones(count)
+        return cls(sites.View.of(burst), given(burst.noise), precision.float().cpu())
+
+    def measured(self, excess: list[float]) -> _Frames:
+        """Return the frames with the precision that what is left of them shows; `excess` [n] is how
+        much stronger their noise was expected to be."""
+        return replace(self, precision=self.precision * torch.tensor(excess).square())
 
     def share(self, frame: int, planes: gather.Samples, believed: torch.Tensor) -> gather.Share:
         """Return what a frame gives, so far believed [h / 2, w / 2]."""
         every, valid = self.view.burst.valid, None
         if every is not None:
             valid = [plane.of(every[frame][None]) for plane in self.view.planes]
-        return gather.Share(planes, believed * self.precision[frame], valid)
+        return gather.Share(planes, believed * float(self.precision[frame]), valid)
 
     def colours(self, frame: int) -> torch.Tensor:
         """Return the small colours [c, h / 2, w / 2] of a frame."""
@@ -153,20 +160,28 @@ class _Left:
     def guide_of_image(self) -> belief.Guide:
         """Return the guide by which frames are believed that differ little from the image."""
         view = self.frames.view
-        shown = functional.interpolate(self.expected[:1], view.size, mode="area")[0]
+        shown = torch.nn.functional.interpolate(self.expected[:1], view.size, mode="area")[0]
         return belief.guide_of_residuals(shown, view.small_noise(self.frames.noise))
 
     def share(self, frame: int) -> gather.Share:
         """Return what a frame gives."""
         rest = self.gathering.residual(self.frames.samples(frame), frame, self.expected)
+        share = self.frames.share(frame, rest, self.believed[frame])
         middle = rest[len(rest) // 2].flatten(1)
+        if share.valid is not None and bool(share.valid[len(rest) // 2].any()):
+            middle = middle[:, share.valid[len(rest) // 2].flatten()]
         own, example = middle[:, :: 1 + middle.shape[1] // SOME].abs()
         self.excess.append(float(example.median() / own.median().clamp(min=1e-12)))
         flow = self.gathering.flow
         if self.guide is not None and frame != flow.reference:
-            small = self.frames.view.small([part[0] for part in rest])
+            planes = [part[0] for part in rest]
+            if share.valid is not None:
+                planes = [part * valid for part, valid in zip(planes, share.valid, strict=True)]
+            small = self.frames.view.small(planes)
+            small *= float(self.frames.precision[frame]) ** 0.5  # in units of its noise
             self.believed[frame] = belief.belief_of(self.guide, small, flow, frame)[0]
-        return self.frames.share(frame, rest, self.believed[frame])
+            share = self.frames.share(frame, rest, self.believed[frame])
+        return share
 
 
 def _start(frames: _Frames, config: Config) -> tuple[gather.Gathering, torch.Tensor]:
@@ -209,15 +224,3 @@ def _report(burst: Burst, image: torch.Tensor, trusted: torch.Tensor) -> Report:
         f"Of frames {', '.join(strangers)} nearly nothing agrees with the reference, so that they"
         " give nothing: things move, or the camera moved too far."
     )
-
-
-def _noise_ratios(burst: Burst, view: sites.View) -> torch.Tensor:
-    """Return the noise variance of each frame [n] relative to that of the noise model; it differs
-    between the exposures of a bracket."""
-    linear = given(burst.linear)
-    if not gains.differ(burst.gain):
-        return torch.ones(len(linear), device=linear.device)
-    plane = view.planes[len(view.planes) // 2]
-    part = (slice(None), slice(plane.y, None, plane.step), slice(plane.x, None, plane.step))
-    valid = None if burst.valid is None else burst.valid[part]
-    return gains.noise_ratios(gains.frame_variances(linear[part].contiguous(), valid))

@@ -65,6 +65,20 @@ def belief_of(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return how far a frame with small colours [c, h, w] is believed at each place of the guide
     [h, w], 0 to 1, and the colours on the guide's grid [c, h, w]."""
+    seen, shown = on_reference(small, flow, frame)
+    off = ((_window(seen) - guide.colours).square() / guide.variance).mean(0)
+    steady = STEADY - (STEADY - UNSTEADY) * _unsteady(flow, frame, (shown.shape[0], shown.shape[1]))
+    belief = (steady * torch.exp(-off / 4) - THRESHOLD).clamp(0, 1) * shown
+    reach = NEIGHBOURHOOD // 2
+    least = -functional.max_pool2d(-belief[None], NEIGHBOURHOOD, 1, reach)[0]
+    return least, seen
+
+
+def on_reference(
+    small: torch.Tensor, flow: CameraFlow, frame: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return small images [c, h, w] of a frame on the grid of the reference, and which of its
+    places [h, w] the frame shows."""
     x, y = pixel_grid(small)
     x, y = x[0], y[:, 0]
     there = (places(flow, frame, 2 * x + 0.5, 2 * y + 0.5) - 0.5) / 2
@@ -72,12 +86,7 @@ def belief_of(
     shown = within(there[0], there[1], size, 1.0)
     displaced = there - torch.stack(torch.broadcast_tensors(x[None], y[:, None]))
     seen = warp(small, displaced.expand(len(small), -1, -1, -1), mode="bilinear")
-    off = ((_window(seen) - guide.colours).square() / guide.variance).mean(0)
-    steady = STEADY - (STEADY - UNSTEADY) * _unsteady(flow, frame, size)
-    belief = (steady * torch.exp(-off / 4) - THRESHOLD).clamp(0, 1) * shown
-    reach = NEIGHBOURHOOD // 2
-    least = -functional.max_pool2d(-belief[None], NEIGHBOURHOOD, 1, reach)[0]
-    return least, seen
+    return seen, shown
 
 
 def mean_guide(

@@ -217,7 +217,8 @@ def write(
     whole = result.stack if _in_colour(result) else None
     images = image if image is None or several else image[None]
     instants = instants_of(result.burst, images, result.stack.source)
-    write_report(folder, result.burst, result.provenance, shown, instants, whole, page)
+    space = colours if shown is not None and shown.ndim == 3 else None
+    write_report(folder, result.burst, result.provenance, shown, instants, whole, page, space)
 
 
 def _in_colour(result: Result) -> bool:

@@ -1,5 +1,6 @@
 """One stack leads, channels follow: colours lie on one another, and cost one alignment."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 
 import burst
+from burst.data.handheld import simulate_handheld
 from burst.data.levels import Conditions
-from burst.data.scenes import read_scene
+from burst.data.scenes import read_colours, read_scene
 from burst.data.turbulence import simulate
 from burst.report.thumbnails import thumbnails
 
@@ -117,6 +119,24 @@ def test_the_page_shows_frames_in_colour(kind: str, tmp_path: Path) -> None:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), -1)
         assert picture.shape[-1] == 3
         assert np.ptp(picture.astype(int), axis=-1).mean() > 1
+
+
+def test_a_burst_taken_by_hand_is_told_which_pipeline_to_take() -> None:
+    scene = read_colours("coffee")[:, 40:400, 100:460]
+    by_hand = simulate_handheld(scene, 400, 6, seed=1).stack
+    told = [text for text in restored(by_hand).warnings if "--pipeline handheld" in text]
+    assert len(told) == 1
+    assert "6 frames in colour show no air" in told[0]
+    stack, _ = coloured()
+    assert not any("handheld" in text for text in restored(as_mosaic(stack)).warnings)
+
+
+@pytest.mark.parametrize("space", ["srgb", "display-p3"])
+def test_the_report_names_the_space_of_the_pictures(space: str, tmp_path: Path) -> None:
+    stack = simulate_handheld(read_colours("coffee")[:, 40:200, 100:260], 400, 3, seed=1).stack
+    result = burst.restore(stack, "handheld", progress=False, device="cpu", threads=1)
+    result.save(tmp_path, page=False, colours=space)
+    assert json.loads((tmp_path / "report.json").read_text())["colours"] == space
 
 
 def test_a_pipeline_without_shared_stages_reads_no_colours() -> None:

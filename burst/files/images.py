@@ -18,7 +18,7 @@ from burst.files.pnm import read_pnm
 from burst.files.quiet import quiet_opencv
 from burst.files.tiff import read_page
 from burst.files.times import with_times
-from burst.files.values import aligned_white
+from burst.files.values import aligned_white, white_of_colours
 from burst.lazy import cv2
 from burst.mapped import forget_now_and_then, room_for_frames
 from burst.records import Sensor, StackError
@@ -43,7 +43,7 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
         frames[index] = frame
         forget_now_and_then(frames, index)
     sensor = sensor_of(frames.dtype, paths[0].suffix)
-    white = white_of(paths[0], frames)
+    white = white_of(paths[0], frames) or (white_of_colours(frames) if in_color else None)
     sensor = sensor if white is None else replace(sensor, white_level=white)
     return frames, with_exif(paths, sensor)
 

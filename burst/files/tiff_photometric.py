@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from burst.files.luminance import to_luminance
-from burst.files.values import assumed_sensor
+from burst.files.values import assumed_sensor, white_of_colours
 from burst.log import LOG
 from burst.records import BAYER_PATTERNS, Sensor, StackError
 
@@ -55,9 +55,10 @@ def decode_pages(path: Path, page: Any, array: np.ndarray, *, imagej: bool) -> D
 def sensor_of_pages(pages: DecodedPages) -> Sensor:
     """Return the sensor that tags and values indicate."""
     sensor = assumed_sensor(pages.frames) if pages.frames.ndim == 3 else Sensor()
+    white = pages.white or (None if pages.colours is None else white_of_colours(pages.frames))
     return replace(
         sensor,
-        white_level=pages.white or sensor.white_level,
+        white_level=white or sensor.white_level,
         cfa=pages.cfa,
         orientation=pages.orientation,
     )

@@ -50,6 +50,14 @@ def aligned_white(frames: np.ndarray) -> float | None:
     return float(MAXIMUM_DN >> empty << empty) if sure else None
 
 
+def white_of_colours(frames: np.ndarray) -> float | None:
+    """Return the white level of colours in 16 bits by their luminance [n, h, w]: programs that
+    write colours use all bits. None for all others and for values within 12 bits."""
+    if frames.dtype != np.uint16 or frames.max(initial=0) <= Sensor.white_level:
+        return None
+    return float(MAXIMUM_DN)
+
+
 def to_dn(where: str, frames: np.ndarray, sensor: Sensor) -> tuple[np.ndarray, Sensor]:
     """Return finite frames [n, h, w] as uint16 DN, and the sensor with its levels in the same DN.
 

@@ -25,17 +25,19 @@ def summarise(
     outputs: Sequence[str],
     instants: Instants | None = None,
     whole: Stack | None = None,
+    colours: str | None = None,
 ) -> dict[str, Any]:
     """Return the report of a run as plain JSON values; a number that is not finite is null.
 
     Where `burst` is of one channel of a stack with colours, `stack` is the whole stack, and
-    `channel` names the channel.
+    `channel` names the channel. `colours` is the space of the pictures, None of grey ones.
     """
     summary = {
         "schema": SCHEMA_NAME,
         **asdict(provenance),
         "stack": _stack(whole or burst.stack),
         "channel": burst.channel.name if burst.channel else None,
+        "colours": colours,
         "measured": _measured(burst),
         "truth": scores(instants) if instants and instants.truths else None,
         "stages": [asdict(entry) for entry in burst.report.entries],

@@ -26,6 +26,7 @@ def write_report(
     instants: Instants | None = None,
     whole: Stack | None = None,
     page: bool = True,
+    colours: str | None = None,
 ) -> list[Path]:
     """Write both files into `folder`, atomically, and return their paths.
 
@@ -33,14 +34,15 @@ def write_report(
 
     `shown` is the restored picture (h, w) or (h, w, 3), linear, where it is not `burst.image`.
     `whole` is a stack with colours, of which `burst` is one channel. `instants` are the images of a
-    rolling shutter's rows; `shown` is one of them. Sections without data are left out. OSError
-    where the files cannot be written.
+    rolling shutter's rows; `shown` is one of them. `colours` is the space
+    of the pictures. Sections without data are left out. OSError where the files cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not page:
         (folder / HTML_NAME).unlink(missing_ok=True)
     names = (JSON_NAME, HTML_NAME) if page else (JSON_NAME,)
-    summary = report_summary.summarise(burst, provenance, _outputs(folder, names), instants, whole)
+    outputs = _outputs(folder, names)
+    summary = report_summary.summarise(burst, provenance, outputs, instants, whole, colours)
     texts = {JSON_NAME: json.dumps(summary, indent=1, allow_nan=False) + "\n"}
     if page:
         texts[HTML_NAME] = report_page.render(summary, burst, shown, instants, whole)

@@ -8,8 +8,8 @@ from typing import Annotated
 from burst.lazy import torch
 from burst.ops.alignment import camera, motion
 from burst.ops.frames import gains, sharpness
-from burst.ops.gathering import sites
-from burst.records import Burst, given
+from burst.ops.gathering import belief, sites
+from burst.records import Burst, CameraFlow, given
 from burst.settings import ConfigError, checked, setting
 
 NEEDS = ("linear", "noise")
@@ -18,6 +18,7 @@ COLOUR = True
 MOSAIC = True
 
 TILE = 32  # px of the small grey frames, in which sharpness is measured
+WHOLE = 0.99  # of the samples of a place have to be valid to tell brightness
 SAME_EXPOSURE = 1.1  # ratio of gains, below which frames of a bracket are of one exposure
 
 
@@ -41,6 +42,12 @@ def run(burst: Burst, config: Config) -> Burst:
     sharp = sharpness.tile_sharpness(grey, noise, TILE).mean((1, 2))
     reference = _number(burst, config) if config.reference >= 0 else _sharpest(burst, sharp)
     found = camera.find_camera_flow(grey, reference, noise, 2)
+    if gains.differ(burst.gain):
+        ratio = _brightness(burst, grey, found)
+        linear = given(burst.linear) / ratio[:, None, None]
+        burst = replace(burst, linear=linear, gain=given(burst.gain) * ratio.to(given(burst.gain)))
+        grey = grey / ratio[:, None, None]
+        found = camera.find_camera_flow(grey, reference, noise, 2)
     turn, _ = motion.turn_and_scale(found.motion)
     report = burst.report.note(
         reference=reference if burst.kept is None else int(burst.kept[reference]),
@@ -49,6 +56,26 @@ def run(burst: Burst, config: Config) -> Burst:
         sharpness=sharp.tolist(),
     )
     return replace(burst, camera=found, report=report)
+
+
+def _brightness(burst: Burst, grey: torch.Tensor, flow: CameraFlow) -> torch.Tensor:
+    """Return how bright grey frames [n, h, w] are against the reference at the same places [n]:
+    `screen` compares frames before their motion is known."""
+    flow = replace(flow, cells=torch.zeros_like(flow.cells))  # which brightness moves
+    reference = grey[flow.reference]
+    size = (2 * grey.shape[1], 2 * grey.shape[2])
+    ratio = grey.new_ones(len(grey))
+    for k, frame in enumerate(grey):
+        counted = torch.ones_like(frame)
+        if burst.valid is not None:
+            every = burst.valid[k, : size[0], : size[1]].to(frame)
+            counted = torch.nn.functional.avg_pool2d(every[None], 2)[0]
+        (seen, good), shown = belief.on_reference(torch.stack([frame, counted]), flow, k)
+        # Of dark places the ratio is noise.
+        told = shown & (good > WHOLE) & (reference > reference.median())
+        if k != flow.reference and bool(told.any()):
+            ratio[k] = (seen[told] / reference[told]).median()
+    return ratio
 
 
 def _sharpest(burst: Burst, sharp: torch.Tensor) -> int:

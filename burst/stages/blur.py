@@ -27,6 +27,7 @@ POOR_FIT = 0.4  # log rms of the structure function against Kolmogorov's
 # Expected loss (dB) from which a warning stands: on 8 of 96 simulated stacks of all kinds, of which
 # 3 lose more than 1.4 dB. Stacks of which 1 dB is expected lose no more than others.
 UNSURE = 1.3
+MOST_BY_HAND = 60  # frames of a burst that a camera takes by hand
 
 
 @checked
@@ -79,6 +80,12 @@ def run(burst: Burst, config: Config) -> Burst:
         turbulence = replace(turbulence, **_width(estimate, still))
         warning = _warning(found, bound, estimate, weigh.half_of(still))
         report = report.warn(warning) if warning else report
+    count = len(given(burst.linear))
+    if turbulence.source == "none" and burst.channel is not None and count <= MOST_BY_HAND:
+        report = report.warn(
+            f"These {count} frames in colour show no air, as photographs taken by hand do."
+            " --pipeline handheld merges such into a finer image, in which what moves shows once."
+        )
     return replace(burst, psf=psf, turbulence=turbulence, report=report)
 
 

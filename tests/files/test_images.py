@@ -25,6 +25,17 @@ def test_sixteen_bits_are_linear_and_exact(tmp_path: Path, frames: np.ndarray, s
     assert (stack.sensor.white_level, stack.sensor.transfer) == (4095, "linear")
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".ppm"])
+def test_colours_beyond_twelve_bits_use_sixteen(
+    tmp_path: Path, frames: np.ndarray, suffix: str
+) -> None:
+    bright = 15 * frames
+    write_all(tmp_path, np.stack([bright // 2, bright, bright], axis=-1), suffix)
+    stack = read_stack(tmp_path, ReadOptions(colour=True))
+    assert stack.sensor.white_level == 65535
+    np.testing.assert_array_equal(stack.colour[..., 0], bright)
+
+
 @pytest.mark.parametrize(
     ("suffix", "transfer"), [(".png", "srgb"), (".bmp", "srgb"), (".tif", "linear")]
 )

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from burst.data.handheld import WHITE_BALANCE, simulate_handheld
+from burst.data.handheld import WHITE_BALANCE, noise_of_iso, simulate_handheld
 from burst.data.scenes import read_colours
 from burst.measure.peers.handheld import developed, developed_mean
 from burst.ops.alignment.camera import places, places_back
+from burst.ops.bayer import cfa_sites
 from burst.ops.noise import to_dn
 from burst.pipeline import load
 from burst.records import Burst, CameraFlow, Stack
@@ -159,6 +160,29 @@ def test_of_a_bracket_saturated_samples_do_not_count():
     bright = BALANCE[:, 0, 0].numpy() @ truth.reshape(3, -1).numpy() > 1.2
     ratio = done.image.reshape(3, -1)[:, bright].mean() / truth.reshape(3, -1)[:, bright].mean()
     assert 0.97 < float(ratio) < 1.03
+
+
+def test_a_bracket_over_a_gradient_is_aligned_and_as_bright():
+    ramp = torch.linspace(0.02, 0.25, 320)
+    burst = simulate_handheld(0.3 * ramp * (1 + scene(320)), 400, 6, seed=1)
+    truth = torch.stack([burst.truth(k) for k in range(6)])
+    gain = torch.tensor([1, 4, 1, 4, 1, 4.0])[:, None, None]
+    linear = torch.empty(6, *burst.size)
+    for channel, (y, x) in zip((0, 1, 1, 2), cfa_sites("RGGB"), strict=True):
+        linear[:, y::2, x::2] = truth[:, channel, y::2, x::2]
+    draw = torch.Generator().manual_seed(1)
+    variance = noise_of_iso(400).variance(gain * linear)
+    noisy = gain * linear + variance.sqrt() * torch.randn(linear.shape, generator=draw)
+    done = restored(
+        replace(burst, stack=replace(burst.stack, frames=to_dn(noisy, burst.stack.sensor)))
+    )
+    assert torch.allclose(done.gain[1::2].mean() / done.gain[::2], torch.tensor(4.0), rtol=0.01)
+    x, y = (torch.arange(16.0, side - 16, 4) for side in burst.size[::-1])
+    true = burst.onto(reference_of(done))
+    grid = torch.stack(torch.broadcast_tensors(x[None], y[:, None]))
+    for k in range(6):
+        wanted = grid + true[k][:, y.long()][:, :, x.long()]
+        assert float((places(done.camera, k, x, y) - wanted).square().mean().sqrt()) < 0.25
 
 
 def test_a_reference_that_takes_no_part_is_refused(noisy):

@@ -165,18 +165,20 @@ def _step(
     x, y = pixel_grid(reference)
     inside = within(x + flow[0, 0], y + flow[0, 1], size, 1.0)
     there = torch.stack(torch.broadcast_tensors(x, y))
-    return affine_step(error, gradients, there, inside, size)
+    return affine_step(error, (*gradients, reference), there, inside, size)
 
 
 def affine_step(
     error: torch.Tensor,
-    gradients: tuple[torch.Tensor, torch.Tensor],
+    images: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     places: torch.Tensor,
     inside: torch.Tensor,
     size: tuple[int, int],
 ) -> torch.Tensor:
     """Return the motion [1, 2, 3] that explains errors [h, w] (wanted less seen) at places
-    [2, h, w] of a frame of size (h, w) by gradients there; robust against what is not explained."""
+    [2, h, w] of a frame of size (h, w) by gradients across and down and by brightness there, of
+    which the third of `images` may have another amount; robust against what is not explained."""
+    *gradients, brightness = images
     # Flat places tell nothing: of the steep ones, whose errors tell the step, half are as small.
     steep = gradients[0].square() + gradients[1].square()
     steep = steep * inside
@@ -188,11 +190,12 @@ def affine_step(
     weight = weight / (1 + steep / steep.mean())
     half = max(size) / 2
     columns = [*((places - half) / half), torch.ones_like(error)]
-    rows = torch.stack([g * column for g in gradients for column in columns]).flatten(1)
+    moved = [g * column for g in gradients for column in columns]
+    rows = torch.stack([*moved, brightness]).flatten(1)
     weighted = rows * weight.flatten()
     normal, right = weighted @ rows.T, weighted @ error.flatten()
-    normal = normal + 1e-6 * normal.diagonal().max() * torch.eye(6).to(normal)
-    a = torch.linalg.solve(normal, right).reshape(2, 3)
+    normal = normal + 1e-6 * normal.diagonal().max() * torch.eye(7).to(normal)
+    a = torch.linalg.solve(normal, right)[:6].reshape(2, 3)
     linear = a[:, :2] / half
     shift = a[:, 2] - linear.sum(1) * half
     return (torch.eye(2, 3).to(a) + torch.cat([linear, shift[:, None]], dim=1))[None]

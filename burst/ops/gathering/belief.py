@@ -24,6 +24,7 @@ STEADY, UNSTEADY, THRESHOLD = 8.0, 1.6, 0.12
 MOST_RANGE = 0.8  # px, of the displacement of neighbouring cells (section 5.2.2)
 SMOOTHED = 3  # px, side of the windows
 ALIASED = 0.3  # share of the scene's variance in a window that sampling elsewhere changes
+UNSEEN = 0.1  # of the same in an image of all frames, that it may not show
 NEIGHBOURHOOD = 5  # px, of which the least counts
 
 
@@ -39,17 +40,24 @@ class Guide:
     variance: torch.Tensor
 
 
-def guide_of(small: torch.Tensor, noise: list[NoiseModel], pixels: float = 1.0) -> Guide:
+def guide_of(small: torch.Tensor, noise: list[NoiseModel]) -> Guide:
     """Return the guide of the small colours [c, h, w] of the reference and their noise."""
     mean = _window(small)
-    spread = _window(small.square()) - mean.square()
-    count = SMOOTHED**2
-    variances = []
-    for channel, model in enumerate(noise):
-        own = model.variance(mean[channel])
-        scene = (spread[channel] - own * (1 - 1 / count)).clamp(min=0)
-        variances.append(2 * own / count + ALIASED * scene)
-    return Guide(mean, torch.stack(variances) + 1e-9)
+    spread = (_window(small.square()) - mean.square()).clamp(min=0)
+    own = torch.stack([model.variance(part) for model, part in zip(noise, mean, strict=True)])
+    scene = (spread - own * (1 - 1 / SMOOTHED**2)).clamp(min=0)
+    return Guide(mean, 2 * own / SMOOTHED**2 + ALIASED * scene + 1e-9)
+
+
+def guide_of_residuals(image: torch.Tensor, noise: list[NoiseModel]) -> Guide:
+    """Return the guide of what samples differ from an image [c, H, W] of all frames, as small
+    colours with their noise. It shows detail, and less noise than a frame."""
+    mean = _window(image)
+    spread = _window(image.square()) - mean.square()
+    mean, spread = (functional.avg_pool2d(part[None], 2)[0] for part in (mean, spread))
+    own = torch.stack([model.variance(part) for model, part in zip(noise, mean, strict=True)])
+    variance = 2 * own / SMOOTHED**2 + UNSEEN * spread.clamp(min=0)
+    return Guide(torch.zeros_like(variance), variance + 1e-9)
 
 
 def belief_of(
@@ -57,6 +65,20 @@ def belief_of(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return how far a frame with small colours [c, h, w] is believed at each place of the guide
     [h, w], 0 to 1, and the colours on the guide's grid [c, h, w]."""
+    seen, shown = on_reference(small, flow, frame)
+    off = ((_window(seen) - guide.colours).square() / guide.variance).mean(0)
+    steady = STEADY - (STEADY - UNSTEADY) * _unsteady(flow, frame, (shown.shape[0], shown.shape[1]))
+    belief = (steady * torch.exp(-off / 4) - THRESHOLD).clamp(0, 1) * shown
+    reach = NEIGHBOURHOOD // 2
+    least = -functional.max_pool2d(-belief[None], NEIGHBOURHOOD, 1, reach)[0]
+    return least, seen
+
+
+def on_reference(
+    small: torch.Tensor, flow: CameraFlow, frame: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return small images [c, h, w] of a frame on the grid of the reference, and which of its
+    places [h, w] the frame shows."""
     x, y = pixel_grid(small)
     x, y = x[0], y[:, 0]
     there = (places(flow, frame, 2 * x + 0.5, 2 * y + 0.5) - 0.5) / 2
@@ -64,12 +86,7 @@ def belief_of(
     shown = within(there[0], there[1], size, 1.0)
     displaced = there - torch.stack(torch.broadcast_tensors(x[None], y[:, None]))
     seen = warp(small, displaced.expand(len(small), -1, -1, -1), mode="bilinear")
-    off = ((_window(seen) - guide.colours).square() / guide.variance).mean(0)
-    steady = STEADY - (STEADY - UNSTEADY) * _unsteady(flow, frame, size)
-    belief = (steady * torch.exp(-off / 4) - THRESHOLD).clamp(0, 1) * shown
-    reach = NEIGHBOURHOOD // 2
-    least = -functional.max_pool2d(-belief[None], NEIGHBOURHOOD, 1, reach)[0]
-    return least, seen
+    return seen, shown
 
 
 def mean_guide(

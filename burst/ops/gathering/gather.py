@@ -25,34 +25,45 @@ LEAST = -16.0  # logarithm of the least weight; where samples are far, the neare
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a frame gives.
+
+    planes    of each [s, h, w], with s sets of samples that are gathered alike
+    believed  [h / 2, w / 2] how far the frame is believed, times how precise it is
+    valid     of each plane [h, w] which samples count; None: all
+    """
+
+    planes: Samples
+    believed: torch.Tensor
+    valid: Samples | None = None
+
+
+@dataclass(frozen=True)
 class Gathering:
     """What is gathered from where.
 
     planes    where the frames have samples of which channel
     flow      how the frames lie on the reference
-    believed  [n, h / 2, w / 2] how far each frame is believed, times how precise it is
     kernels   [3, h / 2, w / 2] half the inverse covariances of the kernels
     scale     pixels of the result along one of the frames
     """
 
     planes: tuple[Sites, ...]
     flow: CameraFlow
-    believed: torch.Tensor
     kernels: torch.Tensor
     scale: float = 1.0
 
     def gather(
         self,
-        samples: Callable[[int], Samples],
-        valid: Callable[[int], Samples] | None = None,
+        share_of: Callable[[int], Share],
         channels: tuple[int, ...] = (0, 1, 2),
     ) -> torch.Tensor:
-        """Return the weighted means [s, c, H, W] of the samples of `channels`. `samples(k)` are
-        planes [s, h, w] of a frame, with s sets that are gathered alike; where planes [1, h, w] of
-        `valid(k)` are given, only valid samples count."""
+        """Return the weighted means [s, c, H, W] of the samples of `channels` in the shares of all
+        frames."""
         value, weight = torch.empty(0), torch.empty(0)
-        for k in range(len(self.believed)):
-            planes, counted = samples(k), None if valid is None else valid(k)
+        for k in range(len(self.flow.motion)):
+            share = share_of(k)
+            planes = share.planes
             if not k:
                 tall, wide = self._size(planes)
                 value = planes[0].new_zeros(len(planes[0]), len(channels), tall, wide)
@@ -62,7 +73,7 @@ class Gathering:
             x = (torch.arange(wide).to(value) + 0.5) / self.scale - 0.5
             for first in range(0, tall, step):
                 rows = slice(first, min(first + step, tall))
-                trust = finer(self.believed[k : k + 1], rows, self.scale, wide)[0]
+                trust = finer(share.believed[None], rows, self.scale, wide)[0]
                 if not bool((trust > 0).any()):
                     continue
                 y = (torch.arange(rows.start, rows.stop).to(value) + 0.5) / self.scale - 0.5
@@ -74,7 +85,7 @@ class Gathering:
                         _add(
                             _Band(plane, there, kernels[:, rows], log_trust),
                             planes[i],
-                            None if counted is None else counted[i][0],
+                            None if share.valid is None else share.valid[i],
                             (value[:, place, rows], weight[place, rows]),
                         )
         return value.div_(weight.clamp_(min=1e-20))

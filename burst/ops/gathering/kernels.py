@@ -8,13 +8,15 @@ structure tensor of a grey image tells the edge, and noise how much of it is bel
 from __future__ import annotations
 
 import torch
+from torch.nn import functional
 
-from burst.ops.alignment.registration import gradient, smooth
+from burst.ops.alignment.registration import smooth
 
-WINDOW = 1.0  # px of the small image, sigma of the structure tensor
+# px of the small image, sigma of the structure tensor, and of that of noise
+WINDOW, AROUND = 1.0, 4.0
 FEWEST, NARROWEST, FALL = 0.62, 0.36, 3.0  # px; see `detail`
-ALONG = 1.6  # how much longer than across a kernel is along a clear edge
-FLAT = 2.5  # how much wider it is where nothing stands out of the noise
+ALONG = 3.0  # how much longer than across a kernel is along a clear edge
+FLAT = 2.0  # how much wider it is where nothing stands out of the noise
 CLEAR = 10.0  # gradient energy over its noise at which an edge is believed
 
 
@@ -26,28 +28,37 @@ def detail(frames: torch.Tensor) -> torch.Tensor:
 
 
 def inverse_covariances(
-    grey: torch.Tensor, variance: torch.Tensor, frames: torch.Tensor
+    image: torch.Tensor, noise: torch.Tensor, frames: torch.Tensor
 ) -> torch.Tensor:
     """Return half the inverse covariance (xx, xy, yy) [3, h, w] px^-2 of the kernels.
 
-    `grey` [h, w] has pixels of 2 x 2 of the sensor's and noise of `variance` [h, w]; `frames`
-    [h, w] are believed there.
+    `image` is grey, `noise` an example of what it carries, both [r h, r w]; `frames` [h, w] are
+    believed there.
     """
-    gx, gy = gradient(grey)
-    tensor = smooth(torch.stack([gx * gx, gx * gy, gy * gy])[None], WINDOW)[0]
-    xx, xy, yy = tensor.unbind(0)
+    xx, xy, yy = _structure(image, frames, WINDOW)
+    one, _, other = _structure(noise, frames, AROUND)
+    noise = (one + other) / 2
     middle, half = (xx + yy) / 2, (((xx - yy) / 2).square() + xy.square()).sqrt()
-    noise = variance / 2  # of a central difference
     strong = (middle + half - noise).clamp(min=0) / noise.clamp(min=1e-12)
     clear = strong / (strong + CLEAR)
     edge = half / middle.clamp(min=1e-12) * clear
     across = detail(frames) * (FLAT - (FLAT - 1) * clear)
-    along = across * (1 + (ALONG - 1) * edge)
+    along = across * (1 + (ALONG - 1) * edge.square())
     # The direction across the edge is that of the larger eigenvalue.
     angle = torch.atan2(2 * xy, xx - yy) / 2
     c, s = angle.cos(), angle.sin()
     a, b = 1 / (2 * across.square()), 1 / (2 * along.square())
     return torch.stack([a * c * c + b * s * s, (a - b) * c * s, a * s * s + b * c * c])
+
+
+def _structure(image: torch.Tensor, small: torch.Tensor, window: float) -> torch.Tensor:
+    """Return the structure tensor (xx, xy, yy) of an image [r h, r w] in windows of a `small` image
+    [h, w]. Differences are of neighbours, by which the finest detail shows."""
+    quad = functional.pad(image[None, None], (0, 1, 0, 1), mode="replicate")
+    down, right = quad.diff(dim=2), quad.diff(dim=3)
+    gx, gy = (right[..., :-1, :] + right[..., 1:, :]) / 2, (down[..., :-1] + down[..., 1:]) / 2
+    products = torch.cat([gx * gx, gx * gy, gy * gy], dim=1)
+    return smooth(functional.interpolate(products, small.shape[-2:], mode="area"), window)[0]
 
 
 def finer(small: torch.Tensor, rows: slice, scale: float, wide: int) -> torch.Tensor:

@@ -71,4 +71,4 @@ def _step(
     expected, gx, gy = warp(torch.stack(list(images)), displaced.expand(3, -1, -1, -1))
     inside = within(there[0], there[1], size, 2.0)
     # Where the frame is brighter the step has to lead uphill on the frame, downhill on the image.
-    return affine_step(expected - samples, (gx, gy), there, inside, size)
+    return affine_step(expected - samples, (gx, gy, expected), there, inside, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +54,12 @@ class View:
             return cls(burst, tuple(Sites(c, layer=c) for c in range(3)), sensor.white_balance)
         return cls(burst, (Sites(0),), (1.0,))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of a frame, in whole squares of 2 x 2."""
+        height, width = given(self.burst.linear).shape[1:]
+        return height // 2 * 2, width // 2 * 2
+
     def layers(self, frame: int) -> torch.Tensor:
         """Return the layers [l, h, w] of a frame, by its place among the used ones."""
         burst = self.burst
@@ -68,24 +75,21 @@ class View:
         layers = self.layers(frame)
         return [self.balance[plane.channel] * plane.of(layers) for plane in self.planes]
 
-    def small(self, frame: int) -> torch.Tensor:
-        """Return the white-balanced mean [c, h / 2, w / 2] of each channel in squares of 2 x 2 of a
-        frame."""
-        layers = self.layers(frame)
-        height, width = layers.shape[-2] // 2, layers.shape[-1] // 2
-        colours = layers.new_zeros(len(self.balance), height, width)
-        for plane in self.planes:
-            samples = plane.of(layers)
-            if plane.step == 1:
-                samples = functional.avg_pool2d(samples[None], 2)[0]
-            share = self.balance[plane.channel] / self._planes_of(plane.channel)
-            colours[plane.channel] += share * samples[:height, :width]
+    def small(self, samples: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the mean [c, h / 2, w / 2] of each channel in squares of 2 x 2 of a frame, of the
+        samples [h', w'] of its planes."""
+        if self.planes[0].step == 1:
+            samples = [functional.avg_pool2d(part[None], 2)[0] for part in samples]
+        height, width = (min(part.shape[axis] for part in samples) for axis in (0, 1))
+        colours = samples[0].new_zeros(len(self.balance), height, width)
+        for plane, part in zip(self.planes, samples, strict=True):
+            colours[plane.channel] += part[:height, :width] / self._planes_of(plane.channel)
         return colours
 
     def grey(self, frame: int) -> torch.Tensor:
         """Return the grey image [h / 2, w / 2] of a frame: of a mosaic the mean of squares of 2 x 2
         sites, in which green counts twice."""
-        return grey_of(self.small(frame))
+        return grey_of(self.small(self.samples(frame)))
 
     def small_noise(self, noise: NoiseModel) -> list[NoiseModel]:
         """Return the noise of each channel of `small`, of frames with a noise."""

@@ -6,7 +6,16 @@ import pytest
 
 from burst.data.charts import EDGES
 from burst.measure.suite import Options, find_suite
-from burst.measure.suites.handheld import FINER, MEAN, OURS, WALKER, HandheldCase, measure
+from burst.measure.suites.handheld import (
+    FINER,
+    MEAN,
+    ONE,
+    OURS,
+    WALKER,
+    ZONE,
+    HandheldCase,
+    measure,
+)
 from burst.pipeline import load
 
 
@@ -38,3 +47,13 @@ def test_the_table_has_a_row_for_every_method(records):
     text = find_suite("handheld").tables(records)
     assert text.count(f"| {OURS} |") == 7
     assert "| walker: ghost | ISO 3200, 6 |" in text
+
+
+def test_fine_detail_is_kept():
+    zone, edges = (
+        measure(load("handheld"), HandheldCase(kind, 100, 10, 150, 0, kind))["methods"]
+        for kind in (ZONE, EDGES)
+    )
+    assert zone[OURS]["cpsnr"] > max(zone[ONE]["cpsnr"], zone[MEAN]["cpsnr"])
+    assert edges[FINER]["mtf50"] > 1.25 * edges[ONE]["mtf50"]
+    assert edges[OURS]["cpsnr"] > edges[MEAN]["cpsnr"]

@@ -12,7 +12,7 @@ import torch
 
 from burst.clips.timing import Stretch, Timing, is_same_scene, small_luminance
 from burst.files.clip import PLANAR, Clip, ClipFrame, frames_of
-from burst.ops.flow import Match, match
+from burst.ops.flow import ONE_SEARCH, Match, match
 from burst.ops.rolling.flicker import Change, band_gain, change_of, without_bands
 from burst.ops.rolling.scans import turned, turned_back, turned_match
 from burst.ops.rolling.straighten import Straightening, margins, resampled, straightening
@@ -118,7 +118,7 @@ class Straightener:
         )
         if window:
             last = window[-1]
-            found = match(last.clear, seen.clear)
+            found = match(last.clear, seen.clear, ONE_SEARCH)
             if is_same_scene(last.small, seen.small, found):
                 last.onward = self._watched(last, seen, found, changes)
             seen.cut = last.onward is None
@@ -149,7 +149,7 @@ class Straightener:
             return found
         for one in (last, seen):
             one.clear = self._clear(one.small, changes, one.begun)
-        found = match(last.clear, seen.clear)
+        found = match(last.clear, seen.clear, ONE_SEARCH)
         changes[-1] = change_of(before, after, found, times)
         return found
 

@@ -13,7 +13,7 @@ import torch
 
 from burst.clips.cameras import Said, logged_readout, published_readout, stated_readout
 from burst.files.clip import Clip, ClipFrame, frames_of
-from burst.ops.flow import Match, match
+from burst.ops.flow import ONE_SEARCH, Match, match
 from burst.ops.rolling.bands import camera_motion
 from burst.ops.rolling.camera_path import (
     CLEARLY_MORE,
@@ -126,7 +126,7 @@ def _without_bands(stretch: Stretch, lamp: Flicker) -> Stretch:
         made = torch.from_numpy(without_bands(lines, changes, lamp, begun))
         back = made.flip(-2) if scan in ("bottom", "right") else made
         clear.append((back.mT if scan in ("left", "right") else back).contiguous().numpy())
-    matches = [match(first, second) for first, second in pairwise(clear)]
+    matches = [match(first, second, ONE_SEARCH) for first, second in pairwise(clear)]
     return replace(stretch, matches=matches)
 
 
@@ -151,7 +151,7 @@ def _stretches_of(clip: Clip, frames: Sequence[ClipFrame]) -> list[Stretch]:
         if stretch is not None:
             if np.array_equal(stretch.frames[-1], small):
                 continue
-            motion = match(stretch.frames[-1], small)
+            motion = match(stretch.frames[-1], small, ONE_SEARCH)
             if is_same_scene(stretch.frames[-1], small, motion):
                 stretch.frames.append(small)
                 stretch.begun.append(float(begun))

@@ -114,7 +114,7 @@ def _unroll(
 ) -> tuple[list[synthesis.InstantImage], Stack, Unrolled, Report]:
     """Return the images of the instants, the stack of the frames used for them, the record of how
     they were made, and the report."""
-    grey = flow.to_bytes(planes_ops.luminance(stack))
+    grey = flow.to_bytes(planes_ops.luminance(stack), given)
     paired = config.shutter == DUAL_REVERSED
     used = _used_frames(stack, grey, given) if config.shutter == ROLLING else None
     matches = used.matches if used else _match(grey, paired)

@@ -214,8 +214,8 @@ def velocity_mismatch(seen: FrameSampling, motion: torch.Tensor, own: torch.Tens
     allowed. `own` [2, h, w] is sampled where the frame shows the point of trajectories `motion`
     [m, 2, h, w]. Above 1 the frame shows something else, before or behind the point."""
     found = sample(own, seen, "bilinear")
-    allowed = VELOCITY_TOLERANCE[0] + VELOCITY_TOLERANCE[1] * motion[0].norm(dim=0)
-    return torch.Tensor((found - motion[0]).norm(dim=0) / allowed)
+    allowed = VELOCITY_TOLERANCE[0] + VELOCITY_TOLERANCE[1] * torch.hypot(*motion[0])
+    return torch.hypot(*(found - motion[0])) / allowed
 
 
 def visibility(images: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:

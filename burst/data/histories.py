@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from kornia.filters import gaussian_blur2d
 from pydantic import Field
 from torch.nn import functional
 
@@ -19,6 +18,7 @@ from burst.data.turbulence import SimulatedStack, Truth
 from burst.data.video_codec import as_h264, as_jpeg, as_video
 from burst.ops.bayer import demosaic
 from burst.ops.color import linear_to_display, luminance
+from burst.ops.filters import gaussian_blur
 from burst.ops.noise import to_dn, to_linear
 from burst.records import Sensor
 from burst.settings import checked
@@ -71,7 +71,7 @@ def with_history(simulated: SimulatedStack, history: History) -> SimulatedStack:
     if history.display:
         light = linear_to_display(light)
     if history.sharpen:
-        light = light + history.sharpen * (light - _smooth(light))
+        light = light + history.sharpen * (light - gaussian_blur(light, SMOOTHED))
     light = _enlarged(light, history.enlarge)
     frames, sensor = _stored(light, stack.sensor, history)
     made = replace(stack, frames=frames, sensor=sensor)
@@ -90,15 +90,10 @@ def _denoised(light: torch.Tensor, strength: float) -> torch.Tensor:
     """Return frames [n, h, w] whose fine detail is shrunk by `strength` times its noise."""
     if not strength:
         return light
-    smooth = _smooth(light)
+    smooth = gaussian_blur(light, SMOOTHED)
     detail = light - smooth
     noise = detail.abs().flatten(1).median(dim=1).values[:, None, None] / ROBUST
     return smooth + detail.sign() * functional.relu(detail.abs() - strength * noise)
-
-
-def _smooth(light: torch.Tensor) -> torch.Tensor:
-    size = 2 * round(3 * SMOOTHED) + 1
-    return gaussian_blur2d(light[:, None], size, (SMOOTHED, SMOOTHED))[:, 0]
 
 
 def _enlarged(images: torch.Tensor, factor: float) -> torch.Tensor:

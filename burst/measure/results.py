@@ -35,7 +35,7 @@ class BenchmarkCase(Protocol):
 
 S = TypeVar("S", bound=BenchmarkCase)
 
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless")
 
 # What figures depend on, and the files among it that only show them.
 DECISIVE = (

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange
-from torch.nn import functional
 
 from burst.ops.alignment.aligned import align_all, mean_and_spread
 from burst.ops.alignment.cells import (
@@ -33,6 +32,7 @@ from burst.ops.alignment.grid import Grid, bin_frames, bin_measured
 from burst.ops.alignment.motion import add_motion
 from burst.ops.blocks import BlockTensor, kept_beside, mapped, room_for
 from burst.ops.chunks import frames_at_once
+from burst.ops.filters import gaussian_blur
 from burst.ops.samples import sample
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.progress import advance
@@ -258,14 +258,8 @@ def gradient(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     """Blur maps [n, c, y, x] by a Gaussian; edges replicate."""
-    reach = math.ceil(3 * sigma)
-    position = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
-    row = torch.exp(-(position**2) / (2 * sigma**2))
-    row = (row / row.sum())[None, None, None]
-    flat = rearrange(maps, "n c y x -> (n c) 1 y x")
-    padded = functional.pad(flat, [reach] * 4, mode="replicate")
-    blurred = functional.conv2d(functional.conv2d(padded, row), row.mT)
-    return blurred.reshape(maps.shape)
+    flat = rearrange(maps, "n c y x -> (n c) y x")
+    return gaussian_blur(flat, sigma, "replicate").reshape(maps.shape)
 
 
 def _chunks(frames: torch.Tensor) -> Iterator[slice]:

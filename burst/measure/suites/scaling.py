@@ -1,5 +1,6 @@
 """Seconds and peak memory of a whole process, imports included, over frames and over pixels.
 
+Stacks of more than 200 frames, or of more than 1024 px, are measured up to --frames and --size.
 With --peers each of them restores the same stacks in a process of its own, right after ours.
 
 Nothing here imports torch: a child process inherits the peak memory of its parent, so that a large
@@ -8,6 +9,7 @@ parent would be counted as the child's.
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -26,8 +28,9 @@ from burst.measure.suite import Options, Suite
 from burst.measure.tables import MIB, markdown
 from burst.records import StackError
 
-FRAME_COUNTS, SIZE = (25, 50, 100, 200), 271
-SIZES, FRAMES = (128, 271, 512, 1024), 100
+FRAME_COUNTS, SIZE = (25, 50, 100, 200, 1000, 5000, 20000), 271
+SIZES, FRAMES = (128, 271, 512, 1024, 2048, 4096), 100
+USUAL_COUNT, USUAL_SIZE = 200, 1024  # larger ones take minutes and gigabytes, and are asked for
 IMAGE = "camera"
 
 
@@ -54,9 +57,11 @@ class Scaling:
         return {"seconds": seconds, "peak": peak, "peers": peers}
 
 
-def scaling_cases(level: str, seed: int) -> list[Case]:
-    """Return stacks that grow in frames, then in size."""
-    shapes = [(frames, SIZE) for frames in FRAME_COUNTS] + [(FRAMES, size) for size in SIZES]
+def scaling_cases(level: str, seed: int, frames: int = 0, size: int = 0) -> list[Case]:
+    """Return stacks that grow in frames, then in size, to the usual ones or to these."""
+    most, largest = max(frames, USUAL_COUNT), max(size, USUAL_SIZE)
+    shapes = [(count, SIZE) for count in FRAME_COUNTS if count <= most]
+    shapes += [(FRAMES, side) for side in SIZES if side <= largest]
     return [Case(IMAGE, level, seed, frames, size) for frames, size in dict.fromkeys(shapes)]
 
 
@@ -105,10 +110,23 @@ def _plot(records: Sequence[Record], path: Path) -> None:
 
 def _table(records: Sequence[Record]) -> str:
     peers = list(records[0].get("peers", {}))
-    head = ["frames", "pixels", "seconds", "ns a pixel and frame", "peak MiB"]
+    head = ["frames", "pixels", "seconds", "frames a second", "ns a pixel and frame", "peak MiB"]
     for name in peers:
         head += [f"{name}, seconds", "ours over it", "its peak MiB"]
-    return markdown(head, [_row(record, peers) for record in records])
+    rows = markdown(head, [_row(record, peers) for record in records])
+    return f"{rows}\n\n{_exponent(records)}"
+
+
+def _exponent(records: Sequence[Record]) -> str:
+    """Say how the seconds grow with the values of the two largest stacks."""
+    cost = sorted((r["case"]["frames"] * r["case"]["size"] ** 2, r["seconds"]) for r in records)
+    if len(cost) < 2:
+        return ""
+    (fewer, quick), (more, slow) = cost[-2:]
+    power = math.log(slow / quick) / math.log(more / fewer)
+    return (
+        f"Between the two largest stacks the seconds grow as the values to the power {power:.2f}."
+    )
 
 
 def _row(record: Record, peers: Sequence[str]) -> list[str]:
@@ -118,6 +136,7 @@ def _row(record: Record, peers: Sequence[str]) -> list[str]:
         str(case["frames"]),
         f"{case['size']} x {case['size']}",
         f"{record['seconds']:.1f}",
+        f"{case['frames'] / record['seconds']:.0f}",
         f"{1e9 * record['seconds'] / pixels:.0f}",
         f"{record['peak'] / MIB:.0f}",
         *(cell for name in peers for cell in _against(record, name)),
@@ -132,7 +151,7 @@ def _against(record: Record, name: str) -> tuple[str, str, str]:
 
 SUITE = Suite(
     title="Cost over frames and pixels",
-    cases=lambda options: scaling_cases("medium", options.seed),
+    cases=lambda options: scaling_cases("medium", options.seed, options.frames, options.size),
     measure=lambda options: (
         Scaling(options.arguments(), options.threads, tuple(peers_if(options.peers))).measure
     ),

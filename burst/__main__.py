@@ -15,19 +15,16 @@ from burst.command import Exit, carry_out
 
 # `burst.simulate` and some others are functions, so modules are imported by their names.
 VERBS = {
-    verb: import_module(f"burst.{module}")
-    for verb, module in {
-        "run": "run",
-        "info": "info",
-        "unroll": "unroll",
-        "simulate": "simulate",
-        "score": "score",
-        "report": "overview",
-        "submit": "submit",
-        "bench": "bench",
-        "train": "train",
-        "export": "export",
-    }.items()
+    "run": "run",
+    "info": "info",
+    "unroll": "unroll",
+    "simulate": "simulate",
+    "score": "score",
+    "report": "overview",
+    "submit": "submit",
+    "bench": "bench",
+    "train": "train",
+    "export": "export",
 }
 
 
@@ -36,14 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Without a word it is help; stacks alone are restored into a folder beside them.
     """
-    parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:
-        completion.answer(parser)
-    words = sys.argv[1:] if argv is None else list(argv)
+        completion.answer(make_parser())
+    words = _with_verb(sys.argv[1:] if argv is None else list(argv))
     if not words:
-        parser.print_help()
+        make_parser().print_help()
         return Exit.DONE
-    args = parser.parse_args(_with_verb(words))
+    args = make_parser(words[0]).parse_args(words)
     return carry_out(args.execute, args)
 
 
@@ -57,8 +53,9 @@ def _with_verb(words: list[str]) -> list[str]:
     return ["run", *words[len(stacks) :], "--stack", *stacks]
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs; importing them costs little, so help comes at once."""
+def make_parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of a verb, or of all if it is none of them; a run need not import what the
+    others do."""
     parser = argparse.ArgumentParser(
         prog="burst",
         description="Many bad frames of one scene in, one sharp image out."
@@ -67,11 +64,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"burst {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for name, module in VERBS.items():
+    for name in [verb] if verb in VERBS else VERBS:
+        module = import_module(f"burst.{VERBS[name]}")
         summary = (module.__doc__ or "").partition("\n")[0]
-        verb = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        module.add_arguments(verb)
-        verb.set_defaults(execute=module.execute)
+        added = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        module.add_arguments(added)
+        added.set_defaults(execute=module.execute)
     return parser
 
 

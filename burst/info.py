@@ -24,7 +24,7 @@ from burst.network.card import card_text
 from burst.pipeline import Step, load
 from burst.settings import ConfigError, settings_of
 
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia", "rawpy")
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "rawpy")
 
 
 WIDTH, INDENT = 96, "      "  # of the list of settings

@@ -126,7 +126,7 @@ def test_help_and_mistakes_are_answered_without_torch(tmp_path, words):
     program = (
         "import sys\nfrom burst.__main__ import main\n"
         "try:\n    code = main(sys.argv[1:])\nexcept SystemExit as stop:\n    code = stop.code\n"
-        "heavy = {'torch', 'cv2', 'scipy', 'matplotlib', 'rawpy', 'kornia'} & set(sys.modules)\n"
+        "heavy = {'torch', 'cv2', 'scipy', 'matplotlib', 'rawpy'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else code)\n"
     )
     done = subprocess.run(

@@ -22,7 +22,7 @@ class PeerError(ValueError):
     """A peer that is not installed, or gave no image; the message says what to do."""
 
 
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless", "kornia")
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "opencv-python-headless")
 
 # What figures depend on, and the files among it that only show them.
 DECISIVE = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from torch.nn import functional
 
 
 def separable(padded: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
@@ -12,6 +15,15 @@ def separable(padded: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """
     taps = kernel.tolist()
     return _along(_along(padded, taps, -1), taps, -2)
+
+
+def gaussian_blur(images: torch.Tensor, sigma: float, edges: str = "reflect") -> torch.Tensor:
+    """Blur images [n, h, w] by a Gaussian, cut off at 3 sigma; `edges` is a mode of `pad`."""
+    reach = math.ceil(3 * sigma)
+    x = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+    padded = functional.pad(images[:, None], (reach,) * 4, mode=edges)[:, 0]
+    return separable(padded, kernel / kernel.sum())
 
 
 def _along(images: torch.Tensor, taps: list[float], dim: int) -> torch.Tensor:

@@ -9,13 +9,25 @@ from typing import Any
 import numpy as np
 
 from burst.records import MID_GREY, Burst, given
-from burst.report.frames import kept_frames, left_out
-from burst.report.style import ACCENT, GRID, INK, MUTED, Drawing, accent_map, new_axes, series
+from burst.report.frames import kept_frames, left_out, series
+from burst.report.plot import (
+    GRID,
+    INK,
+    MUTED,
+    Area,
+    Drawing,
+    Line,
+    Map,
+    Plot,
+    Points,
+    horizontal,
+    vertical,
+)
 from burst.report.words import number_text
 
 PSF_MASS_SHOWN = 0.999  # the rest of the kernel is empty to the eye
 NYQUIST = 0.5  # cycles per pixel
-WITNESSES = {"motion": "-", "variation": "--", "spectrum": ":"}
+WITNESSES = {"motion": "", "variation": "5 3", "spectrum": "1.5 2"}  # strokes and gaps, px
 SOURCES = {
     "motion": "Variation and spectrum agree with the motion, whose PSF is used.",
     "witnesses": "The motion alone would mislead: the PSF is that of all witnesses, the safe side"
@@ -30,14 +42,12 @@ def draw_scores(burst: Burst) -> Drawing | None:
     if found is None or len(found[0]) != burst.stack.count:
         return None
     score, frame, kept = found[0], np.arange(burst.stack.count), kept_frames(burst)
-    figure, (axes,) = new_axes()
-    axes.axhline(1, color=MUTED, linewidth=0.8)
-    axes.plot(frame, score, color=GRID, linewidth=0.8)
-    axes.plot(frame[~kept], score[~kept], "o", color=MUTED, mfc="none", mew=0.8, label="dropped")
-    axes.plot(frame[kept], score[kept], "o", color=ACCENT, label="kept")
-    axes.set(xlabel="frame", ylabel="sharpness / mean")
-    axes.grid(axis="x", visible=False)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    marks = (
+        horizontal(1),
+        Line(frame, score, GRID, width=0.8),
+        Points(frame[~kept], score[~kept], MUTED, "dropped", filled=False),
+        Points(frame[kept], score[kept], label="kept"),
+    )
     best = int(np.nanargmax(score))
     words = (
         f"{kept.sum()} of {len(kept)} frames are kept. The sharpest is frame {best}, at"
@@ -45,7 +55,8 @@ def draw_scores(burst: Burst) -> Drawing | None:
         f"{left_out(burst)}"
     )
     alt = f"Sharpness of {len(kept)} frames over time. {words}"
-    return Drawing("scores", "Frame scores", words, alt, figure)
+    plot = Plot(marks, "frame", "sharpness / mean")
+    return Drawing("scores", "Frame scores", words, alt, (plot,))
 
 
 def draw_ranking(burst: Burst) -> Drawing | None:
@@ -59,18 +70,21 @@ def draw_ranking(burst: Burst) -> Drawing | None:
     if kept == len(ranked):
         return None
     share = 100 * (np.arange(len(ranked)) + 0.5) / len(ranked)
-    figure, (axes,) = new_axes()
-    axes.plot(share, ranked, color=MUTED)
-    axes.fill_between(share[:kept], ranked[:kept], color=ACCENT, alpha=0.3)
-    axes.axvline(100 * kept / len(ranked), color=ACCENT)
-    axes.set(xlabel="share of the frames, the best first (%)", ylabel="sharpness / mean")
-    axes.set_ylim(bottom=0)
+    best = np.concatenate([share[:kept], share[:kept][::-1]])
+    marks = (
+        Area(best, np.concatenate([ranked[:kept], np.zeros(kept)]), opacity=0.3),
+        Line(share, ranked, MUTED),
+        vertical(100 * kept / len(ranked)),
+    )
+    plot = Plot(
+        marks, "share of the frames, the best first (%)", "sharpness / mean", y_limits=(0, None)
+    )
     words = (
         f"The best {kept} of {len(ranked)} frames are kept, {kept / len(ranked):.0%}. The last of"
         f" them has a sharpness of {ranked[kept - 1]:.2f} times the mean, the best"
         f" {ranked[0]:.2f}."
     )
-    return Drawing("ranking", "Frames by quality", words, words, figure)
+    return Drawing("ranking", "Frames by quality", words, words, (plot,))
 
 
 def draw_noise(burst: Burst) -> Drawing | None:
@@ -80,23 +94,20 @@ def draw_noise(burst: Burst) -> Drawing | None:
     if points is None:
         return None
     level, variance = points
-    figure, (axes,) = new_axes()
-    axes.plot(level, variance, "o", color=MUTED, mfc="none", mew=0.8, label="measured")
+    marks: list[Points | Line] = [Points(level, variance, MUTED, "measured", filled=False)]
     words = f"Variance of the noise at {np.isfinite(variance).sum()} levels of brightness."
     if burst.noise:
         ends = np.array([min(0.0, np.nanmin(level)), np.nanmax(level)])
         fit = burst.noise.shot * ends.clip(0) + burst.noise.read
-        axes.plot(ends, fit, color=ACCENT, label="shot · x + read")
+        marks.append(Line(ends, fit, label="shot · x + read"))
         words = (
             f"The line is variance = {number_text(burst.noise.shot, 3)} · x +"
             f" {number_text(burst.noise.read, 3)}:"
             f" at mid grey a frame's noise is {burst.noise.std(MID_GREY):.2%} of white."
         )
-    axes.set(xlabel="level x (black 0, white 1)", ylabel="variance")
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
-    axes.set_ylim(bottom=min(0.0, np.nanmin(variance)))
-    axes.legend(loc="upper left")
-    return Drawing("noise", "Noise", words, f"Noise variance over signal level. {words}", figure)
+    lowest = min(0.0, float(np.nanmin(variance)))
+    plot = Plot(marks, "level x (black 0, white 1)", "variance", y_limits=(lowest, None))
+    return Drawing("noise", "Noise", words, f"Noise variance over signal level. {words}", (plot,))
 
 
 def draw_structure(burst: Burst) -> Drawing | None:
@@ -106,22 +117,21 @@ def draw_structure(burst: Burst) -> Drawing | None:
     if found is None:
         return None
     distance, measured = found
-    figure, (axes,) = new_axes()
-    axes.plot(
-        distance, _positive(measured), "o", color=MUTED, mfc="none", mew=0.8, label="measured"
-    )
+    marks: list[Points | Line] = [
+        Points(distance, _positive(measured), MUTED, "measured", filled=False)
+    ]
     modelled = series(structure, "distance", "model")
     if modelled is not None:
-        axes.plot(distance, _positive(modelled[1]), color=ACCENT, label="turbulence")
-    axes.set(xlabel="distance along a row (px)", ylabel="mean square difference (px²)")
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="lower right")
+        marks.append(Line(distance, _positive(modelled[1]), label="turbulence"))
+    plot = Plot(
+        marks, "distance along a row (px)", "mean square difference (px²)", y_limits=(0, None)
+    )
     strength = burst.report.numbers("blur").get("d_over_r0")
     words = "How far the displacements of two points differ, by their distance."
     if isinstance(strength, int | float):
         words += f" The blur is that of turbulence with D/r0 = {strength:.2f}."
     return Drawing(
-        "structure", "Strength of the air", words, f"Growth of differences. {words}", figure
+        "structure", "Strength of the air", words, f"Growth of differences. {words}", (plot,)
     )
 
 
@@ -132,19 +142,19 @@ def draw_witnesses(burst: Burst) -> Drawing | None:
     believed = series(told, "frequency", "believed")
     if believed is None or burst.psf is None:
         return None
-    figure, (axes,) = new_axes()
-    for name, style in WITNESSES.items():
-        alone = series(told, "frequency", name)
-        if alone is not None:
-            axes.plot(*alone, color=MUTED, linestyle=style, linewidth=0.9, label=name)
-    axes.plot(*believed, color=INK, label="all together")
-    axes.plot(*_transfer(_mean_psf(burst)), color=ACCENT, label="undone")
-    axes.axhline(0.5, color=GRID, linewidth=0.8)
-    axes.set(xlabel="cycles per pixel", ylabel="transfer of the blur")
-    axes.set_ylim(0, 1.02)
-    axes.legend(loc="upper right")
+    marks = [
+        Line(alone[0], alone[1], MUTED, name, 0.9, dash)
+        for name, dash in WITNESSES.items()
+        if (alone := series(told, "frequency", name)) is not None
+    ]
+    marks += [
+        Line(believed[0], believed[1], INK, "all together"),
+        Line(*_transfer(_mean_psf(burst)), label="undone"),
+        horizontal(0.5, GRID),
+    ]
+    plot = Plot(marks, "cycles per pixel", "transfer of the blur", y_limits=(0, 1.02))
     words = f"{SOURCES.get(str(numbers.get('source')), '')}{_height(numbers)}"
-    return Drawing("witnesses", "Witnesses of the blur", words, f"Transfer. {words}", figure)
+    return Drawing("witnesses", "Witnesses of the blur", words, f"Transfer. {words}", (plot,))
 
 
 def _height(numbers: Mapping[str, Any]) -> str:
@@ -174,17 +184,17 @@ def draw_readout(burst: Burst) -> Drawing | None:
         return None
     ratio, misfit = found
     best, (low, high) = numbers["readout_ratio"], numbers["readout_range"]
-    figure, (axes,) = new_axes()
-    axes.axvspan(low, high, color=GRID)
-    axes.axvline(best, color=INK, linewidth=0.8, linestyle="--")
-    axes.plot(ratio, misfit, color=ACCENT)
-    axes.set(xlabel="readout / frame time", ylabel="misfit (px)")
-    axes.set_ylim(bottom=0)
+    marks = (
+        Area((low, low, high, high), (-math.inf, math.inf, math.inf, -math.inf), GRID),
+        vertical(best, INK, 0.8, "5 3"),
+        Line(ratio, misfit),
+    )
+    plot = Plot(marks, "readout / frame time", "misfit (px)", y_limits=(0, None))
     words = (
         f"A readout of {best:.3f} frame times makes the motion smoothest;"
         f" {low:.2f} to {high:.2f} fit nearly as well."
     )
-    return Drawing("readout", "Readout", words, f"Misfit over the readout ratio. {words}", figure)
+    return Drawing("readout", "Readout", words, f"Misfit over the readout ratio. {words}", (plot,))
 
 
 def draw_psf(burst: Burst) -> Drawing | None:
@@ -195,22 +205,19 @@ def draw_psf(burst: Burst) -> Drawing | None:
     if not psf.max() > 0:
         return None
     radius = psf.shape[0] // 2
-    figure, (image, profile) = new_axes((1, 1.5))
     edge = radius + 0.5
-    image.imshow(psf, cmap=accent_map(), extent=(-edge, edge, edge, -edge))
-    image.set(xlabel="px", ylabel="px")
-    image.grid(visible=False)
-    image.locator_params(integer=True, nbins=5)
-    offset, peak = np.arange(-radius, radius + 1), psf.max()
-    profile.locator_params(axis="x", integer=True)
-    profile.plot(offset, psf[radius] / peak, color=ACCENT, label="horizontal")
-    profile.plot(offset, psf[:, radius] / peak, color=INK, linestyle="--", label="vertical")
-    profile.set(xlabel="px from the centre", ylabel="share of the peak")
-    profile.legend(loc="upper right")
+    offset, peak = np.arange(-radius, radius + 1), float(psf.max())
+    ends = -edge, edge
+    image = Plot((Map(psf, peak, ends, ends),), "px", "px", y_limits=(edge, -edge), square=True)
+    sections = (
+        Line(offset, psf[radius] / peak, label="horizontal"),
+        Line(offset, psf[:, radius] / peak, INK, "vertical", dash="5 3"),
+    )
+    profile = Plot(sections, "px from the centre", "share of the peak", share=1.5)
     width = burst.report.numbers("blur").get("psf_sigma")
     said = f", {width:.2f} px wide (std)" if isinstance(width, float) else ""
     words = f"The blur that was taken out{said}. On the right its sections through the centre."
-    return Drawing("psf", "Point spread function", words, words, figure)
+    return Drawing("psf", "Point spread function", words, words, (image, profile))
 
 
 def _table(numbers: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from burst.records import Burst
-from burst.report.style import ACCENT, GRID, MUTED, Drawing, new_axes
+from burst.report.plot import GRID, Drawing, Line, Plot, Points, horizontal
 
 REASONS_SHOWN = 4  # in a caption; all of them stand in the table of the stage
 
@@ -53,22 +54,30 @@ def left_out(burst: Burst) -> str:
     return "".join(f" {_named(frames)}: {reason}." for reason, frames in shown)
 
 
+def series(numbers: Mapping[str, Any], *keys: str) -> list[np.ndarray] | None:
+    """Return the lists `keys` as arrays of one length, NaN where unknown; None if one is
+    missing."""
+    found = [numbers.get(key) for key in keys]
+    if not all(found):
+        return None
+    arrays = [np.asarray(values, float) for values in found]
+    usable = all(a.shape == arrays[0].shape and np.isfinite(a).any() for a in arrays)
+    return arrays if usable else None
+
+
 def draw_gain(burst: Burst) -> Drawing | None:
     """Draw how bright each frame was recorded, where that differs."""
     if burst.gain is None or bool((burst.gain == 1).all()):
         return None
     gain = by_frame(burst, burst.gain.detach().cpu().double().numpy())
-    figure, (axes,) = new_axes()
-    axes.axhline(1, color=MUTED, linewidth=0.8)
-    axes.plot(gain, color=GRID, linewidth=0.8)
-    axes.plot(gain, "o", color=ACCENT)
-    axes.set(xlabel="frame", ylabel="brightness")
-    axes.set_ylim(bottom=0)
+    frame = np.arange(len(gain))
+    marks = horizontal(1), Line(frame, gain, GRID, width=0.8), Points(frame, gain)
+    plot = Plot(marks, "frame", "brightness", y_limits=(0, None))
     words = (
         f"How bright each frame was recorded against the others: {np.nanmin(gain):.2f} to"
         f" {np.nanmax(gain):.2f} times. It is taken out before anything else."
     )
-    return Drawing("gain", "Brightness of the frames", words, words, figure)
+    return Drawing("gain", "Brightness of the frames", words, words, (plot,))
 
 
 def _kind(reason: str) -> str:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 
 from burst.ops.alignment.motion import without_motion
 from burst.ops.shutter import exposure_window
 from burst.records import Burst, given
-from burst.report.frames import by_frame, numbers_of
-from burst.report.style import (
+from burst.report.frames import by_frame, numbers_of, series
+from burst.report.plot import (
     ACCENT,
     GRID,
     INK,
     MUTED,
     Drawing,
-    accent_map,
-    new_axes,
-    new_maps,
-    series,
+    Line,
+    Map,
+    Plot,
+    Points,
+    arrows,
+    vertical,
 )
 
 POINTS_SHOWN = 600  # of the whole burst; a plot is 400 px wide
@@ -36,18 +38,16 @@ def draw_track(burst: Burst) -> Drawing | None:
     if not numbers.get("place"):
         return None
     place = np.array(numbers["place"], float)
-    figure, (axes,) = new_axes()
-    for values, label, colour in zip(place.T, ("right", "down"), (ACCENT, MUTED), strict=True):
-        axes.plot(values, ".", color=colour, label=label)
-    axes.set(xlabel="frame", ylabel="place (px)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    frame = np.arange(len(place))
+    marks = Points(frame, place[:, 0], label="right"), Points(frame, place[:, 1], MUTED, "down")
+    plot = Plot(marks, "frame", "place (px)")
     height, width = numbers["size"]
     found = int(np.isfinite(place[:, 0]).sum())
     words = (
         f"The {numbers['target']} is in {found} of {len(place)} frames. It drifts by"
         f" {numbers['drift']:.0f} px; the frames are cut to {width} x {height} px around it."
     )
-    return Drawing("track", "Drift of what is followed", words, words, figure)
+    return Drawing("track", "Drift of what is followed", words, words, (plot,))
 
 
 def draw_shift(burst: Burst) -> Drawing | None:
@@ -55,13 +55,10 @@ def draw_shift(burst: Burst) -> Drawing | None:
     shift = by_frame(burst, np.asarray(burst.report.numbers("align").get("shift") or [], float))
     if shift.shape != (burst.stack.count, 2) or not np.isfinite(shift).any():
         return None
-    figure, (axes,) = new_axes()
-    _plot_both(axes, np.arange(len(shift)), shift)
-    axes.set(xlabel="frame", ylabel="shift (px)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    plot = Plot(_both(np.arange(len(shift)), shift), "frame", "shift (px)")
     rms = np.sqrt(np.nanmean((shift - np.nanmean(shift, 0)) ** 2))
     words = f"How far each frame as a whole stands from the reference: {rms:.2f} px rms per axis."
-    return Drawing("shift", "Shift of the frames", words, words, figure)
+    return Drawing("shift", "Shift of the frames", words, words, (plot,))
 
 
 def draw_row_motion(burst: Burst) -> Drawing | None:
@@ -71,23 +68,22 @@ def draw_row_motion(burst: Burst) -> Drawing | None:
     motion = burst.row_motion.detach().cpu().double().numpy()
     time = _row_times(burst)
     rms = float(np.sqrt(np.nanmean(motion**2)))
-    figure, (whole, close) = new_axes((1.6, 1))
     n, h = time.shape
-    _plot_frames(whole, time, motion, max(1, -(-n * h // POINTS_SHOWN)))
+    through = _by_rows(time, motion, max(1, -(-n * h // POINTS_SHOWN)))
     liveliest = int(np.nanargmax(np.nan_to_num(motion).std(1).sum(1)))
     first = min(max(liveliest - FRAMES_CLOSE // 2, 0), max(n - FRAMES_CLOSE, 0))
     frames = slice(first, first + FRAMES_CLOSE)
-    _plot_frames(close, time[frames], motion[frames], max(1, h // ROWS_SHOWN))
-    whole.set(xlabel="time (frames)", ylabel="row motion (px)")
-    whole.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    close.set(xlabel="time (frames)")
-    close.set_title("close by", color=MUTED, fontsize=10, loc="left")
+    near = _by_rows(time[frames], motion[frames], max(1, h // ROWS_SHOWN))
+    plots = (
+        Plot(through, "time (frames)", "row motion (px)", share=1.6),
+        Plot([replace(line, label="") for line in near], "time (frames)", title="close by"),
+    )
     words = (
         f"How far the rows moved while they were read out: {rms:.2f} px rms."
         f" On the right, the frames around number {numbers_of(burst)[liveliest]}, where it varies"
         " most."
     )
-    return Drawing("row-motion", "Row motion", words, words, figure)
+    return Drawing("row-motion", "Row motion", words, words, plots)
 
 
 def draw_path(burst: Burst) -> Drawing | None:
@@ -98,18 +94,15 @@ def draw_path(burst: Burst) -> Drawing | None:
     if found is None:
         return None
     time, *motion = found
-    figure, (axes,) = new_axes()
-    for instant in numbers.get("instants", ()):
-        if time[0] <= instant <= time[-1]:
-            axes.axvline(instant, color=GRID, linewidth=3, zorder=0)
-    _plot_both(axes, time, np.stack(motion, axis=1))
-    axes.set(xlabel="time (frames)", ylabel="camera's path (px)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    inside = [i for i in numbers.get("instants", ()) if time[0] <= i <= time[-1]]
+    marks = [vertical(instant, GRID, 3) for instant in inside]
+    marks += _both(time, np.stack(motion, axis=1))
+    plot = Plot(marks, "time (frames)", "camera's path (px)")
     words = (
         "From the acceleration that all points share, without steady motion; the camera shakes by"
         f" {table['strength']:.2f} px rms."
     )
-    return Drawing("path", "Path of the camera", words, words, figure)
+    return Drawing("path", "Path of the camera", words, words, (plot,))
 
 
 def draw_displacement(burst: Burst) -> Drawing | None:
@@ -122,37 +115,37 @@ def draw_displacement(burst: Burst) -> Drawing | None:
     size = np.sqrt((local**2).sum(1))
     typical = int(np.argsort(size.mean((1, 2)))[len(size) // 2])
     rms = np.sqrt((local**2).mean((0, 1)))
-    figure, (field, spread) = new_maps()
     top = float(np.percentile(rms, 99.5)) or 1.0
-    show_map(field, size[typical], 3 * top, step)
-    draw_arrows(field, local[typical], step)
-    field.set_title(
-        f"frame {numbers_of(burst)[frames[typical]]}", color=MUTED, fontsize=10, loc="left"
+    named = f"frame {numbers_of(burst)[frames[typical]]}"
+    plots = (
+        map_of(size[typical], 3 * top, step, named, local[typical]),
+        map_of(rms, top, step, "rms over the frames"),
+        scale_of(top),
     )
-    shown = show_map(spread, rms, top, step)
-    spread.set_title("rms over the frames", color=MUTED, fontsize=10, loc="left")
-    figure.colorbar(shown, ax=spread, label="px", shrink=0.8).outline.set_visible(False)
     words = (
         f"Where the air pushed the scene, the shift of the whole frame taken out:"
         f" {np.sqrt((rms**2).mean()):.2f} px rms per axis."
     )
-    return Drawing("displacement", "Displacement", words, words, figure)
+    return Drawing("displacement", "Displacement", words, words, plots)
 
 
-def _plot_both(axes: Axes, time: np.ndarray, motion: np.ndarray) -> None:
-    """Plot dx and dy of motion [m, 2] over time [m]."""
-    axes.plot(time, motion[:, 0], color=ACCENT, label="dx, to the right")
-    axes.plot(time, motion[:, 1], color=INK, linewidth=0.9, alpha=0.75, label="dy, down")
+def _both(time: np.ndarray, motion: np.ndarray) -> tuple[Line, Line]:
+    """Return the lines of dx and dy of motion [m, 2] over time [m]."""
+    return (
+        Line(time, motion[:, 0], ACCENT, "dx, to the right"),
+        Line(time, motion[:, 1], INK, "dy, down", 0.9, opacity=0.75),
+    )
 
 
-def _plot_frames(axes: Axes, time: np.ndarray, motion: np.ndarray, step: int) -> None:
-    """Plot every `step`-th row of motion [n, h, 2] over time [n, h], a gap after each frame."""
+def _by_rows(time: np.ndarray, motion: np.ndarray, step: int) -> tuple[Line, Line]:
+    """Return the lines of every `step`-th row of motion [n, h, 2] over time [n, h], a gap after
+    each frame."""
     step = min(step, max(1, time.shape[1] // 4))
     rows, columns = time[:, ::step], motion[:, ::step]
     gap = np.full((len(rows), 1), np.nan)
     rows = np.concatenate((rows, gap), 1)
     columns = np.concatenate((columns, np.repeat(gap[..., None], 2, 2)), 1)
-    _plot_both(axes, rows.ravel(), columns.reshape(-1, 2))
+    return _both(rows.ravel(), columns.reshape(-1, 2))
 
 
 def _row_times(burst: Burst) -> np.ndarray:
@@ -185,22 +178,27 @@ def _local_flow(burst: Burst, frames: np.ndarray, step: int) -> np.ndarray:
     return np.asarray((flow - flow.mean((2, 3), keepdim=True)).numpy())
 
 
-def show_map(axes: Axes, values: np.ndarray, top: float, step: int) -> AxesImage:
-    """Show a map [y, x] from 0 to `top` px, its axes in pixels of the frame."""
+def map_of(
+    values: np.ndarray, top: float, step: int, title: str, flow: np.ndarray | None = None
+) -> Plot:
+    """Return a map [y, x] from 0 to `top` px, its axes in pixels of the frame, with a coarse grid
+    of arrows of the flow [2, y, x]."""
     h, w = values.shape
-    axes.grid(visible=False)
-    extent = (-0.5, w * step - 0.5, h * step - 0.5, -0.5)
-    return axes.imshow(values, cmap=accent_map(), vmin=0, vmax=top, extent=extent)
+    across, down = (-0.5, w * step - 0.5), (-0.5, h * step - 0.5)
+    marks: list[Map | Line] = [Map(values, top, across, down)]
+    if flow is not None and flow.any():
+        every = max(1, max(h, w) // ARROWS)
+        y, x = np.mgrid[every // 2 : h : every, every // 2 : w : every]
+        coarse = flow[:, y, x].reshape(2, -1)
+        longest = float(np.hypot(*coarse).max()) or 1.0
+        scale = every * step / longest  # the longest reaches the next one
+        marks.append(arrows(x.ravel() * step, y.ravel() * step, coarse * scale))
+        title += f", arrows up to {longest:.2g} px"
+    limits = (down[1], down[0])
+    return Plot(marks, "px", "", title, across, limits, square=True)
 
 
-def draw_arrows(axes: Axes, flow: np.ndarray, step: int) -> None:
-    """Draw a coarse grid of arrows over a map of flow [2, y, x]."""
-    every = max(1, max(flow.shape[1:]) // ARROWS)
-    start = every // 2
-    y, x = np.mgrid[start : flow.shape[1] : every, start : flow.shape[2] : every]
-    dx, dy = flow[:, start::every, start::every]
-    if not np.hypot(dx, dy).any():
-        return
-    arrows = axes.quiver(x * step, y * step, dx, dy, color=INK, angles="xy", width=0.006)
-    length = float(f"{np.hypot(dx, dy).max() or 1.0:.1g}")
-    axes.quiverkey(arrows, 0.75, 1.06, length, f"{length:g} px", labelpos="E", color=INK)
+def scale_of(top: float) -> Plot:
+    """Return the scale of a map from 0 to `top` px."""
+    shades = np.linspace(top, 0, 64)[:, None]
+    return Plot((Map(shades, top, (0, 1), (top, 0)),), "", "px", "", (0, 1), (0, top), share=0.4)

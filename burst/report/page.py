@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 
 from burst.ops.orientation import upright
 from burst.records import Burst, Stack
@@ -23,7 +22,7 @@ from burst.report.pictures import (
     scene_pictures,
 )
 from burst.report.rolling import Instants
-from burst.report.style import STYLE, to_svg
+from burst.report.svg import to_svg
 from burst.report.template import render_template
 from burst.report.words import facts, origin_rows, sensor_rows, subject, table_rows
 
@@ -78,13 +77,11 @@ def draw_plots(burst: Burst, instants: Instants | None = None) -> list[dict[str,
         curves.draw_readout,
         motion.draw_path,
     )
-    with rc_context(STYLE):
-        drawings = [drawing for paint in painters if (drawing := paint(burst))]
-        drawings += rows.draw_rows(instants) if instants else []
-        return [
-            {"name": d.name, "title": d.title, "caption": d.caption, "svg": to_svg(d)}
-            for d in drawings
-        ]
+    drawings = [drawing for paint in painters if (drawing := paint(burst))]
+    drawings += rows.draw_rows(instants) if instants else []
+    return [
+        {"name": d.name, "title": d.title, "caption": d.caption, "svg": to_svg(d)} for d in drawings
+    ]
 
 
 def _stages(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

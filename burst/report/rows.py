@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from burst.ops.flow import fill, match
-from burst.report.motion import MAP_SIDE, draw_arrows, show_map
+from burst.report.motion import MAP_SIDE, map_of, scale_of
 from burst.report.pictures import balanced, display_points, encode, reduced
+from burst.report.plot import ACCENT, INK, MUTED, Area, Drawing, Line, Mark, Plot, Points, Text
 from burst.report.rolling import Instants, as_displayed, frame_image, grey, scores
-from burst.report.style import ACCENT, INK, MUTED, Drawing, new_axes, new_maps
 
 FRAMES_SHOWN = 8  # on either side of the instant
 INSTANTS_SHOWN = 40
@@ -36,28 +36,27 @@ def _draw_paths(instants: Instants) -> Drawing:
     stack, clock, times = instants.burst.stack, instants.clock, instants.times
     near = instants.frame_of(instants.shown)
     frames = range(max(0, near - FRAMES_SHOWN), min(stack.count, near + FRAMES_SHOWN + 1))
-    figure, (axes,) = new_axes()
+    marks: list[Mark] = []
     rows, unit = np.array([0.0, stack.height - 1.0]), instants.unit
     exposure = stack.sensor.exposure_time / unit if unit else 0.0
     for k in frames:
         when = float(clock.start[k]) + float(clock.pace[k]) * rows
         colour = ACCENT if k - near in range(1 + instants.paired) else MUTED
         if exposure:
-            ends = when - exposure / 2, when + exposure / 2
-            axes.fill_betweenx(rows, *ends, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(when, rows, color=colour)
-        axes.annotate(f"{k}", (when[0], rows[0]), color=MUTED, va="bottom", fontsize=9)
+            ends = np.concatenate([when - exposure / 2, when[::-1] + exposure / 2])
+            marks.append(Area(ends, np.concatenate([rows, rows[::-1]]), colour, 0.2))
+        marks += [Line(when, rows, colour), Text(float(when[0]), 0.0, f"{k}")]
     step = -(-len(times) // INSTANTS_SHOWN)
-    axes.vlines(times[::step], *rows, color=INK, linewidth=0.8, linestyle="--")
-    axes.set_ylim(stack.height - 1, -0.08 * stack.height)
-    axes.set(xlabel="time (readouts)" if instants.paired else "time (frame times)", ylabel="row")
+    marks += [Line((t, t), rows, INK, width=0.8, dash="5 3") for t in times[::step]]
+    time = "time (readouts)" if instants.paired else "time (frame times)"
+    plot = Plot(marks, time, "row", y_limits=(stack.height - 1, -0.08 * stack.height))
     count = "One instant is" if len(times) == 1 else f"{len(times)} instants are"
     words = (
         f"Each line is a frame, from the row that is read first to the last. {count} restored,"
         f" dashed{'' if step == 1 else f' one in {step}'}: where a line crosses one, the frame saw"
         " that row at that very time."
     )
-    return Drawing("row-paths", "When rows were read", words, words, figure)
+    return Drawing("row-paths", "When rows were read", words, words, (plot,))
 
 
 def _draw_motion(instants: Instants) -> Drawing:
@@ -70,22 +69,18 @@ def _draw_motion(instants: Instants) -> Drawing:
     moved, _ = _flow(instants, first, second)
     put_right, _ = _flow(instants, result, first)
     top = float(np.percentile(np.hypot(*moved), 99)) or 1.0
-    figure, panels = new_maps()
-    titles = f"frame {frame} to {other}", f"to frame {frame}"
-    for axes, flow, title in zip(panels, (moved, put_right), titles, strict=True):
+    plots = []
+    for flow, title in ((moved, f"frame {frame} to {other}"), (put_right, f"to frame {frame}")):
         step = -(-max(flow.shape[1:]) // MAP_SIDE)
         coarse = flow[:, step // 2 :: step, step // 2 :: step]
         pixels = max(1, round(step * stack.height / flow.shape[1]))
-        shown = show_map(axes, np.hypot(*coarse), top, pixels)
-        draw_arrows(axes, coarse, pixels)
-        axes.set_title(title, color=MUTED, fontsize=10, loc="left")
-    figure.colorbar(shown, ax=panels, label="px", shrink=0.8).outline.set_visible(False)
+        plots.append(map_of(np.hypot(*coarse), top, pixels, title, coarse))
     words = (
         f"What moved from frame {frame} to frame {other}: {_rms(moved):.1f} px rms, at most"
         f" {np.percentile(np.hypot(*moved), 99.9):.1f} px. On the right, from a point of the"
         f" result to where frame {frame} saw it: {_rms(put_right):.1f} px rms."
     )
-    return Drawing("row-flow", "Motion", words, words, figure)
+    return Drawing("row-flow", "Motion", words, words, (*plots, scale_of(top)))
 
 
 def _draw_row_errors(instants: Instants) -> Drawing:
@@ -94,47 +89,43 @@ def _draw_row_errors(instants: Instants) -> Drawing:
     truth, frame = instants.truths[number], instants.frame_of(number)
     images = [frame_image(instants.burst, frame), instants.images[number]]
     *pictures, wanted = _pictures(instants, [*images, truth])
-    figure, (displaced, differing) = new_axes((1, 1))
-    words = []
+    displaced, differing, words = [], [], []
     styles = ((f"frame {frame}", MUTED), ("result", ACCENT))
     for image, picture, (label, colour) in zip(images, pictures, styles, strict=True):
         apart = _row_displacement(*_flow(instants, wanted, picture))
         rows = (np.arange(len(apart)) + 0.5) * len(truth) / len(apart) - 0.5
-        displaced.plot(apart, rows, color=colour, label=label)
+        displaced.append(Line(apart, rows, colour, label))
         error = grey(as_displayed(image, sensor)) - grey(as_displayed(truth, sensor))
         rms = np.sqrt(_smooth((error**2).mean(1)))
-        differing.plot(100 * rms, np.arange(len(rms)), color=colour, label=label)
+        differing.append(Line(100 * rms, np.arange(len(rms)), colour))
         off = math.sqrt(float(np.nanmean(apart**2))) if np.isfinite(apart).any() else math.nan
         words.append(f"{off:.2f} px" if math.isfinite(off) else "an unknown way")
-    displaced.set(xlabel="displacement (px)", ylabel="row")
-    differing.set(xlabel="rms error (% of white)")
-    for axes in (displaced, differing):
-        axes.set_ylim(len(truth) - 1, 0)
-        axes.set_xlim(left=0)
-    displaced.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    limits = (0, None), (len(truth) - 1, 0)
+    plots = (
+        Plot(displaced, "displacement (px)", "row", "", *limits),
+        Plot(differing, "rms error (% of white)", "", "", *limits),
+    )
     caption = (
         f"The rows of frame {frame} stand {words[0]} rms from the truth, those of the result"
         f" {words[1]}. On the right, what is left of the difference in brightness."
     )
-    return Drawing("row-errors", "Error of the rows", caption, caption, figure)
+    return Drawing("row-errors", "Error of the rows", caption, caption, plots)
 
 
 def _draw_scores(instants: Instants) -> Drawing:
     """Draw the PSNR of every instant whose truth is known."""
     found = scores(instants)
     when = [score["instant"] for score in found]
-    figure, (axes,) = new_axes()
     frame, result = ([score[name] for score in found] for name in ("frame_psnr", "psnr"))
-    axes.plot(when, frame, "o-", color=MUTED, label="nearest frame")
-    axes.plot(when, result, "o-", color=ACCENT, label="result")
+    marks: list[Mark] = [Line(when, frame, MUTED), Points(when, frame, MUTED, "nearest frame")]
+    marks += [Line(when, result), Points(when, result, label="result")]
     unit = "readouts" if instants.paired else "frame times"
-    axes.set(xlabel=f"instant ({unit})", ylabel="PSNR (dB)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    plot = Plot(marks, f"instant ({unit})", "PSNR (dB)")
     words = (
         f"{np.mean(result):.1f} dB on average over {len(found)} instants, {min(result):.1f} at"
         f" least; the frame read closest to each is at {np.mean(frame):.1f}."
     )
-    return Drawing("instant-scores", "PSNR of the instants", words, words, figure)
+    return Drawing("instant-scores", "PSNR of the instants", words, words, (plot,))
 
 
 def _pictures(instants: Instants, images: list[np.ndarray]) -> list[np.ndarray]:

@@ -1,9 +1,10 @@
 """Small separable kernels."""
 
+import pytest
 import torch
 from torch.nn import functional
 
-from burst.ops.filters import separable
+from burst.ops.filters import gaussian_blur, separable
 
 
 def test_it_is_the_convolution_along_both_axes():
@@ -18,3 +19,12 @@ def test_every_image_is_filtered_alone():
     kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
     together = separable(images, kernel)
     assert torch.equal(separable(images[1], kernel), together[1])
+
+
+def test_a_gaussian_spreads_a_point_by_its_variance_and_keeps_what_is_flat():
+    point = torch.zeros(1, 41, 41)
+    point[0, 20, 20] = 1
+    profile = gaussian_blur(point, 2.5)[0].sum(0)
+    assert float(profile @ (torch.arange(41) - 20.0).square()) == pytest.approx(2.5**2, rel=0.03)
+    for edges in ("reflect", "replicate"):
+        assert torch.allclose(gaussian_blur(torch.ones(1, 12, 9), 1.0, edges), torch.ones(1, 12, 9))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from burst.ops.warp import (
     compose,
@@ -152,3 +153,19 @@ def test_places_on_a_frame_are_told_from_those_beside_it():
     assert within(x, y, (3, 5)).tolist() == [False, True, True, False, False, False]
     assert within(x, y, (3, 5), border=-0.2).all()
     assert within(x, y, (3, 5), border=1).tolist() == [False] * 6
+
+
+@pytest.mark.parametrize("farthest", [0.0, 2.5, 9.0, 40.0])
+@pytest.mark.parametrize("size", [(31, 24), (6, 5)])
+def test_samples_beyond_an_edge_are_mirrored_however_far_they_lie(farthest, size):
+    draw = torch.Generator().manual_seed(0)
+    frames = torch.rand(3, *size, generator=draw)
+    flow = farthest * (2 * torch.rand(3, 2, *size, generator=draw) - 1)
+    x, y = pixel_grid(flow)
+    grid = torch.stack(
+        [2 * (x + flow[:, 0]) / (size[1] - 1) - 1, 2 * (y + flow[:, 1]) / (size[0] - 1) - 1], -1
+    )
+    expected = functional.grid_sample(
+        frames[:, None], grid, mode="bicubic", padding_mode="reflection", align_corners=True
+    )[:, 0]
+    assert torch.allclose(warp(frames, flow), expected, atol=2e-5)

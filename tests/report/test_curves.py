@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from marks import marks_of
 
 from burst.records import Burst, Report, Stack
 from burst.report import curves
-from burst.report.style import Drawing
+from burst.report.plot import Drawing, Line, Points
 
 
 def test_kept_and_dropped_frames_are_drawn_apart(burst: Burst) -> None:
     drawing = curves.draw_scores(burst)
     assert drawing is not None
-    lines = drawing.figure.axes[0].lines
-    drawn = {line.get_label(): np.asarray(line.get_xdata()) for line in lines}
+    drawn = {mark.label: np.asarray(mark.x) for mark in marks_of(drawing, Points)}
     assert list(drawn["kept"]) == [0, 2, 3, 5]
     assert list(drawn["dropped"]) == [1, 4, 6, 7]
     assert "4 of 8 frames are kept" in drawing.caption
@@ -26,9 +26,9 @@ def test_kept_and_dropped_frames_are_drawn_apart(burst: Burst) -> None:
 def test_the_noise_fit_passes_through_the_points_it_was_fitted_to(burst: Burst) -> None:
     drawing = curves.draw_noise(burst)
     assert drawing is not None
-    points, line = drawing.figure.axes[0].lines
-    level, variance = np.asarray(points.get_data())
-    np.testing.assert_allclose(np.interp(level, *np.asarray(line.get_data())), variance, rtol=1e-9)
+    (points,), (line,) = marks_of(drawing, Points), marks_of(drawing, Line)
+    fit = np.interp(np.asarray(points.x), np.asarray(line.x), np.asarray(line.y))
+    np.testing.assert_allclose(fit, np.asarray(points.y), rtol=1e-9)
 
 
 def test_the_structure_function_names_the_strength_of_the_turbulence(burst: Burst) -> None:
@@ -54,7 +54,7 @@ def test_each_witness_of_the_blur_is_drawn(burst: Burst) -> None:
     entries = [replace(e, numbers=told) if e.stage == "blur" else e for e in report.entries]
     drawing = curves.draw_witnesses(replace(burst, report=Report(tuple(entries))))
     assert drawing is not None
-    labels = [line.get_label() for line in drawing.figure.axes[0].lines[:4]]
+    labels = [line.label for line in marks_of(drawing, Line)[:4]]
     assert labels == ["motion", "variation", "all together", "undone"]
     assert "0.250 cycles per pixel, within a factor of 1.11" in drawing.caption
     assert "The motion alone would mislead" in drawing.caption

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from marks import marks_of
 
 from burst.records import Burst, Shutter, Stack
 from burst.report.motion import (
@@ -15,21 +16,21 @@ from burst.report.motion import (
     draw_row_motion,
     draw_shift,
 )
-from burst.report.style import Drawing
+from burst.report.plot import Drawing, Line
 
 
 def test_the_shift_of_every_frame_is_drawn(burst: Burst) -> None:
     drawing = draw_shift(burst)
     assert drawing is not None
-    dx, dy = drawing.figure.axes[0].lines
-    np.testing.assert_allclose(np.asarray(dx.get_ydata()), 0.1 * np.arange(8))
-    assert set(np.asarray(dy.get_ydata())) == {-0.2}
+    dx, dy = marks_of(drawing, Line)
+    np.testing.assert_allclose(np.asarray(dx.y), 0.1 * np.arange(8))
+    assert set(np.asarray(dy.y)) == {-0.2}
 
 
 def test_row_motion_is_drawn_over_the_time_of_each_row(burst: Burst) -> None:
     drawing = draw_row_motion(burst)
     assert drawing is not None
-    time = np.asarray(drawing.figure.axes[0].lines[0].get_xdata())
+    time = np.asarray(marks_of(drawing, Line)[0].x)
     # 40 rows of 0.2 ms fill 0.4 of a frame of 20 ms; the exposure's middle is 0.5 ms
     # late.
     np.testing.assert_allclose([np.nanmin(time), np.nanmax(time)], [0.025, 7 + 0.025 + 0.39])
@@ -47,7 +48,7 @@ def test_long_bursts_are_drawn_with_fewer_points(burst: Burst) -> None:
     stack = replace(burst.stack, frames=np.zeros((50, 80, 20), np.uint16), scan=None)
     drawing = draw_row_motion(replace(burst, stack=stack, row_motion=torch.rand(50, 80, 2)))
     assert drawing is not None
-    assert np.size(drawing.figure.axes[0].lines[0].get_xdata()) <= POINTS_SHOWN + 50
+    assert np.size(marks_of(drawing, Line)[0].x) <= POINTS_SHOWN + 50
 
 
 def test_the_displacement_excludes_the_shift_of_the_whole_frame(burst: Burst) -> None:
@@ -68,10 +69,10 @@ def test_the_camera_s_path_is_drawn_with_the_instants_within(burst: Burst) -> No
     drawing = draw_path(replace(burst, report=report))
     assert drawing is not None
     assert "0.25 px rms" in drawing.caption
-    instant, dx, dy = drawing.figure.axes[0].lines
-    assert np.asarray(instant.get_xdata()).tolist() == [0.5, 0.5]
-    assert np.asarray(dx.get_ydata()).tolist() == path["dx"]
-    assert np.asarray(dy.get_ydata()).tolist() == path["dy"]
+    instant, dx, dy = marks_of(drawing, Line)
+    assert np.asarray(instant.x).tolist() == [0.5, 0.5]
+    assert np.asarray(dx.y).tolist() == path["dx"]
+    assert np.asarray(dy.y).tolist() == path["dy"]
 
 
 @pytest.mark.parametrize("draw", [draw_shift, draw_row_motion, draw_path, draw_displacement])

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Page, needs_browser
+from marks import marks_of
 from rolled import recording, reset_recording, truth
 
 from burst.pipeline import load
 from burst.records import Burst, Provenance, Shutter, given
 from burst.report.page import LONGEST_SIDE, MOST_IMAGES, film_of, render
 from burst.report.pictures import error_pictures, scene_pictures
+from burst.report.plot import Line
 from burst.report.rolling import Instants, frame_image, scores
 from burst.report.rows import draw_rows
 from burst.report.summary import summarise
@@ -89,18 +91,15 @@ def test_both_frames_of_a_pair_are_shown() -> None:
     pair = restored(Shutter.DUAL_REVERSED)
     names = [p.name for p in scene_pictures(pair.burst, None, pair)]
     assert names == ["frame-0", "frame-1", "truth", "restored"]
-    lines = draw_rows(pair)[0].figure.axes[0].lines
-    down, up = (np.asarray(line.get_xdata()) for line in lines)
+    down, up = (np.asarray(line.x) for line in marks_of(draw_rows(pair)[0], Line)[:2])
     np.testing.assert_allclose(down, up[::-1], atol=1e-6)
 
 
 def test_the_paths_of_rows_and_the_instants_are_drawn_at_their_times(instants: Instants) -> None:
-    axes = draw_rows(instants)[0].figure.axes[0]
-    ends = [np.asarray(line.get_xdata()) for line in axes.lines]
+    first, second, *marked = [np.asarray(line.x) for line in marks_of(draw_rows(instants)[0], Line)]
     readout = 0.8 * 127 / 128
-    np.testing.assert_allclose(ends, [[0, readout], [1, 1 + readout]], atol=1e-6)
-    marked = [path.vertices[0][0] for path in axes.collections[-1].get_paths()]
-    np.testing.assert_allclose(marked, [0, readout / 2, readout], atol=1e-6)
+    np.testing.assert_allclose([first, second], [[0, readout], [1, 1 + readout]], atol=1e-6)
+    np.testing.assert_allclose([x for x, _ in marked], [0, readout / 2, readout], atol=1e-6)
 
 
 def test_the_motion_is_that_of_the_scene(instants: Instants) -> None:
@@ -111,8 +110,7 @@ def test_the_motion_is_that_of_the_scene(instants: Instants) -> None:
 
 def test_rows_of_the_result_stand_where_they_should(instants: Instants) -> None:
     drawing = next(d for d in draw_rows(instants) if d.name == "row-errors")
-    displaced = drawing.figure.axes[0]
-    frame, result = (np.asarray(line.get_xdata()) for line in displaced.lines)
+    frame, result = (np.asarray(line.x) for line in marks_of(drawing, Line))
     # The first and last row of the frame are 0.4 frame times away from the middle one.
     assert frame[[5, -5]] == pytest.approx([3.0, 3.0], abs=0.5)
     assert frame[62:66].max() < 0.4

@@ -6,7 +6,6 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from kornia.filters import gaussian_blur2d
 from simulated import after, before, camera_scene, rms, still_stack, through, truth_of
 
 from burst.data.charts import EDGES, draw_chart
@@ -16,6 +15,7 @@ from burst.ops.blur.candidates import FINEST, candidates
 from burst.ops.blur.psf import blur, equivalent_sigma, short_exposure
 from burst.ops.blur.strength import Strength
 from burst.ops.blur.weigh import half_of, weigh
+from burst.ops.filters import gaussian_blur
 from burst.ops.turbulence.air import Air
 from burst.records import Sensor
 from burst.stages.blur import STRONGEST, BlurEstimate, Config, run
@@ -27,9 +27,9 @@ BLACK = {"black_level": 256, "white_level": 4095}
 
 def gaussian_kernel(sigma: float) -> torch.Tensor:
     """Return a Gaussian [13, 13] of sum 1."""
-    point = torch.zeros(1, 1, 13, 13)
+    point = torch.zeros(1, 13, 13)
     point[..., 6, 6] = 1
-    return gaussian_blur2d(point, (13, 13), (sigma, sigma))[0, 0]
+    return gaussian_blur(point, sigma)[0]
 
 
 def coarse_stack(strength: float) -> SimulatedStack:
@@ -171,7 +171,7 @@ def test_a_chart_need_not_have_the_spectrum_of_a_photograph():
 
 
 def test_defocus_is_found_by_the_edges():
-    scene = gaussian_blur2d(camera_scene()[None, None], (13, 13), (2.0, 2.0))[0, 0]
+    scene = gaussian_blur(camera_scene()[None], 2.0)[0]
     draw = torch.Generator().manual_seed(2)
     simulated = simulate(scene, Conditions(1.5, 1500, 4, 0.3, 0), draw, 24, (160, 160))
     numbers = run(through("blur", simulated.stack), Config()).report.entries[-1].numbers

@@ -1,5 +1,6 @@
 """Seconds and peak memory of a whole process, imports included, over frames and over pixels.
 
+Stacks of more than 200 frames, or of more than 1024 px, are measured up to --frames and --size.
 With --peers each of them restores the same stacks in a process of its own, right after ours.
 
 Nothing here imports torch: a child process inherits the peak memory of its parent, so that a large
@@ -8,6 +9,7 @@ parent would be counted as the child's.
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -25,8 +27,9 @@ from burst.measure.suite import Options, Suite
 from burst.measure.tables import MIB, row_each
 from burst.records import StackError
 
-FRAME_COUNTS, SIZE = (25, 50, 100, 200), 271
-SIZES, FRAMES = (128, 271, 512, 1024), 100
+FRAME_COUNTS, SIZE = (25, 50, 100, 200, 1000, 5000, 20000), 271
+SIZES, FRAMES = (128, 271, 512, 1024, 2048, 4096), 100
+USUAL_COUNT, USUAL_SIZE = 200, 1024  # larger ones take minutes and gigabytes, and are asked for
 IMAGE = "camera"
 
 
@@ -48,9 +51,11 @@ def measure(options: Options, peers: Sequence[str], case: Case) -> Record:
     return {"seconds": seconds, "peak": peak, "peers": found}
 
 
-def scaling_cases(level: str, seed: int) -> list[Case]:
-    """Return stacks that grow in frames, then in size."""
-    shapes = [(frames, SIZE) for frames in FRAME_COUNTS] + [(FRAMES, size) for size in SIZES]
+def scaling_cases(level: str, seed: int, frames: int = 0, size: int = 0) -> list[Case]:
+    """Return stacks that grow in frames, then in size, to the usual ones or to these."""
+    most, largest = max(frames, USUAL_COUNT), max(size, USUAL_SIZE)
+    shapes = [(count, SIZE) for count in FRAME_COUNTS if count <= most]
+    shapes += [(FRAMES, side) for side in SIZES if side <= largest]
     return [Case(IMAGE, level, seed, frames, size) for frames, size in dict.fromkeys(shapes)]
 
 
@@ -93,6 +98,7 @@ def _table(records: Sequence[Record]) -> str:
         ("frames", "{case[frames]}"),
         ("pixels", "{case[size]} x {case[size]}"),
         ("seconds", "{seconds:.1f}"),
+        ("frames a second", "{rate:.0f}"),
         ("ns a pixel and frame", "{each:.0f}"),
         ("peak MiB", "{mib:.0f}"),
     ]
@@ -100,13 +106,27 @@ def _table(records: Sequence[Record]) -> str:
         columns.append((f"{name}, seconds", f"{{{name} seconds:.1f}}"))
         columns.append(("ours over it", f"{{{name} ratio:.2f}}"))
         columns.append(("its peak MiB", f"{{{name} mib:.0f}}"))
-    return row_each(map(_with_ratios, records), columns)
+    rows = row_each(map(_with_ratios, records), columns)
+    return f"{rows}\n\n{_exponent(records)}"
+
+
+def _exponent(records: Sequence[Record]) -> str:
+    """Say how the seconds grow with the values of the two largest stacks."""
+    cost = sorted((r["case"]["frames"] * r["case"]["size"] ** 2, r["seconds"]) for r in records)
+    if len(cost) < 2:
+        return ""
+    (fewer, quick), (more, slow) = cost[-2:]
+    power = math.log(slow / quick) / math.log(more / fewer)
+    return (
+        f"Between the two largest stacks the seconds grow as the values to the power {power:.2f}."
+    )
 
 
 def _with_ratios(record: Record) -> Record:
     """Return a record with what a value of its stack costs, and how it compares with peers."""
     values = record["case"]["frames"] * record["case"]["size"] ** 2
     found = {**record, "each": 1e9 * record["seconds"] / values, "mib": record["peak"] / MIB}
+    found["rate"] = record["case"]["frames"] / record["seconds"]
     for name, (seconds, peak) in record.get("peers", {}).items():
         found[f"{name} seconds"], found[f"{name} mib"] = seconds, peak / MIB
         found[f"{name} ratio"] = record["seconds"] / seconds
@@ -119,7 +139,7 @@ def _bench(options: Options) -> Callable[[Case], Record]:
 
 SUITE = Suite(
     title="Cost over frames and pixels",
-    cases=lambda options: scaling_cases("medium", options.seed),
+    cases=lambda options: scaling_cases("medium", options.seed, options.frames, options.size),
     measure=_bench,
     table=_table,
     settings=_settings,

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange
-from torch.nn import functional
 
 from burst.ops.alignment.aligned import align_all, mean_and_spread
 from burst.ops.alignment.cells import (
@@ -31,15 +30,15 @@ from burst.ops.alignment.cells import (
 )
 from burst.ops.alignment.grid import Grid, bin_frames, bin_measured
 from burst.ops.alignment.motion import add_motion
-from burst.ops.blocks import BlockTensor, kept_beside, mapped, room_for
+from burst.ops.blocks import kept_beside, mapped, room_for
 from burst.ops.chunks import frames_at_once
+from burst.ops.filters import gaussian_blur
 from burst.ops.samples import sample
 from burst.ops.warp import invert, twice_as_fine, warp, warp_finer
 from burst.progress import advance
 from burst.records import NoiseModel
 
-# px. By less the reference is not resampled where every pass would do it again: displacements
-# change by a tenth of it at most.
+# px. By less the reference is not resampled: displacements change by a tenth of it at most.
 NEGLIGIBLE = 1e-3
 RESIDUAL_SMOOTHING = 2.0  # px; sigma over which a pixel's misfit is averaged; chosen by hand
 
@@ -54,7 +53,9 @@ class Scale:
 
 
 COARSE = (Scale(4, 24, 2), Scale(4, 16, 2), Scale(2, 16, 1), Scale(2, 10, 1))
-FINE = (Scale(1, 8, 1), Scale(1, 4, 2), Scale(1, 2.5, 2))
+# Wide windows need no fine pixels: half of them take a quarter of the time, and the image of twelve
+# stacks is the same or better (-.014 to .046 dB).
+FINE = (Scale(2, 8, 1), Scale(2, 4, 1), Scale(1, 4, 1), Scale(1, 2.5, 2))
 WIDE = (Scale(2, 16, 3), Scale(1, 8, 3))  # too wide to change detail
 
 
@@ -75,10 +76,13 @@ def register(
     """
     misfit, done = math.nan, 0.0
     whole = _size(frames) if grid is None else grid.size
+    binned, place, binning = frames, grid, 1
     for scale in scales:
-        binned = bin_measured(frames, scale.binning, grid)
-        binned = binned if scale.binning == 1 else kept_beside(binned)
-        place = None if grid is None else grid.binned(scale.binning)
+        if scale.binning != binning:
+            binning = scale.binning
+            binned = bin_measured(frames, binning, grid)
+            binned = binned if binning == 1 else kept_beside(binned)
+            place = None if grid is None else grid.binned(binning)
         fixed = None if reference is None else bin_frames(reference[None], scale.binning)[0]
         size = _size(binned) if place is None else place.size
         local = kept_beside(resize_cells(cells, cell_counts(size)) / scale.binning)
@@ -112,7 +116,7 @@ def recentre(flow: torch.Tensor) -> torch.Tensor:
     diffeomorphic template of Lao et al. (arXiv 2405.03662).
     """
     back = invert(-flow.mean(0, keepdim=True))
-    if isinstance(flow, BlockTensor) and float(back.abs().max()) < NEGLIGIBLE:
+    if float(back.abs().max()) < NEGLIGIBLE:
         return flow + back
 
     def moved(flow: torch.Tensor) -> torch.Tensor:
@@ -258,14 +262,8 @@ def gradient(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     """Blur maps [n, c, y, x] by a Gaussian; edges replicate."""
-    reach = math.ceil(3 * sigma)
-    position = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
-    row = torch.exp(-(position**2) / (2 * sigma**2))
-    row = (row / row.sum())[None, None, None]
-    flat = rearrange(maps, "n c y x -> (n c) 1 y x")
-    padded = functional.pad(flat, [reach] * 4, mode="replicate")
-    blurred = functional.conv2d(functional.conv2d(padded, row), row.mT)
-    return blurred.reshape(maps.shape)
+    flat = rearrange(maps, "n c y x -> (n c) y x")
+    return gaussian_blur(flat, sigma, "replicate").reshape(maps.shape)
 
 
 def _chunks(frames: torch.Tensor) -> Iterator[slice]:

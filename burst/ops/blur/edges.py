@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from kornia.filters import gaussian_blur2d
 from torch.nn import functional
 
 from burst.ops.alignment.registration import gradient
+from burst.ops.filters import gaussian_blur
 from burst.ops.warp import pixel_grid, warp
 
 SMOOTHED, TENSOR, COHERENT = 1.2, 9, 0.9  # px sigma; px of a window; 1 is one direction alone
@@ -79,9 +79,7 @@ def width_behind(transfer: np.ndarray) -> np.ndarray:
 def _line_spreads(image: torch.Tensor) -> np.ndarray:
     """Return the line spread functions [edges, places] across the steepest edges of an image
     [h, w], from dark to bright, a step apart."""
-    sigma = (SMOOTHED, SMOOTHED)
-    side = 2 * math.ceil(3 * SMOOTHED) + 1
-    gx, gy = gradient(gaussian_blur2d(image[None, None], (side, side), sigma)[0, 0])
+    gx, gy = gradient(gaussian_blur(image[None], SMOOTHED)[0])
     products = torch.stack([gx * gx, gx * gy, gy * gy])[None]
     xx, xy, yy = functional.avg_pool2d(products, TENSOR, 1, TENSOR // 2)[0]
     steepness = torch.hypot(gx, gy)

@@ -22,6 +22,7 @@ from burst.ops.alignment.registration import gradient
 from burst.ops.alignment.turns import turns_are_of_air, without_turns
 from burst.ops.blocks import BlockTensor, Pieces, kept_beside, mapped
 from burst.ops.blur.psf import mean_otf, radial_mean
+from burst.ops.filters import separable
 from burst.ops.turbulence.air import mode_correlation, tilt_std
 from burst.ops.turbulence.zernike import TILT_X, TILT_Y
 
@@ -36,6 +37,7 @@ COMMON_POINTS = 12  # along each side of a frame
 TYPICAL_WIDTH = 32.0  # px of a beam
 # In the logarithm of the beam's width: for one frame one beam wide, and what more do not lessen.
 DOUBT, LEAST_DOUBT = 4.0, 0.142
+WINDOW = 21  # px, over which edges of both directions are looked for
 NEAREST = 20.0  # px; closer points share a registration window
 
 
@@ -210,7 +212,8 @@ def detail(reference: torch.Tensor) -> torch.Tensor:
     """
     gx, gy = gradient(reference)
     tensor = torch.stack([gx * gx, gx * gy, gy * gy])[None]
-    xx, xy, yy = functional.avg_pool2d(tensor, 21, 1, 10)[0]
+    box = tensor.new_full((WINDOW,), 1 / WINDOW)
+    xx, xy, yy = separable(functional.pad(tensor, (WINDOW // 2,) * 4), box)[0]
     lesser: torch.Tensor = (xx + yy) / 2 - torch.hypot((xx - yy) / 2, xy)
     lesser = lesser.clamp(min=0)
     return lesser / (lesser + lesser.median().clamp(min=1e-20))

@@ -6,14 +6,13 @@ px of a view.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-from burst.ops.filters import separable
+from burst.ops.filters import gaussian_blur
 from burst.ops.warp import within
 
 # Chosen by hand.
@@ -66,7 +65,7 @@ def band_pass(views: torch.Tensor) -> torch.Tensor:
     mean = positive.mean((1, 2), keepdim=True).clamp(min=1e-6)
     # The root makes shot noise equal everywhere, and compresses highlights.
     root = (positive / mean + TOE).sqrt()
-    return blurred(root, FINE) - blurred(root, COARSE)
+    return gaussian_blur(root, FINE, "replicate") - gaussian_blur(root, COARSE, "replicate")
 
 
 def compare(first: torch.Tensor, second: torch.Tensor, pairs: Sequence[tuple[int, int]]) -> Pairs:
@@ -120,15 +119,6 @@ def turned(view: torch.Tensor, degrees: Sequence[float], scales: Sequence[float]
     grid = functional.affine_grid(torch.stack(rows, 1), [len(angles), 1, h, w], align_corners=False)
     views = view.expand(len(angles), 1, h, w)
     return functional.grid_sample(views, grid, padding_mode="reflection", align_corners=False)[:, 0]
-
-
-def blurred(views: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Blur views [n, y, x] by a Gaussian; edges replicate."""
-    reach = math.ceil(3 * sigma)
-    x = torch.arange(-reach, reach + 1, dtype=views.dtype, device=views.device)
-    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    return separable(functional.pad(views[:, None], (reach,) * 4, mode="replicate")[:, 0], kernel)
 
 
 def _energy_inside(band_pass: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from burst.lazy import scipy
 from burst.ops.frames.agreement import Pairs, band_pass, compare, neighbours_in_time
 from burst.ops.frames.flips import flipped_frames
 from burst.ops.frames.gains import (
@@ -134,9 +133,14 @@ def _judge_lit(views: SmallViews, strictness: float) -> Judgement:
 def _groups(linked: Pairs, count: int) -> list[list[int]]:
     """Return the groups of frames that are linked directly or through others; the largest first."""
     i, j = linked.first.cpu().numpy(), linked.second.cpu().numpy()
-    graph = scipy.sparse.coo_array((np.ones(len(i)), (i, j)), shape=(count, count))
-    _, label = scipy.sparse.csgraph.connected_components(graph, directed=False)
-    groups = [np.flatnonzero(label == k).tolist() for k in range(label.max() + 1)]
+    label, before = np.arange(count), None
+    # Every frame takes the lowest label of those it is linked to, until none changes.
+    while before is None or (label != before).any():
+        before = label.copy()
+        np.minimum.at(label, i, label[j])
+        np.minimum.at(label, j, label[i])
+        label = label[label]
+    groups = [np.flatnonzero(label == k).tolist() for k in np.unique(label)]
     return sorted(groups, key=lambda group: (-len(group), group[0]))
 
 

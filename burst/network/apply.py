@@ -107,6 +107,9 @@ def familiarity(card: Card, level: Level, scalars: Sequence[float]) -> tuple[flo
     share = _fade(card.level.distance(louder), *STRANGE_LEVEL)
     reason = range_warning(card, level) if share < 1 else None
     for name, value in zip(card.preparation.scalars, scalars, strict=True):
+        low, high = card.ranges.get(name, (1.0, 0.0))
+        if low <= value <= high:
+            continue
         # Frames that do not move within a frame are in every network's training.
         off = value if name == "row_motion" else abs(value)
         limits = STRANGE_SCALAR

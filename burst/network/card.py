@@ -66,11 +66,13 @@ class Card:
     """The description of a network, stored in its checkpoint.
 
     pipeline   TOML text of the stages whose results the network was trained on
+    level      of the stacks that it is chosen for
     training   recipe, steps, seconds, device, seed, data and its licences, and what else matters
     scores     what it reached, by the name of what was measured
     parent     the checkpoint that training started from
     priors     where the prior may come from; the first is used unless another is asked for
     by_name    never chosen for a stack, only used where it is named
+    ranges     of the scalars in the stacks trained on, (low, high) by name; empty if not known
     """
 
     name: str
@@ -83,6 +85,7 @@ class Card:
     parent: str | None = None
     priors: tuple[Literal["truth", "encoder", "diffusion", "none"], ...] = ("encoder",)
     by_name: bool = False
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         counts = (self.spec.evidence, self.spec.scalars)
@@ -119,6 +122,7 @@ def card_text(card: Card) -> str:
         "channels": card.spec.channels,
         "planes": ", ".join(planes),
         "scalars": ", ".join(scalars) or "none",
+        **{f"{name}, standardised": f"{a:.2g} to {b:.2g}" for name, (a, b) in card.ranges.items()},
         "priors, the usual one first": ", ".join(card.priors),
         "trained from": card.parent or "nothing",
     }

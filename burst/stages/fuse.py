@@ -78,7 +78,8 @@ def run(burst: Burst, config: Config) -> Burst:
     share, reason = apply.familiarity(loaded.card, level, evidence.scalars.tolist())
     air = given(burst.turbulence)
     of_optics = air.source == "witnesses" and air.d_over_r0 < WEAK_AIR
-    usual = OTHER_BLUR if of_optics else 1.0
+    # Where no blur is undone, as in a camera's burst, there is nothing to correct.
+    usual = 0.0 if air.source == "none" else OTHER_BLUR if of_optics else 1.0
     share *= usual
     residual, deviation = torch.zeros_like(image), None
     if share > 0 or loaded.card.spec.deviation:
@@ -98,8 +99,7 @@ def run(burst: Burst, config: Config) -> Burst:
         left = torch.hypot(deviation, whole - residual)
         deviation = left / inputs.slope(image, evidence.scale)
     correction = apply.corrected_by(path, loaded, source, float(residual.square().mean().sqrt()))
-    # Where no blur is undone, as in a camera's burst, there is nothing to correct.
-    missed = share < MOSTLY * usual and air.source != "none"
+    missed = share < MOSTLY * usual
     warning = f"{reason} {share:.0%} of its correction is used." if reason and missed else None
     report = apply.noted(burst.report, loaded, correction, warning).note(correction_share=share)
     return replace(burst, image=image, deviation=deviation, correction=correction, report=report)

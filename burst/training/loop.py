@@ -33,7 +33,6 @@ FIRST_SAMPLES = 4  # samples of each level that have to be made before training 
 LOSS_EVERY = 20  # steps between two checks of the loss
 LOG_EVERY = 20.0  # seconds between two lines of progress
 SAVE_EVERY = 60.0  # seconds
-LEAST_CONTRAST = 0.02  # std, encoded
 WORST = -3.0  # dB; training stops where the image is worse than the classical one by more
 
 Scores = dict[str, dict[str, float]]
@@ -260,9 +259,7 @@ class Trainer:
         self.saved = time.monotonic()
         if self.scores:
             samples = list(self.pool.samples.values())
-            # In samples without contrast no displacement is measured.
-            seen = [s for s in samples if float(s.base.std()) > LEAST_CONTRAST] or samples
-            self.run.save_network(self.state(), len(samples), [s.level for s in seen])
+            self.run.save_network(self.state(), samples)
 
 
 def scores_text(scores: Scores) -> str:

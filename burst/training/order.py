@@ -14,13 +14,14 @@ import torch
 from torch import nn
 
 from burst.data.samples.collection import Collection, keys_of
-from burst.data.samples.turbulence import stages_before_network
+from burst.data.samples.mix import Mix
+from burst.data.samples.turbulence import Sample, StackSampleSettings, stages_before_network
 from burst.models.restorer import Restorer, add_blocks
 from burst.models.spec import RestorerSpec
 from burst.network.card import Card, LevelRange
 from burst.network.checkpoint import Loaded, load
+from burst.network.preparation import Preparation, scalars_of
 from burst.progress import part
-from burst.records import Level
 from burst.settings import ConfigError
 from burst.training.batches import Pool
 from burst.training.loop import Trainer
@@ -33,6 +34,7 @@ from burst.training.workers import Workers
 # Quantiles of the samples' levels that bound a network's range, so that rare wrong measurements do
 # not widen it.
 LOWEST, HIGHEST = 0.01, 0.99
+LEAST_CONTRAST = 0.02  # std, encoded
 
 
 @dataclass(frozen=True)
@@ -166,13 +168,19 @@ def make_card(
     ranks: Ranks,
     parent: Card | None,
     state: State,
-    samples: int,
-    levels: Sequence[Level],
+    samples: Sequence[Sample],
 ) -> Card:
-    """Return the card of an order's network after a state, trained on stacks of such levels."""
+    """Return the card of an order's network after a state, trained on samples."""
     recipe = order.recipe
     assert recipe.network is not None
     t = recipe.training
+    # In samples without contrast no displacement is measured.
+    seen = [sample for sample in samples if float(sample.base.std()) > LEAST_CONTRAST] or samples
+    noise = _range([sample.level.noise for sample in seen])
+    mixed = isinstance(recipe.samples, StackSampleSettings) and recipe.samples.mix != Mix()
+    if parent and mixed:
+        # A file's history takes noise away; the camera's is what the network is chosen by.
+        noise = parent.level.noise
     scenes = zip(order.images or ("scikit-image",), order.collection.scenes, strict=True)
     made: dict[str, Any] = {
         "recipe": recipe.name,
@@ -184,7 +192,7 @@ def make_card(
         "rate": t.rate,
         "loss": t.loss,
         "seed": t.seed,
-        "samples": samples,
+        "samples": len(samples),
         "frames": list(recipe.samples.frames),
         "data": [f"{Path(name).name} ({len(folder)} images)" for name, folder in scenes],
         "device": _device_name(ranks.device),
@@ -206,16 +214,21 @@ def make_card(
         spec=recipe.network,
         preparation=recipe.preparation,
         pipeline=stages_before_network(recipe.samples.pipeline).to_toml(),
-        level=LevelRange(
-            _range([level.noise for level in levels]),
-            _range([level.displacement for level in levels]),
-        ),
+        level=LevelRange(noise, _range([sample.level.displacement for sample in seen])),
         training=made,
         # PSNR is quoted to a hundredth of a dB.
         scores={k: {n: round(v, 2) for n, v in one.items()} for k, one in state.scores.items()},
         parent=parent.name if parent else None,
         priors=_by_score(recipe.network, state.scores),
+        ranges=_ranges(recipe.preparation, samples),
     )
+
+
+def _ranges(preparation: Preparation, samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
+    """Return the range of each scalar that a network is given, in its samples."""
+    known = scalars_of(preparation.kind)
+    values = {name: [float(s.scalars[known.index(name)]) for s in samples] for name in known}
+    return {name: _range(values[name]) for name in preparation.scalars}
 
 
 def lineage(card: Card) -> list[str]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
+from burst.data.samples.turbulence import Sample
 from burst.files.write import atomic_write, write_text
 from burst.network.card import Card
 from burst.network.checkpoint import find, save
-from burst.records import Level
 from burst.settings import ConfigError
 
 NETWORK, STATE = "network.safetensors", "state.pt"
@@ -45,7 +45,7 @@ class Run:
     that were measured of those where something is seen."""
 
     folder: Path
-    card: Callable[[State, int, Sequence[Level]], Card]
+    card: Callable[[State, Sequence[Sample]], Card]
 
     @property
     def board(self) -> Path:
@@ -86,10 +86,10 @@ class Run:
         with atomic_write(self.folder / STATE) as part:
             torch.save({f.name: getattr(state, f.name) for f in fields(State)}, part)
 
-    def save_network(self, state: State, samples: int, levels: Sequence[Level]) -> Path:
+    def save_network(self, state: State, samples: Sequence[Sample]) -> Path:
         """Write the averaged weights with a card that says what they were trained on."""
         path = self.folder / NETWORK
-        save(path, state.average, self.card(state, samples, levels))
+        save(path, state.average, self.card(state, samples))
         return path
 
 

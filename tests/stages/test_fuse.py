@@ -235,6 +235,13 @@ def test_every_scalar_has_to_be_like_those_in_training(name, value, share):
     assert (reason is None) == (share == 1)
 
 
+def test_what_a_network_has_seen_is_not_strange():
+    card = replace(tiny_card(), preparation=Preparation(("merged", "restored"), ("misfit",)))
+    seen = replace(card, ranges={"misfit": (-1.0, 4.0)})
+    shares = [familiarity(one, Level(0.01, 1.0), [4.0])[0] for one in (card, seen)]
+    assert shares == [0, 1]
+
+
 @pytest.mark.parametrize(("share", "warned"), [(0.9, 0), (0.5, 1)])
 def test_a_warning_stands_where_much_of_a_correction_is_not_used(
     folder, monkeypatch, share, warned

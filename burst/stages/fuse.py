@@ -29,7 +29,7 @@ BLOCKS = True  # takes frames that are read block by block
 # spoil.
 MOST_UNEXPLAINED = 4.0
 # Share of a correction where the blur is not what the air's motion suggests and as narrow as that
-# of weak air (D/r0): it is that of optics and pixels, which no network has seen. On eight such
+# of weak air (D/r0): it is that of optics and pixels, which networks know least. On eight such
 # stacks of other worlds all of it cost up to 1.8 dB; half is better by .8 dB on average.
 OTHER_BLUR, WEAK_AIR = 0.5, 1.5
 MOSTLY = 0.75  # share of a correction from which on nobody need be told of the rest

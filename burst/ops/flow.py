@@ -126,7 +126,9 @@ def _dense_inverse_search(
 ) -> torch.Tensor:
     """Return the flow [2, h, w] of frames [h, w]: at each pixel that of the search to which the
     others are closest."""
-    flows = torch.stack([_search(first, second, *patches) for patches in searches])
+    # Small frames have no room for large patches.
+    fitting = [one for one in searches if 2 * one[0] <= min(first.shape)] or searches[:1]
+    flows = torch.stack([_search(first, second, *patches) for patches in fitting])
     apart = [torch.hypot(*(flows - flow).unbind(1)).clamp(max=SAME_FLOW).sum(0) for flow in flows]
     middle = torch.stack(apart).argmin(0)
     return flows.gather(0, middle.expand(1, 2, -1, -1))[0]

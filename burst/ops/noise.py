@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from einops import rearrange
-from scipy import special
+from scipy import optimize, special
 from torch.nn import functional
 
 from burst.mapped import forget
 from burst.ops.blocks import in_blocks
 from burst.ops.chunks import frames_at_once, frames_in
-from burst.ops.least_squares import robust_least_squares
 from burst.records import NoiseModel, Sensor
 
 # Chosen by hand.
@@ -215,7 +214,8 @@ def fit_noise(
     if prior is not None:
         known = np.log([max(prior.noise.shot, 1e-16), max(prior.noise.read, step**2 / ROUNDING)])
         start = known
-    shot, read = np.exp(robust_least_squares(misfit, start, 0.1)).tolist()
+    fit = optimize.least_squares(misfit, start, loss="soft_l1", f_scale=0.1)
+    shot, read = np.exp(fit.x).tolist()
     return NoiseModel(shot, max(read, step**2 / ROUNDING))
 
 

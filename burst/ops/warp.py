@@ -46,9 +46,10 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
 def _margin(frames: torch.Tensor, flow: torch.Tensor) -> int:
     """Return how many px frames [n, h, w] are mirrored beyond their edges before they are sampled
     by a flow; 0 where samples reach too far. To mirror every sample takes a CPU half as long again
-    as all else; GPUs do the same, so that they round alike."""
+    as all else; GPUs do the same, so that they round alike. A flow that is being learnt is not
+    looked at: training is recorded, and may not wait for numbers."""
     height, width = frames.shape[-2:]
-    if flow.shape[-2] > height or flow.shape[-1] > width:
+    if flow.requires_grad or flow.shape[-2] > height or flow.shape[-1] > width:
         return 0
     low, high = flow.aminmax()
     farthest = max(-float(low), float(high))

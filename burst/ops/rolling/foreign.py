@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from burst.ops.flow import Match, match
+from burst.ops.flow import Match, chain, match
 from burst.ops.warp import warp
 
 # Neighbours agree better than frames two apart. A frame is foreign that agrees with its neighbours
@@ -22,7 +22,7 @@ LONGEST = 3  # frames in a row; more are a scene of their own
 FLASH, STEADY = 0.15, 0.05  # natural logarithm of brightness
 FINE, COARSE = 64, 4  # px: sides from which on pixels are binned, and by how many
 BOX = 9  # px; detail is the difference to the mean over this box
-MIN_TRUST = 0.5  # of flow that counts
+RETURNS = 2.0  # px; motion forth and back that ends nearer to where it began counts
 
 Matches = dict[tuple[int, int], Match]
 
@@ -54,7 +54,8 @@ def _compare(first: np.ndarray, second: np.ndarray, found: Match) -> tuple[float
     of their detail, and the natural logarithm of how many times brighter the second is."""
     frames = torch.from_numpy(np.stack([first, second]).astype(np.float32))
     seen = torch.stack([frames[0], warp(frames[1:], found.forth[None], mode="bilinear")[0]])
-    sure = (found.forth_trust > MIN_TRUST).float()
+    # Motion leads back even into what is missing, which it must not be trusted to show.
+    sure = (torch.hypot(*chain(found.forth, found.back)) < RETURNS).float()
     before, after = ((seen * sure).sum((1, 2)) + 1).tolist()
     seen = functional.avg_pool2d(seen[None], COARSE) if min(first.shape) >= FINE else seen[None]
     mean = functional.avg_pool2d(seen, BOX, 1, BOX // 2, count_include_pad=False)

@@ -40,6 +40,7 @@ CODEC_MISFIT = (3.85, 4.0)
 # stacks of other worlds half is as good as all, and on a real one it shows a third of the codec's
 # blocks.
 BEHIND_CODEC = 0.5
+CODEC = "Far more than noise differs between the frames, as behind a codec."
 LABELS = {
     "noise": "noise after merging",
     "shot": "shot noise",
@@ -122,16 +123,20 @@ def familiarity(card: Card, level: Level, scalars: Sequence[float]) -> tuple[flo
             limits = CODEC_MISFIT
         trusted = _fade(off, *limits)
         low, high = card.ranges.get(name, (1.0, 0.0))
-        if low <= value <= high:
+        learnt = low <= value <= high
+        if learnt:
             trusted = max(trusted, BEHIND_CODEC if name == "misfit" else 1.0)
         if trusted < share:
             share = trusted
-            reason = (
-                f"'{card.name}' was not trained on stacks like this: its {LABELS.get(name, name)}"
-                f" is {abs(value):.1f} standard deviations {'above' if value > 0 else 'below'} the"
-                " usual."
-            )
+            reason = CODEC if learnt else _strange(card, name, value)
     return share, reason
+
+
+def _strange(card: Card, name: str, value: float) -> str:
+    return (
+        f"'{card.name}' was not trained on stacks like this: its {LABELS.get(name, name)} is"
+        f" {abs(value):.1f} standard deviations {'above' if value > 0 else 'below'} the usual."
+    )
 
 
 def _fade(value: float, start: float, end: float) -> float:

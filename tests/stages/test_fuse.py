@@ -236,10 +236,11 @@ def test_every_scalar_has_to_be_like_those_in_training(name, value, share):
 
 
 def test_what_a_network_has_seen_is_not_strange():
-    card = replace(tiny_card(), preparation=Preparation(("merged", "restored"), ("misfit",)))
-    seen = replace(card, ranges={"misfit": (-1.0, 4.0)})
-    shares = [familiarity(one, Level(0.01, 1.0), [4.0])[0] for one in (card, seen)]
-    assert shares == [0, 1]
+    for name, value, share in (("shot", 4.0, 1), ("misfit", 4.0, 0.5), ("misfit", 3.0, 1)):
+        card = replace(tiny_card(), preparation=Preparation(("merged", "restored"), (name,)))
+        seen = replace(card, ranges={name: (-1.0, 4.0)})
+        assert familiarity(seen, Level(0.01, 1.0), [value])[0] == share
+        assert familiarity(card, Level(0.01, 1.0), [4.0])[0] == 0
 
 
 @pytest.mark.parametrize(("share", "warned"), [(0.9, 0), (0.5, 1)])

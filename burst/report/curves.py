@@ -123,9 +123,7 @@ def draw_structure(burst: Burst) -> Drawing | None:
     modelled = series(structure, "distance", "model")
     if modelled is not None:
         marks.append(Line(distance, _positive(modelled[1]), label="turbulence"))
-    plot = Plot(
-        marks, "distance along a row (px)", "square difference (px²)", y_limits=(0, None)
-    )
+    plot = Plot(marks, "distance along a row (px)", "square difference (px²)", y_limits=(0, None))
     strength = burst.report.numbers("blur").get("d_over_r0")
     words = "How far the displacements of two points differ, by their distance."
     if isinstance(strength, int | float):

@@ -37,8 +37,8 @@ NOISES, QUIET_SCALAR = ("noise", "shot", "read"), (4.5, 5.5)
 # networks improve some, and take .2 to 2.8 dB from others.
 CODEC_MISFIT = (3.85, 4.0)
 # Share of a correction there by networks that have seen such stacks. On ten videos and enlarged
-# stacks of other worlds half is as good as all, and on a real one it shows a third of the codec's
-# blocks.
+# stacks of other worlds half is as good as all, and on a real one the codec's blocks stand out by
+# 10 dB instead of 15 (8 without a network; see `burst/measure/artefacts.py`).
 BEHIND_CODEC = 0.5
 CODEC = "Far more than noise differs between the frames, as behind a codec."
 LABELS = {

@@ -25,7 +25,7 @@ SAME_PATCH = 0.7, 0.95  # correlation at which trust is 0, and 1
 # Side of the patches of dense inverse search and their distance, px. A search alone takes a wrong
 # turn somewhere, in repeated patterns above all, and each somewhere else: on twelve real images of
 # rolling shutters the medoid of these three is .2 to .3 dB better than any of them, and five or
-# seven searches are no better. More descent and stronger smoothness than usual gain as much again.
+# seven searches are no better. More descent and stronger smoothness than usual gain .2 dB more.
 SEARCHES = (8, 4), (8, 3), (12, 4)
 ONE_SEARCH = SEARCHES[:1]  # for what is measured over whole frames
 DESCENTS, REFINEMENTS, SMOOTHNESS = 60, 10, 40.0

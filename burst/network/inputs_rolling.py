@@ -82,11 +82,14 @@ def _planes(
     base = encode(light(image), scale)
     planes = {"blended": base}
     for k, name in enumerate(FRAMES):
-        there = k < views.images.shape[1]
-        alone = views.images[instant, k, colour].to(image) if there else image
-        planes[name] = encode(light(alone), scale) if there else base
+        trust = _of_view(views.trust, instant, k, image)
+        planes[name] = base
+        if k < views.images.shape[1]:
+            alone = encode(light(views.images[instant, k, colour].to(image)), scale)
+            # Beyond its edge a frame shows its mirror image, which networks would mix in.
+            planes[name] = torch.where(trust > 0, alone, base)
         planes[f"{name}_later"] = _of_view(views.later, instant, k, image)
-        planes[f"{name}_trust"] = _of_view(views.trust, instant, k, image)
+        planes[f"{name}_trust"] = trust
     planes.update(_blur(burst, base, instant))
     planes["noise"] = _noise(burst, image, instant, scale)
     return planes

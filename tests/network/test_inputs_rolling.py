@@ -57,6 +57,16 @@ def test_the_base_turns_back_into_what_geometry_made():
     torch.testing.assert_close(again, first(burst).base, atol=1e-5, rtol=0)
 
 
+def test_beyond_its_edge_a_frame_alone_is_the_image():
+    burst = unrolled()
+    shown = planes(burst)
+    outside = shown["second_trust"] == 0
+    assert outside.any()
+    assert torch.equal(shown["second"][outside], shown["blended"][outside])
+    alone = burst.views.images[0, 1, 0].float()
+    assert rms((alone - burst.image)[outside]) > 0.02
+
+
 def test_linear_sources_are_encoded_as_they_are():
     burst = unrolled()
     sensor = replace(burst.stack.sensor, transfer="linear")

@@ -26,6 +26,7 @@ from burst.ops.rolling.unroll import (
 from burst.ops.warp import pixel_grid
 
 MIN_GAP = 0.4  # of the readout; over shorter times flow measures little of velocity; by hand
+LEAST_VISIBLE = 0.1  # certainty that a frame shows a point; flat from .1 to .5 on real images
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def image_at(
     samplings = [frame_sampling(motion, times, k, instant) for k in near]
     images = torch.stack([sample(planes(k), v) for k, v in zip(near, samplings, strict=True)])
     visible = visibility(images, torch.stack(_occlusion(recording, motion, motions, samplings)))
+    inside = torch.stack([inside_frame(seen) for seen in samplings])
+    shown = (visible * inside).amax(0) > LEAST_VISIBLE
     if recording.usable is not None:
         usable = [
             sample(recording.usable[k : k + 1], v, "bilinear")[0]
@@ -74,10 +77,12 @@ def image_at(
         ]
         visible = visible * torch.stack(usable).clamp(0, 1)
     return InstantImage(
-        blend(images, samplings, visible),
+        # What no frame shows is filled from around it. The mirrored edge, or what hides the point,
+        # is further from the truth: by .2 dB of the whole image on twelve real ones.
+        fill(blend(images, samplings, visible), shown.to(images)),
         images,
         torch.stack([seen.later for seen in samplings]),
-        visible * torch.stack([inside_frame(seen) for seen in samplings]),
+        visible * inside,
         motion[0] + times.velocity_at(instant),
     )
 

@@ -123,14 +123,14 @@ class Drift:
 class Layers:
     """A still background with an object in front of it that moves by itself.
 
-    background, object        linear light [H, W] of one size
+    background, object        linear light [H, W] of one size; the background may be layers itself
     cover                     [H, W] in 0..1, the opacity of the object
     camera_path, object_path  displacements (dx, dy) [..., 2] px at seconds [...]; that of the
                               object is relative to the background
     size                      (h, w) that is seen: the middle, at displacement 0; edges reflect
     """
 
-    background: torch.Tensor
+    background: torch.Tensor | Layers
     object: torch.Tensor
     cover: torch.Tensor
     camera_path: MotionPath
@@ -142,22 +142,28 @@ class Layers:
         camera = self.camera_path(seconds)
         own = camera + self.object_path(seconds)
         cover = self._seen(self.cover, own).clamp(0, 1)
-        behind, before = self._seen(self.background, camera), self._seen(self.object, own)
-        return torch.lerp(behind, before, cover).clamp(min=0)
+        if isinstance(self.background, Layers):
+            behind = self.background.light(seconds)
+        else:
+            behind = self._seen(self.background, camera)
+        return torch.lerp(behind, self._seen(self.object, own), cover).clamp(min=0)
 
     def exposed(self, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
         """Return the mean light [h, w] of row y from begin to end [h] seconds. It is the mean of
         instants between which no layer moves by more than half a pixel."""
-        moved = sum(
-            float((path(end) - path(begin)).norm(dim=-1).max())
-            for path in (self.camera_path, self.object_path)
-        )
-        steps = min(MAX_STEPS, max(1, math.ceil(moved / MAX_STEP)))
+        steps = min(MAX_STEPS, max(1, math.ceil(self._moved(begin, end) / MAX_STEP)))
         shares = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
-        light = self.background.new_zeros(self.size)
+        light = self.object.new_zeros(self.size)
         for share in shares:
             light += self.light(begin + share * (end - begin)[None])[0]
         return light / steps
+
+    def _moved(self, begin: torch.Tensor, end: torch.Tensor) -> float:
+        """Return by how many px a layer moves at most between two times [h]."""
+        paths = (self.camera_path, self.object_path)
+        own = sum(float((path(end) - path(begin)).norm(dim=-1).max()) for path in paths)
+        behind = self.background
+        return max(own, behind._moved(begin, end)) if isinstance(behind, Layers) else own
 
     def _seen(self, layer: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
         """Return a layer [n, h, w] whose row y is displaced by [n, h, 2] px."""

@@ -44,6 +44,7 @@ CODE_OF_STACKS = (
 )  # fmt: skip
 CODE_OF_SHUTTERS = (
     "data/samples/pairs.py", "data/rolling.py", "data/samples/rolling.py", "files/sequence.py",
+    "data/samples/depth.py", "data/samples/mix.py", "data/video_codec.py",
     "network/inputs_rolling.py",
 )  # fmt: skip
 DIGITS = 12  # of the hash, in the folder's name

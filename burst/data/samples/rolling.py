@@ -18,19 +18,30 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from burst.data.levels import find_level
 from burst.data.rolling import draw_layers, simulate_shutter
 from burst.data.samples.augment import draw_view
-from burst.data.samples.draws import between, choose, draw, generator_of, one_of
-from burst.data.samples.mix import Share
+from burst.data.samples.depth import with_depth
+from burst.data.samples.draws import (
+    between,
+    between_logs,
+    choose,
+    draw,
+    generator_of,
+    one_of,
+)
+from burst.data.samples.mix import JPEG, VIDEO, Share
 from burst.data.samples.turbulence import Sample, SampleKey, split_scenes, stages_before_network
 from burst.data.scenes import read_scene
+from burst.data.video_codec import as_jpeg, as_video
 from burst.files.sequence import Sequence
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
 from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.ops.color import linear_to_display
 from burst.ops.noise import to_linear
-from burst.records import Burst, NoiseModel, Sensor, Shutter
+from burst.records import Burst, NoiseModel, Sensor, Shutter, given
 
 FRAME_TIME = 1 / 30  # s; other times are in units of it
 WHITE, VIDEO_WHITE = 4095, 255  # DN
+LEAST_WIDTH, GRAIN = 5, 16  # frame times of the camera's motion that a sample is wide; px
+SEEN = 0.1  # trust of a frame in a point that it shows
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
@@ -39,6 +50,7 @@ Ratio = Annotated[float, Field(gt=0, le=1)]
 class ShutterSampleSettings:
     """How samples of a shutter are made; ranges are drawn uniformly, speeds log-uniformly.
 
+    size           px of a side; larger where the camera is fast (`LEAST_WIDTH`)
     frames         of a recording; twice as many for dual reversed pairs
     readout_ratio  readout in frame times
     exposure       of a row, in frame times; known to the network in a share `told` of the samples
@@ -46,6 +58,8 @@ class ShutterSampleSettings:
     speed          px a frame time, of the camera; an object moves about as fast by itself
     light          linear value of the scene's white
     video          share of the samples that are stored in 8 bit, encoded for a display
+    compressed     share of those in 8 bit that are compressed, by JPEG or like a video
+    depth          share of the samples with objects at other depths, thin ones among them
     clean          share of the samples without noise
     truth          whether samples have one; optional for dual reversed pairs alone
     recorded       whether samples are made of recorded pairs instead of moving stills
@@ -61,6 +75,8 @@ class ShutterSampleSettings:
     speed: tuple[PositiveFloat, PositiveFloat] = (1.0, 30.0)
     light: tuple[Share, Share] = (0.5, 1.0)
     video: Share = 0.5
+    compressed: Share = 0.0
+    depth: Share = 0.0
     clean: Share = 0.3
     truth: bool = True
     recorded: bool = False
@@ -102,6 +118,8 @@ def sample_of_instant(
     evidence = next(prepare_shutter(burst, Preparation(evidence_of(kind), scalars_of(kind), kind)))
     light = to_linear(truth, sensor)
     wanted = encode_shutter(light, evidence, sensor)
+    # Where no frame shows the scene the image stays as it is: there is nothing to learn.
+    wanted = torch.where(given(burst.views).trust[0].amax(0) > SEEN, wanted, evidence.base)
     return Sample(key, evidence.planes, evidence.scalars, evidence.base, wanted, level_of(burst))
 
 
@@ -119,7 +137,8 @@ def record(
         2 if settings.kind == "dual_reversed" else 1
     )
     # Room for the motion, as far as the still image allows.
-    side = settings.size + 2 * math.ceil(2 * speed * settings.frames[1])
+    size = max(settings.size, GRAIN * math.ceil(LEAST_WIDTH * speed / GRAIN))
+    side = size + 2 * math.ceil(2 * speed * settings.frames[1])
     # Folders are equally likely, however many images they have.
     folder = split_scenes(one_of(scenes, generator), key.held_out)
     whole = read_scene(one_of(folder, generator)).numpy()
@@ -135,16 +154,33 @@ def record(
         noise=None if draw(generator) < settings.clean else noise,
         shutter=Shutter(settings.kind),
         exposure_time=exposure * FRAME_TIME,
-        row_time=between(settings.readout_ratio, generator) * FRAME_TIME / settings.size,
+        row_time=between(settings.readout_ratio, generator) * FRAME_TIME / size,
         frame_time=FRAME_TIME,
     )
-    size = (settings.size, settings.size)
     layers = draw_layers(
-        still, size, speed / FRAME_TIME, conditions.vibration, choose(2**31 + 1, generator)
+        still, (size, size), speed / FRAME_TIME, conditions.vibration, choose(2**31 + 1, generator)
     )
     light = between(settings.light, generator)
+    # Drawn only where asked for: the samples of other recipes stay what they are.
+    if settings.depth and draw(generator) < settings.depth:
+        layers = with_depth(layers, still, generator)
     sequence = simulate_shutter(layers, sensor, count, generator, light)
-    return display_encoded(sequence) if draw(generator) < settings.video else sequence
+    sequence = display_encoded(sequence) if draw(generator) < settings.video else sequence
+    if sequence.sensor.transfer == "srgb" and settings.compressed:
+        return _compressed(sequence, settings.compressed, generator)
+    return sequence
+
+
+def _compressed(sequence: Sequence, share: float, generator: torch.Generator) -> Sequence:
+    """Return a sequence in 8 bit whose frames, in a share of the draws, were compressed."""
+    if draw(generator) >= share:
+        return sequence
+    if draw(generator) < 0.5:
+        frames = as_jpeg(sequence.frames, round(between(JPEG, generator)))
+    else:
+        shown = as_video(torch.from_numpy(sequence.frames).float(), between_logs(VIDEO, generator))
+        frames = shown.numpy().astype(np.uint8)
+    return replace(sequence, frames=frames)
 
 
 def display_encoded(sequence: Sequence) -> Sequence:

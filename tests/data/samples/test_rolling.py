@@ -10,6 +10,7 @@ import torch
 from rolled import recording
 
 from burst.data.samples.collection import open_collection
+from burst.data.samples.draws import generator_of
 from burst.data.samples.rolling import (
     ShutterSampleSettings,
     display_encoded,
@@ -63,6 +64,44 @@ def test_sharp_samples_are_exposed_for_no_time():
             KEY, replace(settings, sharp=sharp), [list(SCENES)], torch.Generator().manual_seed(3)
         )
         assert (found.sensor.exposure_time > 0) == exposed
+
+
+def test_compressed_frames_have_the_truth_that_they_had():
+    video = replace(SMALL, video=1.0)
+    plain, packed = (
+        record(KEY, replace(video, compressed=share), [list(SCENES)], generator_of(0, "video"))
+        for share in (0.0, 1.0)
+    )
+    assert np.array_equal(plain.truths, packed.truths)
+    apart = np.abs(plain.frames.astype(float) - packed.frames).mean()
+    assert packed.frames.dtype == np.uint8
+    assert 0.2 < apart < 12
+
+
+def test_objects_at_other_depths_change_the_recording_alone_where_asked_for():
+    plain, deep = (
+        record(KEY, replace(SMALL, depth=share), [list(SCENES)], generator_of(0, "depth"))
+        for share in (0.0, 1.0)
+    )
+    assert plain.frames.shape == deep.frames.shape
+    assert np.abs(plain.truths.astype(float) - deep.truths).mean() > 20
+
+
+def test_a_fast_camera_has_a_wider_frame():
+    fast = replace(SMALL, speed=(20.0, 20.0))
+    wide = record(KEY, fast, [list(SCENES)], generator_of(0, "fast"))
+    assert wide.frames.shape[1:] == (112, 112)
+    # The readout takes as long, of more rows.
+    small = record(KEY, SMALL, [list(SCENES)], generator_of(0, "fast"))
+    assert wide.sensor.readout_ratio(112) == pytest.approx(small.sensor.readout_ratio(64))
+
+
+def test_there_is_nothing_to_learn_where_no_frame_shows_the_scene():
+    sample = make(settings=replace(SMALL, speed=(8.0, 8.0), frames=(2, 2)))
+    trust = sample.planes[[SHUTTER_EVIDENCE.index(f"{k}_trust") for k in ("first", "second")]]
+    unseen = trust.amax(0) == 0
+    assert unseen.any()
+    assert torch.equal(sample.truth[unseen], sample.base[unseen])
 
 
 def test_planes_are_those_of_inference_and_the_truth_is_where_it_was():

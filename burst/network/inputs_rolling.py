@@ -21,6 +21,7 @@ from burst.records import MID_GREY, Burst, Level, Sensor, given
 
 LARGEST_BLUR = 32.0  # px, encoded as 1
 LARGEST_NOISE = 0.5
+SIDE = 320  # px; of the samples that `rolling` learns from
 
 
 def prepare_shutter(burst: Burst, preparation: Preparation) -> Iterator[Evidence]:
@@ -52,8 +53,11 @@ def encode_shutter(image: torch.Tensor, evidence: Evidence, sensor: Sensor) -> t
 
 
 def level_of(burst: Burst) -> Level:
-    """Return the level of a burst: the noise of a frame, and the rms motion between frames."""
-    return Level(given(burst.noise).std(MID_GREY), given(burst.unrolled).displacement_rms)
+    """Return the level of a burst: the noise of a frame, and the rms motion between frames that it
+    would have if its shorter side were `SIDE` long. How much is hidden, and wrong, goes by that."""
+    share = SIDE / min(given(burst.image).shape[-2:])
+    moved = given(burst.unrolled).displacement_rms * share
+    return Level(given(burst.noise).std(MID_GREY), moved)
 
 
 def measured_scalars(burst: Burst) -> dict[str, float]:
@@ -63,7 +67,8 @@ def measured_scalars(burst: Burst) -> dict[str, float]:
     found = {
         "readout_ratio": given(burst.unrolled).readout_ratio,
         "exposure": exposure or None,
-        "displacement": level.displacement or None,
+        "displacement": given(burst.unrolled).displacement_rms or None,
+        "relative_displacement": level.displacement or None,
         "noise": level.noise,
         "frames": burst.stack.count,
     }

@@ -40,6 +40,7 @@ SHUTTER_STANDARD = {
     "readout_ratio": (-0.6, 0.5),
     "exposure": (-1.8, 0.8),  # frame times
     "displacement": (2.0, 1.0),  # px rms, from frame to frame
+    "relative_displacement": (2.0, 1.0),  # the same where the shorter side is 320 px long
     "noise": (-4.5, 1.0),  # std of a frame at mid grey
     "frames": (1.1, 0.4),
 }

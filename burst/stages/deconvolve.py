@@ -101,7 +101,8 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     if burst.rotation is not None:
         linear, displacement, valid = rotation.as_recorded(burst.rotation, displacement, valid)
     weights, noise = given(burst.weights), given(burst.noise)
-    mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, valid)
+    moved = burst.motion is not None
+    mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, valid, moved)
     if config.scale == 1:
         return mean, mean
     image, share = drizzle.drizzle(linear, displacement, weights, config.scale, config.drop, valid)

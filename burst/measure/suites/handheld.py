@@ -77,7 +77,7 @@ def measure(pipeline: Pipeline, case: HandheldCase) -> Record:
 def _through_air(burst: Handheld) -> tuple[Handheld, int, torch.Tensor]:
     """Return the image [3, h, w] that the default pipeline makes of a burst, and the burst with a
     frame that lies as this image does, by its number."""
-    pipeline = load("turbulence")
+    pipeline = load("turbulence").with_settings({"align": {"field": "frame"}})
     execution = Execution()
     provenance = describe(pipeline, burst.stack, execution)
     result = restore_stack(burst.stack, pipeline, execution, provenance)

@@ -29,7 +29,7 @@ PSS_OPTIONS = (
     *("-b", "auto", "--debayering", "Grayscale", "--out_format", "tiff"),
     *("-a", "30", "-w", "14", "--rf_percent", "30"),
 )
-PSS_SEARCH = 0.3  # of the height: a third is its patch, and 150 px are the most it takes
+PSS_SEARCH = 0.34  # of the height: its patch is three tenths, and it takes 150 px at most
 PSS_RIM = 24  # px at the edges of its result that are ignored to find its place
 
 # From a script Siril registers only by stars, which scenes do not have: it stacks without.
@@ -80,7 +80,8 @@ def pss_drifting(stack: Stack, surface: bool) -> np.ndarray:
     field, 16 bit, cut as the program does."""
     if not surface:
         return _pss("Planet", stack)
-    return _pss("Surface", stack, "--stab_sw", str(min(int(PSS_SEARCH * stack.height), 150)))
+    search = str(min(int(PSS_SEARCH * stack.height), 150))
+    return _pss("Surface", stack, "--stab_size", "30", "--stab_sw", search)
 
 
 def _pss(kind: str, stack: Stack, *options: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from burst.files.sequence import Sequence
 from burst.network.inputs import Evidence
 from burst.network.inputs_rolling import (
     LARGEST_BLUR,
+    SIDE,
     encode_shutter,
     level_of,
     prepare_shutter,
@@ -134,9 +135,12 @@ def test_every_colour_of_every_instant_is_a_measurement():
     assert not torch.equal(found[0].planes[4], found[3].planes[4])  # another instant
 
 
-def test_the_level_is_noise_and_motion():
-    level = level_of(unrolled())
-    assert level.displacement == pytest.approx(200 * FRAME_TIME / 2**0.5, rel=0.3)
+def test_the_level_is_noise_and_motion_relative_to_the_frame():
+    burst = unrolled()
+    level = level_of(burst)
+    moved = burst.unrolled.displacement_rms
+    assert moved == pytest.approx(200 * FRAME_TIME / 2**0.5, rel=0.3)
+    assert level.displacement == pytest.approx(moved * SIDE / burst.stack.height)
     assert level.noise >= 0
 
 

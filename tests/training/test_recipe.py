@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from burst.network.checkpoint import find, read_card
 from burst.network.preparation import evidence_of, scalars_of
 from burst.settings import ConfigError
 from burst.training.recipe import choose_levels, load_recipe, with_parent
@@ -20,9 +21,16 @@ def test_shipped_recipe_loads(name):
     assert recipe.title.startswith(name)
     if recipe.network:
         kind = recipe.samples.kind
-        planes = (len(evidence_of(kind)), len(scalars_of(kind)))
+        planes = (len(evidence_of(kind)), len(recipe.preparation.scalars))
         assert (recipe.network.evidence, recipe.network.scalars) == planes
         assert recipe.preparation.kind == kind
+        assert set(recipe.preparation.scalars) <= set(scalars_of(kind))
+
+
+@pytest.mark.parametrize("name", ["rolling", "global_reset", "dual_reversed"])
+def test_a_shipped_network_of_a_shutter_goes_on_with_its_recipe(name):
+    card = read_card(find(name))
+    assert with_parent(load_recipe(name), card.spec, card.preparation).network == card.spec
 
 
 def test_setting_is_overridden():

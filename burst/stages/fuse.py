@@ -31,7 +31,7 @@ MOST_UNEXPLAINED = 4.0
 # Share of a correction where the blur is not what the air's motion suggests and as narrow as that
 # of weak air (D/r0): it is that of optics and pixels, which networks know least. On eight such
 # stacks of other worlds all of it cost up to 1.8 dB; half is better by .8 dB on average.
-OTHER_BLUR, WEAK_AIR = 0.5, 1.5
+OTHER_BLUR, WEAK_AIR = 0.5, (1.25, 1.75)
 MOSTLY = 0.75  # share of a correction from which on nobody need be told of the rest
 
 
@@ -77,9 +77,9 @@ def run(burst: Burst, config: Config) -> Burst:
     evidence = inputs.prepare(burst, loaded.card.preparation)
     share, reason = apply.familiarity(loaded.card, level, evidence.scalars.tolist())
     air = given(burst.turbulence)
-    of_optics = air.source == "witnesses" and air.d_over_r0 < WEAK_AIR
+    of_optics = air.share * apply.fade(air.d_over_r0, *WEAK_AIR)
     # Where no blur is undone, as in a camera's burst, there is nothing to correct.
-    usual = 0.0 if air.source == "none" else OTHER_BLUR if of_optics else 1.0
+    usual = 0.0 if air.source == "none" else 1.0 - (1.0 - OTHER_BLUR) * of_optics
     share *= usual
     residual, deviation = torch.zeros_like(image), None
     if share > 0 or loaded.card.spec.deviation:

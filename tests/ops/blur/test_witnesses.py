@@ -112,4 +112,4 @@ def test_what_is_used_changes_little_where_the_witnesses_do():
         best, share = weigh.choice(weigh.weigh(BLURS, 1.0, [moved, seen], False), of_motion)
         used.append((1 - share) * np.log(of_motion) + share * np.log(best))
     assert np.ptp(used) > 0.2
-    assert np.abs(np.diff(used)).max() < 0.03
+    assert np.abs(np.diff(used)).max() < 0.06

@@ -39,9 +39,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Selection:
-    """The sharpness of each frame [n] over the mean; None for a frame left out before."""
+    """The sharpness of each frame [n] over the mean, None for a frame left out before; and the
+    share of the frames that counts in each tile, 1 where frames are kept or left out whole."""
 
     sharpness: tuple[float | None, ...]
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -208,5 +208,10 @@ class Burst:
         """The stack's numbers of the frames that take part, in order."""
         return list(range(self.stack.count)) if self.kept is None else self.kept.tolist()
 
+    @property
+    def share(self) -> float:
+        """The share of these frames that counts at each place; 1 unless tiles are selected."""
+        return 1.0 if self.selection is None else self.selection.share
+
 
 FIELDS = tuple(f.name for f in fields(Burst) if f.name not in ("device", "memory", "report"))

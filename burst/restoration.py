@@ -24,6 +24,8 @@ from burst.result import Result
 
 LEADING = 0.4  # share of the usual time of the stages that run on all channels together
 
+# Planes [..., 4, h, w], their pattern and the gains of colours to colours [..., 3, 2h, 2w].
+Interpolate = Callable[[torch.Tensor, str, tuple[float, float, float]], torch.Tensor]
 OnStage = Callable[[str, str, float], None]  # stack, stage, seconds
 
 
@@ -163,8 +165,8 @@ class _Run:
         done = self._channels(stack)
         shown = next(iter(done.values()))
         pixels, deviation = (
-            join({name: getattr(burst, field) for name, burst in done.items()}, stack)
-            for field in ("image", "deviation")
+            join({name: getattr(burst, field) for name, burst in done.items()}, stack, interpolate)
+            for field, interpolate in (("image", bayer.join_colours), ("deviation", _of_mosaic))
         )
         lateral = {name: given(b.channel).lateral for name, b in done.items() if b.channel}
         return replace(shown, report=_with_lateral(shown.report, lateral)), pixels, deviation
@@ -242,8 +244,11 @@ def _colour_last(image: torch.Tensor, colours: bool) -> np.ndarray:
     return rearrange(pixels, "... c h w -> ... h w c") if colours else pixels
 
 
-def join(images: Mapping[str, torch.Tensor | None], stack: Stack) -> np.ndarray | None:
-    """Return the colour image [..., h, w, 3] of those of all channels; None if one is missing."""
+def join(
+    images: Mapping[str, torch.Tensor | None], stack: Stack, interpolate: Interpolate
+) -> np.ndarray | None:
+    """Return the colour image [..., h, w, 3] of those of all channels, or of the planes of a mosaic
+    as they are interpolated; None if one is missing."""
     found = {name: image for name, image in images.items() if image is not None}
     if len(found) < len(images):
         return None
@@ -252,8 +257,13 @@ def join(images: Mapping[str, torch.Tensor | None], stack: Stack) -> np.ndarray 
     else:
         planes = torch.stack([found[name] for name in bayer.PLANE_NAMES], dim=-3)
         cfa, balance = stack.sensor.cfa, stack.sensor.white_balance
-        colour = bayer.demosaic(bayer.planes_to_mosaic(planes, cfa), cfa, balance)
+        colour = interpolate(planes, cfa, balance)
     return rearrange(colour.cpu().numpy(), "... c h w -> ... h w c")
+
+
+def _of_mosaic(planes: torch.Tensor, cfa: str, balance: tuple[float, float, float]) -> torch.Tensor:
+    """Return the colours of planes within the range of their values, as deviations need."""
+    return bayer.demosaic(bayer.planes_to_mosaic(planes, cfa), cfa, balance)
 
 
 def _with_network(provenance: Provenance, burst: Burst) -> Provenance:

@@ -155,7 +155,7 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     flow, merged, tiles = given(burst.flow), given(burst.merged), given(burst.tile_sharpness)
     lowest = lowest_linear(burst.stack.sensor)
-    used = (weights > 0).nonzero()[:, 0]
+    used, moved = (weights > 0).nonzero()[:, 0], burst.motion is not None
     groups = tuple(name for name in GROUPS if name in wanted)
     shares = group_shares(tiles[used], groups)
     sums = torch.zeros((len(groups), *merged.shape)).to(merged)
@@ -165,7 +165,7 @@ def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]
     for chosen, share in zip(used.split(step), shares.split(step), strict=True):
         motion = None if burst.row_motion is None else burst.row_motion[chosen]
         valid = None if burst.valid is None else burst.valid[chosen]
-        values, counts = sample(linear[chosen], compose(flow[chosen], motion), valid)
+        values, counts = sample(linear[chosen], compose(flow[chosen], motion), valid, moved)
         difference = values - merged
         if counts is not None:
             difference = difference * counts

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from burst.mapped import forget_now_and_then, room_for_frames
+from burst.ops.filters import separable
 from burst.records import BAYER_PATTERNS, NoiseModel, Stack, StackError
 
 PLANE_NAMES = ("R", "G1", "G2", "B")
@@ -33,6 +34,13 @@ _FILTERS = (
         (0, 0, -1.5, 0, 0),
     ),
 )
+
+# Between the samples of a plane, which are 2 apart: a cardinal sine in a window (Lanczos) of 3
+# samples on either side.
+_BETWEEN = (0.0245, 0.0, -0.1359, 0.0, 0.6114, 1.0, 0.6114, 0.0, -0.1359, 0.0, 0.0245)
+# Passes nothing of which neighbours have opposite signs, as a maze. On 20 simulated stacks of 4
+# photographs, from nearly still to strong air, the error is the least of 3 that were tried.
+_COARSE = (0.25, 0.5, 0.25)
 
 
 def cfa_sites(cfa: str) -> tuple[tuple[int, int], ...]:
@@ -77,23 +85,75 @@ def demosaic(
     result stays within the samples around: on 12 photographs 5 dB better than bilinear, which the
     filters alone on linear values are not. Borders mirror.
     """
+    flat, scale = _to_roots(mosaic, cfa, balance)
+    return _from_roots(_interpolated(flat, cfa), scale, mosaic.shape)
+
+
+def join_colours(
+    planes: torch.Tensor, cfa: str, balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> torch.Tensor:
+    """Return the colours [..., 3, 2h, 2w] of planes [..., 4, h, w], each restored of many frames.
+
+    Such planes have few aliases. `demosaic` takes the finest detail of one colour for another's,
+    which leaves a maze of single pixels at edges. Here the finest detail is that of each plane,
+    interpolated alone, and what the green samples differ by, in all colours; the rest is that of
+    `demosaic`.
+    """
+    mosaic = planes_to_mosaic(planes, cfa)
+    flat, scale = _to_roots(mosaic, cfa, balance)
+    green = torch.zeros_like(flat[:1, 0])
+    own = torch.zeros_like(flat).repeat(1, 3, 1, 1)
+    for channel, (y, x) in zip((0, 1, 1, 2), cfa_sites(cfa), strict=True):
+        own[:, channel, y::2, x::2] = flat[:, 0, y::2, x::2]
+        green[:, y::2, x::2] = channel == 1
+    fine = _separable(own, _BETWEEN)
+    fine[:, 1] /= 2
+    rest = green * (flat[:, 0] - fine[:, 1])
+    across, down = (
+        functional.pad(rest, pad, mode="reflect") for pad in ((1, 1, 0, 0), (0, 0, 1, 1))
+    )
+    around = across[..., 2:] + across[..., :-2] + down[:, 2:] + down[:, :-2]
+    fine += (rest + around / 4)[:, None]
+    fine += _separable(_interpolated(flat, cfa) - fine, _COARSE)
+    return _from_roots(fine, scale, mosaic.shape)
+
+
+def _to_roots(
+    mosaic: torch.Tensor, cfa: str, balance: tuple[float, float, float]
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """Return square roots of balanced mosaics [n, 1, h, w]; and what undoes that: the gains of
+    channels, and the value below which the root is a line."""
     _check_even(mosaic)
-    sites = red, green, green_of_blue, blue = cfa_sites(cfa)
-    size = mosaic.shape[-2:]
+    sites = cfa_sites(cfa)
     gains = [balance[0], balance[1], balance[1], balance[2]]
     if set(gains) == {1.0}:
         means = [float(mosaic[..., y::2, x::2].mean().clamp(min=1e-6)) for y, x in sites]
         gains = [max(means) / mean for mean in means]
         gains[1] = gains[2] = (gains[1] + gains[2]) / 2
-    flat = mosaic.reshape(-1, 1, *size).clone()
+    flat = mosaic.reshape(-1, 1, *mosaic.shape[-2:]).clone()
     for (y, x), gain in zip(sites, gains, strict=True):
         flat[..., y::2, x::2] *= gain
     toe = TOE * flat.mean().abs().clamp(min=1e-6)
     flat = flat / ((flat.abs() + toe).sqrt() + toe.sqrt())  # sqrt(x + toe) - sqrt(toe) above 0
-    filters = torch.tensor(_FILTERS).to(mosaic)[:, None] / 8
+    return flat, (flat.new_tensor([gains[0], gains[1], gains[3]]), toe)
+
+
+def _from_roots(
+    colour: torch.Tensor, scale: tuple[torch.Tensor, torch.Tensor], shape: torch.Size
+) -> torch.Tensor:
+    """Undo `_to_roots` for colours [n, 3, h, w] of mosaics of a shape [..., h, w]."""
+    gains, toe = scale
+    colour = colour * (colour.abs() + 2 * toe.sqrt()) / gains[:, None, None]
+    return colour.reshape(*shape[:-2], 3, *shape[-2:])
+
+
+def _interpolated(flat: torch.Tensor, cfa: str) -> torch.Tensor:
+    """Return the colours [n, 3, h, w] of mosaics [n, 1, h, w]."""
+    sites = red, green, green_of_blue, blue = cfa_sites(cfa)
+    filters = torch.tensor(_FILTERS).to(flat)[:, None] / 8
     padded = functional.pad(flat, [2] * 4, mode="reflect")
     cross, across, down, corners = functional.conv2d(padded, filters).unbind(1)
-    colour = flat.expand(-1, 3, *size).clone()
+    colour = flat.repeat(1, 3, 1, 1)
     # Red's neighbours lie across where a green is in its row, and blue's in the other row.
     for channel, (y, x), values in (
         (1, red, cross), (1, blue, cross), (0, green, across), (0, green_of_blue, down),
@@ -101,10 +161,13 @@ def demosaic(
     ):  # fmt: skip
         colour[:, channel, y::2, x::2] = values[:, y::2, x::2]
     lowest, highest = _samples_around(flat, sites)
-    colour = colour.clamp(min=lowest, max=highest)
-    colour *= colour.abs() + 2 * toe.sqrt()
-    colour /= colour.new_tensor([gains[0], gains[1], gains[3]])[:, None, None]
-    return colour.reshape(*mosaic.shape[:-2], 3, *size)
+    return colour.clamp(min=lowest, max=highest)
+
+
+def _separable(images: torch.Tensor, kernel: tuple[float, ...]) -> torch.Tensor:
+    """Filter images [n, c, h, w] with a kernel [k] along both axes; borders mirror."""
+    padded = functional.pad(images, [len(kernel) // 2] * 4, mode="reflect")
+    return separable(padded, torch.tensor(kernel))
 
 
 def _samples_around(

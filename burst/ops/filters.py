@@ -17,6 +17,20 @@ def separable(padded: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     return _along(_along(padded, taps, -1), taps, -2)
 
 
+def box_mean(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Return the mean of images [..., h, w] over windows of an odd side, of what lies within them.
+
+    The result equals that of `avg_pool2d` but for rounding, in a fraction of the time.
+    """
+    reach, ones = side // 2, torch.ones(side)
+    total = separable(functional.pad(images, (reach,) * 4), ones)
+    for length, shape in ((images.shape[-2], (-1, 1)), (images.shape[-1], (-1,))):
+        place = torch.arange(length, device=images.device)
+        count = (place + reach).clamp(max=length - 1) - (place - reach).clamp(min=0) + 1
+        total /= count.to(images).reshape(shape)
+    return total
+
+
 def gaussian_blur(images: torch.Tensor, sigma: float, edges: str = "reflect") -> torch.Tensor:
     """Blur images [n, h, w] by a Gaussian, cut off at 3 sigma; `edges` is a mode of `pad`."""
     reach = math.ceil(3 * sigma)

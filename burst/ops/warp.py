@@ -23,6 +23,8 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
     The grid of the flow starts at pixel (0, 0) of the frame and may differ from it in size.
     """
     margin = _margin(frames, flow) if mode == "bicubic" else 0
+    shared = len(flow) > 1 and flow.stride(0) == 0  # one flow for all, whose weights are made once
+    flow = flow[:1] if shared else flow
     if margin:
         padded = functional.pad(rearrange(frames, "n h w -> n 1 h w"), (margin,) * 4, "reflect")
         frames = rearrange(padded, "n 1 h w -> n h w")
@@ -34,13 +36,13 @@ def warp(frames: torch.Tensor, flow: torch.Tensor, mode: str = "bicubic") -> tor
     to_x = torch.add(x * across - 1, flow[:, 0], alpha=across)
     grid = torch.stack((to_x, torch.add(y * down - 1, flow[:, 1], alpha=down)), dim=1)
     sampled = functional.grid_sample(
-        rearrange(frames, "n h w -> n 1 h w"),
+        rearrange(frames, "n h w -> 1 n h w" if shared else "n h w -> n 1 h w"),
         rearrange(grid, "n xy h w -> n h w xy"),
         mode=mode,
         padding_mode="zeros" if margin else "reflection",
         align_corners=True,
     )
-    return rearrange(sampled, "n 1 h w -> n h w")
+    return rearrange(sampled, "1 n h w -> n h w" if shared else "n 1 h w -> n h w")
 
 
 def _margin(frames: torch.Tensor, flow: torch.Tensor) -> int:

@@ -49,10 +49,12 @@ def draw_scores(burst: Burst) -> Drawing | None:
         Points(frame[kept], score[kept], label="kept"),
     )
     best = int(np.nanargmax(score))
+    share = burst.report.numbers("select").get("share_of_each_tile")
+    tiles = "" if share is None else f" In each tile the sharpest {share:.0%} of these count."
     words = (
         f"{kept.sum()} of {len(kept)} frames are kept. The sharpest is frame {best}, at"
         f" {score[best]:.2f} times the mean; the worst stands at {np.nanmin(score):.2f}."
-        f"{left_out(burst)}"
+        f"{tiles}{left_out(burst)}"
     )
     alt = f"Sharpness of {len(kept)} frames over time. {words}"
     plot = Plot(marks, "frame", "sharpness / mean")

@@ -98,7 +98,7 @@ def run(burst: Burst, config: Config) -> Burst:
             " something moves, brightness changes, or blur varies strongly."
         )
     valid = burst.valid if grid is None else grid.valid
-    merged = registration.aligned_mean(linear, flow, weights, valid)
+    merged = registration.aligned_mean(linear, flow, weights, valid, moved is not None)
     burst = replace(
         burst,
         flow=flow,
@@ -121,7 +121,8 @@ def follow(burst: Burst, config: Config) -> Burst:
     linear, weights, flow = given(burst.linear), given(burst.weights), given(burst.flow)
     level = Level(given(burst.noise).std(MID_GREY), given(burst.level).displacement)
     displacement = warp.compose(flow, burst.row_motion)
-    merged = registration.aligned_mean(linear, displacement, weights, burst.valid)
+    seen, moved = burst.valid, burst.motion is not None
+    merged = registration.aligned_mean(linear, displacement, weights, seen, moved)
     channel, report = given(burst.channel), burst.report
     report = report.note(level={"noise": level.noise, "displacement": level.displacement})
     burst = replace(burst, merged=merged, level=level, report=report)
@@ -133,7 +134,7 @@ def follow(burst: Burst, config: Config) -> Burst:
     if found is None:
         return burst
     own = lateral.displacement(found, (merged.shape[0], merged.shape[1])).to(flow)
-    merged = registration.aligned_mean(linear, displacement + own, weights, burst.valid)
+    merged = registration.aligned_mean(linear, displacement + own, weights, seen, moved)
     channel = replace(channel, lateral=tuple(found.tolist()))
     return replace(burst, flow=flow + own, merged=merged, channel=channel)
 

@@ -10,9 +10,11 @@ from burst.lazy import torch
 from burst.ops import noise as noise_ops
 from burst.ops import warp
 from burst.ops.alignment import merge, rotation
+from burst.ops.alignment import motion as motion_ops
 from burst.ops.blur import deconvolve as deconvolve_ops
 from burst.ops.blur import drizzle, limb, restraint, weigh
 from burst.ops.blur import psf as psf_ops
+from burst.ops.frames import sharpness
 from burst.records import Burst, Merging, Turbulence, given
 from burst.settings import checked, setting
 
@@ -76,7 +78,7 @@ def run(burst: Burst, config: Config) -> Burst:
             turbulence = replace(turbulence, power=softer, half_height=half)
         if burst.track is None:
             report = report.warn(_too_wide(power))
-    merging = Merging(variance**0.5, merge.effective_frames(weights))
+    merging = Merging(variance**0.5, burst.share * merge.effective_frames(weights))
     report = report.note(
         effective_frames=merging.effective_frames,
         rejected=mean.rejected,
@@ -96,17 +98,34 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     Frames that were turned to one time are taken as they were recorded, so that they are resampled
     once.
     """
-    linear, valid = given(burst.linear), burst.valid
+    linear, valid = given(burst.linear), _best(burst)
     displacement = warp.compose(given(burst.flow), burst.row_motion)
     if burst.rotation is not None:
         linear, displacement, valid = rotation.as_recorded(burst.rotation, displacement, valid)
     weights, noise = given(burst.weights), given(burst.noise)
-    mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, valid)
+    moved = burst.motion is not None
+    mean = merge.robust_mean(linear, displacement, weights, noise, config.rejection, valid, moved)
     if config.scale == 1:
         return mean, mean
     image, share = drizzle.drizzle(linear, displacement, weights, config.scale, config.drop, valid)
-    variance = mean.variance * share * merge.effective_frames(weights)
+    # That of the mean allows for what does not count; so does what drizzle says of its own.
+    variance = mean.variance * share * merge.effective_frames(weights) * burst.share
     return mean, replace(mean, image=image, variance=variance)
+
+
+def _best(burst: Burst) -> torch.Tensor | None:
+    """Return which values of the frames [n, h, w] count: of the valid ones those in tiles that are
+    among the sharpest of all frames, where only a share of them is wanted."""
+    linear, tiles = given(burst.linear), burst.tile_sharpness
+    if burst.share == 1 or tiles is None:
+        return burst.valid
+    cells = sharpness.best_cells(tiles, burst.share)
+    if burst.motion is not None:  # tiles are those of the image
+        grid, size = given(burst.flow).shape[-2:], linear.shape[1:]
+        back = motion_ops.inverse(burst.motion)
+        cells = motion_ops.moved_tiles(cells, back, (grid[0], grid[1]), (size[0], size[1])).round()
+    best = sharpness.places_of_cells(linear, cells)
+    return best if burst.valid is None else burst.valid & best
 
 
 def _restored(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from burst.lazy import torch
 from burst.ops.frames import agreement, gains
@@ -37,6 +37,10 @@ class Config:
         float, setting("how far below the median sharpness a frame is dropped", "deviations", gt=0)
     ] = 4.0
     tile: Annotated[int, setting("side of a tile whose sharpness is measured", "px", ge=8)] = 32
+    per: Annotated[
+        Literal["frame", "tile"],
+        setting("whether the share to keep is of whole frames, or of each tile its own frames"),
+    ] = "frame"
 
 
 def run(burst: Burst, config: Config) -> Burst:
@@ -46,13 +50,15 @@ def run(burst: Burst, config: Config) -> Burst:
     tiles = tiles / _relative_brightness(burst)[:, None, None].square()
     sharpness = tiles.mean((1, 2))
     sharpness = sharpness / sharpness.mean().clamp(min=1e-20)
-    reasons = _reasons(sharpness, config)
+    whole = config if config.per == "frame" else replace(config, keep=1.0)
+    reasons = _reasons(sharpness, whole)
+    share = config.keep / whole.keep
     weights = sharpness.clamp(min=1e-3) ** config.emphasis
     if ratios is not None:
         weights = weights / ratios
     weights[list(reasons)] = 0.0
     weights = weights / weights[weights > 0].mean()
-    found = Selection(tuple(_of_stack(sharpness, burst, None)))
+    found = Selection(tuple(_of_stack(sharpness, burst, None)), share)
     numbers = burst.numbers
     why = {**(burst.left_out or {}), **{numbers[i]: reasons[i] for i in sorted(reasons)}}
     report = burst.report.note(
@@ -66,8 +72,18 @@ def run(burst: Burst, config: Config) -> Burst:
         burst = replace(burst, left_out=why)
         left = [i for i in range(len(weights)) if i not in reasons]
         burst, weights, tiles = _keep_only(burst, left), weights[left], tiles[left]
+    if share < 1:
+        burst = replace(burst, report=burst.report.note(**_shares(tiles, share, burst)))
     relative = tiles / tiles.mean(0, keepdim=True).clamp(min=1e-20)
     return replace(burst, weights=weights, tile_sharpness=relative)
+
+
+def _shares(tiles: torch.Tensor, share: float, burst: Burst) -> dict[str, object]:
+    """Return for the report the share of the frames that counts in each tile [n, ty, tx], and in
+    what share of its tiles each frame counts."""
+    counts = sharpness_ops.best_cells(tiles, share).mean((1, 2))
+    used = _of_stack(counts, burst, 0.0)
+    return {"share_of_each_tile": float(counts.mean()), "share_of_tiles": used}
 
 
 def _keep_only(burst: Burst, left: list[int]) -> Burst:

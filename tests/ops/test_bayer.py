@@ -10,6 +10,7 @@ from burst.ops.bayer import (
     cfa_sites,
     demosaic,
     grey,
+    join_colours,
     mosaic_to_planes,
     planes_to_mosaic,
     split_planes,
@@ -73,6 +74,45 @@ def test_demosaicking_keeps_detail_that_colours_share(cfa: str) -> None:
     rgb = demosaic(planes_to_mosaic(torch.stack(planes), cfa), cfa, (2.5, 1.0, 1 / 0.6))
     error = (rgb - colours)[:, 4:-4, 4:-4].square().mean().sqrt() / colours.std()
     assert float(error) < 0.12  # bilinear: 0.27
+
+
+@pytest.mark.parametrize("cfa", BAYER_PATTERNS)
+def test_joined_planes_keep_flat_colours_and_a_grey_ramp_in_place(cfa: str) -> None:
+    planes = mosaic_to_planes(colored(cfa), cfa)
+    expected = torch.tensor([1.0, 2.0, 3.0])[:, None, None].expand(2, 3, 8, 12)
+    torch.testing.assert_close(
+        join_colours(planes.repeat(2, 1, 1, 1), cfa), expected, atol=1e-3, rtol=0
+    )
+    y, x = torch.meshgrid(torch.arange(20.0), torch.arange(24.0), indexing="ij")
+    ramp = 1 + (x + 2 * y - 5) / 100
+    rgb = join_colours(mosaic_to_planes(ramp, cfa), cfa, (1.0, 1.0, 1.0001))
+    inside = (..., slice(6, -6), slice(6, -6))
+    torch.testing.assert_close(rgb[inside], ramp.expand(3, 20, 24)[inside], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("cfa", BAYER_PATTERNS)
+def test_joined_planes_leave_no_maze_where_colours_are_unequally_sharp(cfa: str) -> None:
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    along = 0.8 * x + 0.6 * y - 67
+    soft, sharp = (0.5 + 0.4 * torch.tanh(along / width) for width in (4.0, 2.5))
+    truth = torch.stack([soft, sharp, soft])
+    planes = torch.stack(
+        [truth[c, y::2, x::2] for c, (y, x) in zip((0, 1, 1, 2), cfa_sites(cfa), strict=True)]
+    )
+
+    def maze(rgb: torch.Tensor) -> float:
+        """What neighbours across and down differ by with changing sign, as a share of contrast."""
+        error = (rgb - truth)[1, 8:-8, 8:-8]
+        signs = torch.tensor([1.0, -1.0]).repeat(40)
+        return float(
+            max((error * signs).mean(1).abs().max(), (error.T * signs).mean(1).abs().max())
+        )
+
+    joined, plain = join_colours(planes, cfa), demosaic(planes_to_mosaic(planes, cfa), cfa)
+    assert float((joined - truth)[:, 8:-8, 8:-8].square().mean()) < float(
+        (plain - truth)[:, 8:-8, 8:-8].square().mean()
+    )
+    assert maze(joined) < 0.5 * maze(plain)
 
 
 def test_grey_is_the_sum_of_every_cell() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from burst.ops.filters import gaussian_blur, separable
+from burst.ops.filters import box_mean, gaussian_blur, separable
 
 
 def test_it_is_the_convolution_along_both_axes():
@@ -19,6 +19,13 @@ def test_every_image_is_filtered_alone():
     kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
     together = separable(images, kernel)
     assert torch.equal(separable(images[1], kernel), together[1])
+
+
+@pytest.mark.parametrize("side", [3, 9])
+def test_a_box_takes_the_mean_of_what_lies_within_the_image(side):
+    images = torch.rand(2, 13, 17, generator=torch.Generator().manual_seed(0))
+    expected = functional.avg_pool2d(images, side, 1, side // 2, count_include_pad=False)
+    torch.testing.assert_close(box_mean(images, side), expected)
 
 
 def test_a_gaussian_spreads_a_point_by_its_variance_and_keeps_what_is_flat():

@@ -9,7 +9,7 @@ from burst.ops.alignment.grid import Grid
 from burst.ops.alignment.merge import robust_mean
 from burst.ops.alignment.registration import FINE, aligned_mean, register
 from burst.ops.alignment.shifts import global_shifts
-from burst.ops.samples import MIRRORED, mean_of_samples, sample
+from burst.ops.samples import MIRRORED, MIRRORED_SHARE, mean_of_samples, sample
 from burst.ops.warp import warp
 from burst.records import NoiseModel
 
@@ -47,6 +47,17 @@ def test_samples_from_far_outside_do_not_count(frames):
     _, counts = sample(frames, flow, torch.ones(frames.shape, dtype=torch.bool))
     assert float(counts[..., :53].min()) == 1
     assert float(counts[..., 53:].max()) == 0
+
+
+def test_where_the_camera_moved_mirrored_samples_count_little(frames):
+    flow = torch.full((8, 2, 48, 64), 0.0)
+    flow[:, 0] = 4.5
+    valid = torch.ones(frames.shape, dtype=torch.bool)
+    _, still = sample(frames, flow, valid)
+    _, moved = sample(frames, flow, valid, moved=True)
+    assert float(still.min()) == 1
+    assert float(moved[..., :59].min()) == 1
+    assert float(moved[..., 59:].max()) == pytest.approx(MIRRORED_SHARE)
 
 
 def test_samples_beside_what_was_not_measured_do_not_count(frames):

@@ -169,3 +169,10 @@ def test_samples_beyond_an_edge_are_mirrored_however_far_they_lie(farthest, size
         frames[:, None], grid, mode="bicubic", padding_mode="reflection", align_corners=True
     )[:, 0]
     assert torch.allclose(warp(frames, flow), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
+def test_one_flow_for_all_frames_gives_the_same_as_one_for_each(frames, mode):
+    flow = 2 * torch.rand(1, 2, 20, 24, generator=torch.Generator().manual_seed(1))
+    shared = warp(frames, flow.expand(2, -1, -1, -1), mode)
+    assert torch.equal(shared, warp(frames, flow.repeat(2, 1, 1, 1), mode))

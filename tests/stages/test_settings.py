@@ -44,7 +44,7 @@ def test_whole_numbers_are_taken_where_any_are_meant():
 def test_settings_are_taken_in_their_order_too():
     assert select.Config(0.5, 2).emphasis == 2.0
     with pytest.raises(ConfigError, match="too many"):
-        select.Config(0.5, 2, 4, 32, 1)
+        select.Config(0.5, 2, 4, 32, "tile", 1)
 
 
 def test_a_setting_without_a_default_is_asked_for():

@@ -29,6 +29,7 @@ PSS_OPTIONS = (
     *("-b", "auto", "--debayering", "Grayscale", "--out_format", "tiff"),
     *("-a", "30", "-w", "14", "--rf_percent", "30"),
 )
+PSS_SEARCH = 0.34  # of the height: its patch is three tenths, and it takes 150 px at most
 PSS_RIM = 24  # px at the edges of its result that are ignored to find its place
 
 # From a script Siril registers only by stars, which scenes do not have: it stacks without.
@@ -74,17 +75,21 @@ def pss(stack: Stack) -> torch.Tensor:
     return _to_linear(place(result, _to_16_bits(stack).mean(0, dtype=np.float32)), stack)
 
 
-def pss_planet(stack: Stack) -> np.ndarray:
-    """Return PlanetarySystemStacker's image [h, w] of a planet, 16 bit, cut as the program does."""
-    return _pss("Planet", stack)
+def pss_drifting(stack: Stack, surface: bool) -> np.ndarray:
+    """Return PlanetarySystemStacker's image [h, w] of a planet or a surface that drifts through the
+    field, 16 bit, cut as the program does."""
+    if not surface:
+        return _pss("Planet", stack)
+    search = str(min(int(PSS_SEARCH * stack.height), 150))
+    return _pss("Surface", stack, "--stab_size", "30", "--stab_sw", search)
 
 
-def _pss(kind: str, stack: Stack) -> np.ndarray:
+def _pss(kind: str, stack: Stack, *options: str) -> np.ndarray:
     program = find_pss()
     with tempfile.TemporaryDirectory(prefix="burst-pss-") as name:
         frames, output = Path(name) / "frames", Path(name) / "frames_pss.tiff"
         _write_frames(stack, frames)
-        command = [str(program), "-m", kind, *PSS_OPTIONS, str(frames)]
+        command = [str(program), "-m", kind, *PSS_OPTIONS, *options, str(frames)]
         # It shows no windows, but Qt needs a platform.
         return _image_of("pss", command, output, {"QT_QPA_PLATFORM": "offscreen"})
 

@@ -20,16 +20,18 @@ from burst.measure.results import Record
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import grouped, markdown, mean_of
-from burst.ops.alignment.motion import inverse, move
-from burst.ops.warp import warp
-from burst.pipeline import Pipeline
+from burst.ops.alignment.motion import chain, inverse, move
+from burst.ops.warp import compose, pixel_grid, warp
+from burst.pipeline import Pipeline, load
 from burst.records import Burst, given
+from burst.restoration import Execution, describe, restore_stack
 
 IMAGES = ("astronaut", "coffee")  # of scikit-image, where no folder is passed
 COUNTS, ISOS = (5, 15, 30), {"low": 100, "medium": 800, "high": 3200, "very-high": 6400}
 ZONE, WALKER = "zone plate", "walker"
 BORDER = 14  # px, which frames may not show in common
 ONE, MEAN, ROBUST, OURS, FINER = "single", "mean", "tile merge", "burst", "burst 2x"
+AIR = "turbulence"  # the default pipeline
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,32 @@ def measure(pipeline: Pipeline, case: HandheldCase) -> Record:
     }
     if 2.0 in done:
         images[FINER] = given(done[2.0].image)
-    return {"methods": {name: _figures(case, burst, reference, x) for name, x in images.items()}}
+    figures = {name: _figures(case, burst, reference, x) for name, x in images.items()}
+    figures[AIR] = _figures(case, *_through_air(burst))
+    return {"methods": figures}
+
+
+def _through_air(burst: Handheld) -> tuple[Handheld, int, torch.Tensor]:
+    """Return the image [3, h, w] that the default pipeline makes of a burst, and the burst with a
+    frame that lies as this image does, by its number."""
+    pipeline = load("turbulence").with_settings({"align": {"field": "frame"}})
+    execution = Execution()
+    provenance = describe(pipeline, burst.stack, execution)
+    result = restore_stack(burst.stack, pipeline, execution, provenance)
+    flow = compose(given(result.burst.flow), result.burst.row_motion)
+    number = result.burst.numbers[0]
+    x, y = pixel_grid(flow)
+    columns = torch.stack(torch.broadcast_tensors(x, y, torch.ones_like(x)), dim=-1).flatten(0, -2)
+    there = torch.stack([x + flow[0, 0], y + flow[0, 1]], dim=-1).flatten(0, -2)
+    fitted = torch.linalg.lstsq(columns, there).solution.T[None]
+    # Cells of 2 x 2 to pixels.
+    linear, shift = fitted[:, :, :2], fitted[:, :, 2]
+    shift = 2 * shift + 0.5 * (1 - linear.sum(2))
+    onto = torch.cat([linear, shift[..., None]], dim=2)
+    motion = burst.motion.clone()
+    motion[number] = chain(burst.motion[number : number + 1], inverse(onto))[0]
+    image = torch.from_numpy(given(result.image)).movedim(-1, 0)
+    return replace(burst, motion=motion), number, image
 
 
 def _figures(case: HandheldCase, burst: Handheld, reference: int, image: torch.Tensor) -> Record:
@@ -135,7 +162,7 @@ def _scene(case: HandheldCase) -> torch.Tensor:
 
 
 def _cases(options: Options) -> list[HandheldCase]:
-    chosen = choose_images(options.images, options.targets) if options.images else IMAGES
+    chosen = choose_images(options.images, options.per_level) if options.images else IMAGES
     counts = [n for n in COUNTS if n <= options.frames] or [options.frames]
     size, seed = min(options.size, 232) // 2 * 2, options.seed
     isos = [ISOS[level] for level in options.levels]
@@ -170,8 +197,9 @@ SUITE = Suite(
         "Simulated bursts of a Bayer sensor that a hand shakes and turns, with the noise of an ISO"
         " (`burst/data/handheld.py`). `single` is one frame developed by LibRaw (AHD), `mean` the"
         " mean of all frames so developed and aligned by their true motion, `tile merge` a merge of"
-        " mosaics as HDR+ does it, with the true motion. `cpsnr` (dB) is of white-balanced linear"
-        " colours; `fringe` the rms difference of red and blue from green on grey charts, in"
+        " mosaics as HDR+ does it, with the true motion, `turbulence` the default pipeline, which"
+        " looks for air and takes the mean frame for its grid. `cpsnr` (dB) is of white-balanced"
+        " linear colours; `fringe` the rms difference of red and blue from green on grey charts, in"
         " percent of white; `mtf50` that of green, in cycles per pixel of the sensor. Where a"
         " person walks, `moving` is the PSNR wherever one stood in any frame, and `ghost` the"
         " largest share (%) of another frame in the error there."

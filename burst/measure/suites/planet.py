@@ -14,7 +14,7 @@ from burst.data import planets, turbulence
 from burst.data.recording import Planet
 from burst.measure.cost import measure_cost
 from burst.measure.discs import score_disc
-from burst.measure.peers.programs import pss_planet
+from burst.measure.peers.programs import pss_drifting
 from burst.measure.peers.recipes import richardson_lucy
 from burst.measure.results import PeerError, Record
 from burst.measure.scores import score
@@ -97,7 +97,7 @@ def _figures(pipeline: Pipeline, stack: Stack, scored: Callable[[torch.Tensor], 
     }
     for name, sharpen in (("pss", lambda image: image), ("pss deblurred", richardson_lucy)):
         try:
-            image, spent = measure_cost(partial(_pss, stack, given(burst.image)))
+            image, spent = measure_cost(partial(_pss, stack, burst))
             methods[name] = {**scored(sharpen(image)), "seconds": spent.seconds}
         except PeerError as error:
             methods[name] = {"failed": str(error)}
@@ -146,14 +146,17 @@ def _shifted_mean(burst: Burst, share: float) -> torch.Tensor:
     return aligned_mean(frames, flow, frames.new_ones(len(frames)))
 
 
-def _pss(stack: Stack, like: torch.Tensor) -> torch.Tensor:
-    """Return PlanetarySystemStacker's image, cut around the disc to the size of another [h, w]."""
-    image = pss_planet(stack).astype(np.float32)
-    centre = find_discs(image[None]).centre[0]
-    left, top = np.rint(centre - np.array(like.shape[::-1]) / 2).astype(int)
-    rows, columns = (np.arange(side) for side in like.shape)
-    cut = image[np.ix_((rows + top) % image.shape[0], (columns + left) % image.shape[1])]
-    return torch.from_numpy(cut / image.max())
+def _pss(stack: Stack, ours: Burst) -> torch.Tensor:
+    """Return PlanetarySystemStacker's image; of a disc cut around it to the size of our image."""
+    surface = given(ours.track).radius is None
+    image = pss_drifting(stack, surface).astype(np.float32)
+    like = given(ours.image)
+    if not surface:
+        centre = find_discs(image[None]).centre[0]
+        left, top = np.rint(centre - np.array(like.shape[::-1]) / 2).astype(int)
+        rows, columns = (np.arange(side) for side in like.shape)
+        image = image[np.ix_((rows + top) % image.shape[0], (columns + left) % image.shape[1])]
+    return torch.from_numpy(image / image.max())
 
 
 def _cases(options: Options) -> list[Recorded]:

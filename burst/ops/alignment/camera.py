@@ -21,6 +21,7 @@ from burst.records import CameraFlow, NoiseModel
 COARSEST = 64  # px along the shorter side, where shifts are found
 FINEST = 800  # px, from which frames are binned; what is left is found on the gathered image
 ROUNDS = 8  # at each size
+SETTLED = 0.002  # px, of a step after which no other follows
 PEAKS = 6  # of phase correlation that are tried
 LOCAL = (Scale(4, 32, 2), Scale(2, 24, 2))  # of dense registration
 SORTED = 1 << 15  # values of which the median is taken
@@ -63,6 +64,12 @@ def find_camera_flow(
             )
             cells[k] = _certain(found)[0]
     return CameraFlow(reference, _finer(motion, side), side * cells, side * CELL)
+
+
+def is_settled(step: torch.Tensor, size: tuple[int, int]) -> bool:
+    """Return whether a step [1, 2, 3] moves no place of a frame of size (h, w) noticeably."""
+    rest = (step[0] - torch.eye(2, 3).to(step)).abs()
+    return float((rest[:, :2].sum(1) * max(size) + rest[:, 2]).max()) < SETTLED
 
 
 def _grid(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -109,6 +116,8 @@ def _motion(grey: torch.Tensor, reference: int) -> torch.Tensor:
                 for _ in range(ROUNDS):
                     step = _step(level[reference], gradients, level[k], motion[k : k + 1])
                     motion[k] = chain(step, motion[k : k + 1])[0]
+                    if is_settled(step, (level.shape[-2], level.shape[-1])):
+                        break
     return motion
 
 

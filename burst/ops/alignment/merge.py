@@ -35,15 +35,17 @@ def robust_mean(
     noise: NoiseModel,
     rejection: float,
     valid: torch.Tensor | None = None,
+    moved: bool = False,
 ) -> Merged:
     """Return the weighted mean of frames [n, h, w] resampled by displacement [n, 2, h, w].
 
     A value further than `rejection` standard deviations from the mean is left out. A pixel's
     deviation is that of the noise or that measured around it, whichever is larger. The noise of the
     mean follows from the same deviations, so it includes compression and misalignment. With `valid`
-    [n, h, w] only valid values count, and no samples from far outside a frame.
+    [n, h, w] only valid values count, and no samples from far outside a frame; where the camera
+    `moved`, those from outside count little.
     """
-    aligned, weights = _aligned(frames, displacement, valid, weights)
+    aligned, weights = _aligned(frames, displacement, weights, valid, moved)
     mean, spread, shown = mean_and_spread(aligned, weights)
     weight, excess = pixel_weight(spread, shown, aligned.count, mean, noise)
     limit = rejection * weight.rsqrt()
@@ -70,8 +72,9 @@ def robust_mean(
 def _aligned(
     frames: torch.Tensor,
     displacement: torch.Tensor,
-    valid: torch.Tensor | None,
     weights: torch.Tensor,
+    valid: torch.Tensor | None,
+    moved: bool,
 ) -> tuple[Aligned, torch.Tensor]:
     """Return the frames with a weight, aligned, and their weights [m]."""
     used = weights > 0
@@ -81,7 +84,7 @@ def _aligned(
 
     def sampled(chunk: slice) -> tuple[torch.Tensor, torch.Tensor | None]:
         measured = None if valid is None else valid[chunk]
-        return sample(frames[chunk], displacement[chunk], measured)
+        return sample(frames[chunk], displacement[chunk], measured, moved)
 
     return align_all(frames, sampled), weights
 

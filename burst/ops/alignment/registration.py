@@ -134,16 +134,18 @@ def aligned_mean(
     flow: torch.Tensor,
     weights: torch.Tensor,
     valid: torch.Tensor | None = None,
+    moved: bool = False,
 ) -> torch.Tensor:
     """Return the weighted mean [h, w] of frames [n, h, w] resampled by flow [n, 2, h, w].
 
-    With `valid` [n, h, w] only valid values count, and no samples from far outside a frame.
+    With `valid` [n, h, w] only valid values count, and no samples from far outside a frame; where
+    the camera `moved`, those from outside count little.
     """
     total = frames.new_zeros(flow.shape[-2:])
     light, plain = torch.zeros_like(total), torch.zeros_like(total)
     for chosen in _chunks(frames):
         measured = None if valid is None else valid[chosen]
-        values, counts = sample(frames[chosen], flow[chosen], measured)
+        values, counts = sample(frames[chosen], flow[chosen], measured, moved)
         share = weights[chosen, None, None]
         if counts is not None:
             plain += (share * values).sum(0)
@@ -212,7 +214,7 @@ def _sampled(
         return warp(frames, expand(cells, _size(frames))), None
     motion = None if grid.motion is None else grid.motion[chunk]
     flow = add_motion(expand(cells, grid.size), motion)
-    return sample(frames, flow, grid.valid[chunk])
+    return sample(frames, flow, grid.valid[chunk], motion is not None)
 
 
 def difference_variance(

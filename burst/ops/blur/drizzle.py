@@ -60,14 +60,33 @@ def drizzle(
 def drizzled_psf(psf: torch.Tensor, scale: float, drop: float) -> torch.Tensor:
     """Return a PSF [k, k] on a grid `scale` times as fine, with what drops of a side, in px, and
     the pixels of the finer grid add to it."""
-    transfer, fx, fy = padded_transfer(psf)
-    finer, half = round(len(fy) * scale / 2) * 2, len(fy) // 2
+    transfer, _, fy = padded_transfer(psf)
+    finer = round(len(fy) * scale / 2) * 2
+    x = torch.arange(finer // 2 + 1, device=psf.device)
+    y = torch.fft.fftfreq(finer, 1 / finer, device=psf.device).round().long()
+    transfer = _continued(_continued(transfer, 1, x, len(fy)), 0, y, len(fy))
     for side in (drop, 1 / scale):
-        transfer = transfer * torch.sinc(side * fx) * torch.sinc(side * fy)
-    # A finer grid has higher frequencies, at which the PSF passes nothing that is known.
-    padded = transfer.new_zeros((finer, finer // 2 + 1))
-    padded[:half, : half + 1], padded[-half:, : half + 1] = transfer[:half], transfer[-half:]
-    return normalise(kernel_of(padded, round(psf.shape[-1] * scale) | 1))
+        transfer = (
+            transfer * torch.sinc(side * x / len(fy)) * torch.sinc(side * y / len(fy))[:, None]
+        )
+    return normalise(kernel_of(transfer, round(psf.shape[-1] * scale) | 1))
+
+
+def _continued(transfer: torch.Tensor, axis: int, wanted: torch.Tensor, size: int) -> torch.Tensor:
+    """Return a transfer function of `size` px at `wanted` frequencies [m], in cycles per size,
+    along an axis: beyond those of its grid it falls on as it falls towards the highest one.
+
+    A narrow PSF, as of the planes of a mosaic, does not end there. If it did, what the finer grid
+    shows beyond would be amplified to stripes.
+    """
+    half = size // 2
+    beyond = (wanted.abs() - half).clamp(min=0)
+    found = transfer.index_select(axis, wanted.clamp(-half, half) % size)
+    mirrored = (half - beyond).clamp(min=0) * wanted.sign()
+    before = transfer.index_select(axis, mirrored % size).abs().clamp(min=1e-6)
+    return found * torch.where(before > found.abs(), found.abs() / before, 1.0).where(
+        (beyond > 0).unsqueeze(1 - axis), 1.0
+    )
 
 
 def _sampled(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional
 
+from burst.ops.blocks import mapped
 from burst.ops.chunks import frames_at_once
 from burst.ops.filters import separable
 from burst.ops.reductions import joined
@@ -16,6 +17,8 @@ from burst.records import NoiseModel
 # blur takes first and in which a scene still has light.
 FINE = (1.0, 4.0, 6.0, 4.0, 1.0)
 COARSE = (1.0, 8.0, 28.0, 56.0, 70.0, 56.0, 28.0, 8.0, 1.0)
+
+CELLS = 8  # along a side of a tile
 
 
 def tile_sharpness(
@@ -39,6 +42,31 @@ def tile_sharpness(
             yield functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0]
 
     return joined(pieces(), len(frames)).clamp(min=0)
+
+
+def best_cells(tiles: torch.Tensor, share: float) -> torch.Tensor:
+    """Return in which cells, of which `CELLS` make a side of a tile, frames are among the sharpest
+    `share` of all [n, cy, cx] (1 or 0), by the sharpness of tiles [n, ty, tx].
+
+    That is interpolated, so that no border of a tile shows; at least two frames are among them.
+    """
+    size = [CELLS * side for side in tiles.shape[1:]]
+    cells = functional.interpolate(tiles[:, None], size, mode="bilinear")[:, 0]
+    best = min(max(2, round(share * len(cells))), len(cells))
+    return (cells >= cells.kthvalue(len(cells) - best + 1, dim=0).values).to(cells)
+
+
+def places_of_cells(frames: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Return which values of frames [n, h, w] lie in chosen cells [n, cy, cx] or in cells beside
+    them, from which the air may bring a sample, [n, h, w] bool."""
+    chosen = functional.max_pool2d(cells, 3, 1, 1)
+
+    def spread(frames: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        size = (frames.shape[-2], frames.shape[-1])
+        parts = chosen[:, None].split(frames_at_once(frames))
+        return torch.cat([functional.interpolate(part, size)[:, 0] > 0 for part in parts])
+
+    return mapped(spread, frames, chosen)
 
 
 def _kernel(row: tuple[float, ...], length: int, like: torch.Tensor) -> torch.Tensor:

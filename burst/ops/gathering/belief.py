@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from burst.ops.alignment.camera import places
+from burst.ops.filters import box_mean
 from burst.ops.warp import pixel_grid, warp, within
 from burst.records import CameraFlow, NoiseModel
 
@@ -114,6 +115,4 @@ def _unsteady(flow: CameraFlow, frame: int, size: tuple[int, int]) -> torch.Tens
 
 
 def _window(images: torch.Tensor) -> torch.Tensor:
-    return functional.avg_pool2d(images[None], SMOOTHED, 1, SMOOTHED // 2, count_include_pad=False)[
-        0
-    ]
+    return box_mean(images, SMOOTHED)

@@ -145,18 +145,20 @@ def _add(
     u, v = (band.there[0] - band.plane.x) / step, (band.there[1] - band.plane.y) / step
     left, top = u.floor().clamp_(0, wide - 2), v.floor().clamp_(0, high - 2)
     dx, dy = u.sub_(left).mul_(step), v.sub_(top).mul_(step)
-    index = top.mul_(wide).add_(left).long()
+    index = top.mul_(wide).add_(left).long().flatten()
     xx, xy, yy = band.kernel
     flat = [part.reshape(-1) for part in samples]
-    columns = [(xx * d * d, xy * d, i) for d, i in ((dx, 0), (dx - step, 1))]
-    for down, rows_on in ((dy, 0), (dy - step, wide)):
-        level = yy * down * down
+    # A sample's place in memory is `ahead` of the first of the four. `index_select` takes a CPU a
+    # third of the time of `take`.
+    columns = [((xx * d).mul_(d), xy * (2 * d), i) for d, i in ((dx, 0), (dx - step, 1))]
+    for down, below in ((dy, 0), (dy - step, wide)):
+        level = (yy * down).mul_(down).neg_()
         for square, mixed, right in columns:
-            exponent = torch.addcmul(level, mixed, down, value=2).add_(square).neg_()
+            ahead = below + right
+            exponent = torch.addcmul(level, mixed, down, value=-1).sub_(square)
             w = exponent.clamp_(min=LEAST).add_(band.log_trust).exp_()
-            where = index + (rows_on + right)
             if counted is not None:
-                w *= counted.reshape(-1).take(where)
+                w *= counted.reshape(-1)[ahead:].index_select(0, index).reshape(w.shape)
             weight += w
             for total, part in zip(value, flat, strict=True):
-                total.addcmul_(w, part.take(where))
+                total.addcmul_(w, part[ahead:].index_select(0, index).reshape(w.shape))

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from burst.ops.alignment.camera import affine_step, places_back
+from burst.ops.alignment.camera import affine_step, is_settled, places_back
 from burst.ops.alignment.motion import chain
 from burst.ops.alignment.registration import gradient
 from burst.ops.gathering.gather import Samples
@@ -45,6 +45,8 @@ def refine(
             now = replace(flow, motion=motion)
             step = _step(now, k, own, planes[i], gradients, scale)
             motion[k] = chain(step, motion[k : k + 1])[0]
+            if is_settled(step, (image.shape[0], image.shape[1])):
+                break
     return replace(flow, motion=motion)
 
 

@@ -13,6 +13,8 @@ import math
 import torch
 from torch.nn import functional
 
+from burst.ops.filters import box_mean
+
 SIDE, APART = 8, 3  # px of a square, and from one to the next
 STANDS_OUT = 2.7  # standard deviations (Dabov et al., table 1)
 AROUND = 9  # squares along a side, over which the energy of the noise is averaged
@@ -60,8 +62,7 @@ def _shrunk(image: torch.Tensor, noise: torch.Tensor, strength: float) -> torch.
     coefficients, examples = _squares(image), _squares(noise)
     grid = [(n - SIDE) // APART + 1 for n in image.shape]
     energy = examples.square_().reshape(1, -1, *grid)
-    for window, reach in (((AROUND, 1), (AROUND // 2, 0)), ((1, AROUND), (0, AROUND // 2))):
-        energy = functional.avg_pool2d(energy, window, 1, reach, count_include_pad=False)
+    energy = box_mean(energy, AROUND)
     energy = strength * energy[0].flatten(1)
     stands = coefficients.square() > STANDS_OUT**2 * energy
     stands[0] = True  # the mean

@@ -27,8 +27,9 @@ def test_our_image_is_better_than_the_means(kind):
     assert find_suite("planet").finish(OPTIONS, [measured(kind)]) == []
 
 
-def test_programs_that_are_not_installed_are_said_to_be(monkeypatch):
-    table = find_suite("planet").tables([measured("drifts")])
+def test_programs_that_are_not_installed_are_said_to_be(monkeypatch, tmp_path):
+    monkeypatch.setenv("BURST_PSS", str(tmp_path))
+    table = find_suite("planet").tables([measured.__wrapped__("drifts")])
     assert "| drifts: burst |" in table
     assert "| drifts: pss | not installed |" in table
 

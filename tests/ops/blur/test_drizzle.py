@@ -54,3 +54,14 @@ def test_the_psf_is_as_wide_on_the_finer_grid():
     finer = drizzled_psf(psf, 1.5, 0.3)
     assert float(finer.sum()) == pytest.approx(1)
     assert equivalent_sigma(finer) == pytest.approx(1.5 * equivalent_sigma(psf), rel=0.08)
+
+
+def test_a_narrow_psf_does_not_end_at_the_frames_highest_frequency():
+    """A deconvolution would make stripes of what lies beyond."""
+    x = torch.arange(33.0) - 16
+    row = torch.exp(-x.square() / (2 * 0.45**2))
+    psf = torch.outer(row, row) / row.sum() ** 2
+    along = torch.fft.rfft(drizzled_psf(psf, 2.0, 0.7).sum(0), 134).abs()
+    assert float(along[33]) > 0.2  # half a cycle per pixel of the frames
+    assert float(along[38]) > 0.7 * float(along[33])
+    assert bool((along.diff() < 1e-3).all())

@@ -89,10 +89,15 @@ class FrameList:
         return np.memmap(self.file, self.like.dtype, "r", shape=(self.count, *self.like.shape))
 
 
+def is_large(shape: tuple[int, ...], dtype: DTypeLike = np.uint16) -> bool:
+    """Return whether frames [n, ...] go to a scratch file."""
+    return int(np.prod(shape)) * np.dtype(dtype).itemsize > MOST_IN_MEMORY
+
+
 def room_for_frames(shape: tuple[int, ...], dtype: DTypeLike = np.uint16) -> np.ndarray:
     """Return an array to be filled with frames: in memory, or mapped from a scratch file if it is
     large. The file has no name, and goes with the array."""
-    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= MOST_IN_MEMORY:
+    if not is_large(shape, dtype):
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile(prefix="burst-") as file:
         return np.memmap(file, dtype, "w+", shape=shape)

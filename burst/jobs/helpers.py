@@ -13,11 +13,13 @@ import pickle
 import shutil
 import socket
 import threading
+import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,9 @@ from burst.settings import ConfigError
 if TYPE_CHECKING:
     from distributed import Client
 
-AHEAD = 2  # blocks for each worker that are asked for at a time: one is made, one waits
+AHEAD = 2  # tasks for each worker that are asked for at a time: one is made, one waits
+# A task of Dask costs 5 ms, so that small blocks are sent several at a time.
+SECONDS_EACH, MOST_EACH = 0.3, 32
 
 # Threads and random numbers of torch belong to a whole process.
 ONE_AT_A_TIME = threading.Lock()
@@ -71,22 +75,26 @@ def _made_there(
     place, code = folder / f"{uuid.uuid4().hex}.pkl", code_digest()
     place.write_bytes(_packed(function))
     waiting: deque[Any] = deque()
-    most = AHEAD * max(1, len(client.nthreads()))
-    for item in items:
-        waiting.append(client.submit(make_there, str(place), code, threads, item, pure=False))
-        if len(waiting) > most:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    most, each, left = AHEAD * max(1, len(client.nthreads())), 1, iter(items)
+    while (some := list(islice(left, each))) or waiting:
+        if some:
+            waiting.append(client.submit(make_there, str(place), code, threads, some, pure=False))
+        if not some or len(waiting) > most:
+            made, seconds = waiting.popleft().result()
+            each = max(1, min(MOST_EACH, round(len(made) * SECONDS_EACH / max(seconds, 1e-3))))
+            yield from made
     place.unlink()
 
 
-def make_there(place: str, code: str, threads: int, item: Any) -> Any:
-    """Return what the function in a file makes of an item, on a worker."""
+def make_there(
+    place: str, code: str, threads: int, items: Sequence[Any]
+) -> tuple[list[Any], float]:
+    """Return what the function in a file makes of items, on a worker, and the seconds it took."""
     check_code(code)
     with ONE_AT_A_TIME:
         set_up(threads)
-        return _function_of(place)(item)
+        function, started = _function_of(place), time.perf_counter()
+        return [function(item) for item in items], time.perf_counter() - started
 
 
 def check_code(code: str) -> None:

@@ -11,11 +11,12 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
+from burst.ops.filters import BAND, by_bands
+
 SIGNIFICANT = 6.0  # standard deviations; one pixel of 5e8 by chance
 # A point of 1 px full width at half maximum, centred on its pixel, leaves 15 % of its peak in the
 # pixels beside it, and a line that jitters by 0.3 px rms 9 %; crosstalk of pixels is below 3 %.
 LEAK = 0.06
-BAND = 512  # rows that are searched at once
 BLOCK = 3  # px, largest side of rectangles that are searched for on slopes of the scene
 LARGEST = 5  # px, of a spot along both axes
 PROMINENT = 8.0  # times the texture around it; the height of a spot that is no texture
@@ -76,6 +77,11 @@ class Spots:
 def surroundings(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return median and interquartile range [h, w] of 16 pixels on a square at 4 px from each
     pixel."""
+    middle, spread = by_bands(_median_and_range, values, LARGEST - 1)
+    return middle, spread
+
+
+def _median_and_range(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     reach = LARGEST - 1
     padded = functional.pad(values[None], (reach,) * 4, mode="reflect")[0]
     height, width = values.shape

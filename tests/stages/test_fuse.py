@@ -336,3 +336,13 @@ def test_a_correction_counts_half_where_the_blur_is_that_of_optics(folder, monke
     assert numbers["correction_share"] == fuse.OTHER_BLUR
     assert half.correction.rms == pytest.approx(fuse.OTHER_BLUR * whole.correction.rms, rel=1e-5)
     assert not half.report.warnings[len(before.report.warnings) :]
+
+
+def test_a_correction_counts_half_where_pixels_are_coarse(folder, monkeypatch):
+    monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)
+    write_checkpoint(folder)
+    before = after("deconvolve")
+    for sampling, share in ((fuse.COARSE_PIXELS[0], 1), (2.0, fuse.OTHER_BLUR)):
+        stack = replace(before.stack, sensor=replace(before.stack.sensor, sampling=sampling))
+        found = run_step(Step("fuse", fuse, fuse.Config()), replace(before, stack=stack))
+        assert found.report.numbers("fuse")["correction_share"] == share

@@ -149,12 +149,13 @@ class Turbulence:
     """How strong the air is: D/r0 of the blur, and D/r0 as the displacements alone suggest it; and
     how wide the blur is.
 
-    source                where the PSF comes from
+    source                where the PSF comes from, most of it
     half_height           cycles per pixel at which the PSF's transfer function falls to half
     half_height_believed  that of the blur as measured; None where the PSF was told
     kernel                [k, k] the PSF of a frame whose rows do not move, which all planes of a
                           mosaic share
     power                 to which the PSF's transfer function is raised, where it was too wide
+    share                 of the PSF that comes from all witnesses, 0 to 1; the rest is the motion's
     """
 
     d_over_r0: float
@@ -164,6 +165,7 @@ class Turbulence:
     half_height_believed: float | None = None
     kernel: torch.Tensor | None = field(default=None, compare=False)
     power: float = 1.0
+    share: float = 0.0
 
 
 @dataclass(frozen=True)

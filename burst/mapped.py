@@ -10,6 +10,9 @@ import mmap
 import tempfile
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +21,46 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 FORGET_EVERY = 64_000_000  # bytes
+_FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 MOST_IN_MEMORY = 500_000_000  # bytes of frames; more of them go to a scratch file
+
+
+@contextmanager
+def scratch_in(folder: Path) -> Iterator[None]:
+    """Give scratch files names in a folder, in this context, so that other processes find them."""
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
+
+
+def scratch_file() -> IO[bytes]:
+    """Open a file without a name in the folder for temporary files, which the system removes when
+    it is closed; or one with a name where `scratch_in` asks for it."""
+    folder = _FOLDER.get()
+    if folder is None:
+        return tempfile.TemporaryFile(prefix="burst-")
+    return tempfile.NamedTemporaryFile(prefix="burst-", dir=folder, delete=False)
+
+
+def place_in_file(array: np.ndarray) -> tuple[object, ...] | None:
+    """Return the arguments by which `mapped_again` maps an array from its file; None for one that
+    is not mapped from a file with a name."""
+    root = array
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    if not isinstance(root, np.memmap) or root.mode == "c" or not root.filename:
+        return None
+    start, begin = (each.__array_interface__["data"][0] for each in (array, root))
+    return str(root.filename), root.offset + start - begin, array.shape, array.dtype, array.strides
+
+
+def mapped_again(
+    path: str, start: int, shape: tuple[int, ...], dtype: np.dtype, strides: tuple[int, ...]
+) -> np.ndarray:
+    """Return an array that begins at a byte of a file."""
+    return np.ndarray(shape, dtype, np.memmap(path, np.uint8, "r"), start, strides)
 
 
 def forget(array: np.ndarray) -> None:
@@ -69,7 +111,7 @@ class FrameList:
             return
         self.listed.append(frame)
         if self.count * frame.nbytes > MOST_IN_MEMORY:
-            self.file = tempfile.TemporaryFile(prefix="burst-")  # noqa: SIM115
+            self.file = scratch_file()
             weakref.finalize(self, self.file.close)
             for each in self.listed:
                 self._write(each)
@@ -89,12 +131,17 @@ class FrameList:
         return np.memmap(self.file, self.like.dtype, "r", shape=(self.count, *self.like.shape))
 
 
+def is_large(shape: tuple[int, ...], dtype: DTypeLike = np.uint16) -> bool:
+    """Return whether frames [n, ...] go to a scratch file."""
+    return int(np.prod(shape)) * np.dtype(dtype).itemsize > MOST_IN_MEMORY
+
+
 def room_for_frames(shape: tuple[int, ...], dtype: DTypeLike = np.uint16) -> np.ndarray:
     """Return an array to be filled with frames: in memory, or mapped from a scratch file if it is
     large. The file has no name, and goes with the array."""
-    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= MOST_IN_MEMORY:
+    if not is_large(shape, dtype):
         return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="burst-") as file:
+    with scratch_file() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 

@@ -14,8 +14,8 @@ PACKAGE = ROOT / "burst"
 FOR_ALL = {"about", "lazy", "log"}
 # What an extra installs; the function that imports it says how.
 OPTIONAL = {
-    "albumentations", "argcomplete", "argcomplete.completers", "astropy.io", "distributed", "lmdb",
-    "onnxruntime", "telemetry_parser", "torch.utils.tensorboard",
+    "albumentations", "argcomplete", "argcomplete.completers", "astropy.io", "cloudpickle",
+    "distributed", "lmdb", "onnxruntime", "telemetry_parser", "torch.utils.tensorboard",
 }  # fmt: skip
 ROW = re.compile(r"^\| (`.+?`) \| (.*) \|$", re.MULTILINE)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from burst.files.read import read_stack
 from burst.mapped import FrameList, each_frame, forget, room_for_frames
@@ -104,3 +105,47 @@ def test_frames_are_gathered_in_memory_or_in_a_file(monkeypatch, most):
     room[:] = scene(6)
     forget(room)
     np.testing.assert_array_equal(room, scene(6))
+
+
+def write_many_ways(folder: Path, frames: np.ndarray, way: str) -> Path:
+    """Write frames as a file or a folder of one kind; return its path."""
+    if way.startswith("tif"):
+        path = folder / "a.tif"
+        tifffile.imwrite(path, frames, compression=None if way == "tif" else "zlib")
+        return path
+    fits = pytest.importorskip("astropy.io.fits")
+    if way == "folder":
+        for number, frame in enumerate(frames):
+            fits.writeto(folder / f"f{number:03d}.fits", frame)
+        return folder
+    path = folder / f"a.{way}"
+    packed = fits.CompImageHDU if way == "fits.fz" else fits.ImageHDU
+    fits.HDUList([fits.PrimaryHDU(), packed(frames)]).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+@pytest.mark.parametrize("way", ["fits", "fits.gz", "fits.bz2", "fits.fz", "folder", "tif-zlib"])
+def test_many_frames_are_decoded_one_by_one_into_a_file(tmp_path, monkeypatch, way, kind):
+    frames = (scene(6) * 16).astype(kind)
+    path = write_many_ways(tmp_path, frames, way)
+    usual = read_stack(path)
+    assert not isinstance(usual.frames, np.memmap)
+    monkeypatch.setattr("burst.mapped.MOST_IN_MEMORY", 0)
+    monkeypatch.setattr("burst.files.fits.MOST_IN_MEMORY", 1)
+    stack = read_stack(path)
+    assert isinstance(stack.frames, np.memmap)
+    assert stack.sensor == usual.sensor
+    np.testing.assert_array_equal(stack.frames, usual.frames)
+
+
+def test_gaps_of_many_frames_are_filled_in_a_file(tmp_path, monkeypatch):
+    frames = (scene(6) / 255).astype(np.float32)
+    frames[2, 5:9, 7] = np.nan
+    np.save(tmp_path / "a.npy", frames)
+    usual = read_stack(tmp_path / "a.npy")
+    monkeypatch.setattr("burst.mapped.MOST_IN_MEMORY", 0)
+    stack = read_stack(tmp_path / "a.npy")
+    assert isinstance(stack.measured, np.memmap)
+    np.testing.assert_array_equal(stack.frames, usual.frames)
+    np.testing.assert_array_equal(stack.measured, usual.measured)

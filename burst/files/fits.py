@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import math
+import shutil
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,6 +32,7 @@ from burst.files.npy import Axis
 from burst.files.times import with_times
 from burst.files.values import assumed_sensor
 from burst.log import LOG
+from burst.mapped import MOST_IN_MEMORY, FrameList, forget_now_and_then, is_large, room_for_frames
 from burst.records import Sensor, StackError
 
 _ADVICE = "Save the frames as one cube (n, h, w) of 16-bit integers."
@@ -59,17 +63,18 @@ def read_fits(path: Path, axis: Axis | None = None) -> tuple[np.ndarray, Sensor]
     _check_parts(path, hdus)
     if len(hdus) > 1:
         LOG.info("%s: its %d images follow one another as frames.", path, len(hdus))
-    return _concatenated(path, [path] * len(hdus), hdus)
+    paths = [path] * len(hdus)
+    return _with_sensor(path, paths, *_gathered(paths, hdus))
 
 
 def read_fits_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] of files with one image each, and their sensor. Images are grey, a
     mosaic or three colours, which become luminance."""
-    hdus = [_as_frame(path, _read_hdus(path)) for path in paths]
+    frames, hdus = _gathered(paths, (_as_frame(path, _read_hdus(path)) for path in paths))
     _check_kinds(paths, hdus)
     if any(hdu.colours for hdu in hdus):
         warn_luminance(paths[0].parent)
-    return _concatenated(paths[0].parent, paths, hdus)
+    return _with_sensor(paths[0].parent, paths, frames, hdus)
 
 
 def _read_hdus(path: Path) -> list[_Hdu]:
@@ -86,12 +91,13 @@ def _read_hdus(path: Path) -> list[_Hdu]:
     with (
         explained(path, "a FITS cube", _ADVICE),
         warnings.catch_warnings(action="ignore"),
-        fits.open(_decompressed(path), memmap=False) as hdus,
+        _decompressed(path) as content,
+        fits.open(content, memmap=False) as hdus,
     ):
         images = [
-            _Hdu(np.squeeze(np.asarray(hdu.data)), dict(hdu.header))
+            _Hdu(np.squeeze(_pixels(hdu)), dict(hdu.header))
             for hdu in hdus
-            if hdu.is_image and hdu.data is not None and _is_frame(hdu.header)
+            if hdu.is_image and math.prod(hdu.shape or [0]) and _is_frame(hdu.header)
         ]
         primary = dict(hdus[0].header)
     if not images:
@@ -100,12 +106,31 @@ def _read_hdus(path: Path) -> list[_Hdu]:
     return [_top_down(path, replace(hdu, header={**primary, **hdu.header})) for hdu in images]
 
 
-def _decompressed(path: Path) -> Path | io.BytesIO:
-    """Return a path, or the content of a compressed file, so that damage is found at once."""
+@contextmanager
+def _decompressed(path: Path) -> Iterator[Path | IO[bytes]]:
+    """Give a path, or the content of a compressed file, so that damage is found at once: in memory,
+    or in a scratch file if it is large."""
     if path.suffix.lower() not in (".gz", ".bz2"):
-        return path
-    with opened(path) as file:
-        return io.BytesIO(file.read())
+        yield path
+        return
+    with tempfile.SpooledTemporaryFile(MOST_IN_MEMORY, prefix="burst-") as content:
+        with opened(path) as file:
+            shutil.copyfileobj(file, content)
+        content.seek(0)
+        yield content
+
+
+def _pixels(hdu: Any) -> np.ndarray:
+    """Return the numbers of an image; many are decoded picture by picture to a scratch file."""
+    places = list(np.ndindex(*hdu.shape[:-2]))
+    first = hdu.section[places[0]]
+    if not is_large(hdu.shape, first.dtype):
+        return np.asarray(hdu.data)
+    made = room_for_frames((len(places), *first.shape), first.dtype)
+    for number, place in enumerate(places):
+        made[number] = hdu.section[place]
+        forget_now_and_then(made, number)
+    return made.reshape(hdu.shape)
 
 
 def _is_frame(header: Any) -> bool:
@@ -180,16 +205,27 @@ def _check_parts(path: Path, hdus: list[_Hdu]) -> None:
         )
 
 
-def _concatenated(
-    where: Path, paths: Sequence[Path], hdus: list[_Hdu]
+def _gathered(paths: Sequence[Path], hdus: Iterable[_Hdu]) -> tuple[np.ndarray, list[_Hdu]]:
+    """Return all frames [n, h, w] of images that come one by one, and the images without them;
+    StackError where one differs from the first."""
+    frames, without = FrameList(), []
+    for path, hdu in zip(paths, hdus, strict=True):
+        # A picture is a stack of one; the check of the count then asks for its folder.
+        stack = hdu.frames[None] if hdu.frames.ndim == 2 else hdu.frames
+        without.append(replace(hdu, frames=np.empty(0)))
+        if len(paths) == 1:
+            return stack, without
+        for frame in stack:
+            if len(frames):
+                check_same_format(path, frame, frames.like)
+            frames.append(frame)
+    return frames.array(), without
+
+
+def _with_sensor(
+    where: Path, paths: Sequence[Path], frames: np.ndarray, hdus: list[_Hdu]
 ) -> tuple[np.ndarray, Sensor]:
-    """Return all frames [n, h, w] and one sensor; StackError where an image differs."""
-    # A picture is a stack of one; the check of the count then asks for its folder.
-    stacks = [hdu.frames[None] if hdu.frames.ndim == 2 else hdu.frames for hdu in hdus]
-    for path, frames in zip(paths, stacks, strict=True):
-        if frames.ndim == 3 and stacks[0].ndim == 3:
-            check_same_format(path, frames[0], stacks[0][0])
-    frames = stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
+    """Return the frames and one sensor; StackError where the header of an image differs."""
     if frames.ndim != 3:
         return frames, Sensor()
     assumed = assumed_sensor(frames)

@@ -6,6 +6,7 @@ import numpy as np
 
 from burst.lazy import scipy
 from burst.log import LOG
+from burst.mapped import each_frame, forget_now_and_then, room_for_frames
 from burst.records import StackError
 
 MOST_MISSING = 0.25  # of all values; more is a mask or a mistake, not gaps in frames
@@ -20,7 +21,7 @@ def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
     """
     if frames.dtype.kind != "f":
         return frames, None
-    missing = [int(np.count_nonzero(~np.isfinite(frame))) for frame in frames]
+    missing = [int(np.count_nonzero(~np.isfinite(frame))) for frame in each_frame(frames)]
     if not any(missing):
         return frames, None
     share = sum(missing) / frames.size
@@ -30,8 +31,14 @@ def filled(where: str, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
             " Leave out frames that are empty, and cut off what no frame shows."
         )
     LOG.info("%s: %d NaN or infinite values do not count.", where, sum(missing))
-    measured = np.stack([np.isfinite(frame) for frame in frames])
-    result = np.array(frames)
+    measured, result = (
+        room_for_frames(frames.shape, bool),
+        room_for_frames(frames.shape, frames.dtype),
+    )
+    for number, frame in enumerate(each_frame(frames)):
+        measured[number], result[number] = np.isfinite(frame), frame
+        forget_now_and_then(measured, number)
+        forget_now_and_then(result, number)
     y, x = np.nonzero(~measured.all(0))
     values = np.where(measured[:, y, x], result[:, y, x], np.nan)
     shown = measured[:, y, x].any(0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from burst.files.quiet import quiet_opencv
 from burst.lazy import cv2, tifffile
+from burst.mapped import forget_now_and_then, is_large, room_for_frames
 from burst.records import StackError
 
 _LZW, _NONE = 5, 1
@@ -19,13 +20,16 @@ _TYPES = {"H": 3, "I": 4}  # names of TIFF 6.0 section 2 by those of struct
 
 
 def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
-    """Return all pages of a series as stored, mapped where they are not compressed."""
+    """Return all pages of a series as stored: mapped where they are not compressed, decoded one by
+    one to a scratch file where they are many."""
     page = series.keyframe
     if page.bitspersample not in _WHOLE_BITS and page.compression == _NONE and not page.is_tiled:
         return _decode_each_page(series, lambda one: _unpack_bits(tiff, one))
     if series.dataoffset is not None:
         return tifffile.memmap(path, series=tiff.series.index(series), mode="r")
     try:
+        if is_large(series.shape, series.dtype):
+            return _decode_each_page(series, lambda one: one.asarray())
         return np.asarray(series.asarray())
     except (ValueError, KeyError, NotImplementedError) as error:
         if "imagecodecs" not in str(error):
@@ -40,8 +44,13 @@ def decode_series(path: Path, tiff: Any, series: Any) -> np.ndarray:
 
 
 def _decode_each_page(series: Any, decode: Any) -> np.ndarray:
-    pages = [decode(page if page is not None else series.keyframe) for page in series.pages]
-    return np.stack(pages).reshape(series.shape)
+    pages = list(series.pages)
+    first = decode(series.keyframe)
+    made = room_for_frames((len(pages), *first.shape), first.dtype)
+    for number, page in enumerate(pages):
+        made[number] = first if page is None else decode(page)
+        forget_now_and_then(made, number)
+    return made.reshape(series.shape)
 
 
 def _segments(tiff: Any, page: Any) -> list[bytes]:

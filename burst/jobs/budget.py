@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from burst.files.fits_headers import image_shapes
+from burst.files.folder import FITS_SUFFIXES
 from burst.files.npy import count_values
 from burst.files.ser import count_pixels
 from burst.jobs.restore import BYTES_PER_PROCESS, Job
@@ -66,7 +69,10 @@ def bytes_needed(job: Job) -> int | None:
 
 
 def _pixels(path: Path) -> int | None:
-    """Return the number of pixels of a npy or SER stack, 0 for a broken one; None for others."""
+    """Return the number of pixels of a npy, SER or FITS stack, 0 for a broken one; None for
+    others, and for packed files, whose headers are not read without all that is between."""
+    if path.suffix.lower() in FITS_SUFFIXES:
+        return sum(math.prod(shape) for shape in image_shapes(path))
     try:
         if path.suffix.lower() == ".npy":
             return count_values(path)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from burst.config import find_pipeline
 from burst.fingerprint import code_digest
 from burst.jobs.bar import Show
 from burst.jobs.batch import Outcome, attempt, log_stage
+from burst.jobs.helpers import ONE_AT_A_TIME, check_code, is_shared, restore_with_help
 from burst.jobs.restore import Job
 from burst.log import LOG
 from burst.machine import available_memory, devices_of
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 SECONDS_TO_CONNECT = 10
-
-# Threads and random numbers of torch belong to a whole process.
-_ONE_AT_A_TIME = threading.Lock()
 
 
 def run_on_cluster(
@@ -41,6 +37,9 @@ def run_on_cluster(
         from distributed import as_completed
 
         _look_at_workers(client)
+        if len(jobs) == 1 and is_shared(jobs[0]):
+            yield restore_with_help(jobs[0], client, show)
+            return
         there = [_with_absolute_paths(job) for job in jobs]
         futures = client.map(restore_there, there, code=code_digest(), pure=False)
         waiting = {future.key: job for future, job in zip(futures, jobs, strict=True)}
@@ -56,13 +55,11 @@ def run_on_cluster(
 
 def restore_there(job: Job, code: str) -> Outcome:
     """Do a job on a worker, one at a time in a process; `code` is the code digest of the sender."""
-    if code_digest() != code:
-        message = (
-            f"{job.path}: expected the same burst on every worker, found another on"
-            f" {socket.gethostname()}. Install it there again, and repeat with --resume."
-        )
-        return Outcome(job, Exit.SETTINGS, 0.0, message)
-    with _ONE_AT_A_TIME:
+    try:
+        check_code(code)
+    except ConfigError as error:
+        return Outcome(job, Exit.SETTINGS, 0.0, f"{job.path}: {error}")
+    with ONE_AT_A_TIME:
         device, fallback = devices_of(job.device)
         limit = available_memory(job.memory)
         return attempt(replace(job, device=device, fallback=fallback, memory=limit), log_stage)

@@ -77,6 +77,15 @@ def share_within(image: torch.Tensor, deviation: torch.Tensor, truth: torch.Tens
     return float(without_border(inside).float().mean())
 
 
+def half_height(image: torch.Tensor, truth: torch.Tensor) -> float:
+    """Return the frequency (cycles per pixel) at which half of the contrast of the truth [h, w] is
+    left in an image [h, w], both linear, as the light was when it was blurred."""
+    shown, wanted = _displayed(image, truth)
+    part = truth[part_shown(image, truth)].float()
+    straight = remove_warp(image.float(), part, _find_shift(shown, wanted))
+    return mtf50(without_border(straight), without_border(part))
+
+
 def part_shown(image: torch.Tensor, truth: torch.Tensor) -> tuple[slice, slice]:
     """Return the rows and columns of a truth [H, W] that an image [h, w] shows. The image may be
     smaller because the camera moved. All, if the image is not found in the truth."""

@@ -109,7 +109,7 @@ def familiarity(card: Card, level: Level, scalars: Sequence[float]) -> tuple[flo
     """Return how far a network may be trusted with a stack, 0 to 1, and why where it is below 1:
     its level, and the scalars that the network is given, as far as it was trained on their like."""
     louder = replace(level, noise=max(level.noise, card.level.noise[0]))
-    share = _fade(card.level.distance(louder), *STRANGE_LEVEL)
+    share = fade(card.level.distance(louder), *STRANGE_LEVEL)
     reason = range_warning(card, level) if share < 1 else None
     for name, value in zip(card.preparation.scalars, scalars, strict=True):
         # Frames that do not move within a frame are in every network's training.
@@ -121,7 +121,7 @@ def familiarity(card: Card, level: Level, scalars: Sequence[float]) -> tuple[flo
             limits = QUIET_SCALAR
         elif value > 0 and name == "misfit":
             limits = CODEC_MISFIT
-        trusted = _fade(off, *limits)
+        trusted = fade(off, *limits)
         low, high = card.ranges.get(name, (1.0, 0.0))
         learnt = low <= value <= high
         if learnt:
@@ -139,7 +139,7 @@ def _strange(card: Card, name: str, value: float) -> str:
     )
 
 
-def _fade(value: float, start: float, end: float) -> float:
+def fade(value: float, start: float, end: float) -> float:
     """Return 1 up to `start`, 0 from `end` on, and a line between."""
     return min(max((end - value) / (end - start), 0.0), 1.0)
 

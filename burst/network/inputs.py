@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from burst.network.preparation import GROUPS, SCALARS, STANDARD, Preparation, standardise
 from burst.ops.blur.deconvolve import deconvolve
-from burst.ops.blur.psf import equivalent_sigma
+from burst.ops.blur.psf import equivalent_sigma, soften
 from burst.ops.chunks import frames_at_once
 from burst.ops.noise import lowest_linear, undo_clipping
 from burst.ops.samples import sample
@@ -134,15 +134,18 @@ def _planes(burst: Burst, scale: float, names: tuple[str, ...]) -> Iterator[torc
         elif name in GROUPS:
             yield encode(grouped[name], scale)
         elif name in STRENGTHS:
-            yield encode(_deconvolved(burst, STRENGTHS[name]), scale)
+            yield encode(deconvolved(burst, STRENGTHS[name]), scale)
         else:
             yield encode(merged if name == "merged" else given(burst.image), scale)
 
 
-def _deconvolved(burst: Burst, strength: float) -> torch.Tensor:
+def deconvolved(burst: Burst, strength: float, power: float = 1.0) -> torch.Tensor:
+    """Return the merged image [h, w], deconvolved with a prior of this strength by the mean PSF,
+    whose transfer function is raised to a power."""
     weights, psf = given(burst.weights), given(burst.psf)
     variance = given(burst.merging).noise_std ** 2
     mean_psf = torch.einsum("n,nyx->yx", weights / weights.sum(), psf)
+    mean_psf = soften(mean_psf, power) if power != 1 else mean_psf
     return deconvolve(given(burst.merged), mean_psf, variance, strength, ITERATIONS)
 
 

@@ -8,14 +8,16 @@ error, so that nothing takes the memory of the whole stack by mistake.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
-from burst.ops.reductions import REDUCTIONS, joined, reduced
+from burst.ops.reductions import REDUCTIONS, contribution, joined, reduced
 from burst.ops.scratch import Scratch
+from burst.ops.share import each_of
 from burst.progress import passing
 from burst.records import StackError
 
@@ -44,10 +46,12 @@ EMPTY: dict[str, Callable[..., torch.Tensor]] = {
 
 
 class BlockTensor(torch.Tensor):
-    """A tensor [n, ...] whose frames are made by `read`, at most `step` of them at a time."""
+    """A tensor [n, ...] whose frames are made by `read`, at most `step` of them at a time; helpers
+    make them if that is `costly`."""
 
     read: Read
     step: int
+    costly: bool
     write: Callable[[int, torch.Tensor], None] | None
 
     @staticmethod
@@ -57,8 +61,13 @@ class BlockTensor(torch.Tensor):
         made: BlockTensor = torch.Tensor._make_wrapper_subclass(
             cls, shape, dtype=like.dtype, device=like.device
         )
-        made.read, made.step, made.write = read, max(1, step), None
+        made.read, made.step, made.write, made.costly = read, max(1, step), None, False
         return made
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Send how the frames are made, not the frames."""
+        like = torch.empty((0, *self.shape[1:]), dtype=self.dtype, device=self.device)
+        return BlockTensor, (self.read, like, len(self), self.step)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         """Say what it is of; the values are not read."""
@@ -116,8 +125,12 @@ class Pieces:
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         """Yield the blocks."""
-        for numbers in _groups(len(self.frames), self.step):
-            yield self.frames.read(numbers)
+        return self.made(self.frames.read)
+
+    def made(self, function: Callable[[list[int]], torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Yield what a function makes of the numbers of each block."""
+        each = each_of if self.frames.costly else map
+        return iter(each(function, _groups(len(self.frames), self.step)))
 
 
 def in_blocks(read: Read, count: int, step: int) -> torch.Tensor:
@@ -138,7 +151,9 @@ def mapped(function: Callable[..., torch.Tensor], *tensors: torch.Tensor | None)
     def read(numbers: list[int]) -> torch.Tensor:
         return function(*(None if t is None else part_of(t, numbers) for t in tensors))
 
-    return in_blocks(read, count, step)
+    made = BlockTensor(read, read([0]), count, step)
+    made.costly = True
+    return made
 
 
 def like_blocks(values: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
@@ -167,8 +182,11 @@ def kept_beside(frames: torch.Tensor) -> torch.Tensor:
     if not isinstance(frames, BlockTensor):
         return frames
     store: torch.Tensor = room_for(frames, frames.shape[1:])
-    for numbers in _groups(len(frames), frames.step):
-        store[numbers[0] : numbers[-1] + 1] = frames.read(numbers)
+    done = 0
+    for block in Pieces(frames, frames.step):
+        store[done : done + len(block)] = block
+        done += len(block)
+        del block  # before the next one is made
     return store
 
 
@@ -264,7 +282,11 @@ def _reduced(frames: BlockTensor, name: str, args: Any, kwargs: Any) -> torch.Te
     every = range(frames.ndim) if dims is None else [dims] if isinstance(dims, int) else dims
     axes = tuple(sorted(axis % frames.ndim for axis in every))
     if 0 in axes:
-        return reduced(name, Pieces(frames, frames.step), axes, bool(keepdim))
+        read, keep = frames.read, bool(keepdim)
+        parts = Pieces(frames, frames.step).made(
+            lambda numbers: contribution(name, read(numbers), axes, keep)
+        )
+        return reduced(name, parts, frames.dtype, math.prod(frames.shape[axis] for axis in axes))
 
     def each(block: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = getattr(torch, name)(block, dim=axes, keepdim=bool(keepdim))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from burst.ops.blocks import BlockTensor, mapped
+from burst.ops.reductions import joined
 
 ON_CPU = 10  # frames, so that temporary arrays stay small and in the cache
 # Of temporary arrays for each pixel of the frames that are processed at once: frame, displacement,
@@ -43,4 +44,4 @@ def in_chunks(
         return mapped(function, frames, *others)
     step = frames_at_once(frames)
     pieces = zip(*(each.split(step) for each in (frames, *others)), strict=True)
-    return torch.cat([function(*piece) for piece in pieces])
+    return joined((function(*piece) for piece in pieces), len(frames))

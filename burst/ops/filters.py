@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch.nn import functional
+
+BAND = 512  # rows of a large image that are worked on at once
 
 
 def separable(padded: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
@@ -38,6 +41,19 @@ def gaussian_blur(images: torch.Tensor, sigma: float, edges: str = "reflect") ->
     kernel = torch.exp(-0.5 * (x / sigma) ** 2)
     padded = functional.pad(images[:, None], (reach,) * 4, mode=edges)[:, 0]
     return separable(padded, kernel / kernel.sum())
+
+
+def by_bands(
+    function: Callable[[torch.Tensor], tuple[torch.Tensor, ...]], image: torch.Tensor, reach: int
+) -> tuple[torch.Tensor, ...]:
+    """Return the maps [h, w] that a function, which looks `reach` px far, makes of an image [h, w]:
+    of a large one band by band of rows, since many copies of it would fill the memory."""
+    found = []
+    for first in range(0, len(image), BAND):
+        low, high = max(0, first - reach), min(len(image), first + BAND)
+        made = function(image[low : high + reach])
+        found.append([each[first - low : high - low] for each in made])
+    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
 
 def _along(images: torch.Tensor, taps: list[float], dim: int) -> torch.Tensor:

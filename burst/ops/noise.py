@@ -18,6 +18,7 @@ from torch.nn import functional
 from burst.mapped import forget
 from burst.ops.blocks import in_blocks
 from burst.ops.chunks import frames_at_once, frames_in
+from burst.ops.filters import by_bands
 from burst.records import NoiseModel, Sensor
 
 # Chosen by hand.
@@ -259,8 +260,12 @@ def hot_pixels(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     Optics cannot make a pixel exceed its eight neighbours by more than these differ.
     """
     mean = linear.mean(0)
-    around = neighbours(mean[None])[0]
-    highest, lowest = around.max(0).values, around.min(0).values
+
+    def extremes(part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        around = neighbours(part[None])[0]
+        return around.max(0).values, around.min(0).values
+
+    highest, lowest = by_bands(extremes, mean, 1)
     sigma = noise.std(float(mean.mean().clamp(0, 1))) / linear.shape[0] ** 0.5
     margin = 6 * sigma + (highest - lowest)
     stands_out: torch.Tensor = (mean > highest + margin) | (mean < lowest - margin)

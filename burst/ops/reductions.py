@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Callable, Iterable
 
 import torch
@@ -19,28 +19,26 @@ _JOINED: dict[str, tuple[Callable[..., torch.Tensor], Callable[..., torch.Tensor
 REDUCTIONS = frozenset(_JOINED)
 
 
-def reduced(
-    name: str, blocks: Iterable[torch.Tensor], axes: tuple[int, ...], keepdim: bool
+def contribution(
+    name: str, block: torch.Tensor, axes: tuple[int, ...], keepdim: bool
 ) -> torch.Tensor:
-    """Return what a reduction over some axes, of which 0 is one, makes of all blocks [k, ...].
+    """Return what a block [k, ...] contributes to a reduction over some axes, of which 0 is one.
 
-    The sums of blocks are added in 64 bits where the device has them.
+    Sums are made in 64 bits where the device has them.
     """
-    part, join = _JOINED[name]
-    total, values, like = None, 0, None
-    for block in blocks:
-        like = block.dtype
-        values += block.shape[0]
-        found = part(block, dim=axes, keepdim=keepdim)
-        if found.is_floating_point() and block.device.type != "mps":
-            found = found.double()
-        total = found if total is None else join(total, found)
-        shape = block.shape
-    assert total is not None
-    assert like is not None
+    found = _JOINED[name][0](block, dim=axes, keepdim=keepdim)
+    return found.double() if found.is_floating_point() and block.device.type != "mps" else found
+
+
+def reduced(
+    name: str, parts: Iterable[torch.Tensor], dtype: torch.dtype, count: int
+) -> torch.Tensor:
+    """Return a reduction of frames of a type by the contributions of all blocks; a mean is that of
+    `count` values."""
+    total = functools.reduce(_JOINED[name][1], parts)
     if name == "mean":
-        total = total / (values * math.prod(shape[axis] for axis in axes if axis))
-    return total.to(like) if total.is_floating_point() else total
+        total = total / count
+    return total.to(dtype) if total.is_floating_point() else total
 
 
 def joined(pieces: Iterable[torch.Tensor], count: int) -> torch.Tensor:

@@ -55,9 +55,11 @@ def run(burst: Burst, config: Config) -> Burst:
     strength = config.d_over_r0 or min(max(found.d_over_r0, WEAKEST), STRONGEST, bound)
     still = psf_ops.short_exposure(strength, sampling, config.jitter, config.size | 1)
     estimate = None if config.d_over_r0 else _estimate(burst, found.d_over_r0, still)
-    if estimate is not None and estimate.half is not None:
+    if estimate is not None and estimate.share > 0:
         profile = weigh.profile(estimate.belief, estimate.half)
-        strength, still = estimate.d_over_r0, psf_ops.radial_kernel(profile, config.size | 1)
+        kernel = psf_ops.radial_kernel(profile, config.size | 1)
+        still = (1 - estimate.share) * still + estimate.share * kernel
+        strength = (1 - estimate.share) * strength + estimate.share * estimate.d_over_r0
     psf = psf_ops.smear(still, _motion(burst)).to(merged)
     report = burst.report.note(
         d_over_r0=strength,
@@ -110,13 +112,15 @@ class BlurEstimate:
     """The blur by all witnesses.
 
     belief          probabilities of the candidates
-    half            half height (cycles per pixel) of the blur to undo; None: the motion's PSF
+    half            half height (cycles per pixel) of the blur that is safest to undo
+    share           of its PSF, 0 to 1, in the one that is used; the rest is the motion's
     loss_of_motion  expected loss (dB) by the motion's PSF
     alone           mean transfer function [m] by each witness alone
     """
 
     belief: weigh.Belief
-    half: float | None
+    half: float
+    share: float
     loss_of_motion: float
     alone: dict[str, list[float]]
 
@@ -142,25 +146,30 @@ def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstima
         "motion": witnesses.of_motion(d_over_r0, sampling, blurs),
         "variation": witnesses.of_variation(seen, blurs),
         "spectrum": witnesses.of_spectrum(seen, blurs),
-        "edges": witnesses.of_edges(edges.measure_edges(merged, noise_std), blurs),
+        "edges": witnesses.of_edges(edges.measure_edges(merged, noise_std), seen.is_coded, blurs),
     }
     known = {name: one for name, one in likelihoods.items() if one is not None}
     calm = witnesses.is_calm(d_over_r0, sampling, likelihoods["variation"], blurs)
     belief = weigh.weigh(blurs, sampling, list(known.values()), calm)
     of_motion = weigh.half_of(still)
-    half = weigh.choice(belief, of_motion)
+    half, share = weigh.choice(belief, of_motion)
     alone = {
         name: weigh.weigh(blurs, sampling, [one], calm).transfer for name, one in known.items()
     }
-    return BlurEstimate(belief, half, belief.loss(of_motion), alone)
+    return BlurEstimate(belief, half, share, belief.loss(of_motion), alone)
 
 
 def _width(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
     """Return where the PSF [k, k] that is used comes from, and how wide it and the blur are."""
     half = weigh.half_of(still)
-    source = "motion" if estimate.half is None else "none" if half >= weigh.CLEAR else "witnesses"
+    source = "motion" if estimate.share < 0.5 else "none" if half >= weigh.CLEAR else "witnesses"
     believed = estimate.belief.half
-    return {"source": source, "half_height": half, "half_height_believed": believed}
+    return {
+        "source": source,
+        "share": estimate.share,
+        "half_height": half,
+        "half_height_believed": believed,
+    }
 
 
 def _numbers(estimate: BlurEstimate, still: torch.Tensor) -> dict[str, Any]:
@@ -194,23 +203,23 @@ def _warning(
     function falls to half at `used`."""
     if estimate.belief.loss(used) < UNSURE:
         return None
-    known = " Set blur.d_over_r0 if you know better."
+    known, by_motion = " Set blur.d_over_r0 if you know better.", estimate.share < 0.5
     if used >= weigh.CLEAR:
         return (
             "The frames hardly show any blur, and none is undone. Set blur.d_over_r0 if the optics"
             " or the air blur them alike."
         )
-    if estimate.half is None and not WEAKEST <= found.d_over_r0 <= STRONGEST:
+    if by_motion and not WEAKEST <= found.d_over_r0 <= STRONGEST:
         return (
             f"The displacements suggest D/r0 = {found.d_over_r0:.2f}, outside {WEAKEST} to"
             f" {STRONGEST}; the nearest end is used.{known}"
         )
-    if estimate.half is None and bound < found.d_over_r0:
+    if by_motion and bound < found.d_over_r0:
         return (
             f"The frames move like D/r0 = {found.d_over_r0:.1f}, but the image has too fine detail"
             f" for so much blur; {bound:.1f} is used.{known}"
         )
-    if estimate.half is None and found.misfit > POOR_FIT:
+    if by_motion and found.misfit > POOR_FIT:
         return (
             "The displacements do not grow with distance as turbulence makes them; the PSF is a"
             f" guess.{known}"

@@ -27,6 +27,9 @@ MOSAIC = True
 BLOCKS = True  # takes frames that are read block by block
 
 SAME_NOISE = 0.02  # relative difference of standard deviations that changes no defect
+# Frames, evenly in time, on which noise and defects are measured: of 1000 and 4000 frames the
+# variance at mid grey differs by .1 %, and to measure reads frames ten times.
+MOST_MEASURED = 400
 MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
 
 
@@ -64,7 +67,8 @@ def run(burst: Burst, config: Config) -> Burst:
             " Put noise = { shot = ..., read = ... } into a sidecar, or pass a DNG with a"
             " NoiseProfile."
         )
-    measure = partial(_measure, linear, sensor, config.model)
+    some = _evenly(linear)
+    measure = partial(_measure, some, sensor, config.model)
     found = measure()
     valid, never = _measured(burst)
     counts, good = defects_ops.NONE, None
@@ -106,6 +110,11 @@ def run(burst: Burst, config: Config) -> Burst:
     for warning in warnings:
         report = report.warn(warning)
     return replace(burst, linear=linear, valid=valid, noise=model, report=report)
+
+
+def _evenly(frames: torch.Tensor) -> torch.Tensor:
+    """Return frames [n, h, w], or of very many some that are spread evenly over all."""
+    return frames[:: -(-len(frames) // MOST_MEASURED)] if len(frames) > MOST_MEASURED else frames
 
 
 def _of_mosaic(burst: Burst, config: Config) -> Burst:
@@ -272,9 +281,11 @@ def _row_offsets(
     linear: torch.Tensor, model: NoiseModel, valid: torch.Tensor | None, kept: torch.Tensor | None
 ) -> torch.Tensor:
     """Return the offset [n, h] that each row of frames [n, h, w] was read with."""
-    offsets = row_noise_ops.row_offsets(linear, model)
+    some = _evenly(linear)
+    offsets = row_noise_ops.row_offsets(some, model)
     if not bool(offsets.any()):
-        return offsets
+        return linear.new_zeros(linear.shape[:2])
+    offsets = offsets if some is linear else row_noise_ops.row_offsets(linear, model)
     # Where the camera moved, rows of different frames show different parts of the scene.
     key = len(linear) // 2
     found = similarity.find_motion(

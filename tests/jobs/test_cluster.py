@@ -8,12 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toys import IMAGES, command, environment, read_files, write_pipeline, write_stack
 
+from burst import simulate
 from burst.__main__ import main
+from burst.jobs import helpers
 from burst.jobs.batch import attempt, log_stage
 from burst.jobs.cluster import restore_there, run_on_cluster
+from burst.jobs.helpers import _packed as packed
 from burst.jobs.restore import Job
 from burst.settings import ConfigError
 
@@ -70,6 +74,35 @@ def test_killed_worker_loses_no_stack_and_repeats_none(tmp_path, start):
     assert attempt(alone, log_stage).exit == 0
     assert read_files(tmp_path / "out/7", IMAGES) == read_files(tmp_path / "alone")
     assert not list((tmp_path / "out").rglob(".*"))
+
+
+@pytest.mark.parametrize("kind", ["npy", "fits"])
+def test_one_huge_stack_is_shared_block_by_block(tmp_path, start, monkeypatch, caplog, kind):
+    pytest.importorskip("distributed")
+    shared = []
+    monkeypatch.setattr(helpers, "_packed", lambda function: shared.append(1) or packed(function))
+    stack = simulate("camera", level="medium", frames=16, size=96).stack
+    path = tmp_path / f"air.{kind}"
+    if kind == "npy":
+        np.save(path, stack.frames)
+    else:
+        # Decoded into a scratch file that the workers see.
+        monkeypatch.setattr("burst.mapped.MOST_IN_MEMORY", 0)
+        monkeypatch.setattr("burst.files.fits.MOST_IN_MEMORY", 1)
+        pytest.importorskip("astropy.io.fits").writeto(path, stack.frames)
+    start("scheduler", "--port", "0")
+    address = _address(tmp_path / "dask.json")
+    for _ in range(2):
+        start("worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path))
+    jobs = [
+        Job(path, tmp_path / name, "classical", memory=6_000_000) for name in ("alone", "shared")
+    ]
+    alone = attempt(jobs[0])
+    (helped,) = run_on_cluster(jobs[1:], address)
+    assert (alone.exit, helped.exit) == (0, 0), helped.message
+    assert len(shared) > 3
+    assert read_files(tmp_path / "shared", IMAGES) == read_files(tmp_path / "alone", IMAGES)
+    assert not list((tmp_path / "shared").glob(".*"))
 
 
 def test_missing_extra_is_told(monkeypatch):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional
 
 from burst.data.scenes import read_scene
-from burst.measure.scores import score, share_within
+from burst.measure.scores import half_height, score, share_within
 from burst.ops.alignment.registration import smooth
 from burst.ops.color import display_to_linear, linear_to_display
 from burst.ops.warp import warp
@@ -114,3 +116,14 @@ def test_intervals_hold_as_many_truths_as_they_are_wide(scene, claimed, held):
     # A gain and an offset are forgiven, as for all scores.
     darker = 0.8 * (bright + noise)
     assert share_within(darker, 0.8 * deviation, bright) == pytest.approx(held, abs=0.04)
+
+
+def test_the_width_of_a_blur_is_measured_in_linear_light():
+    """Beside bright lights a blur looks wider once it is encoded for a display."""
+    draw = torch.Generator().manual_seed(0)
+    scene = blurred(torch.rand(160, 160, generator=draw), 0.5) ** 6
+    sigma = 1.5
+    seen = blurred(scene, sigma)
+    true = math.sqrt(2 * math.log(2)) / (2 * math.pi * sigma)
+    assert half_height(seen, scene) == pytest.approx(true, rel=0.05)
+    assert abs(math.log(score(seen, scene).mtf50 / true)) > 0.1

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from burst.ops import filters
 from burst.ops.filters import box_mean, gaussian_blur, separable
 
 
@@ -35,3 +36,16 @@ def test_a_gaussian_spreads_a_point_by_its_variance_and_keeps_what_is_flat():
     assert float(profile @ (torch.arange(41) - 20.0).square()) == pytest.approx(2.5**2, rel=0.03)
     for edges in ("reflect", "replicate"):
         assert torch.allclose(gaussian_blur(torch.ones(1, 12, 9), 1.0, edges), torch.ones(1, 12, 9))
+
+
+@pytest.mark.parametrize("rows", [3, 16, 17, 40])
+def test_bands_join_to_what_the_whole_image_gives(monkeypatch, rows):
+    monkeypatch.setattr(filters, "BAND", 16)
+    image = torch.rand(rows, 9, generator=torch.Generator().manual_seed(0))
+
+    def around(part):
+        padded = functional.pad(part[None], (2,) * 4, mode="reflect")[0]
+        return padded[4:, 2:-2] - padded[:-4, 2:-2], padded[2:-2, 4:]
+
+    for one, other in zip(filters.by_bands(around, image, 2), around(image), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)

@@ -16,7 +16,7 @@ from burst.models.restorer import Restorer
 from burst.network.apply import correct, familiarity, load_once
 from burst.network.card import LevelRange
 from burst.network.checkpoint import CheckpointError, save
-from burst.network.inputs import prepare, restore
+from burst.network.inputs import deconvolved, prepare, restore
 from burst.network.preparation import Preparation
 from burst.pipeline import Step, load, run_step
 from burst.records import FIELDS, Burst, Level
@@ -280,6 +280,7 @@ def test_a_correction_that_the_frames_speak_against_is_scaled_back(folder):
 
 def test_a_network_that_says_a_deviation_gives_one_in_linear_light(folder, monkeypatch):
     monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)  # all of the correction is used
+    monkeypatch.setattr(fuse, "BLUR_DOUBT", 0.0)
     write_checkpoint(folder, spec=replace(TINY, deviation=True))
     result = run()
     assert result.deviation.shape == result.image.shape
@@ -291,6 +292,24 @@ def test_a_network_that_says_a_deviation_gives_one_in_linear_light(folder, monke
     higher = restore(evidence.base + whole + 1e-3 * said, evidence)
     moved = (higher - result.image) / 1e-3
     torch.testing.assert_close(moved, result.deviation, rtol=0.05, atol=1e-3)
+
+
+def test_what_a_narrower_blur_would_change_is_counted_as_doubt(folder, monkeypatch):
+    write_checkpoint(folder, spec=replace(TINY, deviation=True))
+    whole = run().deviation
+    monkeypatch.setattr(fuse, "BLUR_DOUBT", 0.0)
+    more = whole.square() - run().deviation.square()
+    narrower, usual = (deconvolved(after("deconvolve"), 1.0, power) for power in (0.7, 1.0))
+    torch.testing.assert_close(more, (2.0 * (narrower - usual)).square(), rtol=1e-2, atol=1e-6)
+
+
+def test_where_no_blur_is_undone_the_noise_is_the_doubt(folder):
+    write_checkpoint(folder, spec=replace(TINY, deviation=True))
+    before = after("deconvolve")
+    still = replace(before, turbulence=replace(before.turbulence, source="none"))
+    result = run_step(Step("fuse", fuse, fuse.Config()), still)
+    assert torch.equal(result.image, before.image)
+    assert bool((result.deviation == 2 * before.merging.noise_std).all())
 
 
 def test_a_correction_that_is_taken_back_is_counted_as_doubt(folder, monkeypatch):
@@ -308,12 +327,22 @@ def test_a_correction_counts_half_where_the_blur_is_that_of_optics(folder, monke
     monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)
     write_checkpoint(folder)
     whole, before = run(), after("deconvolve")
-    air = replace(before.turbulence, source="witnesses", d_over_r0=fuse.WEAK_AIR)
+    air = replace(before.turbulence, source="witnesses", share=1.0, d_over_r0=fuse.WEAK_AIR[1])
     strong = run_step(Step("fuse", fuse, fuse.Config()), replace(before, turbulence=air))
     assert strong.report.numbers("fuse")["correction_share"] == 1
-    air = replace(air, d_over_r0=0.9 * fuse.WEAK_AIR)
+    air = replace(air, d_over_r0=fuse.WEAK_AIR[0])
     half = run_step(Step("fuse", fuse, fuse.Config()), replace(before, turbulence=air))
     numbers = half.report.numbers("fuse")
     assert numbers["correction_share"] == fuse.OTHER_BLUR
     assert half.correction.rms == pytest.approx(fuse.OTHER_BLUR * whole.correction.rms, rel=1e-5)
     assert not half.report.warnings[len(before.report.warnings) :]
+
+
+def test_a_correction_counts_half_where_pixels_are_coarse(folder, monkeypatch):
+    monkeypatch.setattr(fuse, "_unexplained", lambda *_: 0.0)
+    write_checkpoint(folder)
+    before = after("deconvolve")
+    for sampling, share in ((fuse.COARSE_PIXELS[0], 1), (2.0, fuse.OTHER_BLUR)):
+        stack = replace(before.stack, sensor=replace(before.stack.sensor, sampling=sampling))
+        found = run_step(Step("fuse", fuse, fuse.Config()), replace(before, stack=stack))
+        assert found.report.numbers("fuse")["correction_share"] == share

@@ -8,7 +8,7 @@ import torch
 from simulated import after, before, linear_of, rms, stack_of, truth_of
 
 from burst.data.defects import DEFECTS
-from burst.records import Burst, NoiseModel, Stack, StackError
+from burst.records import MID_GREY, Burst, NoiseModel, Stack, StackError
 from burst.stages.noise import Config, run
 
 
@@ -210,3 +210,23 @@ def test_an_assumed_black_level_is_told():
     stack = stack_of("low").stack
     assumed = replace(stack, sensor=replace(stack.sensor, black_assumed=True))
     assert "256 DN, which is used. Pass --black-level" in warnings_of(assumed)
+
+
+def test_of_very_many_frames_some_tell_the_noise_and_all_are_mended(monkeypatch):
+    burst = Burst(stack_of("very-high").stack)
+    whole = run(burst, Config())
+    monkeypatch.setattr("burst.stages.noise.MOST_MEASURED", 10)
+    some = run(burst, Config())
+    assert len(some.linear) == len(whole.linear) > 10
+    assert some.noise.std(MID_GREY) == pytest.approx(whole.noise.std(MID_GREY), rel=0.05)
+    assert some.noise != whole.noise
+    numbers = [each.report.entries[-1].numbers for each in (some, whole)]
+    assert numbers[0]["row_noise_std"] == pytest.approx(numbers[1]["row_noise_std"], rel=0.1)
+    assert numbers[0]["hot_pixels"] == pytest.approx(numbers[1]["hot_pixels"], abs=2)
+
+
+def test_where_some_frames_show_no_row_noise_none_is_taken_out(monkeypatch):
+    monkeypatch.setattr("burst.stages.noise.MOST_MEASURED", 10)
+    simulated = stack_of("low")
+    found = run(Burst(simulated.stack), Config(hot_pixels=False))
+    assert torch.equal(found.linear, linear_of(simulated))

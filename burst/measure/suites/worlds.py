@@ -24,7 +24,7 @@ from torch.nn import functional
 from burst.files.read import ReadOptions, read_stack
 from burst.files.sidecar import find_sidecar
 from burst.measure.results import Record
-from burst.measure.scores import part_shown, score, share_within
+from burst.measure.scores import half_height, part_shown, score, share_within
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import CLASSICAL, OURS, grouped, markdown, mean
 from burst.measure.trace import after_each, in_linear_light, methods_of
@@ -90,8 +90,7 @@ def measure(pipeline: Pipeline, case: World) -> Record:
     return {
         "world": case.world,
         "methods": {name: {"psnr": found.psnr} for name, found in scores.items()},
-        # Where half of the scene's modulation is left in the merged image.
-        "half_height": scores[MERGED].mtf50,
+        "half_height": half_height(in_linear_light(merged, stack), scene),
         "half_height_believed": air.half_height_believed,
         "half_height_used": air.half_height,
         "source": air.source,

@@ -14,6 +14,7 @@ import torch
 from burst.ops.blocks import BlockTensor, room_for
 from burst.ops.chunks import frames_at_once
 from burst.ops.samples import mean_of_samples
+from burst.ops.share import each_of
 from burst.progress import passing
 
 Samples = tuple[torch.Tensor, torch.Tensor | None]
@@ -59,9 +60,19 @@ class Aligned:
 
     def __iter__(self) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor | None]]:
         """Yield the slice of a few frames, their samples [k, h, w] and which of them count."""
-        for first in passing(range(0, self.count, self.step), self.step):
-            chunk = slice(first, min(first + self.step, self.count))
-            yield (chunk, *(self.store.get(chunk) if self.store else self.sampled(chunk)))
+        return self.made(lambda chunk, samples, shown: (chunk, samples, shown))
+
+    def made(self, function: Callable[..., Any]) -> Iterator[Any]:
+        """Yield what a function makes of the slice of a few frames, their samples and which of them
+        count."""
+        sampled = self.store.get if self.store else self.sampled
+
+        def of_slice(chunk: slice) -> Any:
+            return function(chunk, *sampled(chunk))
+
+        firsts = passing(range(0, self.count, self.step), self.step)
+        slices = (slice(first, min(first + self.step, self.count)) for first in firsts)
+        return (map if self.whole else each_of)(of_slice, slices)
 
 
 def align_all(

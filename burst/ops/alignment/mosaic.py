@@ -7,8 +7,9 @@ says that point p of the reference lies at z p + t in the frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from einops import rearrange
@@ -16,8 +17,8 @@ from torch.nn import functional
 
 from burst.ops.alignment.grid import bin_frames
 from burst.ops.alignment.registration import gradient, smooth
-from burst.ops.chunks import frames_at_once
-from burst.ops.reductions import joined
+from burst.ops.blocks import kept_beside, like_blocks
+from burst.ops.chunks import frames_at_once, in_chunks
 from burst.ops.warp import pixel_grid, warp, within
 
 SHORTER_SIDE = 100  # px at most, of small frames
@@ -109,22 +110,16 @@ def make_small_frames(
         factor = 1
         while min(frames.shape[-2:]) / factor > SHORTER_SIDE:
             factor *= 2
-    step = frames_at_once(frames)
-
-    def pieces() -> Iterator[torch.Tensor]:
-        for first in range(0, len(frames), step):
-            chunk = slice(first, first + step)
-            yield _small(frames[chunk], None if valid is None else valid[chunk], factor)
-
-    made = joined(pieces(), len(frames))
+    if valid is None:
+        small = in_chunks(lambda part: _band(bin_frames(part, factor)[:, None])[:, 0], frames)
+        everywhere = like_blocks(frames.new_ones(1).expand(small.shape), small)
+        return SmallFrames(kept_beside(small), everywhere, factor)
+    made = kept_beside(in_chunks(partial(_small, factor), frames, valid))
     return SmallFrames(made[:, 0], made[:, 1], factor)
 
 
-def _small(frames: torch.Tensor, valid: torch.Tensor | None, factor: int) -> torch.Tensor:
+def _small(factor: int, frames: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Return frames [k, h, w] binned and filtered, and which pixels count, as [k, 2, y, x]."""
-    if valid is None:
-        small = bin_frames(frames, factor)
-        return torch.stack([_band(small[:, None])[:, 0], torch.ones_like(small)], dim=1)
     light = valid.sum((1, 2), keepdim=True).clamp(min=1)
     mean = torch.where(valid, frames, 0.0).sum((1, 2), keepdim=True) / light
     share = bin_frames(valid.to(frames), factor)

@@ -22,6 +22,7 @@ from burst.ops.alignment.mosaic import (
     refine,
 )
 from burst.ops.alignment.search import search
+from burst.ops.alignment.trend import nearest
 
 TURNS = range(-45, 46, 5)  # degrees; least squares find what lies between
 SCALES = (0.82, 0.9, 1.0, 1.1, 1.22)
@@ -65,8 +66,8 @@ def place_rest(
     while not bool(placed.all()):
         numbers, rest = everything[placed], everything[~placed]
         mosaic = make_mosaic(small.select(numbers), poses.select(numbers))
-        nearest = numbers[(rest[:, None] - numbers[None]).abs().argmin(1)]
-        tried = refine(small.select(rest), poses.select(nearest), mosaic, ROUNDS)
+        neighbours = numbers[nearest(rest, numbers)]
+        tried = refine(small.select(rest), poses.select(neighbours), mosaic, ROUNDS)
         fits = tried.significance() >= MIN_SIGNIFICANCE * chance
         if not bool(fits.any()):
             tried, _ = search(small.select(rest), mosaic, _turns())
@@ -146,8 +147,8 @@ def _try_neighbours(part: SmallFrames, poses: Poses, mosaic: Mosaic) -> Poses:
     sure, rest = (~doubtful).nonzero()[:, 0], doubtful.nonzero()[:, 0]
     if not len(rest):
         return poses
-    nearest = sure[(rest[:, None] - sure[None]).abs().argmin(1)]
-    tried = refine(part.select(rest), poses.select(nearest), mosaic, ROUNDS)
+    neighbours = sure[nearest(rest, sure)]
+    tried = refine(part.select(rest), poses.select(neighbours), mosaic, ROUNDS)
     better = tried.significance() > BETTER * poses.select(rest).significance()
     return poses.replaced(rest[better], tried.select(better.nonzero()[:, 0]))
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -181,13 +182,20 @@ def _round(
     if seen is not None:
         normal = room_for(cells, (3, *cells.shape[-2:]))
         shares = room_for(cells, (1, *cells.shape[-2:]))
-    for chunk, warped, counts in aligned:
+
+    def sums(chunk: slice, warped: torch.Tensor, counts: torch.Tensor | None) -> Any:
         error = rearrange(reference - warped, "n h w -> n 1 h w")
-        if counts is not None and shares is not None:
-            error = error * counts[:, None]
-            normal[chunk] = smooth(average_over_cells(products * counts[:, None]), blur)
-            shares[chunk] = average_over_cells(counts[:, None])
-        right[chunk] = smooth(average_over_cells(steep * error), blur)
+        if counts is None:
+            return chunk, smooth(average_over_cells(steep * error), blur), None, None
+        error = error * counts[:, None]
+        own = smooth(average_over_cells(products * counts[:, None]), blur)
+        share = average_over_cells(counts[:, None])
+        return chunk, smooth(average_over_cells(steep * error), blur), own, share
+
+    for chunk, pulls, own, share in aligned.made(sums):
+        right[chunk] = pulls
+        if shares is not None:
+            normal[chunk], shares[chunk] = own, share
     xx, xy, yy = normal[0] if seen is None else normal.unbind(1)
     pixels = 4 * math.pi * max(window, CELL / 3) ** 2  # that a Gaussian window averages over
     pull = 1 / (pixels * difference_variance(right, xx, xy, yy, pixels))

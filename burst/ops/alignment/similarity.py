@@ -29,7 +29,7 @@ from burst.ops.alignment.placement import (
     refine_placed,
     search_weakest,
 )
-from burst.ops.alignment.trend import DRIFT, trend
+from burst.ops.alignment.trend import DRIFT, nearest, trend
 
 # Standard errors by which turned frames must agree better than shifted ones: of camera and coffee
 # cup at very-high noise, a wrong turn reached 2.4 at rest; turns of 3 degrees gave 3.5 and more.
@@ -176,18 +176,18 @@ def _camera_motion(
     turn, back = turn - turn.mean(), torch.exp(-turn.mean())
     middle = (middle - middle.mean()) / back
     # A frame that was not placed gets the pose of the nearest one that was.
-    nearest = (times[:, None] - times[numbers][None]).abs().argmin(1)
+    like = nearest(times, times[numbers])
     smooth_turn, smooth_middle = (trend(part, times[numbers], times) for part in (turn, middle))
     rest = turn - smooth_turn[numbers]
     if not (turned and _explained_by_air(rest, own.shear)):
-        smooth_turn = turn[nearest]
+        smooth_turn = turn[like]
     left = (middle - smooth_middle[numbers]).abs().square().mean()
     drifts = float(left) < (1 - DRIFT) * float(middle.abs().square().mean())
     if not drifts:
-        smooth_middle = middle[nearest]
+        smooth_middle = middle[like]
     return CameraMotion(
         _as_motion(smooth_turn, smooth_middle, small),
-        _as_motion(turn[nearest], middle[nearest], small),
+        _as_motion(turn[like], middle[like], small),
         turned,
         drifts,
         placed,

@@ -7,6 +7,7 @@ import torch
 DEGREE = 3
 FRAMES_EACH = 10  # frames for each degree at least, so that noise is not fitted
 DRIFT = 0.7  # share of a variance above which a trend is a drift; air and vibration reach 0.5
+MOST_WEIGHTS = 1 << 22  # at once, of which there are m x n
 
 
 def trend(values: torch.Tensor, times: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -22,8 +23,16 @@ def trend(values: torch.Tensor, times: torch.Tensor, wanted: torch.Tensor) -> to
     )
     q, r = torch.linalg.qr(basis)
     weights = torch.linalg.solve_triangular(r, q.T, upper=True)
-    course: torch.Tensor = (at @ weights).to(values.dtype) @ values
-    return course
+    few = at.split(max(1, MOST_WEIGHTS // len(values)))
+    return torch.cat([(part @ weights).to(values.dtype) @ values for part in few])
+
+
+def nearest(wanted: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+    """Return which of ascending times [n] is nearest to each that is wanted [m]; of two the earlier
+    one."""
+    after = torch.searchsorted(times, wanted).clamp(max=len(times) - 1)
+    before = (after - 1).clamp(min=0)
+    return torch.where(wanted - times[before] <= times[after] - wanted, before, after)
 
 
 def _powers(time: torch.Tensor, degree: int) -> torch.Tensor:

@@ -42,6 +42,7 @@ def deconvolve(
     size = (padded.shape[0], padded.shape[1])
     transfer = transfer_function(psf, size)
     steps = _differences(size, padded)
+    back = steps.conj().resolve_conj()
     laplacian = (steps.abs() ** 2).sum(0)
     inside = (slice(top, top + h), slice(left, left + w))
     data = transfer.conj() * torch.fft.rfft2(padded)
@@ -50,25 +51,29 @@ def deconvolve(
     contrast = max(float(blurred.std()), 1e-6)
     threshold, least_scale = THRESHOLD * contrast, LEAST_SCALE * contrast
     rate = strength / least_scale
-    image = padded
+    spectrum = None
     for i in counted(range(iterations), "deconvolve: rounds"):
         if i in LEARNING_ROUNDS:
             learned = strength / max(float(_length(gradients).mean()), least_scale)
             memory *= rate / learned  # the multiplier of the split is in units of the rate
             rate = learned
-        target = gradients + memory
-        split = _shrink(target, threshold)
-        memory = target - split
+        # In place: of large images these arrays are most of the memory that a run takes.
+        gradients.add_(memory)
+        split = _shrink(gradients, threshold)
+        torch.sub(gradients, split, out=memory)
         coupling = noise_variance * rate / threshold
-        right = data + coupling * (steps.conj() * torch.fft.rfft2(split - memory)).sum(0)
-        spectrum = right / (transfer.abs() ** 2 + coupling * laplacian + 1e-12)
-        image = torch.fft.irfft2(spectrum, s=size)
+        sides = torch.fft.rfft2(split.sub_(memory))
+        del split
+        right = data + coupling * torch.mul(back, sides, out=sides).sum(0)
+        del sides
+        spectrum = right.div_(transfer.abs() ** 2 + coupling * laplacian + 1e-12)
         if i % EVERY == EVERY - 1:
             # Nobody has seen the margin: it is what the image so far says of it.
             guessed = torch.fft.irfft2(transfer * spectrum, s=size)
             guessed[inside] = blurred
             data = transfer.conj() * torch.fft.rfft2(guessed)
-        gradients = torch.fft.irfft2(steps * spectrum, s=size)
+        torch.fft.irfft2(steps * spectrum, s=size, out=gradients)
+    image = padded if spectrum is None else torch.fft.irfft2(spectrum, s=size)
     restored: torch.Tensor = image[inside]
     return restored.contiguous()
 

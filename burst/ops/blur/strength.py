@@ -28,7 +28,7 @@ from burst.ops.turbulence.zernike import TILT_X, TILT_Y
 
 PLAUSIBLE_STRENGTHS = tuple(np.geomspace(0.3, 12, 20).tolist())
 SLOWEST_FALL = 0.8
-MOST_TILES = 4096  # at once; as many as an image of 1024 x 1024 has
+MOST_TILES = 1024  # at once; as many as an image of 512 x 512 has
 TILE, LOWEST_BIN, FEWEST_BINS = 64, 3, 4
 SEEN = 4.0  # times the noise power
 BEAM_WIDTHS = tuple(np.geomspace(8, 256, 31).tolist())  # px

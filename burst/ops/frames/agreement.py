@@ -123,8 +123,12 @@ def turned(view: torch.Tensor, degrees: Sequence[float], scales: Sequence[float]
 
 def _energy_inside(band_pass: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Return the energy [n, 2y, 2x] of the part that overlaps another view at every shift."""
-    spectrum = torch.fft.rfft2(band_pass.square(), s=size)
     window = torch.fft.rfft2(torch.ones_like(band_pass[:1]), s=size)
-    inside = torch.fft.irfft2(spectrum * window.conj(), s=size)
-    whole = band_pass.square().sum((1, 2))[:, None, None]
-    return torch.maximum(inside, LEAST_OVERLAP * whole).clamp(min=1e-12)
+
+    def inside(few: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.fft.rfft2(few.square(), s=size)
+        whole = few.square().sum((1, 2))[:, None, None]
+        found = torch.fft.irfft2(spectrum * window.conj(), s=size)
+        return torch.maximum(found, LEAST_OVERLAP * whole).clamp(min=1e-12)
+
+    return torch.cat([inside(few) for few in band_pass.split(AT_ONCE)])

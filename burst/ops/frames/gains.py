@@ -25,6 +25,7 @@ WIDE = 1.6  # EV between the 10th and the 90th percentile: exposures that somebo
 # that noise saturates as many as light does, and to leave those out costs .7 dB (6 % of flicker).
 LONGER = 1.26
 GRAIN, CALM, LEAST_SHOWN = 5, 0.25, 0.1  # px; quantile; share of the frame
+PAIRS_AT_ONCE = 512
 CLIPPED = 0.001  # of the values; with more the exposure was too long
 
 
@@ -37,6 +38,15 @@ def brightness_ratios(
     whose saturated values alone are left out is darker than the other by what noise added to them.
     The ratio is the median over tiles, weighted by their light: half a frame may differ.
     """
+    few = torch.arange(len(pairs.first), device=pairs.first.device).split(PAIRS_AT_ONCE)
+    parts = [_ratios_of_few(views, others, pairs.of(numbers)) for numbers in few]
+    ratio, error = (torch.cat(values) for values in zip(*parts, strict=True))
+    return ratio, error
+
+
+def _ratios_of_few(
+    views: torch.Tensor, others: torch.Tensor, pairs: Pairs
+) -> tuple[torch.Tensor, torch.Tensor]:
     a = shifted(views[pairs.first], pairs.shift)
     b = others[pairs.second]
     seen = ~(a.isnan() | b.isnan())

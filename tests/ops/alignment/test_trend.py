@@ -2,7 +2,8 @@
 
 import torch
 
-from burst.ops.alignment.trend import DRIFT, trend
+from burst.ops.alignment import trend as module
+from burst.ops.alignment.trend import DRIFT, nearest, trend
 
 
 def test_a_cubic_course_is_its_own_trend():
@@ -36,3 +37,17 @@ def test_chance_follows_no_course():
         course = trend(values, torch.arange(frames), torch.arange(frames))
         share = course.square().mean(0) / values.square().mean(0)
         assert float((share > DRIFT).float().mean()) < 0.01
+
+
+def test_the_nearest_time_is_the_earlier_of_two():
+    times, wanted = torch.tensor([2, 3, 7, 20]), torch.tensor([0, 2, 5, 6, 13, 14, 90])
+    apart = (wanted[:, None] - times[None]).abs()
+    assert nearest(wanted, times).tolist() == apart.argmin(1).tolist() == [0, 0, 1, 2, 2, 3, 3]
+
+
+def test_long_courses_are_made_part_by_part(monkeypatch):
+    times = torch.arange(100)
+    values = torch.randn(100, generator=torch.Generator().manual_seed(0))
+    at_once = trend(values, times, times)
+    monkeypatch.setattr(module, "MOST_WEIGHTS", 700)
+    torch.testing.assert_close(trend(values, times, times), at_once)

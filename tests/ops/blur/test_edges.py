@@ -79,10 +79,10 @@ def test_strokes_are_no_steps():
 def test_blurs_wider_than_the_edges_are_excluded_and_narrower_ones_are_not():
     wide, right, narrow = number_of(0.07), number_of(0.1), number_of(0.13)
     width = float(width_behind(BLURS.transfer)[right])
-    said = witnesses.of_edges(Edges(width, 100), BLURS)
+    said = witnesses.of_edges(Edges(width, 100), False, BLURS)
     assert said is not None
     assert said[right] > said[narrow] > said[wide]
 
 
 def test_without_edges_there_is_no_witness():
-    assert witnesses.of_edges(None, BLURS) is None
+    assert witnesses.of_edges(None, False, BLURS) is None

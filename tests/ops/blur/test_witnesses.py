@@ -7,6 +7,7 @@ from simulated import before, still_stack, through, truth_of
 
 from burst.ops.blur import weigh, witnesses
 from burst.ops.blur.candidates import FINEST, candidates
+from burst.ops.blur.edges import Edges
 from burst.ops.warp import compose
 from burst.records import NoiseModel
 
@@ -91,12 +92,24 @@ def test_no_blur_has_a_flat_transfer_function():
 def test_where_there_may_be_no_blur_none_is_undone():
     said = witnesses.of_motion(2.8, 1.0, BLURS)
     belief = weigh.weigh(BLURS, 1.0, [said], False)
-    assert weigh.choice(belief, belief.half) is None
+    assert weigh.choice(belief, weigh.safest(belief))[1] == 0
     doubted = weigh.weigh(BLURS, 1.0, [np.where(BLURS.none, said.max() + 1, said)], False)
     assert 0.1 < doubted.none < 0.9
-    assert weigh.choice(doubted, belief.half) == FINEST
+    assert weigh.choice(doubted, belief.half) == (FINEST, 1.0)
 
 
 def test_a_much_better_psf_replaces_that_of_the_motion():
     belief = weigh.weigh(BLURS, 1.0, [witnesses.of_motion(2.8, 1.0, BLURS)], False)
-    assert weigh.choice(belief, belief.half / 2) == weigh.safest(belief)
+    assert weigh.choice(belief, belief.half / 2) == (weigh.safest(belief), 1.0)
+
+
+def test_what_is_used_changes_little_where_the_witnesses_do():
+    """Edges grow wider by 1 % a step against a motion that stays."""
+    moved = witnesses.of_motion(4.2, 1.0, BLURS)
+    of_motion, used = weigh.weigh(BLURS, 1.0, [moved], False).half, []
+    for width in np.geomspace(2.5, 7.0, 104):
+        seen = witnesses.of_edges(Edges(float(width), 60), False, BLURS)
+        best, share = weigh.choice(weigh.weigh(BLURS, 1.0, [moved, seen], False), of_motion)
+        used.append((1 - share) * np.log(of_motion) + share * np.log(best))
+    assert np.ptp(used) > 0.2
+    assert np.abs(np.diff(used)).max() < 0.06

@@ -59,9 +59,7 @@ def run(burst: Burst, config: Config) -> Burst:
     correction = apply.corrected_by(path, loaded, source, rms)
     warning = checkpoint.range_warning(loaded.card, level)
     if warning:
-        warning += (
-            f" Displacements are those of frames whose shorter side is {inputs_rolling.SIDE} px."
-        )
+        warning += f" (Displacements as if the shorter side were {inputs_rolling.SIDE} px.)"
         warning += f" The result may be worse than that of --pipeline {kind}_geometry."
     report = apply.noted(burst.report, loaded, correction, warning)
     image = torch.stack(corrected).reshape(image.shape)

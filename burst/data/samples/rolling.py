@@ -19,14 +19,7 @@ from burst.data.levels import find_level
 from burst.data.rolling import draw_layers, simulate_shutter
 from burst.data.samples.augment import draw_view
 from burst.data.samples.depth import with_depth
-from burst.data.samples.draws import (
-    between,
-    between_logs,
-    choose,
-    draw,
-    generator_of,
-    one_of,
-)
+from burst.data.samples.draws import between, between_logs, choose, draw, generator_of, one_of
 from burst.data.samples.mix import JPEG, VIDEO, Share
 from burst.data.samples.turbulence import Sample, SampleKey, split_scenes, stages_before_network
 from burst.data.scenes import read_scene
@@ -166,9 +159,8 @@ def record(
         layers = with_depth(layers, still, generator)
     sequence = simulate_shutter(layers, sensor, count, generator, light)
     sequence = display_encoded(sequence) if draw(generator) < settings.video else sequence
-    if sequence.sensor.transfer == "srgb" and settings.compressed:
-        return _compressed(sequence, settings.compressed, generator)
-    return sequence
+    packed = sequence.sensor.transfer == "srgb" and settings.compressed
+    return _compressed(sequence, settings.compressed, generator) if packed else sequence
 
 
 def _compressed(sequence: Sequence, share: float, generator: torch.Generator) -> Sequence:

@@ -71,7 +71,7 @@ def image_at(
     visible = visibility(images, torch.stack(_occlusion(recording, motion, motions, samplings)))
     inside = torch.stack([inside_frame(seen) for seen in samplings])
     shown = ((visible * inside).amax(0) > LEAST_VISIBLE).to(images)
-    # A pixel further the mirrored edge is as good: most scenes move by less than that beyond it.
+    # One pixel beyond an edge its mirror image is as good.
     shown = functional.max_pool2d(shown[None], 3, 1, 1)[0]
     if recording.usable is not None:
         usable = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from einops import rearrange
@@ -25,7 +25,7 @@ from burst.result import Result
 LEADING = 0.4  # share of the usual time of the stages that run on all channels together
 
 # Planes [..., 4, h, w], their pattern and the gains of colours to colours [..., 3, 2h, 2w].
-Interpolate = Callable[[torch.Tensor, str, tuple[float, float, float]], torch.Tensor]
+Interpolate: TypeAlias = "Callable[[torch.Tensor, str, tuple[float, float, float]], torch.Tensor]"
 OnStage = Callable[[str, str, float], None]  # stack, stage, seconds
 
 

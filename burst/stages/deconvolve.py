@@ -141,7 +141,8 @@ def _restored(
     if sky is not None:
         turbulence = burst.turbulence
         known = turbulence is not None and turbulence.power != 1  # found in another channel
-        power = 1.0 if known else limb.largest_power(psf, sky, deconvolved)
+        share = 0.0 if turbulence is None else turbulence.share
+        power = 1.0 if known else limb.largest_power(psf, sky, deconvolved, share)
         return deconvolved(psf_ops.soften(psf, power)), power
     image, power, most = deconvolved(psf), 1.0, _most_outside(burst.turbulence)
     for softer in SOFTER:

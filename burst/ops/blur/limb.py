@@ -56,11 +56,12 @@ def find_sky(merged: torch.Tensor) -> Sky | None:
 
 
 def largest_power(
-    psf: torch.Tensor, sky: Sky, deconvolve: Callable[[torch.Tensor], torch.Tensor]
+    psf: torch.Tensor, sky: Sky, deconvolve: Callable[[torch.Tensor], torch.Tensor], share: float
 ) -> float:
     """Return the largest power of the transfer function of psf [k, k] with which `deconvolve` makes
-    no ring in the sky."""
-    low, high = POWERS
+    no ring in the sky. A PSF that other witnesses than the motion had a `share` in is as wide as
+    they believe, and is made that much less wider."""
+    low, high = POWERS[0], POWERS[1] ** (1.0 - share)
     for _ in range(HALVINGS):
         power = (low * high) ** 0.5
         if sky.ring_depth(deconvolve(soften(psf, power))) <= DEEPEST:

@@ -24,7 +24,7 @@ def test_the_power_of_the_blur_is_found(right):
         blurred.shape, generator=torch.Generator().manual_seed(1)
     )
     sky = find_sky(blurred)
-    power = largest_power(psf, sky, lambda psf: deconvolve(blurred, psf, 1e-6))
+    power = largest_power(psf, sky, lambda psf: deconvolve(blurred, psf, 1e-6), 0.0)
     assert power == pytest.approx(right, rel=0.25)
 
 

@@ -3,10 +3,6 @@
 Disturbances are those of `data.faults` (frames), `data.defects` (sensor) and `data.camera_path`
 (camera). The loss is measured against the result of the same stack, with the same air and noise,
 without the bad frames, without the defects, or from a camera at rest.
-
-A camera that moves looks through other air than one at rest. The mean displacement of the air over
-the frames, which no method can know, is then another one: results of both cameras are compared with
-the truth as that mean displaces it. The loss with it included is told beside.
 """
 
 from __future__ import annotations
@@ -18,21 +14,19 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.defects import DEFECTS
 from burst.data.faults import FAULTS, apply_fault
 from burst.data.levels import find_level
 from burst.data.scenes import read_scene
-from burst.data.turbulence import SimulatedStack, Truth
+from burst.data.turbulence import SimulatedStack
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.scores import part_shown, score
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import grouped, mean, row_each
-from burst.ops.warp import compose, twice_as_fine, warp_finer
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack, given
 
@@ -76,47 +70,30 @@ class DisturbedStack:
 
 def measure(pipeline: Pipeline, case: DisturbedStack) -> Record:
     """Restore a stack with and without the disturbance, and return the loss."""
-    stack, bad = disturbed(case)
-    found = pipeline.run(Burst(stack))
+    simulated, bad = disturbed(case)
+    found = pipeline.run(Burst(simulated))
     still = pipeline.run(Burst(undisturbed(case, bad)))
     truth = at_rest(case).truth.scene
     image, without = given(found.image), given(still.image)
     # With a moving camera both are scored on the part that all frames show.
     shown = part_shown(image, truth)
-    psnr, clean = (score(part, truth[shown]).psnr for part in (image, without[shown]))
-    loss = clean - psnr
-    if case.part == "camera":
-        moved = simulated(case).truth
-        psnr = score(image, displaced(moved, found)).psnr
-        clean = score(without[shown], displaced(at_rest(case).truth, still)[shown]).psnr
+    psnr = score(image, truth[shown]).psnr
+    clean = score(without[shown], truth[shown]).psnr
     return {
         "psnr": psnr,
         "clean_psnr": clean,
         "loss": clean - psnr,
-        "plain_loss": loss,
-        "mean_psnr": score(plain_mean(stack)[shown], truth[shown]).psnr,
+        "mean_psnr": score(plain_mean(simulated)[shown], truth[shown]).psnr,
         "size": list(image.shape),
         **count_left_out(found, bad),
     }
-
-
-def displaced(truth: Truth, found: Burst) -> torch.Tensor:
-    """Return the scene [h, w] on the grid of a result, displaced by what its flow differs from the
-    true one by on average over the frames."""
-    flow = compose(given(found.flow), found.row_motion)
-    left, top = given(found.alignment).corner or (0, 0)
-    height, width = flow.shape[-2:]
-    seen = truth.of_frames(found.kept)
-    true = compose(seen.flow, seen.row_motion)[..., top : top + height, left : left + width]
-    apart = (flow - true).mean(0)  # the corner, and the mean displacement
-    return warp_finer(twice_as_fine(truth.scene[None]), apart[None])[0]
 
 
 def disturbed(case: DisturbedStack) -> tuple[Stack, np.ndarray]:
     """Return the stack with the disturbance, and which of its frames [k] are bad."""
     none = np.zeros(0, int)
     if case.part == "camera":
-        return simulated(case).stack, none
+        return _simulated(case, case.what).stack, none
     stack = at_rest(case).stack
     if case.part == "sensor":
         return replace(stack, frames=DEFECTS[case.what](stack.frames, case.seed)), none
@@ -146,16 +123,15 @@ def count_left_out(found: Burst, bad: np.ndarray) -> Record:
 
 def at_rest(case: DisturbedStack) -> SimulatedStack:
     """Return the stack of a camera at rest without a disturbance."""
-    return _simulated(replace(case, part=CLEAN, what=CLEAN), CLEAN)
+    return _simulated(case, CLEAN)
 
 
-def simulated(case: DisturbedStack) -> SimulatedStack:
-    """Return the stack of a camera that moves as `case.what` says."""
-    return _simulated(replace(case, part=CLEAN, what=CLEAN), case.what)
+def _simulated(case: DisturbedStack, path: str) -> SimulatedStack:
+    return _simulated_scene(replace(case, part=CLEAN, what=CLEAN), path)
 
 
 @lru_cache(maxsize=4)
-def _simulated(scene: DisturbedStack, path: str) -> SimulatedStack:
+def _simulated_scene(scene: DisturbedStack, path: str) -> SimulatedStack:
     conditions = find_level(scene.level).point()
     seed = zlib.crc32(f"{scene.seed} {scene.image} {scene.level}".encode()) % 2**31
     size = (scene.size, scene.size)
@@ -199,14 +175,12 @@ def _table(records: Sequence[Record]) -> str:
 
 
 def _of_part(records: Sequence[Record]) -> str:
-    moved = records[0]["case"]["part"] == "camera"
     columns = (
         ("trouble", "{trouble}"),
         ("without it, dB", "{clean_psnr:.2f}"),
         ("with it, dB", "{psnr:.2f}"),
         ("lost, dB", "{loss:+.2f}"),
         ("most lost, dB", "{most:+.2f}"),
-        *([("lost, mean displacement included, dB", "{plain_loss:+.2f}")] if moved else []),
         ("plain mean, dB", "{mean_psnr:.2f}"),
         ("bad frames left out", "{out}"),
         ("good frames left out", "{good}"),
@@ -215,7 +189,7 @@ def _of_part(records: Sequence[Record]) -> str:
     for what, group in grouped(records, "what").items():
         row: Record = {
             name: mean(r[name] for r in group)
-            for name in ("clean_psnr", "psnr", "loss", "plain_loss", "mean_psnr")
+            for name in ("clean_psnr", "psnr", "loss", "mean_psnr")
         }
         bad, out = (sum(r[name] for r in group) for name in ("bad", "bad_left_out"))
         row["trouble"], row["out"] = what.replace("_", " "), f"{out} of {bad}" if bad else "-"
@@ -234,9 +208,7 @@ SUITE = Suite(
         "40 frames of 192 x 192. Each stack is compared with the same stack, with the same air and"
         " noise, without the disturbance (see `burst/measure/suites/sound.py`): without the bad"
         " frames, without the defects, from a camera at rest, on the part of the scene that all"
-        " frames show; there the truth is displaced as the air displaces it on average, which no"
-        " method can know and which differs between the cameras. The loss may be at most 0.3 dB."
-        ' "Plain mean" is that of all frames as they'
+        ' frames show. The loss may be at most 0.3 dB. "Plain mean" is that of all frames as they'
         " are. If all frames are the same there is nothing to merge: the result must be no worse"
         " than their mean."
     ),

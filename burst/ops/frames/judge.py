@@ -6,6 +6,7 @@ that fails, after a rotation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -32,10 +33,25 @@ MAJORITY = 2.0  # times as many frames as in the next group
 DARK, SATURATED = 0.05, 0.7  # of the usual brightness; of a frame's values
 
 
+def judge_all(
+    count: int, views_of: Callable[[np.ndarray], SmallViews], strictness: float
+) -> Judgement:
+    """Judge `count` frames that are all distinct, of which `views_of` makes the views of some by
+    their numbers: so many successive ones as are judged together, and what each group shows
+    against the others."""
+    groups = np.array_split(np.arange(count), max(1, -(-count // MOST_TOGETHER)))
+    if len(groups) == 1:
+        return judge(views_of(groups[0]), strictness)
+    judged, shown = [], []
+    for group in groups:
+        views = views_of(group)
+        judged.append(judge(views, strictness))
+        shown.append(_view_of(views, judged[-1]))
+    return _joined(groups, judged, shown, strictness)
+
+
 def judge(views: SmallViews, strictness: float) -> Judgement:
-    """Judge frames that are all distinct; see `Judgement`."""
-    if len(views.light) > MOST_TOGETHER:
-        return _judge_groups(views, strictness)
+    """Judge frames that are all distinct, together; see `Judgement`."""
     reasons = _dark_or_saturated(views)
     count = len(views.light)
     seen = [i for i in range(count) if i not in reasons]
@@ -48,12 +64,10 @@ def judge(views: SmallViews, strictness: float) -> Judgement:
     return Judgement(reasons, gain, {seen[i]: p for i, p in found.parts.items()}, found.divided)
 
 
-def _judge_groups(views: SmallViews, strictness: float) -> Judgement:
-    """Judge groups of successive frames, and what each group shows against the others."""
-    count = len(views.light)
-    groups = np.array_split(np.arange(count), -(-count // MOST_TOGETHER))
-    judged = [judge(views.of(group.tolist()), strictness) for group in groups]
-    shown = [_view_of(views, group, own) for group, own in zip(groups, judged, strict=True)]
+def _joined(
+    groups: list[np.ndarray], judged: list[Judgement], shown: list[SmallViews], strictness: float
+) -> Judgement:
+    """Return what was judged of the frames of each group, and of what each group shows."""
     whole = SmallViews(
         torch.stack([view.light.mean(0) for view in shown]),
         torch.stack([view.known.all(0) for view in shown]),
@@ -74,12 +88,13 @@ def _judge_groups(views: SmallViews, strictness: float) -> Judgement:
     return Judgement(reasons, gain, left, divided)
 
 
-def _view_of(views: SmallViews, group: np.ndarray, judged: Judgement) -> SmallViews:
+def _view_of(views: SmallViews, judged: Judgement) -> SmallViews:
     """Return the views in the middle of a group that are used, divided by their gain."""
-    used = [i for i in range(len(group)) if i not in judged.reasons] or list(range(len(group)))
+    every = range(len(views.light))
+    used = [i for i in every if i not in judged.reasons] or list(every)
     begin = max(0, (len(used) - SHOWING_A_GROUP) // 2)
     middle = used[begin : begin + SHOWING_A_GROUP]
-    found = views.of(group[middle].tolist())
+    found = views.of(middle)
     gain = judged.gain[middle].to(found.light)[:, None, None]
     return replace(found, light=found.light / gain)
 

@@ -58,7 +58,7 @@ def find_repeats(frames: np.ndarray) -> Repeats:
 def _checksums(frame: np.ndarray) -> np.ndarray:
     """Return a checksum [rows, segments] of each segment of some rows; 0 for segments without
     contrast."""
-    rows = np.asarray(frame[:: max(1, frame.shape[0] // ROWS)]).astype(np.uint64)
+    rows = np.asarray(frame[:: -(-frame.shape[0] // ROWS)]).astype(np.uint64)
     edges = _edges(frame.shape[1])
     weight = np.random.default_rng(0).integers(1, 2**63, frame.shape[1], dtype=np.uint64)
     mark = np.add.reduceat(rows * weight, edges, axis=1)  # wraps around, as a checksum may

@@ -80,9 +80,12 @@ class Judgement:
     divided: bool = False
 
 
-def small_views(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> SmallViews:
-    """Return small views, on a device, of frames [n, h, w] in DN, mapped from a file or not."""
-    count, factor = len(frames), view_factor(frames.shape[1], frames.shape[2])
+def small_views(
+    frames: np.ndarray, numbers: np.ndarray, sensor: Sensor, device: str = "cpu"
+) -> SmallViews:
+    """Return small views, on a device, of some frames of [n, h, w] in DN, mapped from a file or
+    not."""
+    count, factor = len(numbers), view_factor(frames.shape[1], frames.shape[2])
     size = (frames.shape[1] // factor, frames.shape[2] // factor)
     # Made before the loop: small results between large temporary arrays would scatter the heap.
     light = torch.empty((count, *size), device=device)
@@ -90,11 +93,13 @@ def small_views(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> Smal
     clipped = torch.empty(count, device=device)
     for first in range(0, count, FRAMES_AT_ONCE):
         chosen = slice(first, first + FRAMES_AT_ONCE)
-        linear = to_linear(frames[chosen], sensor, device)[:, None]
-        saturated = (linear >= 1).to(linear)
+        linear = to_linear(frames[numbers[chosen]], sensor, device)[:, None]
         light[chosen] = functional.avg_pool2d(linear, factor)[:, 0]
-        known[chosen] = functional.max_pool2d(saturated, factor)[:, 0] == 0
-        clipped[chosen] = saturated.mean((1, 2, 3))
+        known[chosen], clipped[chosen] = True, 0.0
+        if float(linear.max()) >= 1:
+            saturated = (linear >= 1).to(linear)
+            known[chosen] = functional.max_pool2d(saturated, factor)[:, 0] == 0
+            clipped[chosen] = saturated.mean((1, 2, 3))
         forget(frames)
     return SmallViews(light, known, clipped)
 

@@ -11,7 +11,7 @@ import torch
 from burst.ops.blocks import in_blocks
 from burst.ops.chunks import frames_in
 from burst.ops.frames.agreement import view_factor
-from burst.ops.frames.judge import judge
+from burst.ops.frames.judge import judge_all
 from burst.ops.frames.repeats import find_repeats
 from burst.ops.frames.scene import MOST_SPOILT, small_views
 from burst.records import Sensor
@@ -55,22 +55,26 @@ def screen(
     reasons = {i: f"the same as frame {j}" for i, j in repeats.same.items()}
     reasons = {**_unmeasured(measured), **reasons}
     distinct = [i for i in range(len(frames)) if i not in reasons]
-    views = small_views(frames, sensor, device).of(distinct)
-    judged = judge(views, strictness)
+    numbers = np.array(distinct, int)
+    judged = judge_all(
+        len(distinct), lambda few: small_views(frames, numbers[few], sensor, device), strictness
+    )
     left = [i for i in range(len(distinct)) if i not in judged.reasons]
     reasons.update({distinct[i]: reason for i, reason in judged.reasons.items()})
     kept = [distinct[i] for i in left]
     size = (frames.shape[1], frames.shape[2])
-    spoilt = {distinct[i]: _enlarged(part, size) for i, part in judged.parts.items()}
-    for i, copied in repeats.partly.items():
-        if i in kept:
-            spoilt[i] = spoilt.get(i, np.zeros(size, bool)) | copied
+    used = set(kept)
+    spoilt = _Spoilt(
+        {distinct[i]: part for i, part in judged.parts.items()},
+        {i: copied for i, copied in repeats.partly.items() if i in used},
+        size,
+    )
     return ScreeningResult(
         torch.tensor(kept, device=device),
         judged.gain[left].float().to(device),
-        _valid(kept, spoilt, size, device, memory),
+        _valid(kept, spoilt, device, memory),
         dict(sorted(reasons.items())),
-        {i: float(spoilt[i].mean()) for i in sorted(spoilt)},
+        {i: float(spoilt.of(i).mean()) for i in spoilt.numbers},
         judged.divided,
     )
 
@@ -89,22 +93,39 @@ def _unmeasured(measured: np.ndarray | None) -> dict[int, str]:
     }
 
 
+@dataclass(frozen=True)
+class _Spoilt:
+    """Which parts of frames of a size (h, w) are spoilt: `parts` [y, x] of their views, by number,
+    and `copied` values [h, w]. Of thousands of frames the parts are enlarged when they are used."""
+
+    parts: Mapping[int, torch.Tensor]
+    copied: Mapping[int, np.ndarray]
+    size: tuple[int, int]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The frames of which a part is spoilt."""
+        return sorted({*self.parts, *self.copied})
+
+    def of(self, number: int) -> np.ndarray:
+        """Return which values [h, w] bool of a frame are spoilt."""
+        part, copied = self.parts.get(number), self.copied.get(number, np.zeros(self.size, bool))
+        return copied if part is None else copied | _enlarged(part, self.size)
+
+
 def _valid(
-    kept: list[int],
-    spoilt: Mapping[int, np.ndarray],
-    size: tuple[int, int],
-    device: str,
-    memory: int | None,
+    kept: list[int], spoilt: _Spoilt, device: str, memory: int | None
 ) -> torch.Tensor | None:
     """Return which values [m, h, w] bool of the kept frames are good; None for all."""
-    if not spoilt:
+    size, numbers = spoilt.size, set(spoilt.numbers)
+    if not numbers:
         return None
 
     def good(places: list[int]) -> torch.Tensor:
         valid = torch.ones((len(places), *size), dtype=torch.bool, device=device)
         for place, i in enumerate(places):
-            if kept[i] in spoilt:
-                valid[place] = torch.from_numpy(~spoilt[kept[i]]).to(device)
+            if kept[i] in numbers:
+                valid[place] = torch.from_numpy(~spoilt.of(kept[i])).to(device)
         return valid
 
     if memory is not None:

@@ -10,6 +10,10 @@ from simulated import LEVELS, stack_of
 
 from burst.data.faults import apply_fault
 from burst.measure.suites.sound import DisturbedStack, at_rest
+from burst.ops.frames import flips, judge
+from burst.ops.frames import screen as screen_module
+from burst.ops.frames.agreement import compare
+from burst.ops.frames.scene import small_views
 from burst.ops.frames.screen import screen
 from burst.records import Sensor
 
@@ -224,3 +228,31 @@ def test_a_frame_that_misses_what_most_show_is_left_out(frames, left_out):
         measured[number, :, 4 * number : 4 * number + 48] = False
     found = screen(frames_of(), SENSOR, 1.0, measured=measured)
     assert list(found.reasons) == left_out
+
+
+def test_many_frames_are_judged_in_groups_whose_views_alone_are_in_memory(monkeypatch):
+    made = []
+
+    def views_of(frames, numbers, *rest):
+        made.append(len(numbers))
+        return small_views(frames, numbers, *rest)
+
+    spoilt = apply_fault("another_scene", frames_of("low"), SENSOR, seed=3, share=0.2)
+    together = judged(spoilt.frames)
+    monkeypatch.setattr(judge, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(screen_module, "small_views", views_of)
+    apart = judged(spoilt.frames)
+    assert made == [10, 10]
+    assert apart.kept.tolist() == together.kept.tolist()
+
+
+@pytest.mark.parametrize("axes", [None, (2,)])
+def test_frames_are_compared_with_their_flips_only_where_one_may_be_flipped(axes, monkeypatch):
+    compared = []
+    monkeypatch.setattr(flips, "compare", lambda *args: compared.append(1) or compare(*args))
+    frames = np.repeat(frames_of("low")[:1], 8, 0)
+    frames = frames + np.arange(8, dtype=np.uint16)[:, None, None]  # no copies of one another
+    if axes:
+        frames[3] = np.flip(frames[3:4], axes)[0]
+    found = judged(frames).reasons
+    assert (found, bool(compared)) == (({3: "mirrored"}, True) if axes else ({}, False))

@@ -82,7 +82,7 @@ def forget(array: np.ndarray) -> None:
 def each_frame(frames: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the frames of [n, ...] one by one, forgetting those that are mapped and done."""
     read = 0
-    for frame in frames:
+    for frame in np.asarray(frames):  # whose frames are made faster than those of a `memmap`
         yield frame
         read += frame.nbytes
         if read > FORGET_EVERY:

@@ -37,7 +37,8 @@ PRIOR_WEIGHT = 0.4  # in units of f_scale 0.1: a maker's figures are good to a q
 def to_linear(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> torch.Tensor:
     """Return frames in DN, of any shape, as float32 on a device, with black 0 and white 1."""
     linear = torch.from_numpy(np.array(frames, dtype=np.float32, order="C")).to(device)
-    return linear.sub_(sensor.black).div_(sensor.white_level - sensor.black)
+    linear = linear.sub_(sensor.black) if sensor.black else linear
+    return linear.div_(sensor.white_level - sensor.black)
 
 
 def linear_frames(

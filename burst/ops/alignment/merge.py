@@ -86,7 +86,7 @@ def _aligned(
         measured = None if valid is None else valid[chunk]
         return sample(frames[chunk], displacement[chunk], measured, moved)
 
-    return align_all(frames, sampled), weights
+    return align_all(frames, sampled, stored=True), weights
 
 
 def effective_frames(weights: torch.Tensor) -> float:

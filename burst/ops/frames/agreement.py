@@ -77,13 +77,14 @@ def compare(first: torch.Tensor, second: torch.Tensor, pairs: Sequence[tuple[int
     size = (2 * h, 2 * w)
     spectra = [torch.fft.rfft2(first, s=size)]
     spectra.append(spectra[0] if second is first else torch.fft.rfft2(second, s=size))
-    energy_first = _energy_inside(first, size)
+    scale_first = _energy_inside(first, size).rsqrt_()
     # Of the second view the overlapping part is that of the opposite shift.
-    energy_second = _energy_inside(second, size).flip(1, 2).roll((1, 1), (1, 2))
+    same = scale_first if second is first else _energy_inside(second, size).rsqrt_()
+    scale_second = same.flip(1, 2).roll((1, 1), (1, 2))
     peaks, shifts = [], []
     for i, j in zip(a.split(AT_ONCE), b.split(AT_ONCE), strict=True):
         cross = torch.fft.irfft2(spectra[0][i] * spectra[1][j].conj(), s=size)
-        best = (cross * (energy_first[i] * energy_second[j]).rsqrt()).flatten(1).max(1)
+        best = cross.mul_(scale_first[i]).mul_(scale_second[j]).flatten(1).max(1)
         y, x = best.indices // size[1], best.indices % size[1]
         y, x = torch.where(y >= h, y - size[0], y), torch.where(x >= w, x - size[1], x)
         peaks.append(best.values)

@@ -31,6 +31,9 @@ def flipped_frames(
         return {}
     near = torch.isin(pairs.second - pairs.first, torch.tensor(STEPS).to(pairs.first))
     some = pairs.of(near)
+    # No correlation exceeds 1: where all pairs nearly reach it, none is better when flipped.
+    if float(some.correlation.min()) > 1 - MIRRORED * usual:
+        return {}
     numbers = list(zip(some.first.tolist(), some.second.tolist(), strict=True))
     reasons = {}
     for flip, axes in FLIPS.items():

@@ -13,10 +13,10 @@ from burst.ops.filters import separable
 from burst.ops.reductions import joined
 from burst.records import NoiseModel
 
-# Fourth binomial minus eighth binomial row: a pass band around a sixth of a cycle per pixel, which
-# blur takes first and in which a scene still has light.
-FINE = (1.0, 4.0, 6.0, 4.0, 1.0)
-COARSE = (1.0, 8.0, 28.0, 56.0, 70.0, 56.0, 28.0, 8.0, 1.0)
+# Fourth binomial row; applied twice it is the eighth. Their difference is a pass band around a
+# sixth of a cycle per pixel, which blur takes first and in which a scene still has light.
+BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+REACH = len(BINOMIAL) // 2
 
 CELLS = 8  # along a side of a tile
 
@@ -27,19 +27,21 @@ def tile_sharpness(
     """Return the band-pass energy [n, ty, tx] of frames [n, h, w] in tiles, without that of noise.
     The energy that the noise model predicts for the band is subtracted; the result is never
     negative. `ratio` [n], if given, multiplies the noise variance of each frame."""
-    fine, coarse = _kernel(FINE, len(COARSE), frames), _kernel(COARSE, len(COARSE), frames)
-    gain = float((torch.outer(fine, fine) - torch.outer(coarse, coarse)).square().sum())
+    impulse = functional.pad(torch.ones(1, 1, 1), (4 * REACH,) * 4)
+    gain = float(_band(impulse).square().sum())
     size = min(tile, frames.shape[1], frames.shape[2])
     at_once = frames_at_once(frames)
+    # Frame by frame on a CPU, whose cache holds the arrays of one large frame.
+    few = 1 if frames.device.type == "cpu" else at_once
+    scale = gain * (frames.new_ones(len(frames)) if ratio is None else ratio)
 
     def pieces() -> Iterator[torch.Tensor]:
         for first in range(0, len(frames), at_once):
             chunk = frames[first : first + at_once]
-            band = _separable(chunk, fine) - _separable(chunk, coarse)
-            expected = gain * noise.variance(chunk)
-            if ratio is not None:
-                expected = expected * ratio[first : first + at_once, None, None]
-            yield functional.avg_pool2d((band.square() - expected)[:, None], size)[:, 0]
+            own = scale[first : first + at_once, None, None]
+            for part, gains in zip(chunk.split(few), own.split(few), strict=True):
+                excess = _band(part).square() - gains * noise.variance(part)
+                yield functional.avg_pool2d(excess[:, None], size)[:, 0]
 
     return joined(pieces(), len(frames)).clamp(min=0)
 
@@ -69,13 +71,9 @@ def places_of_cells(frames: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
     return mapped(spread, frames, chosen)
 
 
-def _kernel(row: tuple[float, ...], length: int, like: torch.Tensor) -> torch.Tensor:
-    """Return a normalised row of binomials, padded to a length."""
-    values = torch.tensor(row, dtype=like.dtype, device=like.device)
-    margin = (length - len(row)) // 2
-    return functional.pad(values / values.sum(), (margin, margin))
-
-
-def _separable(frames: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    reach = len(kernel) // 2
-    return separable(functional.pad(frames[:, None], (reach,) * 4, mode="reflect")[:, 0], kernel)
+def _band(frames: torch.Tensor) -> torch.Tensor:
+    """Return the pass band of frames [n, h, w]; edges reflect."""
+    row = torch.tensor(BINOMIAL)
+    padded = functional.pad(frames[:, None], (2 * REACH,) * 4, mode="reflect")[:, 0]
+    fine = separable(padded, row)
+    return fine[..., REACH:-REACH, REACH:-REACH] - separable(fine, row)

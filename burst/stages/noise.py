@@ -286,11 +286,16 @@ def _row_offsets(
     if not bool(offsets.any()):
         return linear.new_zeros(linear.shape[:2])
     offsets = offsets if some is linear else row_noise_ops.row_offsets(linear, model)
-    # Where the camera moved, rows of different frames show different parts of the scene.
-    key = len(linear) // 2
-    found = similarity.find_motion(
-        linear, key, shifts.global_shifts(linear, key, valid), valid, kept
-    )
+
+    def motion(part: Callable[[torch.Tensor], torch.Tensor]) -> similarity.CameraMotion:
+        few, key = part(linear), len(part(linear)) // 2
+        good, numbers = (None if each is None else part(each) for each in (valid, kept))
+        start = shifts.global_shifts(few, key, good)
+        return similarity.find_motion(few, key, start, good, numbers)
+
+    # Where the camera moved, which some tell, rows of frames show different parts of the scene.
+    found = motion(_evenly)
     if not (found.drifts or similarity.camera_moved(found, (linear.shape[1], linear.shape[2]))):
         return offsets
+    found = found if some is linear else motion(lambda whole: whole)
     return row_noise_ops.row_offsets_in_motion(linear, model, found.pose, valid)

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from simulated import after, before, linear_of, rms, stack_of, truth_of
 
 from burst.data.defects import DEFECTS
+from burst.ops.alignment import similarity
 from burst.records import MID_GREY, Burst, NoiseModel, Stack, StackError
-from burst.stages.noise import Config, run
+from burst.stages.noise import Config, _row_offsets, run
 
 
 def test_noise_at_mid_grey_is_that_of_the_level():
@@ -230,3 +232,22 @@ def test_where_some_frames_show_no_row_noise_none_is_taken_out(monkeypatch):
     simulated = stack_of("low")
     found = run(Burst(simulated.stack), Config(hot_pixels=False))
     assert torch.equal(found.linear, linear_of(simulated))
+
+
+@pytest.mark.parametrize("drift", [0, 4])
+def test_of_very_many_frames_some_tell_whether_the_camera_moved(drift, monkeypatch):
+    random = np.random.default_rng(0)
+    scene = cv2.resize(random.normal(size=(30, 60)), (400, 140), interpolation=cv2.INTER_CUBIC)
+    rows = random.normal(0, 0.01, (24, 128, 1))
+    frames = np.stack([scene[:128, drift * i : drift * i + 128] for i in range(24)]) / 10 + 0.5
+    noisy = torch.from_numpy(frames + rows + random.normal(0, 0.01, frames.shape)).float()
+    model, placed = NoiseModel(0.0, 1e-4), []
+    find = similarity.find_motion
+    monkeypatch.setattr(
+        similarity, "find_motion", lambda some, *rest: placed.append(len(some)) or find(some, *rest)
+    )
+    whole = _row_offsets(noisy, model, None, None)
+    monkeypatch.setattr("burst.stages.noise.MOST_MEASURED", 12)
+    assert torch.equal(_row_offsets(noisy, model, None, None), whole)
+    assert rms(whole - torch.from_numpy(rows[..., 0])) < 0.5 * rms(torch.from_numpy(rows))
+    assert placed == ([24, 12, 24] if drift else [24, 12])

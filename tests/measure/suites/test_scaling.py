@@ -59,7 +59,7 @@ def test_the_table_says_how_cost_grows():
 def test_seconds_and_memory_of_a_process():
     found = measure(Options("classical"), ("winner",), Case("camera", "low", 0, 4, 64))
     for own in (found, found["peers"]["winner"]):
-        assert 0.2 < own["seconds"] < 60
+        assert own["seconds"] > 0.2
         assert 0.2 < own["processor"] < 60
         assert own["peak"] > 100e6
 

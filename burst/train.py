@@ -100,8 +100,8 @@ def _add_samples(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--pairs", nargs="+", default=[], metavar="DIR",
-        help="folders of recorded dual reversed pairs to learn from, in place of images;"
-        " nothing else is needed",
+        help="folders of recordings to learn from, in place of images: with truths for rolling,"
+        " global_reset and dual_reversed_twin; dual_reversed needs pairs alone",
     )  # fmt: skip
     group.add_argument(
         "--samples", default="runs/samples", metavar="DIR",

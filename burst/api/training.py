@@ -34,13 +34,14 @@ def train(
     threads: int | None = None,
     **settings: Any,
 ) -> list[Path]:
-    """Train a network on simulated stacks, or on recorded pairs; return the files of networks.
+    """Train a network on simulated stacks, or on recordings; return the files of networks.
 
     out         the folder of the run
     recipe      a name of docs/training.md, or the path of a TOML file
     levels      "all", or some of low, medium, high, very-high
     images      folders of images to simulate from; those of scikit-image if there is none
-    pairs       folders of recorded dual reversed pairs, in place of images
+    pairs       folders of recordings of a shutter, in place of images; with truths, unless the
+                recipe is dual_reversed
     parent      a run or a checkpoint to go on from
     samples_in  the folder where samples are kept, and found again by other runs
     resume      go on with the run in `out` where it was cut

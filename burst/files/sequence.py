@@ -13,6 +13,7 @@ from burst.ops import shutter
 from burst.records import Frames, Sensor, Shutter, Stack, StackError
 
 COLOURS = ("R", "G", "B")
+NEAR = 4  # frames that tell of an instant
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,13 @@ class Sequence(Frames):
             flow=None,
         )
 
-    def near(self, index: int, most: int) -> Sequence:
-        """Return one truth, and the frames near it: at most so many, or its dual reversed pair."""
+    def near(self, index: int) -> Sequence:
+        """Return one truth, and the frames near it: at most four, or its dual reversed pair."""
         frame = int(self.truth_frame[index])
         if self.sensor.shutter is Shutter.DUAL_REVERSED:
             return self.with_one_truth(index).cut(frame, frame + 2)
-        start = max(0, min(frame - 1, self.count - most))
-        return self.with_one_truth(index).cut(start, min(start + most, self.count))
+        start = max(0, min(frame - 1, self.count - NEAR))
+        return self.with_one_truth(index).cut(start, min(start + NEAR, self.count))
 
     def luminance(self) -> Stack:
         """Return the luminance as a stack, from which motion is measured."""

@@ -96,11 +96,8 @@ def open_collection(
     stacks are made on `device`, whose random numbers differ from those of other devices; samples of
     rolling shutters on the CPU, where dense inverse search runs."""
     recorded = isinstance(settings, ShutterSampleSettings) and settings.recorded
-    scenes = (
-        [list_recorded(folder, settings.kind, settings.truth) for folder in folders]
-        if recorded
-        else list_scenes(folders)
-    )
+    taken = (folders, settings.kind, settings.truth)
+    scenes = list_recorded(*taken) if recorded else list_scenes(folders)
     pipeline = stages_before_network(settings.pipeline)
     stages = [f"stages/{step.name}.py" for step in pipeline.steps if not step.source]
     own_files = [path for step in pipeline.steps for path in step.source]

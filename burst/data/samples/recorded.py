@@ -13,27 +13,11 @@ from burst.files.sequence import Sequence
 from burst.ops.shutter import check_shutter
 from burst.records import Shutter, StackError
 
-NEAR = 4  # frames around a truth; more change little of its instant
 
-
-def list_recorded(folder: str, kind: str, truth: bool) -> list[str]:
-    """Return what one can learn from in a folder as "folder|sequence|number": the number of a truth
-    or else the first frame of a pair. StackError without any."""
-    found = []
-    for listed in list_sequences(Path(folder)):
-        sequence = listed.read()
-        if sequence.sensor.shutter is Shutter(kind):
-            numbers = range(len(sequence.truths)) if truth else range(0, sequence.count, 2)
-            found += [f"{folder}|{listed.name}|{number}" for number in numbers]
-            _check(sequence)
-    if not found:
-        words = kind.replace("_", " ")
-        wanted = f"recordings of a {words} shutter with truths" if truth else f"{words} pairs"
-        raise StackError(
-            f"--pairs {folder}: expected {wanted}, found none. docs/shutter-data.md lists the"
-            " layouts that are read, such as <name>_t2b.png and <name>_b2t.png of a pair."
-        )
-    return found
+def list_recorded(folders: list[str], kind: str, truth: bool) -> list[list[str]]:
+    """Return what one can learn from in each folder as "folder|sequence|number": the number of a
+    truth or else the first frame of a pair. StackError where there is none."""
+    return [_list(folder, kind, truth) for folder in folders]
 
 
 def draw_recorded(
@@ -46,14 +30,28 @@ def draw_recorded(
     chosen = items[first:] if key.held_out else items[:first]
     folder, name, number = one_of(chosen or items, generator).split("|")
     whole = {one.name: one for one in list_sequences(Path(folder))}[name].read()
-    return whole.near(int(number), NEAR) if truth else whole.cut(int(number), int(number) + 2)
+    return whole.near(int(number)) if truth else whole.cut(int(number), int(number) + 2)
 
 
-def _check(sequence: Sequence) -> None:
-    """Raise StackError for a recording that does not say when its rows are read."""
-    check_shutter(sequence.luminance(), sequence.sensor.shutter)
-    if not sequence.readout_ratio:
+def _list(folder: str, kind: str, truth: bool) -> list[str]:
+    found = []
+    for listed in list_sequences(Path(folder)):
+        sequence = listed.read()
+        if sequence.sensor.shutter is not Shutter(kind):
+            continue
+        check_shutter(sequence.luminance(), kind)
+        if not sequence.readout_ratio:
+            raise StackError(
+                f"{sequence.source}: expected to be told how long its rows take to read, found"
+                " nothing. Write row_time and frame_time (s) into a sidecar stack.toml beside it."
+            )
+        numbers = range(len(sequence.truths)) if truth else range(0, sequence.count, 2)
+        found += [f"{folder}|{listed.name}|{number}" for number in numbers]
+    if not found:
+        words = kind.replace("_", " ")
+        wanted = f"recordings of a {words} shutter with truths" if truth else f"{words} pairs"
         raise StackError(
-            f"{sequence.source}: expected to be told how long its rows take to read, found nothing."
-            " Write row_time and frame_time (s) into a sidecar stack.toml beside the frames."
+            f"--pairs {folder}: expected {wanted}, found none. docs/shutter-data.md lists the"
+            " layouts that are read, such as <name>_t2b.png and <name>_b2t.png of a pair."
         )
+    return found

@@ -16,8 +16,6 @@ from burst.measure.tables import grouped, markdown, mean_of
 from burst.pipeline import load
 from burst.records import StackError
 
-WINDOW = 4  # frames near a truth that the methods get
-
 
 @dataclass(frozen=True)
 class SequenceTruth:
@@ -34,7 +32,7 @@ class SequenceTruth:
 
     def read(self) -> Recorded:
         """Return the frames near the truth, and only that truth."""
-        return _read(self.folder, self.sequence).near(self.truth, WINDOW)
+        return _read(self.folder, self.sequence).near(self.truth)
 
 
 def truths_in(folders: Sequence[str]) -> list[SequenceTruth]:

@@ -86,7 +86,7 @@ def test_a_folder_without_pairs_is_told(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((32, 32), np.uint8))
     cv2.imwrite(str(tmp_path / "b.png"), np.zeros((32, 32), np.uint8))
     with pytest.raises(StackError, match="expected dual reversed pairs, found none"):
-        list_recorded(str(tmp_path), "dual_reversed", truth=False)
+        list_recorded([str(tmp_path)], "dual_reversed", truth=False)
 
 
 def test_who_needs_the_truth_is_told():

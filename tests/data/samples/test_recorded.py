@@ -52,7 +52,7 @@ def test_samples_are_windows_of_recordings_with_their_truth(pan, tmp_path):
 
 
 def test_the_last_tenth_of_the_truths_is_held_out(pan):
-    listed = [list_recorded(pan, "rolling", truth=True)]
+    listed = list_recorded([pan], "rolling", truth=True)
     assert len(listed[0]) == 27
     drawn = {
         held_out: {
@@ -69,9 +69,7 @@ def test_the_last_tenth_of_the_truths_is_held_out(pan):
 
 def test_every_folder_is_drawn_from(pan, tmp_path):
     write_sequence(tmp_path / "other" / "tilt", recording(frames=2))
-    listed = [
-        list_recorded(str(tmp_path / name), "rolling", truth=True) for name in ("pan", "other")
-    ]
+    listed = list_recorded([pan, str(tmp_path / "other")], "rolling", truth=True)
     found = {len(draw_recorded(KEY, True, listed, generator_of(k)).frames) for k in range(8)}
     assert found == {2, 3}
 
@@ -79,7 +77,7 @@ def test_every_folder_is_drawn_from(pan, tmp_path):
 def test_nothing_is_learnt_where_a_mask_says_that_the_truth_is_unknown(tmp_path):
     mask = np.zeros((128, 160), np.uint8)
     mask[:, :80] = 255
-    listed = [list_recorded(carla(tmp_path / "town", mask), "rolling", truth=True)]
+    listed = list_recorded([carla(tmp_path / "town", mask)], "rolling", truth=True)
     sample = make_shutter_sample(KEY, replace(MAKING, size=160), listed)
     assert torch.equal(sample.truth[:, 80:], sample.base[:, 80:])
     assert not torch.equal(sample.truth[:, :80], sample.base[:, :80])
@@ -90,11 +88,11 @@ def test_who_does_not_say_the_readout_is_told_where_to_write_it(tmp_path):
         cv2.imwrite(str(tmp_path / f"rs_{n}.png"), frame)
     cv2.imwrite(str(tmp_path / "gs_1_m.png"), recording(frames=2).truths[13])
     with pytest.raises(StackError, match=r"row_time and frame_time \(s\) into a sidecar"):
-        list_recorded(str(tmp_path), "rolling", truth=True)
+        list_recorded([str(tmp_path)], "rolling", truth=True)
     (tmp_path / "stack.toml").write_text("row_time = 2.5e-4\nframe_time = 0.04\n")
-    assert len(list_recorded(str(tmp_path), "rolling", truth=True)) == 1
+    assert len(list_recorded([str(tmp_path)], "rolling", truth=True)[0]) == 1
 
 
 def test_recordings_without_truths_are_not_enough(pair_folder):
     with pytest.raises(StackError, match="recordings of a rolling shutter with truths, found none"):
-        list_recorded(str(pair_folder), "rolling", truth=True)
+        list_recorded([str(pair_folder)], "rolling", truth=True)

@@ -16,8 +16,6 @@ from burst.network.checkpoint import Loaded
 from burst.training import order as training_order
 from burst.training import recipe as training_recipe
 
-RECORDED = "recorded"  # in place of a noise level, which nobody knows
-
 
 def train(
     out: str | Path,
@@ -60,7 +58,7 @@ def train(
         wanted = training_recipe.load_recipe(str(recipe), (), settings)
         chosen = training_recipe.choose_levels([levels] if isinstance(levels, str) else levels)
         if pairs:
-            wanted, chosen = training_recipe.with_pairs(wanted), (RECORDED,)
+            wanted, chosen = training_recipe.with_pairs(wanted)
         set_up(threads or torch.get_num_threads())
         folders, there = [str(folder) for folder in pairs or images], resolve_device(device)
         order = training_order.Order(

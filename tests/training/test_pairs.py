@@ -149,7 +149,7 @@ def test_an_even_field_does_not_vary():
 @pytest.fixture
 def order(tmp_path, pair_folder):
     """Return the order of a small run that has two recorded pairs and nothing else."""
-    recipe = with_pairs(load_recipe("dual_reversed", SETTINGS))
+    recipe, _ = with_pairs(load_recipe("dual_reversed", SETTINGS))
     made = open_collection(tmp_path / "samples", recipe.samples, [str(pair_folder)])
     assert len(list(made.fill(keys_of(("recorded",), 2, 1)))) == 3
     return Order(recipe, ("recorded",), made, (str(pair_folder),), tmp_path / "first")
@@ -174,10 +174,10 @@ def test_a_recipe_of_no_shutter_is_refused(pair_folder, tmp_path, capsys):
 def test_recordings_with_truths_train_what_needs_them(tmp_path):
     write_sequence(tmp_path / "pan", recording(frames=2))
     kept = [text for text in SETTINGS if "channels" not in text]
-    recipe = with_pairs(load_recipe("rolling", kept))
+    recipe, levels = with_pairs(load_recipe("rolling", kept))
     made = open_collection(tmp_path / "samples", recipe.samples, [str(tmp_path / "pan")])
-    list(made.fill(keys_of(("recorded",), 2, 1)))
-    order = Order(recipe, ("recorded",), made, (str(tmp_path / "pan"),), tmp_path / "run")
+    list(made.fill(keys_of(levels, 2, 1)))
+    order = Order(recipe, levels, made, (str(tmp_path / "pan"),), tmp_path / "run")
     card = read_card(*carry_out(order, lambda text: None))
     assert card.preparation.kind == "rolling"
     assert set(card.scores) == {"recorded"}

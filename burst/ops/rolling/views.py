@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from einops import rearrange
 from torch.nn import functional
 
 from burst.ops.rolling.synthesis import InstantImage
@@ -47,19 +46,15 @@ def views_of(instants: Sequence[InstantImage], stack: Stack) -> Views:
 def noise_between(views: Views, noise: NoiseModel) -> NoiseModel:
     """Return a noise model, made smaller where two frames differ by less than it says. A frame
     alone does not tell fine texture from noise; two that show the same point do."""
-    middle = len(views.images) // 2
-    if views.images.shape[1] < 2:
+    if views.images.shape[1] < 2 or min(views.images.shape[-2:]) < CELL:
         return noise
+    middle, gain = len(views.images) // 2, views.gain[:, None]
     one, other = views.images[middle, :2].float()
-    gain = views.gain[:, None]
     recorded = (one + other) / 2 * gain
     seen = (views.trust[middle, :2] > SURE).all(0) & (recorded > GREYS[0]) & (recorded < GREYS[1])
     std = noise.variance(recorded).clamp(min=1e-12).sqrt() * math.sqrt(2 * WARPED)
     apart = torch.where(seen, (one - other).abs() * gain / std, torch.nan)
-    whole = [side // CELL * CELL for side in apart.shape[1:]]
-    cells = rearrange(
-        apart[:, : whole[0], : whole[1]], "c (y a) (x b) -> (c y x) (a b)", a=CELL, b=CELL
-    )
+    cells = apart.unfold(1, CELL, CELL).unfold(2, CELL, CELL).flatten(3).flatten(0, 2)
     cells = cells[cells.isfinite().float().mean(1) > FULL]
     if not len(cells):
         return noise

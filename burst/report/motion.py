@@ -29,6 +29,7 @@ POINTS_SHOWN = 600  # of the whole burst; a plot is 400 px wide
 ROWS_SHOWN = 48  # of one frame in the close view
 FRAMES_CLOSE = 3
 ARROWS = 12  # along the longer side
+MOST_MAPPED = 400  # frames, evenly in time, whose displacement is drawn: by hand
 MAP_SIDE = 160  # px, longest side of the displacement maps
 
 
@@ -111,6 +112,7 @@ def draw_displacement(burst: Burst) -> Drawing | None:
         return None
     step = -(-max(burst.stack.height, burst.stack.width) // MAP_SIDE)
     frames = _kept_frames(burst)
+    frames = frames[:: -(-len(frames) // MOST_MAPPED)]  # maps of all of very many fill the memory
     local = _local_flow(burst, frames, step)
     size = np.sqrt((local**2).sum(1))
     typical = int(np.argsort(size.mean((1, 2)))[len(size) // 2])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from marks import marks_of
 
+from burst.ops.blocks import in_blocks
 from burst.records import Burst, Shutter, Stack
 from burst.report.motion import (
     POINTS_SHOWN,
@@ -61,6 +62,20 @@ def test_the_rms_of_the_displacement_is_stated(burst: Burst) -> None:
     drawing = draw_displacement(burst)
     assert drawing is not None
     assert "1.00 px rms per axis" in drawing.caption
+
+
+def test_the_displacement_of_very_many_frames_is_drawn_from_some(
+    burst: Burst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def made(numbers: list[int]) -> torch.Tensor:
+        read.extend(numbers)
+        return torch.ones(len(numbers), 2, 40, 48)
+
+    monkeypatch.setattr("burst.report.motion.MOST_MAPPED", 4)
+    assert draw_displacement(replace(burst, flow=in_blocks(made, 8, 2), weights=None))
+    assert set(read) == {0, 2, 4, 6}
 
 
 def test_the_camera_s_path_is_drawn_with_the_instants_within(burst: Burst) -> None:

@@ -10,7 +10,7 @@ from burst.ops import warp
 from burst.ops.alignment import cells as cells_ops
 from burst.ops.alignment import displacement as displacement_ops
 from burst.ops.alignment import grid as grid_ops
-from burst.ops.alignment import lateral, registration, similarity
+from burst.ops.alignment import lateral, moving, registration, similarity
 from burst.ops.alignment import motion as motion_ops
 from burst.ops.alignment import shifts as shifts_ops
 from burst.ops.frames import sharpness
@@ -64,10 +64,47 @@ class Config:
             " green one (dispersion of the air, lateral colour of a lens), and take it out"
         ),
     ] = True
+    moving: Annotated[
+        bool,
+        setting("take what moves by itself from the middle of the recording, so that it shows once"),
+    ] = True
 
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the aligned frames, and its level."""
+    found = _aligned(burst, config)
+    count = len(given(burst.linear))
+    if not config.moving or count < moving.FEWEST or burst.memory is not None:
+        return found
+    key = count // 2
+    _, things = _moving(burst, found, key)
+    if not bool(things.any()):
+        return found
+    # Once more without what moves, which has drawn the displacements about it with it.
+    found = _aligned(replace(burst, valid=_valid(burst, found, moving.still(things))), config)
+    cells, things = _moving(burst, found, key)
+    valid = _valid(burst, found, moving.as_in_key(cells, things, key))
+    linear, flow, weights = given(burst.linear), given(found.flow), given(burst.weights)
+    merged = registration.aligned_mean(linear, flow, weights, valid, found.motion is not None)
+    return replace(found, valid=valid, merged=merged)
+
+
+def _moving(burst: Burst, found: Burst, key: int) -> tuple[moving.Cells, torch.Tensor]:
+    """Return what aligned frames show in cells, and which cells [n, gy, gx] show what moves."""
+    linear, noise, moved = given(burst.linear), given(burst.noise), found.motion is not None
+    cells = moving.compare(linear, given(found.flow), noise, key, burst.valid, moved)
+    return cells, moving.find_moving(cells)
+
+
+def _valid(burst: Burst, found: Burst, cells: torch.Tensor) -> torch.Tensor:
+    """Return the valid values of the frames [n, h, w] that lie in these cells [n, gy, gx]."""
+    linear, flow = given(burst.linear), given(found.flow)
+    shown = moving.in_frames(cells, flow, found.motion, (linear.shape[1], linear.shape[2]))
+    return shown if burst.valid is None else burst.valid & shown
+
+
+def _aligned(burst: Burst, config: Config) -> Burst:
+    """Return the burst with all that is found by aligning its frames."""
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = shifts_ops.global_shifts(linear, key, burst.valid)

@@ -15,7 +15,7 @@ from burst.ops.alignment import motion as motion_ops
 from burst.ops.alignment import shifts as shifts_ops
 from burst.ops.frames import sharpness
 from burst.progress import part
-from burst.records import MID_GREY, Alignment, Burst, Level, Report, given
+from burst.records import MID_GREY, Alignment, Burst, Level, Moving, Report, given
 from burst.settings import checked, setting
 
 NEEDS = ("linear", "noise", "weights")
@@ -25,6 +25,7 @@ MAY_GIVE = (
     "valid",
     "tile_sharpness",
     "channel",
+    "moving",
 )  # where the camera moved, or colours lie apart
 BLOCKS = True  # takes frames that are read block by block
 SHARED = True  # what is found on all channels together holds for each
@@ -83,10 +84,16 @@ def run(burst: Burst, config: Config) -> Burst:
     # Once more without what moves, which has drawn the displacements about it with it.
     found = _aligned(replace(burst, valid=_valid(burst, found, moving.still(things))), config)
     cells, things = _moving(burst, found, key)
-    valid = _valid(burst, found, moving.as_in_key(cells, things, key))
+    like = moving.as_in_key(cells, things, key)
+    valid, used = _valid(burst, found, like), int(like.sum(0).min())
     linear, flow, weights = given(burst.linear), given(found.flow), given(burst.weights)
     merged = registration.aligned_mean(linear, flow, weights, valid, found.motion is not None)
-    return replace(found, valid=valid, merged=merged)
+    mask = moving.mask_of(cells, things, (flow.shape[-2], flow.shape[-1]))
+    finding = Moving(mask, burst.numbers[key], used)
+    report = found.report.note(
+        moving={"share": float(mask.float().mean()), "frame": finding.frame, "frames": used}
+    )
+    return replace(found, valid=valid, merged=merged, moving=finding, report=report)
 
 
 def _moving(burst: Burst, found: Burst, key: int) -> tuple[moving.Cells, torch.Tensor]:
@@ -143,6 +150,7 @@ def _aligned(burst: Burst, config: Config) -> Burst:
         merged=merged,
         level=level,
         alignment=Alignment(misfit),
+        moving=None,
         report=report,
     )
     if grid is None or moved is None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from burst.lazy import torch
+from burst.ops import filters, warp
 from burst.ops import noise as noise_ops
-from burst.ops import warp
 from burst.ops.alignment import merge, rotation
 from burst.ops.alignment import motion as motion_ops
 from burst.ops.blur import deconvolve as deconvolve_ops
@@ -31,6 +31,7 @@ MOST_OUTSIDE = 0.015
 # Twice as much may where the PSF of the motion is as wide as all witnesses believe, within a tenth:
 # black cloth fills a third of the small stacks of "camera", of which right PSFs leave .0154 there.
 AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.03
+SMOOTHED = 2.0  # px, sigma by which the border of what moves is drawn out, so that none is seen
 SOFTER = (0.8, 0.6, 0.4, 0.0)  # powers of the transfer function, tried in this order
 
 
@@ -70,6 +71,14 @@ def run(burst: Burst, config: Config) -> Burst:
     if config.scale > 1:
         mean_psf = drizzle.drizzled_psf(mean_psf, config.scale, config.drop)
     image, power = _restored(burst, config, blurred, mean_psf, variance)
+    share = None if burst.moving is None else _share(mean.share, burst.moving.used / len(weights))
+    if share is not None:
+        softer = psf_ops.soften(mean_psf, power) if power != 1 else mean_psf
+        noisy = variance / float(share.min())
+        quiet = deconvolve_ops.deconvolve(
+            blurred, softer, noisy, config.strength, config.iterations
+        )
+        image = torch.lerp(image, quiet, share.log() / share.min().log())
     turbulence, report = burst.turbulence, burst.report
     if power != 1:
         psf = psf_ops.soften(psf, power)
@@ -78,7 +87,8 @@ def run(burst: Burst, config: Config) -> Burst:
             turbulence = replace(turbulence, power=softer, half_height=half)
         if burst.track is None:
             report = report.warn(_too_wide(power))
-    merging = Merging(variance**0.5, burst.share * merge.effective_frames(weights))
+    effective = burst.share * merge.effective_frames(weights)
+    merging = Merging(variance**0.5, effective, share)
     report = report.note(
         effective_frames=merging.effective_frames,
         rejected=mean.rejected,
@@ -111,6 +121,12 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     # That of the mean allows for what does not count; so does what drizzle says of its own.
     variance = mean.variance * share * merge.effective_frames(weights) * burst.share
     return mean, replace(mean, image=image, variance=variance)
+
+
+def _share(share: torch.Tensor, least: float) -> torch.Tensor:
+    """Return the share [h, w] of the frames that counts at each place, smoothly, of which a thing
+    that moves has the least."""
+    return filters.gaussian_blur(share[None].clamp(least, 1), SMOOTHED, "replicate")[0]
 
 
 def _best(burst: Burst) -> torch.Tensor | None:

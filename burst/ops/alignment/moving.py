@@ -135,6 +135,12 @@ def as_in_key(cells: Cells, moving: torch.Tensor, key: int) -> torch.Tensor:
     return like
 
 
+def mask_of(cells: Cells, moving: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return where something moves in any frame, [h, w] bool, by the cells [n, gy, gx] that show
+    it."""
+    return _fine(moving.any(0)[None].float(), size)[0] > HALF
+
+
 def in_frames(
     cells: torch.Tensor, flow: torch.Tensor, motion: torch.Tensor | None, size: tuple[int, int]
 ) -> torch.Tensor:
@@ -143,15 +149,19 @@ def in_frames(
     grid = (flow.shape[-2], flow.shape[-1])
 
     def placed(cells: torch.Tensor, flow: torch.Tensor, back: torch.Tensor | None) -> torch.Tensor:
-        fine = functional.interpolate(cells[:, None].to(flow), scale_factor=CELL)
-        pad = (0, grid[1] - fine.shape[-1], 0, grid[0] - fine.shape[-2])
-        fine = functional.pad(fine, pad, "replicate")[:, 0]
         to = invert(-flow) if back is None else flow_of(back, size)
-        return warp(fine, to, mode="bilinear") > HALF
+        return warp(_fine(cells.to(flow), grid), to, mode="bilinear") > HALF
 
     if motion is None:
         return in_chunks(lambda part, flow: placed(part, flow, None), cells, flow)
     return in_chunks(placed, cells, flow, inverse(motion))
+
+
+def _fine(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return cells [n, gy, gx] as pixels [n, h, w] of a size that they may not fill."""
+    fine = functional.interpolate(cells[:, None], scale_factor=float(CELL), mode="bilinear")
+    pad = (0, size[1] - fine.shape[-1], 0, size[0] - fine.shape[-2])
+    return functional.pad(fine, pad, "replicate")[:, 0]
 
 
 def _median(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:

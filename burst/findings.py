@@ -173,11 +173,14 @@ class Moving:
     """What moves by itself, as the image shows it.
 
     mask   [h, w] bool, where something moves in any of the frames
-    frame  the stack's number of the frame at whose time it is shown
+    valid  [n, h, w] bool, as that of the burst, of which nothing that moves is valid: which values
+           of frames show what the key frame does
+    frame  the stack's number of the key frame, at whose time the image shows what moves
     used   frames that show it where fewest do
     """
 
     mask: torch.Tensor = field(compare=False)
+    valid: torch.Tensor = field(compare=False)
     frame: int
     used: int
 

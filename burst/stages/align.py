@@ -85,15 +85,15 @@ def run(burst: Burst, config: Config) -> Burst:
     found = _aligned(replace(burst, valid=_valid(burst, found, moving.still(things))), config)
     cells, things = _moving(burst, found, key)
     like = moving.as_in_key(cells, things, key)
-    valid, used = _valid(burst, found, like), int(like.sum(0).min())
     linear, flow, weights = given(burst.linear), given(found.flow), given(burst.weights)
-    merged = registration.aligned_mean(linear, flow, weights, valid, found.motion is not None)
+    still = _valid(burst, found, moving.still(things))
+    merged = registration.aligned_mean(linear, flow, weights, still, found.motion is not None)
     mask = moving.mask_of(cells, things, (flow.shape[-2], flow.shape[-1]))
-    finding = Moving(mask, burst.numbers[key], used)
-    report = found.report.note(
-        moving={"share": float(mask.float().mean()), "frame": finding.frame, "frames": used}
-    )
-    return replace(found, valid=valid, merged=merged, moving=finding, report=report)
+    number, used = burst.numbers[key], int(like.sum(0).min())
+    finding = Moving(mask, _valid(burst, found, like), number, used)
+    numbers = {"share": float(mask.float().mean()), "frame": number, "frames": used}
+    report = found.report.note(moving=numbers)
+    return replace(found, valid=still, merged=merged, moving=finding, report=report)
 
 
 def _moving(burst: Burst, found: Burst, key: int) -> tuple[moving.Cells, torch.Tensor]:

@@ -22,7 +22,8 @@ NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image", "merging")
 BLOCKS = True  # takes frames that are read block by block
 
-MAY_GIVE = ("psf", "turbulence")  # a softer PSF, where the one that was estimated is too wide
+# A softer PSF, where the one that was estimated is too wide; what moves is valid in some frames.
+MAY_GIVE = ("psf", "turbulence", "valid")
 
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 # Share of an image that may lie below black or above white. On 85 simulated stacks a right PSF
@@ -61,6 +62,8 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the merged and the restored image."""
     noise, weights, psf = given(burst.noise), given(burst.weights), given(burst.psf)
+    if burst.moving is not None:  # shows once, as in one frame
+        burst = replace(burst, valid=burst.moving.valid)
     mean, finer = _means(burst, config)
     lowest = noise_ops.lowest_linear(burst.stack.sensor)
     merged, blurred = (noise_ops.undo_clipping(m.image, noise, lowest) for m in (mean, finer))

@@ -18,7 +18,7 @@ from burst.ops.alignment.grid import HALF, bin_frames
 from burst.ops.alignment.motion import flow_of, inverse
 from burst.ops.alignment.registration import gradient
 from burst.ops.chunks import frames_at_once, in_chunks
-from burst.ops.filters import box_mean
+from burst.ops.filters import box_mean, gaussian_blur
 from burst.ops.samples import MEASURED, sample
 from burst.ops.warp import invert, pixel_grid, warp, within
 from burst.records import NoiseModel
@@ -139,6 +139,18 @@ def mask_of(cells: Cells, moving: torch.Tensor, size: tuple[int, int]) -> torch.
     """Return where something moves in any frame, [h, w] bool, by the cells [n, gy, gx] that show
     it."""
     return _fine(moving.any(0)[None].float(), size)[0] > HALF
+
+
+def around(mask: torch.Tensor) -> torch.Tensor:
+    """Return a mask [h, w] bool with what is around, falling gently from 1 to 0."""
+    reach = 2 * CELL
+    grown = functional.max_pool2d(mask[None].float(), 2 * reach + 1, 1, reach)
+    return gaussian_blur(grown, reach / 2, "replicate")[0]
+
+
+def smooth(image: torch.Tensor) -> torch.Tensor:
+    """Return an image [h, w] without detail that could be taken for an edge."""
+    return gaussian_blur(image[None], 2.0 * CELL, "replicate")[0]
 
 
 def in_frames(

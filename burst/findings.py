@@ -172,15 +172,16 @@ class Turbulence:
 class Moving:
     """What moves by itself, as the image shows it.
 
-    mask   [h, w] bool, where something moves in any of the frames
-    valid  [n, h, w] bool, as that of the burst, of which nothing that moves is valid: which values
-           of frames show what the key frame does
-    frame  the stack's number of the key frame, at whose time the image shows what moves
-    used   frames that show it where fewest do
+    mask     [h, w] bool, where something moves in any of the frames
+    passing  [n, h, w] bool, which values of frames show it; they are not valid
+    shown    [n, h, w] bool, which values show what the key frame does, passing or not
+    frame    the stack's number of the key frame, at whose time the image shows what moves
+    used     frames that show it, where fewest do
     """
 
     mask: torch.Tensor = field(compare=False)
-    valid: torch.Tensor = field(compare=False)
+    passing: torch.Tensor = field(compare=False)
+    shown: torch.Tensor = field(compare=False)
     frame: int
     used: int
 

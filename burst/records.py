@@ -47,8 +47,8 @@ from burst.sensor import (
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "CameraFlow",
     "Channel", "ColourSpace", "Correction", "Entry", "Gathered", "Level", "Merging", "Moving",
-    "NoiseModel", "NotGivenError", "Provenance", "Reference", "Report", "Rotation", "Selection", "Sensor",
-    "Shutter", "Stack", "StackError", "Track", "Turbulence", "Unrolled", "Views", "given",
+    "NoiseModel", "NotGivenError", "Provenance", "Reference", "Report", "Rotation", "Selection",
+    "Sensor", "Shutter", "Stack", "StackError", "Track", "Turbulence", "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 

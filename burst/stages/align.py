@@ -36,6 +36,7 @@ POOR_MISFIT = 4.0  # misfit variance after alignment, in units of the noise; cho
 CUT, LEAST_CUT = 1 / 8, 24
 SMALLEST = 32  # px, of a common part that is taken as the image
 MOST = 0.5  # share of the frames that show the part which `field = most` restores
+MOST_MOVING = 0.5  # share of the image; where more moves, nothing tells what stands still
 COARSE_PART = 0.2, 0.35  # begin and end of coarse registration in the usual time, for the bar alone
 
 
@@ -67,7 +68,9 @@ class Config:
     ] = True
     moving: Annotated[
         bool,
-        setting("take what moves by itself from the middle of the recording, so that it shows once"),
+        setting(
+            "take what moves by itself from the middle of the recording, so that it shows once"
+        ),
     ] = True
 
 
@@ -78,22 +81,47 @@ def run(burst: Burst, config: Config) -> Burst:
     if not config.moving or count < moving.FEWEST or burst.memory is not None:
         return found
     key = count // 2
-    _, things = _moving(burst, found, key)
+    things = _moving(burst, found, key)[1]
     if not bool(things.any()):
         return found
-    # Once more without what moves, which has drawn the displacements about it with it.
-    found = _aligned(replace(burst, valid=_valid(burst, found, moving.still(things))), config)
+    # Once more without what moves, which has drawn displacements with it, or looked like a camera.
+    again = None
+    if found.motion is not None:
+        still = _aligned(burst, config, at_rest=True)
+        again = _without(burst, still, _moving(burst, still, key)[1], config)
+    if again is None or again.motion is not None:
+        again = _without(burst, found, things, config)
+    return found if again is None else _once(burst, again, key)
+
+
+def _without(burst: Burst, found: Burst, things: torch.Tensor, config: Config) -> Burst | None:
+    """Return the burst aligned without things [n, gy, gx] that move in it as `found` has aligned
+    it; None where most of the scene moves."""
+    if float(things.any(0).float().mean()) > MOST_MOVING:
+        return None
+    valid = _valid(burst, found, moving.still(things))
+    return _aligned(replace(burst, valid=valid), config)
+
+
+def _once(burst: Burst, found: Burst, key: int) -> Burst:
+    """Return an aligned burst in which what moves is not valid, and when it is shown."""
     cells, things = _moving(burst, found, key)
-    like = moving.as_in_key(cells, things, key)
-    linear, flow, weights = given(burst.linear), given(found.flow), given(burst.weights)
-    still = _valid(burst, found, moving.still(things))
-    merged = registration.aligned_mean(linear, flow, weights, still, found.motion is not None)
-    mask = moving.mask_of(cells, things, (flow.shape[-2], flow.shape[-1]))
+    like, still = moving.as_in_key(cells, things, key), moving.still(things)
+    flow, weights = given(found.flow), given(burst.weights)
+    valid, shown = (_valid(burst, found, part) for part in (still, like))
+    moved = found.motion is not None
+    merged = registration.aligned_mean(given(burst.linear), flow, weights, valid, moved)
+    mask = moving.mask_of(things, (flow.shape[-2], flow.shape[-1]))
     number, used = burst.numbers[key], int(like.sum(0).min())
-    finding = Moving(mask, _valid(burst, found, like), number, used)
+    passing = ~valid if burst.valid is None else burst.valid & ~valid
     numbers = {"share": float(mask.float().mean()), "frame": number, "frames": used}
-    report = found.report.note(moving=numbers)
-    return replace(found, valid=still, merged=merged, moving=finding, report=report)
+    return replace(
+        found,
+        valid=valid,
+        merged=merged,
+        moving=Moving(mask, passing, shown, number, used),
+        report=found.report.note(moving=numbers),
+    )
 
 
 def _moving(burst: Burst, found: Burst, key: int) -> tuple[moving.Cells, torch.Tensor]:
@@ -110,12 +138,16 @@ def _valid(burst: Burst, found: Burst, cells: torch.Tensor) -> torch.Tensor:
     return shown if burst.valid is None else burst.valid & shown
 
 
-def _aligned(burst: Burst, config: Config) -> Burst:
-    """Return the burst with all that is found by aligning its frames."""
+def _aligned(burst: Burst, config: Config, at_rest: bool = False) -> Burst:
+    """Return the burst with all that is found by aligning its frames; `at_rest` says that the
+    camera was."""
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = shifts_ops.global_shifts(linear, key, burst.valid)
-    found = similarity.find_motion(linear, key, shifts, burst.valid, burst.kept)
+    if at_rest:
+        found = similarity.no_motion(linear)
+    else:
+        found = similarity.find_motion(linear, key, shifts, burst.valid, burst.kept)
     grid, rest, report = _grid(burst, found, config)
     with part("", *COARSE_PART):
         cells = _coarse(burst, grid, rest, shifts, key, config)

@@ -32,6 +32,7 @@ MOST_OUTSIDE = 0.015
 # Twice as much may where the PSF of the motion is as wide as all witnesses believe, within a tenth:
 # black cloth fills a third of the small stacks of "camera", of which right PSFs leave .0154 there.
 AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.03
+MOST_SHARE = 0.9  # of the frames; more are as good as all
 SMOOTHED = 2.0  # px, sigma by which the border of what moves is drawn out, so that none is seen
 SOFTER = (0.8, 0.6, 0.4, 0.0)  # powers of the transfer function, tried in this order
 
@@ -62,8 +63,9 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the merged and the restored image."""
     noise, weights, psf = given(burst.noise), given(burst.weights), given(burst.psf)
-    if burst.moving is not None:  # shows once, as in one frame
-        burst = replace(burst, valid=burst.moving.valid)
+    moving = burst.moving
+    if moving is not None:  # it is shown once, as in the key frame
+        burst = replace(burst, valid=(given(burst.valid) | moving.passing) & moving.shown)
     mean, finer = _means(burst, config)
     lowest = noise_ops.lowest_linear(burst.stack.sensor)
     merged, blurred = (noise_ops.undo_clipping(m.image, noise, lowest) for m in (mean, finer))
@@ -74,7 +76,7 @@ def run(burst: Burst, config: Config) -> Burst:
     if config.scale > 1:
         mean_psf = drizzle.drizzled_psf(mean_psf, config.scale, config.drop)
     image, power = _restored(burst, config, blurred, mean_psf, variance)
-    share = None if burst.moving is None else _share(mean.share, burst.moving.used / len(weights))
+    share = None if moving is None else _share(mean.share, moving.used / len(weights))
     if share is not None:
         softer = psf_ops.soften(mean_psf, power) if power != 1 else mean_psf
         noisy = variance / float(share.min())
@@ -126,10 +128,11 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     return mean, replace(mean, image=image, variance=variance)
 
 
-def _share(share: torch.Tensor, least: float) -> torch.Tensor:
+def _share(share: torch.Tensor, least: float) -> torch.Tensor | None:
     """Return the share [h, w] of the frames that counts at each place, smoothly, of which a thing
-    that moves has the least."""
-    return filters.gaussian_blur(share[None].clamp(least, 1), SMOOTHED, "replicate")[0]
+    that moves has the least; None where all do."""
+    smooth = filters.gaussian_blur(share[None].clamp(least, 1), SMOOTHED, "replicate")[0]
+    return smooth if float(smooth.min()) < MOST_SHARE else None
 
 
 def _best(burst: Burst) -> torch.Tensor | None:

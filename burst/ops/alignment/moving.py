@@ -38,7 +38,6 @@ AROUND = 1  # cells around a thing that show its border
 ALIKE = 1.5  # mean square difference of frames that show the same, in units of what is expected
 
 
-
 @dataclass(frozen=True)
 class Cells:
     """What aligned frames show in cells.
@@ -135,7 +134,7 @@ def as_in_key(cells: Cells, moving: torch.Tensor, key: int) -> torch.Tensor:
     return like
 
 
-def mask_of(cells: Cells, moving: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def mask_of(moving: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Return where something moves in any frame, [h, w] bool, by the cells [n, gy, gx] that show
     it."""
     return _fine(moving.any(0)[None].float(), size)[0] > HALF

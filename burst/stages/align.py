@@ -69,7 +69,8 @@ class Config:
     moving: Annotated[
         bool,
         setting(
-            "take what moves by itself from the middle of the recording, so that it shows once"
+            "show what moves by itself once, as in the middle frame; not where a disc is tracked or"
+            " frames are read block by block"
         ),
     ] = True
 
@@ -77,49 +78,39 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the aligned frames, and its level."""
     found = _aligned(burst, config)
-    count = len(given(burst.linear))
-    if not config.moving or count < moving.FEWEST or burst.memory is not None:
+    linear, used = given(burst.linear), (given(burst.weights) > 0).nonzero()[:, 0]
+    if not config.moving or burst.memory is not None or burst.track is not None:
         return found
-    key = count // 2
-    things = _moving(burst, found, key)[1]
-    if not bool(things.any()):
+    if len(used) < moving.FEWEST or min(linear.shape[1:]) < moving.SMALLEST:
         return found
-    # Once more without what moves, which has drawn displacements with it, or looked like a camera.
-    again = None
-    if found.motion is not None:
-        still = _aligned(burst, config, at_rest=True)
-        again = _without(burst, still, _moving(burst, still, key)[1], config)
-    if again is None or again.motion is not None:
-        again = _without(burst, found, things, config)
-    return found if again is None else _once(burst, again, key)
-
-
-def _without(burst: Burst, found: Burst, things: torch.Tensor, config: Config) -> Burst | None:
-    """Return the burst aligned without things [n, gy, gx] that move in it as `found` has aligned
-    it; None where most of the scene moves."""
-    if float(things.any(0).float().mean()) > MOST_MOVING:
-        return None
+    key = int(used[len(used) // 2])
+    _, things = _moving(burst, found, key)
+    if not 0 < float(things.any(0).float().mean()) <= MOST_MOVING:
+        return found
+    # Once more without what moves, which has drawn the displacements about it with it.
     valid = _valid(burst, found, moving.still(things))
-    return _aligned(replace(burst, valid=valid), config)
+    again = _aligned(replace(burst, valid=valid), config)
+    cells, things = _moving(burst, again, key)
+    return _once(burst, again, cells, things, key) if bool(things.any()) else found
 
 
-def _once(burst: Burst, found: Burst, key: int) -> Burst:
-    """Return an aligned burst in which what moves is not valid, and when it is shown."""
-    cells, things = _moving(burst, found, key)
+def _once(burst: Burst, found: Burst, cells: moving.Cells, things: torch.Tensor, key: int) -> Burst:
+    """Return an aligned burst in which things [n, gy, gx] that move are not valid, and in which
+    values a key frame shows them."""
     like, still = moving.as_in_key(cells, things, key), moving.still(things)
     flow, weights = given(found.flow), given(burst.weights)
     valid, shown = (_valid(burst, found, part) for part in (still, like))
     moved = found.motion is not None
     merged = registration.aligned_mean(given(burst.linear), flow, weights, valid, moved)
     mask = moving.mask_of(things, (flow.shape[-2], flow.shape[-1]))
-    number, used = burst.numbers[key], int(like.sum(0).min())
+    number, frames = burst.numbers[key], int(like.sum(0).min())
     passing = ~valid if burst.valid is None else burst.valid & ~valid
-    numbers = {"share": float(mask.float().mean()), "frame": number, "frames": used}
+    numbers = {"share": float(mask.float().mean()), "frame": number, "frames": frames}
     return replace(
         found,
         valid=valid,
         merged=merged,
-        moving=Moving(mask, passing, shown, number, used),
+        moving=Moving(mask, passing, shown, number, frames),
         report=found.report.note(moving=numbers),
     )
 
@@ -138,16 +129,12 @@ def _valid(burst: Burst, found: Burst, cells: torch.Tensor) -> torch.Tensor:
     return shown if burst.valid is None else burst.valid & shown
 
 
-def _aligned(burst: Burst, config: Config, at_rest: bool = False) -> Burst:
-    """Return the burst with all that is found by aligning its frames; `at_rest` says that the
-    camera was."""
+def _aligned(burst: Burst, config: Config) -> Burst:
+    """Return the burst with all that is found by aligning its frames."""
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = shifts_ops.global_shifts(linear, key, burst.valid)
-    if at_rest:
-        found = similarity.no_motion(linear)
-    else:
-        found = similarity.find_motion(linear, key, shifts, burst.valid, burst.kept)
+    found = similarity.find_motion(linear, key, shifts, burst.valid, burst.kept)
     grid, rest, report = _grid(burst, found, config)
     with part("", *COARSE_PART):
         cells = _coarse(burst, grid, rest, shifts, key, config)

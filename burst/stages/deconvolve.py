@@ -76,8 +76,9 @@ def run(burst: Burst, config: Config) -> Burst:
     if config.scale > 1:
         mean_psf = drizzle.drizzled_psf(mean_psf, config.scale, config.drop)
     image, power = _restored(burst, config, blurred, mean_psf, variance)
-    share = None if moving is None else _share(mean.share, moving.used / len(weights))
-    if share is not None:
+    share = None
+    if moving is not None and moving.used < MOST_SHARE * len(weights):
+        share = _share(mean.share, moving.used / len(weights), image)
         softer = psf_ops.soften(mean_psf, power) if power != 1 else mean_psf
         noisy = variance / float(share.min())
         quiet = deconvolve_ops.deconvolve(
@@ -128,11 +129,11 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     return mean, replace(mean, image=image, variance=variance)
 
 
-def _share(share: torch.Tensor, least: float) -> torch.Tensor | None:
-    """Return the share [h, w] of the frames that counts at each place, smoothly, of which a thing
-    that moves has the least; None where all do."""
-    smooth = filters.gaussian_blur(share[None].clamp(least, 1), SMOOTHED, "replicate")[0]
-    return smooth if float(smooth.min()) < MOST_SHARE else None
+def _share(share: torch.Tensor, least: float, image: torch.Tensor) -> torch.Tensor:
+    """Return the share [h, w] of the frames that counts at each place of an image, smoothly, of
+    which a thing that moves has the `least`."""
+    smooth = filters.gaussian_blur(share[None].clamp(least, 1), SMOOTHED, "replicate")[None]
+    return warp.resize_field(smooth, (image.shape[0], image.shape[1]))[0, 0].clamp(least, 1)
 
 
 def _best(burst: Burst) -> torch.Tensor | None:

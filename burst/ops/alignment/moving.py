@@ -26,7 +26,7 @@ from burst.records import NoiseModel
 CELL = 4  # px; light is the mean over squares of twice that side
 PIXELS = (2 * CELL) ** 2  # of a square
 BORDER = 8  # px of a frame, within which air carries in what other frames do not show
-FEWEST = 6  # frames, of which a median is taken
+FEWEST, SMALLEST = 6, 48  # frames, of which a median is taken; px of a side, most of it no border
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
 # Variance of the displacement (px^2) that registration leaves, at least, and the share of the light
 # that changes by itself. Chosen with the limits below on 70 stacks without and 40 with a thing that

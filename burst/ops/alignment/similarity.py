@@ -73,7 +73,7 @@ def find_motion(
     `times` [n] are frame numbers; without them the frames follow one another evenly.
     """
     if min(frames.shape[1:]) < SMALLEST_TURNED or len(frames) < FEWEST_TURNED:
-        return no_motion(frames)
+        return _no_motion(frames)
     small = make_small_frames(frames, valid)
     everything = torch.arange(len(frames), device=frames.device)
     times = everything if times is None else times.to(frames.device)
@@ -98,7 +98,7 @@ def find_motion(
     ):
         poses, turned = still, False
     if 2 * int(placed.sum()) < len(frames):
-        return no_motion(frames)
+        return _no_motion(frames)
     return _camera_motion(small, poses, placed, turned, times)
 
 
@@ -111,7 +111,7 @@ def camera_moved(found: CameraMotion, size: tuple[int, int]) -> bool:
     return loss >= (DRIFTED if found.drifts else SHAKEN)
 
 
-def no_motion(frames: torch.Tensor) -> CameraMotion:
+def _no_motion(frames: torch.Tensor) -> CameraMotion:
     """Return the motion of a camera at rest, for frames [n, h, w] that show too little to measure
     it."""
     still = torch.eye(2, 3).to(frames).expand(len(frames), 2, 3)

@@ -79,10 +79,10 @@ def run(burst: Burst, config: Config) -> Burst:
     share = None
     if moving is not None and moving.used < MOST_SHARE * len(weights):
         share = _share(mean.share, moving.used / len(weights), image)
-        softer = psf_ops.soften(mean_psf, power) if power != 1 else mean_psf
+        undone = psf_ops.soften(mean_psf, power) if power != 1 else mean_psf
         noisy = variance / float(share.min())
         quiet = deconvolve_ops.deconvolve(
-            blurred, softer, noisy, config.strength, config.iterations
+            blurred, undone, noisy, config.strength, config.iterations
         )
         image = torch.lerp(image, quiet, share.log() / share.min().log())
     turbulence, report = burst.turbulence, burst.report

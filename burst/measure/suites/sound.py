@@ -245,7 +245,7 @@ def _of_part(records: Sequence[Record]) -> str:
             ("plain mean inside, dB", "{mean_inside:.2f}"),
             ("mask, intersection over union", "{overlap:.2f}"),
         )
-    names = ("clean_psnr", "psnr", "loss", "mean_psnr")
+    names: tuple[str, ...] = ("clean_psnr", "psnr", "loss", "mean_psnr")
     names += ("inside", "mean_inside", "overlap") if things else ()
     rows = []
     for what, group in grouped(records, "what").items():

@@ -11,9 +11,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from pathlib import Path
+
+import numpy as np
 
 from burst.lazy import cv2, psutil, torch
 from burst.records import Stack, StackError
@@ -41,8 +44,9 @@ def resolve_device(name: str) -> str:
     if asked in vain."""
     if name == "cpu":
         return name
-    # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    if name == "mps":
+        # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
+        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     there = torch.backends.mps.is_available() if name == "mps" else torch.cuda.is_available()
     if there or name == "auto":
         return "mps" if name == "mps" else "cuda" if there else "cpu"
@@ -72,8 +76,9 @@ def cpu_count() -> int:
 def set_up(threads: int) -> None:
     """Fix the number of threads, and make torch deterministic where it can be."""
     _keep_freed_memory()
-    # cuBLAS reads this once, before its first use, and repeats itself only with it.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if torch.cuda.is_available():
+        # cuBLAS reads this once, before its first use, and repeats itself only with it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     # Nothing that a stage does depends on chance but the choice of a convolution. To have torch
@@ -84,18 +89,47 @@ def set_up(threads: int) -> None:
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
-    """Restore the process's threads, random numbers and choice of convolutions."""
-    threads, threads_of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
-    cudnn = torch.backends.cudnn
-    choice = cudnn.deterministic, cudnn.benchmark
-    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    try:
-        with torch.random.fork_rng(gpus):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(threads_of_cv2)
-        cudnn.deterministic, cudnn.benchmark = choice
+    """Work as a process of its own would, and put back what is set for all of the process.
+
+    Neither other threads nor what the process has set for torch and NumPy change what is computed:
+    of several threads one works after another.
+    """
+    with _turn(os.getpid()):
+        kept = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+        threads, threads_of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
+        cudnn = torch.backends.cudnn
+        choice = cudnn.deterministic, cudnn.benchmark
+        gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+        try:
+            torch.set_default_dtype(torch.float32)
+            torch.set_float32_matmul_precision("highest")
+            with torch.random.fork_rng(gpus), _no_defaults():
+                yield
+        finally:
+            torch.set_default_dtype(kept[0])
+            torch.set_float32_matmul_precision(kept[1])
+            torch.set_num_threads(threads)
+            cv2.setNumThreads(threads_of_cv2)
+            cudnn.deterministic, cudnn.benchmark = choice
+
+
+@cache
+def _turn(_process: int) -> threading.RLock:
+    """Return the lock of one process: a fork may copy one that nobody will release."""
+    return threading.RLock()
+
+
+@contextlib.contextmanager
+def _no_defaults() -> Iterator[None]:
+    """Switch off what this thread has set for torch and NumPy: device, mixed precision, errors."""
+    with contextlib.ExitStack() as around:
+        around.enter_context(np.errstate(all="warn", under="ignore"))
+        for kind in ("cpu", "cuda"):
+            around.enter_context(torch.autocast(kind, enabled=False))
+        # The context makes every call slower.
+        if torch.get_default_device().type != "cpu":
+            around.enter_context(torch.device("cpu"))
+        yield
 
 
 @contextlib.contextmanager

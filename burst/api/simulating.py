@@ -11,7 +11,7 @@ from burst.data import levels, turbulence
 from burst.data import recording as data_recording
 from burst.data.scenes import read_scene
 from burst.lazy import torch
-from burst.machine import drawing_device, resolve_device
+from burst.machine import as_before, drawing_device, resolve_device
 from burst.measure import scores as measure_scores
 from burst.measure.peers import baselines
 from burst.ops.orientation import upright
@@ -53,7 +53,7 @@ def simulate(
     >>> road.stack.sensor.transfer
     'srgb'
     """
-    with in_words_of_python():
+    with in_words_of_python(), as_before():
         conditions = levels.find_level(level).point()
         if frames < 2 or size < 16:
             raise ConfigError(
@@ -90,7 +90,7 @@ def score(
     >>> burst.score(result, simulated).psnr > burst.score(mean, simulated).psnr
     True
     """
-    with in_words_of_python():
+    with in_words_of_python(), as_before():
         pixels = image.image if isinstance(image, Result) else image
         scene = truth.truth if isinstance(truth, turbulence.SimulatedStack) else truth
         return measure_scores.score(

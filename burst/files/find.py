@@ -89,5 +89,5 @@ def _stacks_of_glob(pattern: str) -> list[Path]:
     single = (*RAW_SUFFIXES, *IMAGE_SUFFIXES, *FITS_SUFFIXES)
     frames = [m for m in matches if suffix_of(m) in single]
     advice = f"Pass their folder {frames[0].parent}." if frames else f"Pass {ACCEPTED}."
-    what = "single frames only" if frames else f"{len(matches)} files that are none"
+    what = "single frames only" if frames else "only other files" if matches else "nothing"
     raise StackError(f"{pattern}: expected stacks, found {what}. {advice}")

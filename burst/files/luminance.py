@@ -45,7 +45,11 @@ class Colours:
         found = self.single.array() if len(self.single) else self.whole
         if found is None or found.shape != (*shape, 3):
             return None
-        return None if all((each == each[..., :1]).all() for each in found) else found
+        if all((each == each[..., :1]).all() for each in found):
+            # Nothing is lost.
+            self.places.clear()
+            return None
+        return found
 
 
 _COLOURS: ContextVar[Colours | None] = ContextVar("colours", default=None)

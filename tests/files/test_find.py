@@ -75,8 +75,8 @@ def test_raw_files_win_over_the_previews_beside_them(tmp_path: Path) -> None:
     ("pattern", "message"),
     [
         ("nowhere", "expected a file or folder, found nothing there. Check it"),
-        ("*.ser", "expected stacks, found 0 files that are none. Pass npy"),
-        ("*.txt", "found 1 files that are none. Pass npy"),
+        ("*.ser", "expected stacks, found nothing. Pass npy"),
+        ("*.txt", "found only other files. Pass npy"),
         ("frames/*.png", "found single frames only. Pass their folder"),
         ("results", "found the results of a former run. Pass the stack"),
     ],

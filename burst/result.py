@@ -198,7 +198,6 @@ def write(
     """
     image, sensor, made = result.pixels, result.burst.stack.sensor, result.provenance
     several = result.is_sequence
-    folder.mkdir(parents=True, exist_ok=True)
     if image is None:
         new = []
     elif several:
@@ -206,8 +205,8 @@ def write(
     else:
         first = first_frame(Path(result.stack.source)) if result.stack.source else None
         new = write_results(folder, image, sensor, made, colours, first)
-    for path in {*_images(folder), folder / CONFIDENCE} - set(new):
-        path.unlink(missing_ok=True)
+    for path in filter(Path.is_file, {*_images(folder), folder / CONFIDENCE} - set(new)):
+        path.unlink()
     if result.deviation is not None:
         write_confidence(folder / CONFIDENCE, result.deviation, result.provenance)
     shown = image[len(image) // 2] if image is not None and several else image

@@ -291,6 +291,14 @@ def test_a_result_is_drawn(stack):
         ({"select": 7}, "ConfigError", "select: expected its settings as"),
         ({"device": "gpu"}, "ConfigError", "device: expected one of auto, cpu, cuda, mps"),
         ({"until": "algn"}, "ConfigError", "'algn': no such stage .*Did you mean 'align'"),
+        ({"threads": 0}, "ConfigError", "Execution threads: expected greater than or equal to 1"),
+        ({"threads": 1.5}, "ConfigError", "threads: expected"),
+        ({"seed": "a"}, "ConfigError", "seed: expected an integer, found 'a'"),
+        ({"seed": 2**70}, "ConfigError", "seed: expected"),
+        ({"memory": "2G"}, "ConfigError", "memory: expected"),
+        ({"device": None}, "ConfigError", "device: expected one of .* found 'None'"),
+        ({"until": 3}, "ConfigError", "'3': no such stage"),
+        ({"pipeline": None}, "ConfigError", 'pipeline="None": expected one of'),
         ({"sensor": burst.Sensor()}, "StackError", "sensor: expected it with an array"),
     ],
 )
@@ -349,6 +357,29 @@ def test_settings_of_a_loaded_pipeline_can_be_changed():
     changed = burst.load_pipeline(pipeline, select=burst.stages.select.Config(keep=0.5))
     settings = {step.name: step.config for step in changed.steps}
     assert (settings["blur"].size, settings["select"].keep) == (21, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda image: burst.score(np.full_like(image, np.nan), image), "image: .* finite numbers"),
+        (lambda image: burst.score("a.npy", image), "image: expected a grey image"),
+        (lambda image: burst.score(image[:40], image), "^truth=?: expected a scene of"),
+        (lambda image: burst.simulate(frames=2.5), r"frames 2\.5, size 271: expected at least 2"),
+        (lambda image: burst.simulate(image), "image: expected a file or a name, found a ndarray"),
+        (lambda image: burst.simulate("nope"), '^image="nope": expected a file or one of'),
+    ],
+)
+def test_mistakes_of_a_simulation_and_a_score_are_told_in_words(stack, call, message):
+    with pytest.raises((burst.StackError, burst.ConfigError), match=message):
+        call(burst.plain_mean(stack))
+
+
+def test_a_result_that_cannot_be_written_is_told(stack, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = burst.restore(stack, "classical", until="noise", progress=False)
+    with pytest.raises(burst.WriteError, match=r"file/.*: expected to write it"):
+        result.save(tmp_path / "file")
 
 
 def test_a_score_takes_what_is_at_hand(stack):

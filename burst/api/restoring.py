@@ -113,12 +113,13 @@ def restore(
         wanted = load_pipeline(pipeline, **settings)
         wanted = wanted.until(until) if until else wanted
         stack = _as_stack(stack, sensor, wanted)
-        check_device(device)
+        check_device(device := str(device))
         first, fallback = devices_of(device)
-        limit = available_memory(memory)
         with ExitStack() as around:
             around.enter_context(as_before())
-            execution = Execution(first, fallback, threads or torch.get_num_threads(), seed, limit)
+            threads = torch.get_num_threads() if threads is None else threads
+            execution = Execution(first, fallback, threads, seed, memory)
+            execution = replace(execution, memory=available_memory(memory))
             check_room(stack, wanted, execution)
             show = around.enter_context(bar_of(1, not progress))
             around.enter_context(listening_to(partial(show, Path(stack.name)) if show else None))
@@ -185,7 +186,7 @@ def _as_stack(
 def _numbers(source: Any) -> np.ndarray:
     """Return the array of an array, a tensor, or a list of frames; NaN where it is masked."""
     if isinstance(source, np.ma.MaskedArray) and np.ma.is_masked(source):
-        return source.astype(np.float64).filled(np.nan)
+        return np.asarray(np.ma.filled(source.astype(np.float64), np.nan))
     if hasattr(source, "detach"):
         tensor = source.detach().cpu()
         # NumPy has no such type.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    image: str = "camera",
+    image: str | Path = "camera",
     *,
     level: str = "medium",
     frames: int = 100,
@@ -55,14 +56,19 @@ def simulate(
     """
     with in_words_of_python(), as_before():
         conditions = levels.find_level(level).point()
-        if frames < 2 or size < 16:
+        if not isinstance(image, (str, Path)):
+            raise ConfigError(f"image: expected a file or a name, found a {type(image).__name__}.")
+        whole = all(isinstance(number, (int, np.integer)) for number in (frames, size))
+        if not whole or frames < 2 or size < 16:
             raise ConfigError(
                 f"frames {frames}, size {size}: expected at least 2 frames of 16 pixels."
             )
         check_device(device)
         generator = torch.Generator(drawing_device(resolve_device(device))).manual_seed(seed)
         chosen = build(data_recording.Recording, recording, "simulate")
-        return data_recording.record(chosen, read_scene(image), conditions, frames, size, generator)
+        return data_recording.record(
+            chosen, read_scene(str(image)), conditions, frames, size, generator
+        )
 
 
 def plain_mean(stack: Stack) -> np.ndarray:
@@ -100,10 +106,12 @@ def score(
 
 def _grey(image: Any, what: str) -> torch.Tensor:
     """Return an image [h, w] as a tensor; StackError if it is none."""
-    pixels = torch.as_tensor(np.nan if image is None else image)
-    if pixels.ndim != 2:
+    pixels = np.ascontiguousarray(
+        image.detach().cpu() if isinstance(image, torch.Tensor) else image
+    )
+    if pixels.ndim != 2 or pixels.dtype.kind not in "buif" or not np.isfinite(pixels).all():
         raise StackError(
-            f"{what}: expected a grey image (h, w), found shape {tuple(pixels.shape)}. Of colours"
-            " or several instants, pass one at a time."
+            f"{what}: expected a grey image (h, w) of finite numbers, found shape {pixels.shape} of"
+            f" {pixels.dtype}. Of colours or several instants, pass one at a time."
         )
-    return pixels.cpu()
+    return torch.tensor(pixels)

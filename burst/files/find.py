@@ -58,7 +58,9 @@ def _stacks_in(folder: Path) -> list[Path]:
     folders = [entry for entry in entries if entry.is_dir()]
     stacks = stacks or _published_in(folders) or _stacks_below(folders)
     if not stacks:
-        raise StackError(f"{folder}: expected stacks, found none in it. Pass {ACCEPTED}.")
+        others = {entry.suffix.lower() for entry in entries if entry.is_file()} - {""}
+        found = f"only {', '.join(sorted(others))}" if others else "none"
+        raise StackError(f"{folder}: expected stacks, found {found} in it. Pass {ACCEPTED}.")
     return stacks
 
 

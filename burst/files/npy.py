@@ -49,7 +49,8 @@ def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     advice = "Write it again with numpy.savez(path, frames=frames)."
     with (
         explained(path, "a .npz archive that is complete", advice),
-        np.lib.npyio.NpzFile(path) as archive,
+        path.open("rb") as file,
+        np.lib.npyio.NpzFile(file) as archive,
     ):
         names = list(archive.files)
         arrays = {name: archive[name] for name in (["frames"] if "frames" in names else names)}

@@ -14,7 +14,6 @@ from burst.lazy import Lazy
 
 # What they import takes a while, in which an interrupt must be one line, too.
 command, completion = Lazy("burst.command"), Lazy("burst.completion")
-INTERRUPTED = 130  # as `burst.command.Exit` has it
 
 # `burst.simulate` and some others are functions, so modules are imported by their names.
 VERBS = {
@@ -37,21 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Without a word it is help; stacks alone are restored into a folder beside them.
     """
     try:
-        return _run(sys.argv[1:] if argv is None else list(argv))
+        if "_ARGCOMPLETE" in os.environ:
+            completion.answer(make_parser())
+        words = _with_verb(sys.argv[1:] if argv is None else list(argv))
+        if not words:
+            make_parser().print_help()
+            return 0
+        args = make_parser(words[0]).parse_args(words)
+        return int(command.carry_out(args.execute, args))
     except KeyboardInterrupt:
         print("burst: error: interrupted", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _run(words: list[str]) -> int:
-    if "_ARGCOMPLETE" in os.environ:
-        completion.answer(make_parser())
-    words = _with_verb(words)
-    if not words:
-        make_parser().print_help()
-        return 0
-    args = make_parser(words[0]).parse_args(words)
-    return int(command.carry_out(args.execute, args))
+        return 130  # `Exit.INTERRUPTED`
 
 
 def _with_verb(words: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Show versions, device, pipelines and checkpoints; or how a stack is read."""
+"""Show versions, device, and which pipelines and checkpoints are found."""
 
 from __future__ import annotations
 
@@ -12,21 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from burst.about import __version__
 from burst.command import Exit, main_of, positive
 from burst.config import find_pipeline, names_in
 from burst.files.digest import file_digest
-from burst.files.find import find_stacks
-from burst.files.read import Description, describe
-from burst.files.sidecar import sidecar_text
 from burst.lazy import torch
 from burst.machine import available_memory, cpu_count, library_version
 from burst.models import compute_cost as models_compute_cost
 from burst.network import checkpoint
 from burst.network.card import card_text
-from burst.options import AXES
 from burst.pipeline import Step, load
 from burst.settings import ConfigError, settings_of
 
@@ -38,11 +32,6 @@ WIDTH, INDENT = 96, "      "  # of the list of settings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `burst info`."""
-    parser.add_argument(
-        "stack", nargs="*", metavar="STACK",
-        help="say how files and folders are read: frames, and their sensor as a sidecar states it",
-    )  # fmt: skip
-    parser.add_argument("--axis", choices=AXES, help="which axis of an array counts the frames")
     parser.add_argument(
         "--pipeline", metavar="NAME|FILE",
         help="list every setting of every stage: its value, unit, what may stand there, and what"
@@ -60,14 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print what is asked for; CheckpointError for a checkpoint that is missing or broken."""
-    if args.stack:
-        found = {str(path): describe(path, args.axis) for path in find_stacks(args.stack)}
-        print(
-            json.dumps({path: asdict(one) for path, one in found.items()}, indent=1)
-            if args.json
-            else "\n".join(_stack_text(path, one) for path, one in found.items())
-        )
-        return Exit.DONE
     if args.pipeline:
         steps = load(args.pipeline).steps
         if args.json:
@@ -133,15 +114,6 @@ def _device() -> str:
     if torch.cuda.is_available():
         return f"cuda ({torch.cuda.get_device_name()})"
     return f"cpu ({torch.get_num_threads()} threads)"
-
-
-def _stack_text(path: str, one: Description) -> str:
-    """Return how a stack is read, as a sidecar that says the same."""
-    count, height, width = one.shape
-    text = sidecar_text(one.sensor, np.array(one.scan)).rstrip()
-    if not one.black_is_known:
-        text = text.replace("black_level = 0.0", "# black_level: 0, or what the noise shows")
-    return f"# {path}: {count} frames of {height} x {width}, {one.numbers}\n{text}"
 
 
 def _pipeline_text(name: str, steps: Sequence[Step]) -> str:

@@ -10,11 +10,12 @@ import platform
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,8 @@ BYTES_PER_PIXEL_ON_GPU = 75
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_KEPT = 1 << 30  # bytes
 
+# Locks by process: a fork may copy one that nobody will release.
+_TURNS: dict[int, Any] = defaultdict(threading.RLock)
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -89,40 +92,20 @@ def set_up(threads: int) -> None:
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
-    """Work as a process of its own would, and put back what is set for all of the process.
-
-    Neither other threads nor what the process has set for torch and NumPy change what is computed:
-    of several threads one works after another.
-    """
-    with _turn(os.getpid()):
-        kept = torch.get_default_dtype(), torch.get_float32_matmul_precision()
-        threads, threads_of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
-        cudnn = torch.backends.cudnn
-        choice = cudnn.deterministic, cudnn.benchmark
-        gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-        try:
-            torch.set_default_dtype(torch.float32)
-            torch.set_float32_matmul_precision("highest")
-            with torch.random.fork_rng(gpus), _no_defaults():
-                yield
-        finally:
-            torch.set_default_dtype(kept[0])
-            torch.set_float32_matmul_precision(kept[1])
-            torch.set_num_threads(threads)
-            cv2.setNumThreads(threads_of_cv2)
-            cudnn.deterministic, cudnn.benchmark = choice
-
-
-@cache
-def _turn(_process: int) -> threading.RLock:
-    """Return the lock of one process: a fork may copy one that nobody will release."""
-    return threading.RLock()
-
-
-@contextlib.contextmanager
-def _no_defaults() -> Iterator[None]:
-    """Switch off what this thread has set for torch and NumPy: device, mixed precision, errors."""
-    with contextlib.ExitStack() as around:
+    """Work as a process of its own would, whatever this one has set for torch and NumPy, and put
+    back what is changed for all of it; of several threads one works after another."""
+    cudnn: Any = torch.backends.cudnn
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with _TURNS[os.getpid()], contextlib.ExitStack() as around:
+        around.callback(torch.set_num_threads, torch.get_num_threads())
+        around.callback(cv2.setNumThreads, cv2.getNumThreads())
+        around.callback(torch.set_default_dtype, torch.get_default_dtype())
+        around.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        around.callback(setattr, cudnn, "deterministic", cudnn.deterministic)
+        around.callback(setattr, cudnn, "benchmark", cudnn.benchmark)
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+        around.enter_context(torch.random.fork_rng(gpus))
         around.enter_context(np.errstate(all="warn", under="ignore"))
         for kind in ("cpu", "cuda"):
             around.enter_context(torch.autocast(kind, enabled=False))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from burst.__main__ import main
 from burst.config import find_pipeline
-from burst.files.read import read_stack
 from burst.settings import ConfigError
 
 
@@ -46,18 +44,3 @@ def test_noise_levels_are_no_pipeline():
     with pytest.raises(ConfigError, match="expected one of classical") as error:
         find_pipeline("levels")
     assert "levels" not in str(error.value).partition("expected")[2]
-
-
-def test_how_a_file_is_read_is_said_as_a_sidecar_that_changes_nothing(capsys, tmp_path):
-    frames = np.random.default_rng(0).integers(900, 4000, (4, 24, 24), np.uint16)
-    for name, values in (("dn", frames), ("fractions", frames / np.float32(4095))):
-        path = tmp_path / f"{name}.npy"
-        np.save(path, values)
-        expected = read_stack(path)
-        text = said(capsys, str(path))
-        assert f"{path}: 4 frames of 24 x 24, {values.dtype}" in text
-        path.with_suffix(".toml").write_text(text)
-        again = read_stack(path)
-        assert again.sensor == expected.sensor
-        assert np.array_equal(again.frames, expected.frames)
-    assert json.loads(said(capsys, str(path), "--json"))[str(path)]["sensor"]["white_level"] == 1

@@ -188,9 +188,8 @@ def _numbers(source: Any) -> np.ndarray:
     if isinstance(source, np.ma.MaskedArray) and np.ma.is_masked(source):
         return np.asarray(np.ma.filled(source.astype(np.float64), np.nan))
     if hasattr(source, "detach"):
-        tensor = source.detach().cpu()
-        # NumPy has no such type.
-        source = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+        source = source.detach().cpu()
+        source = source.float() if source.dtype == torch.bfloat16 else source
     try:
         array = np.asarray(source)
     except ValueError:

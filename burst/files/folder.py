@@ -110,9 +110,8 @@ def is_result(folder: Path) -> bool:
 
 
 def is_stack(path: Path) -> bool:
-    """Return whether a file or folder is one stack, not a folder of stacks or a single frame. One
-    with frames that do not belong together is, too: reading it explains the error, and a batch goes
-    on."""
+    """Return whether a file or folder is one stack, not a folder of stacks or a single frame. So is
+    one with frames that do not belong together: reading it explains the error."""
     if path.is_dir():
         try:
             return not is_result(path) and bool(frames_in(path))

@@ -78,28 +78,6 @@ def read_stack(path: Path, options: ReadOptions | None = None) -> Stack:
     return _calibrated(stack, options)
 
 
-@dataclass(frozen=True)
-class Description:
-    """What is known of a stack (n, h, w) before its values are looked at: the type of its numbers,
-    its sensor, with levels in their unit, and the scan of each frame."""
-
-    shape: tuple[int, int, int]
-    numbers: str
-    sensor: Sensor
-    scan: list[int]
-    black_is_known: bool
-
-
-def describe(path: Path, axis: Axis | None = None) -> Description:
-    """Return how a file or a folder of frames is read; StackError if it is not usable."""
-    with keeping_colours(False):
-        frames, sensor = _read(path, axis)
-    check.check_shape(str(path), frames.shape)
-    known = _black_is_known(path, sensor, ReadOptions())
-    sensor, scan = _settle(path, sensor, ReadOptions(), frames.shape[0])
-    return Description(frames.shape, str(frames.dtype), sensor, scan.tolist(), known)
-
-
 def stack_of(
     array: np.ndarray,
     sensor: Sensor | None = None,

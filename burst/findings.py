@@ -205,7 +205,8 @@ class Unrolled:
 
 @dataclass(frozen=True)
 class Views:
-    """The images of t instants made of each of k frames alone, the closest frame first; 16 bit.
+    """The images of t instants made of each of k frames alone, the closest in time first (of a
+    rolling shutter at each pixel); 16 bit.
 
     images    [t, k, c, h, w], in the units of the image that was made of them
     later     [t, k, h, w] time from the instant to the recording of a point, in frame times

@@ -200,7 +200,6 @@ def write(
     """
     image, sensor, made = result.pixels, result.burst.stack.sensor, result.provenance
     several = result.is_sequence
-    folder.mkdir(parents=True, exist_ok=True)
     if image is None:
         new = []
     elif several:
@@ -208,8 +207,9 @@ def write(
     else:
         first = first_frame(Path(result.stack.source)) if result.stack.source else None
         new = write_results(folder, image, sensor, made, colours, first)
-    for path in {*_images(folder), folder / CONFIDENCE, folder / MOVING} - set(new):
-        path.unlink(missing_ok=True)
+    old = {*_images(folder), folder / CONFIDENCE, folder / MOVING} - set(new)
+    for path in filter(Path.is_file, old):
+        path.unlink()
     if result.deviation is not None:
         write_confidence(folder / CONFIDENCE, result.deviation, result.provenance)
     if result.burst.moving is not None and image is not None:

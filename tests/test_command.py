@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from toys import command, environment, run_command, write_pipeline, write_stack
 
-from burst.__main__ import _with_verb
+from burst.__main__ import _with_verb, main
 from burst.command import Exit, explain, share_processors, start_logging
 from burst.files.write import WriteError
 from burst.log import LOG
@@ -135,10 +135,22 @@ def test_help_and_mistakes_are_answered_without_torch(tmp_path, words):
     assert done.returncode == (0 if "--help" in words else 2), done.stderr
 
 
+def test_an_interrupt_while_modules_are_imported_is_one_line(monkeypatch, capsys):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("burst.__main__.import_module", interrupted)
+    assert main(["run", "--stack", "a.npy"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == "burst: error: interrupted\n"
+    program = "import sys, burst.__main__\nsys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
 def test_full_disk_is_the_place_s_fault():
     failure = explain(OSError(28, "No space left on device", "out/a"))
     assert failure.exit is Exit.BAD_INPUT
     assert failure.message.startswith("out/a: No space left on device.")
+    assert explain(OSError(2, "No such file or directory", "/proc/x")).exit is Exit.BAD_INPUT
     assert explain(WriteError("out/a: expected to write it")).exit is Exit.BAD_INPUT
 
 

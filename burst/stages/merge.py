@@ -221,6 +221,6 @@ def _report(burst: Burst, image: torch.Tensor, trusted: torch.Tensor) -> Report:
     if not strangers:
         return report
     return report.warn(
-        f"Of frames {', '.join(strangers)} nearly nothing agrees with the reference, so that they"
-        " give nothing: things move, or the camera moved too far."
+        f"Give nothing, counted from 0: {', '.join(strangers)}; nearly nothing of them agrees with"
+        " the reference: things move, or the camera moved too far."
     )

@@ -50,12 +50,13 @@ def run_as_process() -> int:
     codes: list[int] = []
 
     def end() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(*codes)
+        if codes:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(codes[0])
 
     # What is registered first is called last: whatever cleans up at exit does so before.
-    atexit.register(lambda: codes and end())
+    atexit.register(end)
     codes.append(main())
     return codes[0]
 

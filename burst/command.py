@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import logging
 import os
 import signal
@@ -74,11 +75,18 @@ def share_processors() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
+def collect_rarely() -> None:
+    """Have Python look for garbage in cycles after 50,000 new objects instead of 700: to import
+    torch makes 300,000, none of which is garbage, and to look at them takes a third of the time."""
+    gc.set_threshold(50_000)
+
+
 def carry_out(execute: Execute, args: argparse.Namespace) -> int:
     """Execute a command and return its exit code; an error becomes one line on stderr."""
     start_logging(getattr(args, "quiet", False))
     signal.signal(signal.SIGTERM, interrupt)
     share_processors()
+    collect_rarely()
     try:
         code = execute(args)
         sys.stdout.flush()

@@ -25,6 +25,9 @@ SOME = 1 << 15  # samples of a frame, of which a median is taken
 # last one quiets. Chosen on charts and photographs of ISO 100 and 3200.
 STEPS, STEPS_FINER = (1.0, 1.0, 1.0), (1.0, 2.0, 3.0, 1.0)
 NOISE_ALONE = 1.5  # energy of what is found over that of the noise in it, below which it is noise
+# Frames from which the nearest sample of each is enough for a first image and its colours. Of 12,
+# simulated bursts win .1 dB in the mean; of 5 they would lose .3 dB, and on a finer grid .1 dB.
+MANY = 10
 LITTLE = 0.1  # mean belief in a frame, below which a person is told
 
 
@@ -69,7 +72,8 @@ def run(burst: Burst, config: Config) -> Burst:
     excess: list[float] = []
     for turn, step in enumerate(_steps(config)):
         kernel = _kernels(image, believed, config)
-        gathering = replace(gathering, flow=camera, kernels=kernel)
+        around = 2 if turn else gathering.around
+        gathering = replace(gathering, flow=camera, kernels=kernel, around=around)
         if turn == 1 and gains.differ(burst.gain):
             frames, excess = frames.measured(excess), []
         left = _Left(frames, gathering, gathering.as_sampled(image), believed, excess)
@@ -120,8 +124,9 @@ class _Frames:
     def share(self, frame: int, planes: gather.Samples, believed: torch.Tensor) -> gather.Share:
         """Return what a frame gives, so far believed [h / 2, w / 2]."""
         every, valid = self.view.burst.valid, None
-        if every is not None:
-            valid = [plane.of(every[frame][None]) for plane in self.view.planes]
+        if every is not None and not bool(every[frame].all()):
+            counted = every[frame][None].to(planes[0])
+            valid = [plane.of(counted).contiguous() for plane in self.view.planes]
         return gather.Share(planes, believed * float(self.precision[frame]), valid)
 
     def colours(self, frame: int) -> torch.Tensor:
@@ -169,7 +174,7 @@ class _Left:
         share = self.frames.share(frame, rest, self.believed[frame])
         middle = rest[len(rest) // 2].flatten(1)
         if share.valid is not None and bool(share.valid[len(rest) // 2].any()):
-            middle = middle[:, share.valid[len(rest) // 2].flatten()]
+            middle = middle[:, share.valid[len(rest) // 2].flatten() > 0]
         own, example = middle[:, :: 1 + middle.shape[1] // SOME].abs()
         self.excess.append(float(example.median() / own.median().clamp(min=1e-12)))
         flow = self.gathering.flow
@@ -196,7 +201,8 @@ def _start(frames: _Frames, config: Config) -> tuple[gather.Gathering, torch.Ten
     example = torch.randn(grey.shape, generator=torch.Generator().manual_seed(0)).to(grey)
     example *= (view.grey_noise(frames.noise).variance(grey) / believed.sum(0)).sqrt()
     kernel = _kernels(torch.stack([grey, example])[:, None], believed, config)
-    return gather.Gathering(view.planes, camera, kernel, config.scale), believed
+    around = 1 if len(believed) >= MANY and _steps(config) == STEPS else 2
+    return gather.Gathering(view.planes, camera, kernel, config.scale, around), believed
 
 
 def _kernels(image: torch.Tensor, believed: torch.Tensor, config: Config) -> torch.Tensor:

@@ -16,7 +16,7 @@ from burst.ops.alignment.camera import places, places_back
 from burst.ops.filters import separable
 from burst.ops.gathering.kernels import finer
 from burst.ops.gathering.sites import Sites
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import sample
 from burst.records import CameraFlow
 
 ON_CPU, ON_GPU = 1 << 16, 1 << 23  # pixels of a band; on a CPU they stay in its cache
@@ -46,12 +46,15 @@ class Gathering:
     flow      how the frames lie on the reference
     kernels   [3, h / 2, w / 2] half the inverse covariances of the kernels
     scale     pixels of the result along one of the frames
+    around    samples of a plane along a side that a point gathers of a frame, 1 or 2; 2 of the
+              reference, which some points have nothing but
     """
 
     planes: tuple[Sites, ...]
     flow: CameraFlow
     kernels: torch.Tensor
     scale: float = 1.0
+    around: int = 2
 
     def gather(
         self,
@@ -64,6 +67,7 @@ class Gathering:
         for k in range(len(self.flow.motion)):
             share = share_of(k)
             planes = share.planes
+            around = 2 if k == self.flow.reference else self.around
             if not k:
                 tall, wide = self._size(planes)
                 value = planes[0].new_zeros(len(planes[0]), len(channels), tall, wide)
@@ -83,7 +87,7 @@ class Gathering:
                     if plane.channel in channels:
                         place = channels.index(plane.channel)
                         _add(
-                            _Band(plane, there, kernels[:, rows], log_trust),
+                            _Band(plane, there, kernels[:, rows], log_trust, around),
                             planes[i],
                             None if share.valid is None else share.valid[i],
                             (value[:, place, rows], weight[place, rows]),
@@ -110,9 +114,8 @@ class Gathering:
                 for count, start in zip(samples.shape[1:], (plane.y, plane.x), strict=True)
             )
             there = (places_back(self.flow, frame, x, y) + 0.5) * self.scale - 0.5
-            there = there - torch.stack(torch.broadcast_tensors(*pixel_grid(samples)))
             layers = estimate[:, min(plane.channel, estimate.shape[1] - 1)]
-            left.append(samples - warp(layers, there.expand(len(layers), -1, -1, -1)))
+            left.append(samples - sample(layers, there))
         return left
 
     def _size(self, planes: Samples) -> tuple[int, int]:
@@ -124,12 +127,14 @@ class Gathering:
 @dataclass(frozen=True)
 class _Band:
     """Some rows of the result: which plane is gathered, where its points lie in the frame
-    [2, rows, W], their kernels [3, rows, W] and the logarithm of trust in the frame [rows, W]."""
+    [2, rows, W], their kernels [3, rows, W], the logarithm of trust in the frame [rows, W], and how
+    many samples along a side each gathers."""
 
     plane: Sites
     there: torch.Tensor
     kernel: torch.Tensor
     log_trust: torch.Tensor
+    around: int
 
 
 def _add(
@@ -138,20 +143,23 @@ def _add(
     counted: torch.Tensor | None,
     totals: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
-    """Add the four samples [s, h, w] around every point to the sums [s, rows, W] and weights
+    """Add the samples [s, h, w] around every point to the sums [s, rows, W] and weights
     [rows, W]; where `counted` [h, w] is given, those that count."""
     value, weight = totals
     step, (high, wide) = band.plane.step, samples.shape[-2:]
     u, v = (band.there[0] - band.plane.x) / step, (band.there[1] - band.plane.y) / step
-    left, top = u.floor().clamp_(0, wide - 2), v.floor().clamp_(0, high - 2)
+    around, nearest = band.around, 1 - band.around / 2
+    left = (u + nearest).floor_().clamp_(0, wide - around)
+    top = (v + nearest).floor_().clamp_(0, high - around)
     dx, dy = u.sub_(left).mul_(step), v.sub_(top).mul_(step)
     index = top.mul_(wide).add_(left).long().flatten()
     xx, xy, yy = band.kernel
     flat = [part.reshape(-1) for part in samples]
-    # A sample's place in memory is `ahead` of the first of the four. `index_select` takes a CPU a
-    # third of the time of `take`.
-    columns = [((xx * d).mul_(d), xy * (2 * d), i) for d, i in ((dx, 0), (dx - step, 1))]
-    for down, below in ((dy, 0), (dy - step, wide)):
+    # A sample's place in memory is `ahead` of the first. `index_select` takes a CPU a third of the
+    # time of `take`.
+    beside = [(dx - step * i, i) for i in range(around)]
+    columns = [((xx * d).mul_(d), xy * (2 * d), i) for d, i in beside]
+    for down, below in ((dy - step * j, wide * j) for j in range(around)):
         level = (yy * down).mul_(down).neg_()
         for square, mixed, right in columns:
             ahead = below + right

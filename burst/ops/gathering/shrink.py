@@ -73,8 +73,8 @@ def _shrunk(image: torch.Tensor, noise: torch.Tensor, strength: float) -> torch.
 
 def _squares(image: torch.Tensor) -> torch.Tensor:
     """Return the cosine transform [k, l] of all squares of an image [h, w]."""
-    squares = functional.unfold(image[None, None], SIDE, stride=APART)[0]
-    return _basis(image) @ squares
+    waves = _basis(image).reshape(-1, 1, SIDE, SIDE)
+    return functional.conv2d(image[None, None], waves, stride=APART)[0].flatten(1)
 
 
 def _together(coefficients: torch.Tensor, size: torch.Size) -> torch.Tensor:

@@ -7,20 +7,23 @@ by itself counts little: a pixel's weight falls with its misfit (Geman and McClu
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
 from burst.ops.alignment.cells import CELL, cell_counts
 from burst.ops.alignment.grid import Grid, bin_frames
-from burst.ops.alignment.motion import chain, flow_of, inverse
+from burst.ops.alignment.motion import chain, flow_of, inverse, move
 from burst.ops.alignment.registration import Scale, gradient, register, smooth
-from burst.ops.warp import pixel_grid, sample_lines, warp, within
+from burst.ops.warp import pixel_grid, sample, sample_lines, warp, within
 from burst.records import CameraFlow, NoiseModel
 
 # Chosen by hand.
 COARSEST = 64  # px along the shorter side, where shifts are found
 FINEST = 800  # px, from which frames are binned; what is left is found on the gathered image
 ROUNDS = 8  # at each size
+SAMPLES = 100_000  # of a frame; more than enough for seven numbers
 SETTLED = 0.002  # px, of a step after which no other follows
 PEAKS = 6  # of phase correlation that are tried
 LOCAL = (Scale(4, 32, 2), Scale(2, 24, 2))  # of dense registration
@@ -124,7 +127,10 @@ def _start(reference: torch.Tensor, frame: torch.Tensor) -> torch.Tensor:
         motion = torch.eye(2, 3).to(frame)[None].clone()
         motion[0, :, 2] = shift
         for _ in range(ROUNDS):
-            motion = chain(_step(reference, gradients, frame, motion), motion)
+            step = _step(reference, gradients, frame, motion)
+            motion = chain(step, motion)
+            if is_settled(step, size):
+                break
         flow = flow_of(motion, size)
         x, y = pixel_grid(reference)
         inside = within(x + flow[0, 0], y + flow[0, 1], size, 1.0)
@@ -162,12 +168,15 @@ def _step(
     """Return the motion [1, 2, 3] on the reference [h, w] that brings a frame [h, w], as seen by
     its motion so far, closer to it."""
     size = (reference.shape[0], reference.shape[1])
-    flow = flow_of(motion, size)
-    error = reference - warp(frame[None], flow, mode="bilinear")[0]
+    every = max(1, round(math.sqrt(reference.numel() / SAMPLES)))
+    thin = (slice(None, None, every),) * 2
     x, y = pixel_grid(reference)
-    inside = within(x + flow[0, 0], y + flow[0, 1], size, 1.0)
-    there = torch.stack(torch.broadcast_tensors(x, y))
-    return affine_step(error, (*gradients, reference), there, inside, size)
+    grid = torch.stack(torch.broadcast_tensors(x[:, ::every], y[::every]))
+    there = move(motion, grid[None])[0]
+    error = reference[thin] - sample(frame[None], there, mode="bilinear")[0]
+    inside = within(there[0], there[1], size, 1.0)
+    gx, gy, brightness = (part[thin] for part in (*gradients, reference))
+    return affine_step(error, (gx, gy, brightness), grid, inside, size)
 
 
 def affine_step(

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from burst.ops.alignment.camera import affine_step, is_settled, places_back
+from burst.ops.alignment.camera import SAMPLES, affine_step, is_settled, places_back
 from burst.ops.alignment.motion import chain
 from burst.ops.alignment.registration import gradient
 from burst.ops.gathering.gather import Samples
@@ -20,7 +20,6 @@ from burst.ops.gathering.sites import GREEN, Sites
 from burst.ops.warp import sample, within
 from burst.records import CameraFlow
 
-SAMPLES = 100_000  # of a frame; more than enough for seven numbers
 ROUNDS = 5
 
 

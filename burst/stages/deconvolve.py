@@ -28,9 +28,9 @@ LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 # Share of an image that may lie below black or above white. On 85 simulated stacks a right PSF
 # leaves at most .0135 there; of 26 that too wide a PSF ruins, 20 have more than .0159.
 MOST_OUTSIDE = 0.015
-# Twice as much may where the PSF of the motion is as wide as all witnesses believe, within a tenth:
-# black cloth fills a third of the small stacks of "camera", of which right PSFs leave .0154 there.
-AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.03
+# More may where the PSF of the motion is as wide as all witnesses believe, within a tenth: where
+# nothing but black and white is to be seen, right PSFs leave up to .06 there (7 coded targets).
+AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.1
 SOFTER = (0.8, 0.6, 0.4, 0.0)  # powers of the transfer function, tried in this order
 
 

@@ -16,6 +16,7 @@ from burst.training.batches import Batch
 from burst.training.recipe import Training
 
 EPSILON = 1e-3  # below this error the absolute loss is quadratic; chosen by hand
+FLOOR = 0.01  # of the classical result's squared error: 20 dB of gain count as all there is
 PEAKED = 2.0  # typical ratio of rms error to mean absolute error of an image
 
 
@@ -38,7 +39,8 @@ class Objective(nn.Module):
         if self.settings.loss == "likelihood":
             loss = likelihood(output - batch.truth, said[:, self.model.spec.channels :])
             return {"total": loss, "image": loss}
-        error_of = {"absolute": charbonnier, "squared": squared}[self.settings.loss]
+        of = {"absolute": charbonnier, "squared": squared, "decibels": decibels}
+        error_of = of[self.settings.loss]
         parts = {"image": error_of(output, batch.truth, batch.error)}
         total = parts["image"]
         if tokens is not None:
@@ -97,6 +99,15 @@ def squared(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> to
     encoding is close to that of displays, in which PSNR is measured.
     """
     return ((output - truth).float() / (PEAKED * unit)).square().mean()
+
+
+def decibels(output: torch.Tensor, truth: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+    """Return the mean of the logarithms of the images' squared errors, as `charbonnier`.
+
+    Every image counts by its PSNR, whereas few that are far off outweigh all others in `squared`.
+    """
+    each = ((output - truth).float() / (PEAKED * unit)).square().mean((1, 2, 3))
+    return (each + FLOOR).log().mean()
 
 
 def likelihood(error: torch.Tensor, log_deviation: torch.Tensor) -> torch.Tensor:

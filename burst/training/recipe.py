@@ -27,7 +27,7 @@ BORDER = 8
 PAIR_CHANNELS = 3  # image and velocity, where pairs are learnt from without a truth
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Loss = Literal["absolute", "squared", "likelihood"]
+Loss = Literal["absolute", "squared", "decibels", "likelihood"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Training:
     decay, clip     of weights; of the gradient's norm
     average         decay of the running average of the weights
     loss            absolute, which learns faster; squared, as PSNR counts errors, for the end;
-                    likelihood, which leaves the parent's image as it is and learns how far it is
-                    off
+                    decibels, where images differ widely in difficulty; likelihood, which leaves
+                    the parent's image as it is and learns how far it is off
     prior           weight of the error of a student's prior against its teacher's
     bfloat16        compute in 16 bits, as on a GPU in any case; where a processor has AMX, a step
                     takes three quarters of the time
@@ -194,16 +194,16 @@ def _network(
 
 def _checked(recipe: Recipe, where: str) -> Recipe:
     size, crop = recipe.samples.size, recipe.training.crop
-    if recipe.training.loss == "squared" and not recipe.samples.truth:
+    if recipe.training.loss in ("squared", "decibels") and not recipe.samples.truth:
         raise ConfigError(
-            f"{where} [training] loss: expected absolute with samples.truth = false, found squared,"
-            " which asks for a truth."
+            f"{where} [training] loss: expected absolute with samples.truth = false, found"
+            f" {recipe.training.loss}, which asks for a truth."
         )
     if recipe.training.loss == "likelihood" and (recipe.network or not recipe.samples.truth):
         raise ConfigError(
-            f"{where} [training] loss: expected absolute or squared in a recipe with a network of"
-            " its own or without truths, found likelihood, which learns how far a parent's image is"
-            " off."
+            f"{where} [training] loss: expected absolute, squared or decibels in a recipe with a"
+            " network of its own or without truths, found likelihood, which learns how far a"
+            " parent's image is off."
         )
     wanted = 1 if recipe.samples.truth else PAIR_CHANNELS
     if recipe.network and recipe.network.channels != wanted:

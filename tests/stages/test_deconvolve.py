@@ -6,6 +6,9 @@ import pytest
 import torch
 from simulated import after, before, still_scene, still_stack, through, truth_of
 
+from burst.data.levels import find_level
+from burst.data.targets import draw_target
+from burst.data.turbulence import simulate
 from burst.ops.blur.deconvolve import deconvolve
 from burst.ops.blur.psf import equivalent_sigma, short_exposure
 from burst.ops.metrics import psnr
@@ -95,6 +98,15 @@ def test_the_right_psf_is_left_alone():
         burst = after("deconvolve", level)
         assert burst.report.numbers("deconvolve")["psf_power"] == 1
         assert burst.psf is before("deconvolve", level).psf
+
+
+def test_the_right_psf_is_left_alone_before_nothing_but_black_and_white():
+    draw = torch.Generator().manual_seed(0)
+    printed = draw_target(224, draw).image
+    scene = (printed - printed.min()) / (printed.max() - printed.min())
+    stack = simulate(scene, find_level("low").point(), draw, 60, (160, 160)).stack
+    burst = load("classical").run(Burst(stack))
+    assert burst.report.numbers("deconvolve")["psf_power"] == 1
 
 
 def test_a_still_camera_gains_by_denoising_alone():

@@ -15,6 +15,7 @@ from burst.training.losses import (
     Objective,
     charbonnier,
     choose_source,
+    decibels,
     draw_noise,
     prior_of,
     squared,
@@ -73,12 +74,25 @@ def test_squared_errors_ask_for_the_mean_and_absolute_ones_for_the_median():
     assert absolutes.index(min(absolutes)) == 0
 
 
-@pytest.mark.parametrize("loss", ["absolute", "squared"])
+def test_decibels_count_every_image_alike_and_squares_the_worst():
+    truth, unit = torch.zeros(2, 1, 8, 8), torch.full((2, 1, 1, 1), 0.1)
+    output = torch.tensor([0.1, 1.0]).reshape(2, 1, 1, 1).expand(2, 1, 8, 8)
+    found = []
+    for of in (squared, decibels):
+        free = output.clone().requires_grad_()
+        of(free, truth, unit).backward()
+        # What is gained where each image's error shrinks by the same share of itself.
+        found.append((free.grad * output).sum((1, 2, 3)))
+    assert float(found[0][1] / found[0][0]) == pytest.approx(100)
+    assert float(found[1][1] / found[1][0]) == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.parametrize("loss", ["absolute", "squared", "decibels"])
 def test_gradients_follow_the_loss_that_is_chosen(batch, loss):
     model = network(prior="none")
     parts = Objective(model, None, Training(loss=loss, prior=0.1))(batch, None, None)
     parts["total"].backward()
-    of = {"absolute": charbonnier, "squared": squared}[loss]
+    of = {"absolute": charbonnier, "squared": squared, "decibels": decibels}[loss]
     assert float(parts["image"].detach()) == pytest.approx(
         float(of(batch.base, batch.truth, batch.error))
     )

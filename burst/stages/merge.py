@@ -25,9 +25,6 @@ SOME = 1 << 15  # samples of a frame, of which a median is taken
 # last one quiets. Chosen on charts and photographs of ISO 100 and 3200.
 STEPS, STEPS_FINER = (1.0, 1.0, 1.0), (1.0, 2.0, 3.0, 1.0)
 NOISE_ALONE = 1.5  # energy of what is found over that of the noise in it, below which it is noise
-# Frames from which the nearest sample of each is enough for a first image and its colours. Of 12,
-# simulated bursts win .1 dB in the mean; of 5 they would lose .3 dB, and on a finer grid .1 dB.
-MANY = 10
 LITTLE = 0.1  # mean belief in a frame, below which a person is told
 
 
@@ -72,8 +69,7 @@ def run(burst: Burst, config: Config) -> Burst:
     excess: list[float] = []
     for turn, step in enumerate(_steps(config)):
         kernel = _kernels(image, believed, config)
-        around = 2 if turn else gathering.around
-        gathering = replace(gathering, flow=camera, kernels=kernel, around=around)
+        gathering = replace(gathering, flow=camera, kernels=kernel)
         if turn == 1 and gains.differ(burst.gain):
             frames, excess = frames.measured(excess), []
         left = _Left(frames, gathering, gathering.as_sampled(image), believed, excess)
@@ -201,8 +197,7 @@ def _start(frames: _Frames, config: Config) -> tuple[gather.Gathering, torch.Ten
     example = torch.randn(grey.shape, generator=torch.Generator().manual_seed(0)).to(grey)
     example *= (view.grey_noise(frames.noise).variance(grey) / believed.sum(0)).sqrt()
     kernel = _kernels(torch.stack([grey, example])[:, None], believed, config)
-    around = 1 if len(believed) >= MANY and _steps(config) == STEPS else 2
-    return gather.Gathering(view.planes, camera, kernel, config.scale, around), believed
+    return gather.Gathering(view.planes, camera, kernel, config.scale), believed
 
 
 def _kernels(image: torch.Tensor, believed: torch.Tensor, config: Config) -> torch.Tensor:

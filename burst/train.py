@@ -22,8 +22,6 @@ from burst.training import order as training_order
 from burst.training import recipe as training_recipe
 from burst.training import workers as training_workers
 
-RECORDED = "recorded"  # in place of a noise level, which nobody knows
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `burst train`."""
@@ -59,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
     recipe = training_recipe.load_recipe(args.recipe, args.set)
     levels = training_recipe.choose_levels(args.noise_level)
     if args.pairs:
-        recipe, levels = training_recipe.with_pairs(recipe), (RECORDED,)
+        recipe, levels = training_recipe.with_pairs(recipe)
     set_up(args.threads or cpu_count())
     device, folders = resolve_device(args.device), args.pairs or args.images
     collection = samples_collection.open_collection(
@@ -100,8 +98,8 @@ def _add_samples(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--pairs", nargs="+", default=[], metavar="DIR",
-        help="folders of recorded dual reversed pairs to learn from, in place of images;"
-        " nothing else is needed",
+        help="folders of recordings to learn from, in place of images: with truths for rolling,"
+        " global_reset and dual_reversed_twin; dual_reversed needs pairs alone",
     )  # fmt: skip
     group.add_argument(
         "--samples", default="runs/samples", metavar="DIR",

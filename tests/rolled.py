@@ -46,9 +46,9 @@ def recording(
 
 
 @lru_cache(maxsize=16)
-def reset_recording(frames: int) -> Sequence:
+def reset_recording(frames: int, light: float = 0.15) -> Sequence:
     """Return linear frames of a pan at 100 px/s after a global reset: the last row is exposed six
-    times as long as the first."""
+    times as long as the first, and saturates at a `light` above 0.17."""
     sensor = Sensor(
         white_level=4000,
         shutter=Shutter.GLOBAL_RESET,
@@ -56,7 +56,7 @@ def reset_recording(frames: int) -> Sequence:
         exposure_time=0.1 * FRAME_TIME,
         row_time=0.5 * FRAME_TIME / SIZE[0],
     )
-    return simulate_shutter(_layers(100.0, 0.0, 0.0), sensor, frames, light=0.15)
+    return simulate_shutter(_layers(100.0, 0.0, 0.0), sensor, frames, light=light)
 
 
 def _layers(speed: float, swing: float, object_speed: float, shake: float = 0.0) -> Layers:

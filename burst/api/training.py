@@ -16,8 +16,6 @@ from burst.network.checkpoint import Loaded
 from burst.training import order as training_order
 from burst.training import recipe as training_recipe
 
-RECORDED = "recorded"  # in place of a noise level, which nobody knows
-
 
 def train(
     out: str | Path,
@@ -34,13 +32,14 @@ def train(
     threads: int | None = None,
     **settings: Any,
 ) -> list[Path]:
-    """Train a network on simulated stacks, or on recorded pairs; return the files of networks.
+    """Train a network on simulated stacks, or on recordings; return the files of networks.
 
     out         the folder of the run
     recipe      a name of docs/training.md, or the path of a TOML file
     levels      "all", or some of low, medium, high, very-high
     images      folders of images to simulate from; those of scikit-image if there is none
-    pairs       folders of recorded dual reversed pairs, in place of images
+    pairs       folders of recordings of a shutter, in place of images; with truths, unless the
+                recipe is dual_reversed
     parent      a run or a checkpoint to go on from
     samples_in  the folder where samples are kept, and found again by other runs
     resume      go on with the run in `out` where it was cut
@@ -59,7 +58,7 @@ def train(
         wanted = training_recipe.load_recipe(str(recipe), (), settings)
         chosen = training_recipe.choose_levels([levels] if isinstance(levels, str) else levels)
         if pairs:
-            wanted, chosen = training_recipe.with_pairs(wanted), (RECORDED,)
+            wanted, chosen = training_recipe.with_pairs(wanted)
         set_up(threads or torch.get_num_threads())
         folders, there = [str(folder) for folder in pairs or images], resolve_device(device)
         order = training_order.Order(

@@ -10,9 +10,10 @@ import numpy as np
 from burst.files.luminance import frame_luminance
 from burst.lazy import torch
 from burst.ops import shutter
-from burst.records import Frames, Sensor, Stack, StackError
+from burst.records import Frames, Sensor, Shutter, Stack, StackError
 
 COLOURS = ("R", "G", "B")
+NEAR = 4  # frames that tell of an instant
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,37 @@ class Sequence(Frames):
         """Return the sequence with another readout ratio; StackError if it is invalid."""
         row_time = ratio * self.sensor.frame_time / self.rows
         return replace(self, sensor=replace(self.sensor, row_time=row_time))
+
+    def with_one_truth(self, index: int) -> Sequence:
+        """Return the sequence with only one of its truths."""
+        one = slice(index, index + 1)
+        return replace(
+            self,
+            truths=self.truths[one],
+            truth_frame=self.truth_frame[one],
+            truth_share=self.truth_share[one],
+            masks=None if self.masks is None else self.masks[one],
+            flow=None if self.flow is None else self.flow[one],
+        )
+
+    def cut(self, start: int, stop: int) -> Sequence:
+        """Return frames start..stop with the truths of the sequence, whose flow is left out."""
+        return replace(
+            self,
+            frames=self.frames[start:stop],
+            sensor=self.sensor.of_frames(range(start, stop)),
+            scan=self.scan[start:stop],
+            truth_frame=self.truth_frame - start,
+            flow=None,
+        )
+
+    def near(self, index: int) -> Sequence:
+        """Return one truth, and the frames near it: at most four, or its dual reversed pair."""
+        frame = int(self.truth_frame[index])
+        if self.sensor.shutter is Shutter.DUAL_REVERSED:
+            return self.with_one_truth(index).cut(frame, frame + 2)
+        start = max(0, min(frame - 1, self.count - NEAR))
+        return self.with_one_truth(index).cut(start, min(start + NEAR, self.count))
 
     def luminance(self) -> Stack:
         """Return the luminance as a stack, from which motion is measured."""

@@ -137,18 +137,6 @@ def row_displacement(image: torch.Tensor, truth: torch.Tensor) -> float:
     return float(rows.square().sum(0).nanmean().sqrt())
 
 
-def with_one_truth(recorded: Recorded, index: int) -> Recorded:
-    """Return a recording with only one of its truths."""
-    one = slice(index, index + 1)
-    return replace(
-        recorded,
-        truths=recorded.truths[one],
-        truth_frame=recorded.truth_frame[one],
-        truth_share=recorded.truth_share[one],
-        masks=None if recorded.masks is None else recorded.masks[one],
-    )
-
-
 def frame_planes(stack: Stack, frame: int) -> torch.Tensor:
     """Return a frame [h, w], or [3, h, w] in colour, as recorded; white is 1."""
     if stack.colour is not None:

@@ -46,9 +46,14 @@ def run(burst: Burst, config: Config) -> Burst:
     # Where no frame shows the scene, the image is extrapolated and stays as it is.
     seen = views.trust.amax(1).to(image).repeat_interleave(views.images.shape[2], dim=0)
     corrected, square = [], 0.0
+    card = loaded.card
+    ends = [card.ranges.get(k, (-torch.inf, torch.inf)) for k in card.preparation.scalars]
+    low, high = torch.tensor(ends).to(image).T
     # One after another, to save memory: a recording has many instants of three colours each.
-    found = inputs_rolling.prepare_shutter(burst, loaded.card.preparation)
+    found = inputs_rolling.prepare_shutter(burst, card.preparation)
     for where, evidence in zip(counted(seen, "correct: images"), found, strict=True):
+        # A network is told of no more than it has learnt: of ten frames as of the most.
+        evidence = replace(evidence, scalars=evidence.scalars.clamp(low, high))
         residual = where * apply.correct(loaded, evidence, source, config.ensemble)[0]
         corrected.append(
             inputs_rolling.restore_shutter(evidence.base + residual, evidence, burst.stack.sensor)
@@ -57,7 +62,7 @@ def run(burst: Burst, config: Config) -> Burst:
     level = inputs_rolling.level_of(burst)
     rms = (square / len(corrected)) ** 0.5
     correction = apply.corrected_by(path, loaded, source, rms)
-    warning = checkpoint.range_warning(loaded.card, level)
+    warning = checkpoint.range_warning(card, level)
     if warning:
         warning += f" (Displacements as if the shorter side were {inputs_rolling.SIDE} px.)"
         warning += f" The result may be worse than that of --pipeline {kind}_geometry."

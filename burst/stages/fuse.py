@@ -99,6 +99,9 @@ def run(burst: Burst, config: Config) -> Burst:
         tiled = burst.memory is not None
         whole, deviation = apply.correct(loaded, evidence, source, config.ensemble, tiled)
         residual = whole if share == 1 else share * whole
+        seen = given(burst.merging).share
+        if seen is not None:  # networks know images of many frames
+            residual = residual * (1 - seen.log() / seen.min().log())
     if share > 0:
         image = inputs.restore(evidence.base + residual, evidence)
         against = _unexplained(burst, image)

@@ -22,10 +22,12 @@ from burst.settings import checked, setting
 
 NEEDS = ("stack",)
 GIVES = ("image", "views", "unrolled")
+MAY_GIVE = ("noise",)  # where it was measured: frames that differ by less have less
 COLOUR = True  # takes `stack.colour` where the frames were in colour
 
 AUTO, ROLLING, DUAL_REVERSED = "auto", "rolling", "dual_reversed"
 MIDDLE = -1  # of the frames
+LEAST_SATURATED = 0.002  # share of pixels; with more, a warning; chosen by hand
 LEAST_TRUSTED = 0.5  # share of pixels with trusted motion; with less, a warning; chosen by hand
 BYTES_OF_IMAGE = 50, 20  # a pixel, and each of its colours, of an image with its views
 
@@ -104,6 +106,7 @@ def run(burst: Burst, config: Config) -> Burst:
         burst,
         image=(image if several else image[0]).to(burst.device),
         views=views,
+        noise=None if burst.noise is None else views_ops.noise_between(views, burst.noise),
         unrolled=unrolled,
         report=report,
     )
@@ -131,10 +134,15 @@ def _unroll(
         times, whole = used_frames.clocks(times, used)
     instants = _instants(whole, frame, (kept[0], kept[-1]), stack.height, config)
     order = 1 if paired else min(config.order or 3, stack.count - 1)
-    frames = torch.from_numpy(grey).float()
-    recording = recording_ops.Recording(
-        frames, matches, times, order, paired, usable=planes_ops.unclipped(stack)
-    )
+    frames, usable = torch.from_numpy(grey).float(), planes_ops.unclipped(stack)
+    saturated = 0.0 if usable is None else 1 - float(usable.amin(1).mean())
+    if saturated > LEAST_SATURATED:
+        report = report.note(saturated=saturated).warn(
+            f"{saturated:.1%} of the pixels are saturated, most in the rows that are exposed"
+            " longest. There the image is as bright as it was recorded at least, and may be"
+            " brighter. Expose for a shorter time."
+        )
+    recording = recording_ops.Recording(frames, matches, times, order, paired, usable=usable)
     if paired:
         for first in range(0, stack.count, 2):
             recording = recording_ops.with_camera_offset(recording, first)

@@ -147,14 +147,15 @@ def of_one_level(recipe: Recipe) -> Recipe:
     return replace(fine, preparation=recipe.preparation, samples=recipe.samples, training=training)
 
 
-def with_pairs(recipe: Recipe) -> Recipe:
-    """Return a recipe that learns from recorded pairs; ConfigError where it needs a truth."""
-    if not isinstance(recipe.samples, ShutterSampleSettings) or recipe.samples.truth:
+def with_pairs(recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
+    """Return a recipe that learns from recordings, and what stands for their noise level, which
+    nobody knows; ConfigError where it is not of a shutter."""
+    if not isinstance(recipe.samples, ShutterSampleSettings):
         raise ConfigError(
-            f"--pairs: expected a recipe that learns without a truth, found '{recipe.name}'."
-            " Pass --recipe dual_reversed."
+            f"--pairs: expected a recipe of a shutter, found '{recipe.name}'. Pass --recipe"
+            " rolling, global_reset, dual_reversed or dual_reversed_twin."
         )
-    return replace(recipe, samples=replace(recipe.samples, recorded=True))
+    return replace(recipe, samples=replace(recipe.samples, recorded=True)), ("recorded",)
 
 
 def with_parent(recipe: Recipe, spec: RestorerSpec, preparation: Preparation) -> Recipe:

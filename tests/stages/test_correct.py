@@ -57,6 +57,23 @@ def test_a_network_that_knows_nothing_yet_changes_nothing(folder):
     torch.testing.assert_close(after.image, before.image.clamp(0, 1), atol=1e-5, rtol=0)
 
 
+def test_a_network_is_told_of_no_more_than_it_has_learnt(folder, monkeypatch):
+    save(
+        folder / "toy.safetensors",
+        lively(TINY).state_dict(),
+        card(ranges={"exposure": (2.0, 3.0)}),
+    )
+    told = []
+
+    def nothing(loaded, evidence, *rest):
+        told.extend(evidence.scalars.tolist())
+        return torch.zeros_like(evidence.base), None
+
+    monkeypatch.setattr("burst.network.apply.correct", nothing)
+    run()
+    assert told == [2.0]
+
+
 def test_it_changes_the_image_and_says_the_level(folder):
     before, after = run()
     changed = [f for f in FIELDS if getattr(after, f) is not getattr(before, f)]

@@ -227,6 +227,33 @@ def test_more_frames_straighten_what_slants():
     assert scores[1] > scores[0] + 0.5
 
 
+@pytest.mark.parametrize("frames", [1, 3])
+def test_what_a_global_reset_saturates_is_as_bright_as_where_it_was_read_first(frames):
+    sequence = reset_recording(frames, light=0.9)
+    wanted = truth(sequence, frames // 2, 0.5)
+    clipped = torch.from_numpy(sequence.frames[frames // 2] >= 3980)
+    burst = unroll(sequence.luminance(), pipeline="global_reset_geometry")
+    # Counted as measured they came out at 12 dB.
+    assert psnr(burst.image[clipped], wanted[clipped]) > 15
+    assert psnr(burst.image[~clipped], wanted[~clipped]) > 28
+    assert "of the pixels are saturated" in burst.report.entries[-1].warnings[0]
+    calm = unroll(reset(frames)[0], pipeline="global_reset_geometry")
+    assert not calm.report.entries[-1].warnings
+
+
+def test_a_colour_that_is_not_saturated_stays_as_it_was_measured():
+    sensor = Sensor(
+        white_level=4000, shutter=Shutter.GLOBAL_RESET, exposure_time=0.01, row_time=0.0005
+    )
+    gain = 1 + 0.05 * np.arange(20)[:, None, None]
+    light = np.array([0.6, 0.3, 0.1])
+    frames = np.minimum(4000 * gain * light, 4000).round().astype(np.uint16).repeat(24, axis=1)
+    stack = Stack(frames[None, ..., 1], sensor, colour=frames[None])
+    image = unroll(stack, pipeline="global_reset_geometry").image
+    expected = torch.tensor(light)[:, None, None].expand(3, 20, 24).float()
+    torch.testing.assert_close(image, expected, atol=0.02, rtol=0)
+
+
 def test_a_global_reset_has_to_say_its_times():
     stack, _ = reset(1)
     stack = replace(stack, sensor=replace(stack.sensor, exposure_time=0.0))

@@ -13,6 +13,7 @@ from burst.data.samples.collection import keys_of, open_collection
 from burst.data.samples.draws import generator_of
 from burst.data.samples.pairs import sample_of_pair
 from burst.data.samples.turbulence import SampleKey
+from burst.files.layouts.simulated import write_sequence
 from burst.models.restorer import Restorer
 from burst.models.spec import RestorerSpec
 from burst.network.checkpoint import read_card
@@ -148,7 +149,7 @@ def test_an_even_field_does_not_vary():
 @pytest.fixture
 def order(tmp_path, pair_folder):
     """Return the order of a small run that has two recorded pairs and nothing else."""
-    recipe = with_pairs(load_recipe("dual_reversed", SETTINGS))
+    recipe, _ = with_pairs(load_recipe("dual_reversed", SETTINGS))
     made = open_collection(tmp_path / "samples", recipe.samples, [str(pair_folder)])
     assert len(list(made.fill(keys_of(("recorded",), 2, 1)))) == 3
     return Order(recipe, ("recorded",), made, (str(pair_folder),), tmp_path / "first")
@@ -164,7 +165,19 @@ def test_a_folder_of_pairs_is_all_that_training_needs_in_both_stages(order):
     assert read_card(*carry_out(second, lambda text: None)).parent == "first"
 
 
-def test_a_recipe_that_needs_the_truth_is_refused(pair_folder, tmp_path, capsys):
-    words = ["train", "--recipe", "rolling", "--pairs", str(pair_folder)]
+def test_a_recipe_of_no_shutter_is_refused(pair_folder, tmp_path, capsys):
+    words = ["train", "--recipe", "student", "--pairs", str(pair_folder)]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
-    assert "Pass --recipe dual_reversed" in capsys.readouterr().err
+    assert "Pass --recipe rolling" in capsys.readouterr().err
+
+
+def test_recordings_with_truths_train_what_needs_them(tmp_path):
+    write_sequence(tmp_path / "pan", recording(frames=2))
+    kept = [text for text in SETTINGS if "channels" not in text]
+    recipe, levels = with_pairs(load_recipe("rolling", kept))
+    made = open_collection(tmp_path / "samples", recipe.samples, [str(tmp_path / "pan")])
+    list(made.fill(keys_of(levels, 2, 1)))
+    order = Order(recipe, levels, made, (str(tmp_path / "pan"),), tmp_path / "run")
+    card = read_card(*carry_out(order, lambda text: None))
+    assert card.preparation.kind == "rolling"
+    assert set(card.scores) == {"recorded"}

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from burst.data.levels import levels_file
-from burst.data.samples.pairs import PairSample, list_pairs, make_pair_sample
+from burst.data.samples.pairs import PairSample, make_pair_sample
+from burst.data.samples.recorded import list_recorded
 from burst.data.samples.rolling import ShutterSampleSettings, make_shutter_sample
 from burst.data.samples.turbulence import (
     Sample,
@@ -44,8 +45,8 @@ CODE_OF_STACKS = (
 )  # fmt: skip
 CODE_OF_SHUTTERS = (
     "data/samples/pairs.py", "data/rolling.py", "data/samples/rolling.py", "files/sequence.py",
-    "data/samples/depth.py", "data/samples/mix.py", "data/video_codec.py",
-    "network/inputs_rolling.py",
+    "data/samples/depth.py", "data/samples/recorded.py", "data/samples/mix.py",
+    "data/video_codec.py", "network/inputs_rolling.py",
 )  # fmt: skip
 DIGITS = 12  # of the hash, in the folder's name
 
@@ -95,7 +96,8 @@ def open_collection(
     stacks are made on `device`, whose random numbers differ from those of other devices; samples of
     rolling shutters on the CPU, where dense inverse search runs."""
     recorded = isinstance(settings, ShutterSampleSettings) and settings.recorded
-    scenes = [list_pairs(folder) for folder in folders] if recorded else list_scenes(folders)
+    taken = (folders, settings.kind, settings.truth)
+    scenes = list_recorded(*taken) if recorded else list_scenes(folders)
     pipeline = stages_before_network(settings.pipeline)
     stages = [f"stages/{step.name}.py" for step in pipeline.steps if not step.source]
     own_files = [path for step in pipeline.steps for path in step.source]

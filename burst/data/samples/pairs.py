@@ -6,23 +6,20 @@ the readout, read row by row, must reproduce what both cameras have read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
-from burst.data.samples.draws import between, choose, generator_of, one_of
-from burst.data.samples.rolling import ShutterSampleSettings, record
-from burst.data.samples.turbulence import SampleKey, split_scenes, stages_before_network
-from burst.files.layouts.find import list_sequences
-from burst.files.sequence import Sequence as Recorded
+from burst.data.samples.draws import between, generator_of
+from burst.data.samples.recorded import draw_recorded
+from burst.data.samples.rolling import ShutterSampleSettings, record, window_of
+from burst.data.samples.turbulence import SampleKey, stages_before_network
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
 from burst.network.preparation import Kind, Preparation, evidence_of, scalars_of
 from burst.ops.noise import fit_noise, lowest_linear, noise_curve, to_dn, to_linear
 from burst.ops.rolling.planes import planes_of
 from burst.ops.shutter import readout_share
-from burst.records import Burst, Level, Shutter, Stack, StackError, given
+from burst.records import Burst, Level, Stack, given
 
 ROWS = (0.3, 0.7)  # of the readout, between which the row in the middle is drawn
 KIND: Kind = "dual_reversed"
@@ -60,14 +57,14 @@ def make_pair_sample(
     """Make the sample of a key, from recorded pairs or from folders of scenes."""
     generator = generator_of(settings.seed, f"pairs {key.name}")
     if settings.recorded:
-        sequence = _draw_recorded(key, scenes[0], generator)
+        sequence = draw_recorded(key, False, scenes, generator)
     else:
         sequence = record(key, replace(settings, frames=(1, 1)), scenes, generator)
     middle = between(ROWS, generator)
     stack = sequence.luminance()
     noisier = with_more_noise(stack, generator)
     sample = sample_of_pair(key, settings.pipeline, stack, noisier, middle)
-    return _window(sample, settings.size, generator)
+    return window_of(sample, settings.size, generator)
 
 
 def with_more_noise(stack: Stack, generator: torch.Generator) -> Stack:
@@ -114,37 +111,3 @@ def sample_of_pair(
         instants=torch.tensor(instants),
         level=level_of(burst),
     )
-
-
-def list_pairs(folder: str) -> list[str]:
-    """Return the pairs in a folder as "folder|sequence|first frame"; StackError without any."""
-    found = []
-    for listed in list_sequences(Path(folder)):
-        sequence = listed.read()
-        if sequence.sensor.shutter is Shutter.DUAL_REVERSED:
-            found += [f"{folder}|{listed.name}|{k}" for k in range(0, sequence.count, 2)]
-    if not found:
-        raise StackError(
-            f"--pairs {folder}: expected dual reversed pairs, found none. Pass a folder of"
-            " <name>_t2b.png and <name>_b2t.png."
-        )
-    return found
-
-
-def _draw_recorded(key: SampleKey, pairs: Sequence[str], generator: torch.Generator) -> Recorded:
-    chosen = one_of(split_scenes(list(pairs), key.held_out), generator)
-    folder, name, first = chosen.split("|")
-    listed = {one.name: one for one in list_sequences(Path(folder))}[name]
-    whole = listed.read()
-    pair = slice(int(first), int(first) + 2)
-    return Recorded(whole.frames[pair], whole.sensor, whole.scan[pair], name, whole.source)
-
-
-def _window(sample: PairSample, size: int, generator: torch.Generator) -> PairSample:
-    """Return a window of a sample, at most `size` px high and wide; rows keep their times."""
-    height, width = sample.base.shape[-2:]
-    side = min(size, height), min(size, width)
-    top, left = (choose(n - s + 1, generator) for n, s in zip((height, width), side, strict=True))
-    inside = (..., slice(top, top + side[0]), slice(left, left + side[1]))
-    parts = ("planes", "base", "velocity", "frames", "times")
-    return replace(sample, **{name: getattr(sample, name)[inside] for name in parts})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ from burst.data.samples.augment import draw_view
 from burst.data.samples.depth import with_depth
 from burst.data.samples.draws import between, between_logs, choose, draw, generator_of, one_of
 from burst.data.samples.mix import JPEG, VIDEO, Share
+from burst.data.samples.recorded import draw_recorded
 from burst.data.samples.turbulence import Sample, SampleKey, split_scenes, stages_before_network
 from burst.data.scenes import read_scene
 from burst.data.video_codec import as_jpeg, as_video
-from burst.files.sequence import Sequence
+from burst.files.sequence import Sequence, luminance_of
 from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutter
 from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.ops.color import linear_to_display
@@ -35,7 +36,9 @@ FRAME_TIME = 1 / 30  # s; other times are in units of it
 WHITE, VIDEO_WHITE = 4095, 255  # DN
 LEAST_WIDTH, GRAIN = 5, 16  # frame times of the camera's motion that a sample is wide; px
 SEEN = 0.1  # trust of a frame in a point that it shows
+MAPS = ("planes", "base", "truth", "velocity", "frames", "times")  # fields of samples [..., h, w]
 
+AnySample = TypeVar("AnySample", bound=Any)  # of a truth or of a pair
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -55,7 +58,7 @@ class ShutterSampleSettings:
     depth          share of the samples with objects at other depths, thin ones among them
     clean          share of the samples without noise
     truth          whether samples have one; optional for dual reversed pairs alone
-    recorded       whether samples are made of recorded pairs instead of moving stills
+    recorded       whether samples are windows (`size`) of recordings instead of moving stills
     """
 
     kind: Literal["rolling", "dual_reversed", "global_reset"]
@@ -81,8 +84,6 @@ class ShutterSampleSettings:
             raise ValueError(
                 f"truth: expected true for {self.kind}; dual reversed pairs alone do without."
             )
-        if self.recorded and self.truth:
-            raise ValueError("recorded: expected truth = false with it, found true.")
 
 
 def make_shutter_sample(
@@ -90,16 +91,32 @@ def make_shutter_sample(
 ) -> Sample:
     """Make the sample of a key from folders of scenes; key, settings and scenes determine it."""
     generator = generator_of(settings.seed, f"{settings.kind} {key.name}")
-    sequence = record(key, settings, scenes, generator)
-    wanted = choose(len(sequence.truths), generator)
+    if settings.recorded:
+        sequence, wanted = draw_recorded(key, True, scenes, generator), 0
+    else:
+        sequence = record(key, settings, scenes, generator)
+        wanted = choose(len(sequence.truths), generator)
     frame, share = int(sequence.truth_frame[wanted]), float(sequence.truth_share[wanted])
     if draw(generator) > settings.told:
         sequence = replace(sequence, sensor=replace(sequence.sensor, exposure_time=0.0))
     stated = [f"unroll.frame={frame}", f"unroll.instants=[{share}]"]
     stages = stages_before_network(settings.pipeline, stated)
-    return sample_of_instant(
-        key, settings.kind, stages.run(Burst(sequence.luminance())), sequence.truths[wanted]
-    )
+    burst, truth = stages.run(Burst(sequence.luminance())), luminance_of(sequence.truths)[wanted]
+    sample = sample_of_instant(key, settings.kind, burst, truth)
+    if sequence.masks is not None:
+        known = torch.from_numpy(sequence.masks[wanted])
+        sample = replace(sample, truth=torch.where(known, sample.truth, sample.base))
+    return window_of(sample, settings.size, generator) if settings.recorded else sample
+
+
+def window_of(sample: AnySample, size: int, generator: torch.Generator) -> AnySample:
+    """Return a window of a sample, at most `size` px high and wide; rows keep their times."""
+    height, width = sample.base.shape[-2:]
+    side = min(size, height), min(size, width)
+    top, left = (choose(n - s + 1, generator) for n, s in zip((height, width), side, strict=True))
+    inside = (..., slice(top, top + side[0]), slice(left, left + side[1]))
+    cut = {name: getattr(sample, name)[inside] for name in MAPS if hasattr(sample, name)}
+    return replace(sample, **cut)
 
 
 def sample_of_instant(

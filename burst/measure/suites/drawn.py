@@ -12,7 +12,7 @@ from burst.data.samples.rolling import ShutterSampleSettings, record
 from burst.data.samples.turbulence import SampleKey
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
-from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
+from burst.measure.rolling import ShutterBench, moments_table
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import CLASSICAL, OURS, grouped, markdown, mean
@@ -50,7 +50,7 @@ class DrawnRecording:
         generator = generator_of(self.seed, self.name)
         key = SampleKey(self.level, 0, held_out=True)
         recorded = record(key, settings, [[self.image]], generator)
-        return with_one_truth(recorded, choose(len(recorded.truths), generator))
+        return recorded.with_one_truth(choose(len(recorded.truths), generator))
 
 
 def settings_of(name: str) -> ShutterSampleSettings:

@@ -22,7 +22,7 @@ from burst.data.rolling import TRUTHS, Drift, draw_layers, simulate_shutter
 from burst.data.scenes import read_scene
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
-from burst.measure.rolling import UNTOUCHED, figures, frame_planes, with_one_truth
+from burst.measure.rolling import UNTOUCHED, figures, frame_planes
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import OURS, grouped, markdown
@@ -117,7 +117,7 @@ class InstantBench:
         read = frame_planes(burst.stack, frame).expand(TRUTHS, -1, -1)
         found: Record = {
             name: [
-                figures(images[k], with_one_truth(recorded, first + k))["psnr"]
+                figures(images[k], recorded.with_one_truth(first + k))["psnr"]
                 for k in range(TRUTHS)
             ]
             for name, images in ((UNTOUCHED, read), (OURS, given(burst.image)))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
-from burst.measure.rolling import ShutterBench, moments_table, with_one_truth
+from burst.measure.rolling import ShutterBench, moments_table
 from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import grouped, markdown, mean_of
 from burst.pipeline import load
-from burst.records import Shutter, StackError
-
-WINDOW = 4  # frames near a truth that the methods get
+from burst.records import StackError
 
 
 @dataclass(frozen=True)
@@ -34,22 +32,7 @@ class SequenceTruth:
 
     def read(self) -> Recorded:
         """Return the frames near the truth, and only that truth."""
-        whole = _read(self.folder, self.sequence)
-        frame = int(whole.truth_frame[self.truth])
-        if whole.sensor.shutter is Shutter.DUAL_REVERSED:
-            start, stop = frame, frame + 2
-        else:
-            start = max(0, min(frame - 1, whole.count - WINDOW))
-            stop = min(start + WINDOW, whole.count)
-        kept = with_one_truth(whole, self.truth)
-        return replace(
-            kept,
-            frames=whole.frames[start:stop],
-            sensor=whole.sensor.of_frames(range(start, stop)),
-            scan=whole.scan[start:stop],
-            truth_frame=kept.truth_frame - start,
-            flow=None,
-        )
+        return _read(self.folder, self.sequence).near(self.truth)
 
 
 def truths_in(folders: Sequence[str]) -> list[SequenceTruth]:

@@ -10,10 +10,8 @@ import torch
 from burst.ops.blur.candidates import (
     BANDS,
     FINEST,
-    FREQUENCY,
     Candidates,
     half_height,
-    transfer_of,
 )  # fmt: skip
 from burst.ops.blur.psf import radial_mean
 
@@ -31,7 +29,7 @@ CLEAR = 0.45  # cycles per pixel: what falls to half beyond it is not worth undo
 # within .03 dB from (0, .6) to (0, 1.2); what clean stacks differ by is less than the first.
 WORTH = (0.1, 0.9)
 ALIKE = 0.05  # dB of expected loss within which choices count alike; flat between .02 and .2
-UNLIKELY = 1e-3
+POWERS = np.linspace(4.0, 0.1, 157)  # of a transfer function: their half heights rise
 # Probability of no blur, up to which one is undone. Stacks with a blur lie below .05; a sharp scene
 # that something else than air bends has .6, and loses 7 dB by the blur that is else believed.
 MOST_NONE = 0.3
@@ -107,20 +105,17 @@ def safest(belief: Belief) -> float:
 
 
 def profile(belief: Belief, half: float) -> torch.Tensor:
-    """Return the transfer function [BANDS - 1] up to Nyquist of the mean of the candidates' shapes,
-    each brought to the same half height; ones where that is beyond what pixels show."""
-    blurs = belief.blurs
+    """Return the transfer function [BANDS - 1] up to Nyquist: the mean of what is believed, to the
+    power by which it falls to half at `half`; ones where that is beyond what pixels show.
+
+    A power leaves the optics' cut-off where it is: .04 dB better on 89 stacks of other worlds than
+    shapes whose frequencies are scaled, by .2 on a roof, and .1 worse out of focus.
+    """
     if half >= CLEAR:
         return torch.ones(BANDS - 1)
-    likely = np.flatnonzero((belief.probability > UNLIKELY) & (blurs.half < FINEST))
-    total, weight = np.zeros(BANDS), 0.0
-    for i in likely:
-        scaled = FREQUENCY * blurs.half[i] / half
-        air, static = (float(blurs.d_over_r0[i]), float(blurs.sampling[i])), float(blurs.static[i])
-        total += belief.probability[i] * transfer_of(*air, static, scaled)
-        weight += belief.probability[i]
-    curve = total / weight if weight > 0 else np.exp(-np.log(2) * (FREQUENCY / half) ** 2)
-    return torch.from_numpy(curve[:-1]).float()
+    curve = np.array(belief.transfer).clip(1e-6)
+    power = float(np.interp(half, [half_height(curve**p) for p in POWERS], POWERS))
+    return torch.from_numpy(curve[:-1] ** power).float()
 
 
 def half_of(psf: torch.Tensor) -> float:

@@ -35,12 +35,13 @@ def planes_of(stack: Stack) -> Callable[[int], torch.Tensor]:
 
 
 def unclipped(stack: Stack) -> torch.Tensor | None:
-    """Return 1 where frames [n, h, w] of a global reset are not saturated, and 0 elsewhere. None
-    for other shutters: their rows are exposed alike, so a point that saturates one frame saturates
-    all."""
+    """Return 1 where colours [n, c, h, w] of a global reset are not saturated, and 0 elsewhere.
+    None for other shutters: their rows are exposed alike, so a point that saturates one frame
+    saturates all."""
     if stack.sensor.shutter is not Shutter.GLOBAL_RESET:
         return None
-    return (to_linear(stack.frames, stack.sensor) < CLIPPED).float()
+    colours = stack.frames[..., None] if stack.colour is None else stack.colour
+    return (to_linear(np.moveaxis(colours, 3, 1), stack.sensor) < CLIPPED).float()
 
 
 def _without_row_gain(frames: torch.Tensor, stack: Stack, which: slice) -> torch.Tensor:

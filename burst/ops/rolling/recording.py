@@ -36,7 +36,7 @@ class Recording:
     order    degree of the trajectories
     paired   frames 2i and 2i + 1 are of the same moment, read in opposite directions
     growth   growth of the velocity of a single pair, as a share in a frame time
-    usable   [n, h, w] 1 where pixels are not saturated, else 0; None is everywhere
+    usable   [n, c, h, w] 1 where colours are not saturated, else 0; None is everywhere
     shakes   the camera's shake near some of the frames, by number
     """
 

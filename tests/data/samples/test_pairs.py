@@ -13,11 +13,11 @@ from rolled import recording
 from burst.data.samples.collection import keys_of, open_collection
 from burst.data.samples.pairs import (
     PairSample,
-    list_pairs,
     make_pair_sample,
     sample_of_pair,
     with_more_noise,
 )
+from burst.data.samples.recorded import list_recorded
 from burst.data.samples.rolling import ShutterSampleSettings
 from burst.data.samples.turbulence import SampleKey, load_sample, save_sample
 from burst.data.scenes import SCENES
@@ -86,16 +86,9 @@ def test_a_folder_without_pairs_is_told(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((32, 32), np.uint8))
     cv2.imwrite(str(tmp_path / "b.png"), np.zeros((32, 32), np.uint8))
     with pytest.raises(StackError, match="expected dual reversed pairs, found none"):
-        list_pairs(str(tmp_path))
+        list_recorded([str(tmp_path)], "dual_reversed", truth=False)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"kind": "rolling", "truth": False}, "expected true for rolling"),
-        ({"kind": "dual_reversed", "recorded": True}, "expected truth = false"),
-    ],
-)
-def test_who_needs_the_truth_is_told(settings, message):
-    with pytest.raises(ValueError, match=message):
-        ShutterSampleSettings(**settings)
+def test_who_needs_the_truth_is_told():
+    with pytest.raises(ValueError, match="expected true for rolling"):
+        ShutterSampleSettings(kind="rolling", truth=False)

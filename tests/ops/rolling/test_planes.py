@@ -31,7 +31,7 @@ def test_rows_come_out_alike_but_for_those_that_clipped():
     image = planes_of(grey())(0)[0]
     clipped = GAIN * 2200 >= 4000
     np.testing.assert_allclose(image[~clipped], 0.55, atol=2e-4)
-    np.testing.assert_array_equal(unclipped(grey())[0, :, 0] == 0, clipped)
+    np.testing.assert_array_equal(unclipped(grey())[0, 0, :, 0] == 0, clipped)
 
 
 def test_encoded_frames_are_made_alike_in_light():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from itertools import takewhile
 
-from burst import completion
 from burst.about import __version__
-from burst.command import Exit, carry_out
+from burst.lazy import Lazy
+
+# What they import takes a while, in which an interrupt must be one line, too.
+command, completion = Lazy("burst.command"), Lazy("burst.completion")
 
 # `burst.simulate` and some others are functions, so modules are imported by their names.
 VERBS = {
@@ -33,14 +36,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Without a word it is help; stacks alone are restored into a folder beside them.
     """
-    if "_ARGCOMPLETE" in os.environ:
-        completion.answer(make_parser())
-    words = _with_verb(sys.argv[1:] if argv is None else list(argv))
-    if not words:
-        make_parser().print_help()
-        return Exit.DONE
-    args = make_parser(words[0]).parse_args(words)
-    return carry_out(args.execute, args)
+    try:
+        if "_ARGCOMPLETE" in os.environ:
+            completion.answer(make_parser())
+        words = _with_verb(sys.argv[1:] if argv is None else list(argv))
+        if not words:
+            make_parser().print_help()
+            return 0
+        args = make_parser(words[0]).parse_args(words)
+        return int(command.carry_out(args.execute, args))
+    except KeyboardInterrupt:
+        print("burst: error: interrupted", file=sys.stderr)
+        return 130  # `Exit.INTERRUPTED`
+
+
+def run_as_process() -> int:
+    """Run `main` as a process of its own, which ends at once when it is done: to take torch apart
+    module by module would take half as long as to import it."""
+    codes: list[int] = []
+
+    def end() -> None:
+        if codes:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(codes[0])
+
+    # What is registered first is called last: whatever cleans up at exit does so before.
+    atexit.register(end)
+    codes.append(main())
+    return codes[0]
 
 
 def _with_verb(words: list[str]) -> list[str]:
@@ -74,4 +98,4 @@ def make_parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_process())

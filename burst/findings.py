@@ -169,11 +169,33 @@ class Turbulence:
 
 
 @dataclass(frozen=True)
+class Moving:
+    """What moves by itself, as the image shows it.
+
+    mask     [h, w] bool, where something moves in any of the frames
+    passing  [n, h, w] bool, which values of frames show it; they are not valid
+    shown    [n, h, w] bool, which values show what the key frame does, passing or not
+    frame    the stack's number of the key frame, at whose time the image shows what moves
+    used     frames that show it, where fewest do
+    """
+
+    mask: torch.Tensor = field(compare=False)
+    passing: torch.Tensor = field(compare=False)
+    shown: torch.Tensor = field(compare=False)
+    frame: int
+    used: int
+
+
+@dataclass(frozen=True)
 class Merging:
-    """The noise of the merged image (std, linear), and how many equal frames have it."""
+    """The noise of the merged image (std, linear), and how many equal frames have it.
+
+    share  [h, w] of them that count at each place; None where all do nearly everywhere
+    """
 
     noise_std: float
     effective_frames: float
+    share: torch.Tensor | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

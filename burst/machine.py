@@ -10,10 +10,14 @@ import platform
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from burst.lazy import cv2, psutil, torch
 from burst.records import Stack, StackError
@@ -33,6 +37,8 @@ BYTES_PER_PIXEL_ON_GPU = 75
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_KEPT = 1 << 30  # bytes
 
+# Locks by process: a fork may copy one that nobody will release.
+_TURNS: dict[int, Any] = defaultdict(threading.RLock)
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -41,8 +47,9 @@ def resolve_device(name: str) -> str:
     if asked in vain."""
     if name == "cpu":
         return name
-    # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    if name == "mps":
+        # What Apple's GPUs lack runs on the CPU; torch reads this when it is imported.
+        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     there = torch.backends.mps.is_available() if name == "mps" else torch.cuda.is_available()
     if there or name == "auto":
         return "mps" if name == "mps" else "cuda" if there else "cpu"
@@ -72,8 +79,9 @@ def cpu_count() -> int:
 def set_up(threads: int) -> None:
     """Fix the number of threads, and make torch deterministic where it can be."""
     _keep_freed_memory()
-    # cuBLAS reads this once, before its first use, and repeats itself only with it.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if torch.cuda.is_available():
+        # cuBLAS reads this once, before its first use, and repeats itself only with it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     # Nothing that a stage does depends on chance but the choice of a convolution. To have torch
@@ -84,18 +92,27 @@ def set_up(threads: int) -> None:
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
-    """Restore the process's threads, random numbers and choice of convolutions."""
-    threads, threads_of_cv2 = torch.get_num_threads(), cv2.getNumThreads()
-    cudnn = torch.backends.cudnn
-    choice = cudnn.deterministic, cudnn.benchmark
+    """Work as a process of its own would, whatever this one has set for torch and NumPy, and put
+    back what is changed for all of it; of several threads one works after another."""
+    cudnn: Any = torch.backends.cudnn
     gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    try:
-        with torch.random.fork_rng(gpus):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(threads_of_cv2)
-        cudnn.deterministic, cudnn.benchmark = choice
+    with _TURNS[os.getpid()], contextlib.ExitStack() as around:
+        around.callback(torch.set_num_threads, torch.get_num_threads())
+        around.callback(cv2.setNumThreads, cv2.getNumThreads())
+        around.callback(torch.set_default_dtype, torch.get_default_dtype())
+        around.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        around.callback(setattr, cudnn, "deterministic", cudnn.deterministic)
+        around.callback(setattr, cudnn, "benchmark", cudnn.benchmark)
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+        around.enter_context(torch.random.fork_rng(gpus))
+        around.enter_context(np.errstate(all="warn", under="ignore"))
+        for kind in ("cpu", "cuda"):
+            around.enter_context(torch.autocast(kind, enabled=False))
+        # The context makes every call slower.
+        if torch.get_default_device().type != "cpu":
+            around.enter_context(torch.device("cpu"))
+        yield
 
 
 @contextlib.contextmanager

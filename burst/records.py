@@ -20,6 +20,7 @@ from burst.findings import (
     Gathered,
     Level,
     Merging,
+    Moving,
     NotGivenError,
     Reference,
     Rotation,
@@ -45,9 +46,9 @@ from burst.sensor import (
 
 __all__ = [
     "BAYER_PATTERNS", "FIELDS", "MID_GREY", "MINIMUM_FRAMES", "Alignment", "Burst", "CameraFlow",
-    "Channel", "ColourSpace", "Correction", "Entry", "Gathered", "Level", "Merging", "NoiseModel",
-    "NotGivenError", "Provenance", "Reference", "Report", "Rotation", "Selection", "Sensor",
-    "Shutter", "Stack", "StackError", "Track", "Turbulence", "Unrolled", "Views", "given",
+    "Channel", "ColourSpace", "Correction", "Entry", "Gathered", "Level", "Merging", "Moving",
+    "NoiseModel", "NotGivenError", "Provenance", "Reference", "Report", "Rotation", "Selection",
+    "Sensor", "Shutter", "Stack", "StackError", "Track", "Turbulence", "Unrolled", "Views", "given",
 ]  # fmt: skip
 
 
@@ -161,6 +162,7 @@ class Burst:
     track           where a disc or a surface that drifts is, around which the frames were cut
     rotation        how a planet turns within the recording
     left_out        why each frame of the stack that takes part in nothing was left out, by number
+    moving          where something moves by itself; None where nothing does
     selection, alignment, turbulence, merging, unrolled, correction, camera, gathered
                     what `select`, `align`, `blur`, `deconvolve`, `unroll`, the networks,
                     `align_camera` and `gather` found: see `burst.findings`
@@ -195,6 +197,7 @@ class Burst:
     rotation: Rotation | None = None
     selection: Selection | None = None
     alignment: Alignment | None = None
+    moving: Moving | None = None
     turbulence: Turbulence | None = None
     merging: Merging | None = None
     unrolled: Unrolled | None = None

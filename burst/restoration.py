@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Annotated, Protocol, TypeAlias
 
 import numpy as np
 from einops import rearrange
@@ -21,6 +21,7 @@ from burst.pipeline import Pipeline, Step
 from burst.progress import names_of_part, part
 from burst.records import Burst, Provenance, Report, Stack, StackError, given
 from burst.result import Result
+from burst.settings import checked, setting
 
 LEADING = 0.4  # share of the usual time of the stages that run on all channels together
 
@@ -29,6 +30,7 @@ Interpolate: TypeAlias = "Callable[[torch.Tensor, str, tuple[float, float, float
 OnStage = Callable[[str, str, float], None]  # stack, stage, seconds
 
 
+@checked
 @dataclass(frozen=True)
 class Execution:
     """Where and how a stack is restored: `memory` is the limit in bytes (None: unknown), `fallback`
@@ -36,9 +38,10 @@ class Execution:
 
     device: str = "cpu"
     fallback: str | None = None
-    threads: int = 1
-    seed: int = 0
-    memory: int | None = None
+    threads: Annotated[int, setting("of torch and OpenCV", ge=1)] = 1
+    # The numbers that torch.manual_seed takes.
+    seed: Annotated[int, setting("of all random numbers", ge=-(2**63), lt=2**64)] = 0
+    memory: Annotated[int | None, setting("at most", unit="bytes", ge=0)] = None
 
 
 class StageStore(Protocol):

@@ -17,6 +17,7 @@ from burst.files.write import (
     read_json,
     write_confidence,
     write_instants,
+    write_mask,
     write_results,
     write_text,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PAGE = HTML_NAME
 PICTURE = "restored.png"
 CONFIDENCE = "confidence.tif"
+MOVING = "moving.png"  # where something moves by itself
 RAW = "restored.dng"  # of a stack with colours of raw frames
 IMAGES = ("restored.npy", "restored.tif", PICTURE)
 FILM, INSTANTS = "restored.mp4", "restored-*.png"  # in place of one picture
@@ -198,7 +200,6 @@ def write(
     """
     image, sensor, made = result.pixels, result.burst.stack.sensor, result.provenance
     several = result.is_sequence
-    folder.mkdir(parents=True, exist_ok=True)
     if image is None:
         new = []
     elif several:
@@ -206,10 +207,14 @@ def write(
     else:
         first = first_frame(Path(result.stack.source)) if result.stack.source else None
         new = write_results(folder, image, sensor, made, colours, first)
-    for path in {*_images(folder), folder / CONFIDENCE} - set(new):
-        path.unlink(missing_ok=True)
+    old = {*_images(folder), folder / CONFIDENCE, folder / MOVING} - set(new)
+    for path in filter(Path.is_file, old):
+        path.unlink()
     if result.deviation is not None:
         write_confidence(folder / CONFIDENCE, result.deviation, result.provenance)
+    if result.burst.moving is not None and image is not None:
+        mask = result.burst.moving.mask.cpu().numpy()
+        write_mask(folder / MOVING, mask, image, sensor, made)
     shown = image[len(image) // 2] if image is not None and several else image
     write_text(folder / SETTINGS, f"# {again}\n{result.provenance.pipeline}")
     for name, source in result.own_files.items():

@@ -172,7 +172,8 @@ def _explained(
 def _expected(problem: ErrorDetails) -> str:
     if problem["type"] == "missing":
         return "expected a value for each place"
-    wanted = problem["msg"].replace("Input should be", "expected").replace("valid ", "")
+    wanted = problem["msg"].replace("Input should be", "expected").replace("a valid i", "an i")
+    wanted = wanted.replace("valid ", "")
     return wanted.removeprefix("Value error, ").partition(", unable to parse")[0]
 
 
@@ -187,7 +188,7 @@ def changed(settings: Any) -> dict[str, Any]:
     return {k: v for k, v in asdict(settings).items() if k not in defaults or v != defaults[k]}
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return ' Did you mean ...?' for a near miss, else nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""

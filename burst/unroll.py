@@ -18,6 +18,7 @@ from burst.lazy import tqdm
 from burst.log import LOG
 from burst.machine import cpu_count, set_up
 from burst.progress import LOG_EVERY
+from burst.records import StackError
 from burst.settings import ConfigError
 
 SCANS = ("top", "bottom", "left", "right")
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Straighten a clip; print the paths of the new one and of its report."""
     source = Path(args.clip)
-    out = Path(args.out) if args.out else source.with_name(f"{stem_of(source)}-straight.mp4")
+    out = Path(args.out) if args.out else source.parent / f"{stem_of(source)}-straight.mp4"
     if out.suffix.lower() not in CONTAINERS:
         raise ConfigError(f"--out {out}: expected a name in {', '.join(CONTAINERS)}.")
     if out.resolve() == source.resolve():
@@ -67,6 +68,9 @@ def execute(args: argparse.Namespace) -> int:
                 f"--readout {args.readout}: expected a share of the frame time above 0 and at most"
                 " 1, such as 0.8, or a time such as 16ms."
             ) from error
+    if not source.is_file():
+        found = "a folder" if source.is_dir() else "nothing there"
+        raise StackError(f"{source}: expected a video, found {found}. Check the path.")
     wish = replace(wish, scan=args.scan, edges=args.edges, bands=args.bands)
     set_up(args.threads or cpu_count())
     with _shown(source.name, args.quiet) as tell:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import doctest
 import importlib
 import json
+import os
 import pydoc
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -159,6 +163,97 @@ def test_the_process_is_afterwards_as_before(stack):
     assert torch.equal(torch.rand(1), expected)
 
 
+@contextmanager
+def changed_process():
+    """Set for torch and NumPy what a program may set."""
+    with ExitStack() as around:
+        around.callback(torch.set_default_dtype, torch.get_default_dtype())
+        around.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        torch.set_default_dtype(torch.float64)
+        torch.set_float32_matmul_precision("medium")
+        around.enter_context(np.errstate(all="raise"))
+        around.enter_context(torch.autocast("cpu", dtype=torch.bfloat16))
+        around.enter_context(torch.device("meta"))
+        yield
+
+
+def test_what_the_process_has_set_changes_nothing(stack):
+    expected = burst.restore(stack, progress=False).image
+    before = dict(os.environ)
+    with changed_process():
+        image = burst.restore(stack, progress=False).image
+        simulated = burst.simulate("camera", frames=8, size=48).stack
+        burst.score(image, image)
+        assert torch.get_default_dtype() == torch.float64
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.is_autocast_enabled("cpu")
+        assert torch.get_default_device().type == "meta"
+        assert np.geterr()["under"] == "raise"
+    assert np.array_equal(image, expected)
+    assert np.array_equal(simulated.frames, stack.frames)
+    assert dict(os.environ) == before
+
+
+def test_threads_that_restore_at_once_do_not_disturb_one_another(stack):
+    class Draw:
+        """Draw a random image, so that a change of its seed meanwhile is seen."""
+
+        NEEDS, GIVES = ("stack",), ("image",)
+
+        @dataclass(frozen=True)
+        class Config:
+            pass
+
+        def run(self, known, config):
+            rows = []
+            for _ in range(20):
+                rows.append(torch.rand(48))
+                time.sleep(0.001)
+            return replace(known, image=torch.stack(rows))
+
+    pipeline = burst.load_pipeline("classical").until("noise").with_stage("draw", Draw())
+
+    def image(seed):
+        return burst.restore(stack, pipeline, seed=seed, threads=1, progress=False).image
+
+    expected = [image(seed) for seed in range(4)]
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(image, range(4)))
+    assert all(map(np.array_equal, found, expected))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda frames: torch.from_numpy(frames.astype(np.float64)).requires_grad_(),
+        lambda frames: torch.from_numpy((frames >> 4).astype(np.float32)).bfloat16() * 16,
+        lambda frames: list(frames),
+        lambda frames: frames.tolist(),
+        lambda frames: np.asfortranarray(frames.astype(">f4")),
+        lambda frames: frames[:, ::-1, ::-1].copy()[:, ::-1, ::-1],
+        lambda frames: frames[:, None],
+        lambda frames: frames[None, ..., None],
+    ],
+)
+def test_numbers_of_any_kind_are_the_same_stack(stack, given):
+    frames = stack.frames >> 4 << 4
+    sensor = burst.Sensor(white_level=4095)
+    found = burst.read(given(frames), sensor=sensor).frames
+    assert np.array_equal(found, burst.read(frames, sensor=sensor).frames)
+
+
+def test_masked_values_are_not_measured(stack):
+    frames = np.ma.masked_greater(stack.frames, 3000)
+    frames.data[0, :4] = 65535
+    frames[0, :4] = np.ma.masked
+    read = burst.read(frames, sensor=stack.sensor)
+    assert not read.measured[0, :4].any()
+    assert read.frames.max() <= 3000
+
+
 def test_what_was_found_is_there_in_numbers(stack):
     result = burst.restore(stack, "classical", select={"keep": 0.5}, progress=False)
     assert result.weights.shape == (8,)
@@ -184,7 +279,8 @@ def test_a_result_is_drawn(stack):
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"stack": 3}, "StackError", "expected a Stack, a path or a NumPy array, found a int"),
+        ({"stack": 3}, "StackError", "expected a Stack, a path, an array, a tensor.* found a int"),
+        ({"stack": [np.zeros((20, 20)), np.zeros((9, 20))]}, "StackError", "frames of one size"),
         ({"stack": "nowhere.npy"}, "StackError", "nowhere.npy: expected a file or folder"),
         ({"stack": np.zeros((20, 20))}, "StackError", "expected three axes"),
         ({"stack": np.zeros((20, 20, 20))}, "StackError", 'Pass axis="frames-first" or axis="fra'),
@@ -195,6 +291,14 @@ def test_a_result_is_drawn(stack):
         ({"select": 7}, "ConfigError", "select: expected its settings as"),
         ({"device": "gpu"}, "ConfigError", "device: expected one of auto, cpu, cuda, mps"),
         ({"until": "algn"}, "ConfigError", "'algn': no such stage .*Did you mean 'align'"),
+        ({"threads": 0}, "ConfigError", "Execution threads: expected greater than or equal to 1"),
+        ({"threads": 1.5}, "ConfigError", "threads: expected"),
+        ({"seed": "a"}, "ConfigError", "seed: expected an integer, found 'a'"),
+        ({"seed": 2**70}, "ConfigError", "seed: expected"),
+        ({"memory": "2G"}, "ConfigError", "memory: expected"),
+        ({"device": None}, "ConfigError", "device: expected one of .* found 'None'"),
+        ({"until": 3}, "ConfigError", "'3': no such stage"),
+        ({"pipeline": None}, "ConfigError", 'pipeline="None": expected one of'),
         ({"sensor": burst.Sensor()}, "StackError", "sensor: expected it with an array"),
     ],
 )
@@ -253,6 +357,28 @@ def test_settings_of_a_loaded_pipeline_can_be_changed():
     changed = burst.load_pipeline(pipeline, select=burst.stages.select.Config(keep=0.5))
     settings = {step.name: step.config for step in changed.steps}
     assert (settings["blur"].size, settings["select"].keep) == (21, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda image: burst.score(np.full_like(image, np.nan), image), "image: .* finite numbers"),
+        (lambda image: burst.score("a.npy", image), "image: expected a grey image"),
+        (lambda image: burst.score(image[:40], image), "^truth=?: expected a scene of"),
+        (lambda image: burst.simulate(frames=2.5), r"frames 2\.5, size 271: expected at least 2"),
+        (lambda image: burst.simulate("nope"), '^image="nope": expected a file or one of'),
+    ],
+)
+def test_mistakes_of_a_simulation_and_a_score_are_told_in_words(stack, call, message):
+    with pytest.raises((burst.StackError, burst.ConfigError), match=message):
+        call(burst.plain_mean(stack))
+
+
+def test_a_result_that_cannot_be_written_is_told(stack, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = burst.restore(stack, "classical", until="noise", progress=False)
+    with pytest.raises(burst.WriteError, match=r"file/.*: expected to write it"):
+        result.save(tmp_path / "file")
 
 
 def test_a_score_takes_what_is_at_hand(stack):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 from toys import command, environment, run_command, write_pipeline, write_stack
 
-from burst.__main__ import _with_verb
-from burst.command import Exit, explain, share_processors, start_logging
+from burst.__main__ import _with_verb, main
+from burst.command import Exit, collect_rarely, explain, share_processors, start_logging
 from burst.files.write import WriteError
 from burst.log import LOG
 
@@ -135,10 +136,22 @@ def test_help_and_mistakes_are_answered_without_torch(tmp_path, words):
     assert done.returncode == (0 if "--help" in words else 2), done.stderr
 
 
+def test_an_interrupt_while_modules_are_imported_is_one_line(monkeypatch, capsys):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("burst.__main__.import_module", interrupted)
+    assert main(["run", "--stack", "a.npy"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == "burst: error: interrupted\n"
+    program = "import sys, burst.__main__\nsys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
 def test_full_disk_is_the_place_s_fault():
     failure = explain(OSError(28, "No space left on device", "out/a"))
     assert failure.exit is Exit.BAD_INPUT
     assert failure.message.startswith("out/a: No space left on device.")
+    assert explain(OSError(2, "No such file or directory", "/proc/x")).exit is Exit.BAD_INPUT
     assert explain(WriteError("out/a: expected to write it")).exit is Exit.BAD_INPUT
 
 
@@ -179,6 +192,29 @@ def test_threads_that_wait_leave_the_processor_to_others(monkeypatch):
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     share_processors()
     assert os.environ["GOMP_SPINCOUNT"] == "7"
+
+
+def test_objects_that_stay_are_not_searched_for_garbage_again_and_again():
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700)
+        collect_rarely()
+        assert gc.isenabled()
+        assert gc.get_threshold()[0] >= 10_000
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_a_process_that_is_done_ends_at_once_and_cleans_up_before():
+    program = (
+        "import atexit, sys\nfrom burst import __main__ as command\n"
+        "class Library:\n    def __del__(self):\n        print('taken apart')\n"
+        "loaded = Library()\n"
+        "def main():\n    atexit.register(print, 'cleaned up')\n    return 3\n"
+        "command.main = main\nsys.exit(command.run_as_process())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "cleaned up\n", "")
 
 
 def test_no_word_at_all_is_help(tmp_path):

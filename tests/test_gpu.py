@@ -17,6 +17,8 @@ from burst.data.handheld import simulate_handheld
 from burst.data.levels import find_level
 from burst.data.recording import Recording, record
 from burst.data.samples.turbulence import SampleKey, make_sample
+from burst.data.scenes import read_scene
+from burst.data.things import pass_through
 from burst.data.turbulence import Truth, simulate
 from burst.jobs.restore import Job
 from burst.jobs.restore import restore as restore_job
@@ -89,6 +91,19 @@ def test_apple_s_gpus_do_without_64_bits(name):
         there = pipeline.run(Burst(stack, "mps"))
         assert there.image.device.type == "mps"
     torch.testing.assert_close(near(there.image), here.image, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_what_moves_is_shown_alike(kind):
+    scene = camera_scene()[180:308, 180:308]
+    scenes, _ = pass_through(scene, read_scene("grass"), 16, 1.5, 12)
+    conditions, generator = find_level("low").point(), torch.Generator().manual_seed(5)
+    stack = simulate(scenes, conditions, generator, 12, (96, 96)).stack
+    here = load("turbulence").run(Burst(stack))
+    with pretend(kind):
+        there = load("turbulence").run(Burst(stack, kind))
+    assert torch.equal(near(there.moving.mask), here.moving.mask)
+    torch.testing.assert_close(near(there.image), here.image, rtol=0, atol=1e-3)
 
 
 def test_64_bits_on_apple_s_gpus_are_found():

@@ -58,14 +58,14 @@ def read(
     with in_words_of_python():
         paths = (None if path is None else Path(path) for path in (dark, flat))
         options = ReadOptions(black_level, white_level, axis, colour, *paths)
-        if isinstance(source, np.ndarray):
-            return stack_of(source, sensor, options)
+        if not isinstance(source, (str, Path)):
+            return stack_of(_numbers(source), sensor, options)
         if sensor is not None:
             raise StackError(
                 "sensor: expected it with an array, found it with a file. Change the Stack that is"
                 " read: dataclasses.replace(stack, sensor=...)."
             )
-        return read_stack(_path(source), options)
+        return read_stack(Path(source), options)
 
 
 def restore(
@@ -113,13 +113,14 @@ def restore(
         wanted = load_pipeline(pipeline, **settings)
         wanted = wanted.until(until) if until else wanted
         stack = _as_stack(stack, sensor, wanted)
-        check_device(device)
+        check_device(device := str(device))
         first, fallback = devices_of(device)
-        limit = available_memory(memory)
-        execution = Execution(first, fallback, threads or torch.get_num_threads(), seed, limit)
-        check_room(stack, wanted, execution)
         with ExitStack() as around:
             around.enter_context(as_before())
+            threads = torch.get_num_threads() if threads is None else threads
+            execution = Execution(first, fallback, threads, seed, memory)
+            execution = replace(execution, memory=available_memory(memory))
+            check_room(stack, wanted, execution)
             show = around.enter_context(bar_of(1, not progress))
             around.enter_context(listening_to(partial(show, Path(stack.name)) if show else None))
             made = describe(wanted, stack, execution)
@@ -182,9 +183,20 @@ def _as_stack(
     return source if pipeline.colour else replace(source, colour=None)
 
 
-def _path(source: Any) -> Path:
-    if isinstance(source, (str, Path)):
-        return Path(source)
-    raise StackError(
-        f"stack: expected a Stack, a path or a NumPy array, found a {type(source).__name__}."
-    )
+def _numbers(source: Any) -> np.ndarray:
+    """Return the array of an array, a tensor, or a list of frames; NaN where it is masked."""
+    if isinstance(source, np.ma.MaskedArray) and np.ma.is_masked(source):
+        return np.asarray(np.ma.filled(source.astype(np.float64), np.nan))
+    if hasattr(source, "detach"):
+        source = source.detach().cpu()
+        source = source.float() if source.dtype == torch.bfloat16 else source
+    try:
+        array = np.asarray(source)
+    except ValueError:
+        array = np.empty(0, object)
+    if (array.dtype == object and not isinstance(source, np.ndarray)) or array.ndim == 0:
+        raise StackError(
+            "stack: expected a Stack, a path, an array, a tensor, or frames of one size, found a"
+            f" {type(source).__name__}."
+        )
+    return array

@@ -11,7 +11,7 @@ from burst.data import levels, turbulence
 from burst.data import recording as data_recording
 from burst.data.scenes import read_scene
 from burst.lazy import torch
-from burst.machine import drawing_device, resolve_device
+from burst.machine import as_before, drawing_device, resolve_device
 from burst.measure import scores as measure_scores
 from burst.measure.peers import baselines
 from burst.ops.orientation import upright
@@ -53,9 +53,10 @@ def simulate(
     >>> road.stack.sensor.transfer
     'srgb'
     """
-    with in_words_of_python():
+    with in_words_of_python(), as_before():
         conditions = levels.find_level(level).point()
-        if frames < 2 or size < 16:
+        whole = all(isinstance(number, (int, np.integer)) for number in (frames, size))
+        if not whole or frames < 2 or size < 16:
             raise ConfigError(
                 f"frames {frames}, size {size}: expected at least 2 frames of 16 pixels."
             )
@@ -90,7 +91,7 @@ def score(
     >>> burst.score(result, simulated).psnr > burst.score(mean, simulated).psnr
     True
     """
-    with in_words_of_python():
+    with in_words_of_python(), as_before():
         pixels = image.image if isinstance(image, Result) else image
         scene = truth.truth if isinstance(truth, turbulence.SimulatedStack) else truth
         return measure_scores.score(
@@ -100,10 +101,10 @@ def score(
 
 def _grey(image: Any, what: str) -> torch.Tensor:
     """Return an image [h, w] as a tensor; StackError if it is none."""
-    pixels = torch.as_tensor(np.nan if image is None else image)
-    if pixels.ndim != 2:
+    pixels = np.ascontiguousarray(image.detach().cpu() if hasattr(image, "detach") else image)
+    if pixels.ndim != 2 or pixels.dtype.kind not in "buif" or not np.isfinite(pixels).all():
         raise StackError(
-            f"{what}: expected a grey image (h, w), found shape {tuple(pixels.shape)}. Of colours"
-            " or several instants, pass one at a time."
+            f"{what}: expected a grey image (h, w) of finite numbers, found shape {pixels.shape} of"
+            f" {pixels.dtype}. Of colours or several instants, pass one at a time."
         )
-    return pixels.cpu()
+    return torch.tensor(pixels)

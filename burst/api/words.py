@@ -13,8 +13,8 @@ from burst.settings import ConfigError, did_you_mean
 
 # Options of the command line in the messages that both share, and what they are called here.
 _OPTION = re.compile(
-    r"--(black-level|white-level|axis|device|pipeline|parent|workers|image|level|size|frames)\b"
-    r"(?: (frames-first|frames-last|cpu|classical|\w+_geometry|\d+(?:\.\d+)?)\b)?"
+    r"--(black-level|white-level|axis|device|pipeline|parent|workers|image|level|size|frames|memory|truth)\b"
+    r"(?: (frames-first|frames-last|cpu|classical|\w+_geometry|\d+(?:\.\d+)?\b|[^\s:]+(?=:)))?"
 )
 
 
@@ -39,4 +39,4 @@ def check_device(device: str) -> None:
 def _as_argument(option: re.Match[str]) -> str:
     name = option[1].replace("-", "_")
     value = option[2] or ""
-    return f'{name}="{value}"' if value.isidentifier() or "-" in value else f"{name}={value}"
+    return f"{name}={value}" if value[:1].isdigit() or not value else f'{name}="{value}"'

@@ -28,6 +28,7 @@ from burst.ops.rolling.scans import SCANS, opposite, turned, turned_match
 from burst.progress import counted
 from burst.records import StackError
 
+LONGEST = 1.01  # readout, in frame times: frame rates are rounded
 LONGEST_PROBED = 480  # px, the longer side of the frames that are looked at beforehand
 # Shares of the clip; frames at each. On drawn clips stretches of 12 frames misled the motion.
 PLACES, LENGTH = (0.1, 0.6), 24
@@ -102,7 +103,7 @@ def find_timing(
     if readout is not None:
         return Timing(readout, side, "told", said, lamp), stretches
     for one in said:
-        decided = 0 < one.readout <= 1.01 * frame_time
+        decided = 0 < one.readout <= LONGEST * frame_time
         if decided and (one.source != "motion" or one.high - one.low <= WIDEST_RANGE * frame_time):
             timing = Timing(min(one.readout, frame_time), side, one.source, said, lamp)
             return timing, stretches

@@ -17,12 +17,13 @@ import numpy as np
 from burst.about import __version__
 from burst.clips.cameras import Said
 from burst.clips.stream import Straight, Straightener, colours, cropped, lacking
-from burst.clips.timing import Timing, find_timing
+from burst.clips.timing import LONGEST, Timing, find_timing
 from burst.files.clip import Clip, open_clip
 from burst.files.clip_write import Encoder, join
 from burst.files.write import write_text
 from burst.log import LOG
 from burst.ops.rolling.flicker import Flicker
+from burst.records import StackError
 from burst.report.pictures import data_uri, reduced
 from burst.report.template import render_template
 
@@ -138,13 +139,19 @@ def _begun(clip: Clip, folder: Path, wish: Wish) -> _State:
             LOG.info("%s: goes on after frame %d.", clip.path, state.frames)
             return state
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     told = wish.readout if wish.share is None else wish.share * float(clip.frame_time)
+    if told is not None and told > LONGEST * clip.frame_time:
+        raise StackError(
+            f"{clip.path}: expected a readout of at most the {1000 * float(clip.frame_time):.2f} ms"
+            f" of a frame, found {1000 * told:.2f} ms. Pass a shorter --readout."
+        )
     timing, stretches = find_timing(clip, told, wish.scan)
     crop = lacking(clip, timing, stretches) if wish.edges == "crop" else (0.0, 0.0)
+    folder.mkdir(parents=True)
     LOG.info(
         "%s: read from the %s within %.2f ms of %.2f ms, by %s.", clip.path, timing.scan,
-        1000 * timing.readout, 1000 * float(clip.frame_time), timing.source,
+        1000 * timing.readout, 1000 * float(clip.frame_time),
+        "--readout" if timing.source == "told" else timing.source,
     )  # fmt: skip
     return _State(key, timing, crop)
 

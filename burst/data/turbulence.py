@@ -81,7 +81,8 @@ def simulate(
     air: Air | LayeredAir | None = None,
     path: torch.Tensor | None = None,
 ) -> SimulatedStack:
-    """Simulate `frames` frames of size (h, w) of a scene [H, W], linear in [0, 1].
+    """Simulate `frames` frames of size (h, w) of a scene [H, W], linear in [0, 1], or [n, H, W]
+    where something moves in it; the truth is then that of the middle frame.
 
     The middle of the scene is used, mirrored where it is too small. `air` sets what `conditions` do
     not; the strength is that of the conditions. The simulation runs on the generator's device.
@@ -90,7 +91,7 @@ def simulate(
     """
     camera = camera or Camera()
     air = as_strong(air or Air(1.0), conditions.d_over_r0)
-    size = size or (scene.shape[0], scene.shape[1])
+    size = size or (scene.shape[-2], scene.shape[-1])
     margin = PSF_SIZE // 2 + (0 if path is None else reach(path, size))
     wide = _with_margin(scene.to(generator.device).float(), size, margin)
     view = View(camera.sensor, air, conditions.vibration, frames, size, camera.optics, path)
@@ -100,7 +101,8 @@ def simulate(
     dn, hot, row_offset = _record(noiseless, conditions, camera, generator)
     sensor = replace(camera.sensor, sampling=air.sampling)
     stack = Stack(dn, sensor, name="simulated", source="simulated", scan=shot.scan)
-    seen = wide[margin:-margin, margin:-margin]
+    still = wide if wide.ndim == 2 else wide[frames // 2]
+    seen = still[margin:-margin, margin:-margin]
     truth = Truth(seen, flow, row_motion, psf, noiseless, hot, row_offset, conditions, air)
     return SimulatedStack(stack, truth)
 
@@ -136,9 +138,9 @@ def _record(
 def _with_margin(scene: torch.Tensor, size: tuple[int, int], margin: int) -> torch.Tensor:
     """Return the middle (h, w) of a scene with a margin of real or mirrored content."""
     wanted = [s + 2 * margin for s in size]
-    short = [max(0, w - s) for w, s in zip(wanted, scene.shape, strict=True)]
-    pad = [(s // 2, s - s // 2) for s in short]
+    short = [max(0, w - s) for w, s in zip(wanted, scene.shape[-2:], strict=True)]
+    pad = [(0, 0)] * (scene.ndim - 2) + [(s // 2, s - s // 2) for s in short]
     padded = np.pad(scene.cpu().numpy(), pad, mode="symmetric")
-    top, left = ((p - w) // 2 for p, w in zip(padded.shape, wanted, strict=True))
-    cut = padded[top : top + wanted[0], left : left + wanted[1]]
+    top, left = ((p - w) // 2 for p, w in zip(padded.shape[-2:], wanted, strict=True))
+    cut = padded[..., top : top + wanted[0], left : left + wanted[1]]
     return torch.from_numpy(np.ascontiguousarray(cut)).to(scene.device)

@@ -58,7 +58,9 @@ def _stacks_in(folder: Path) -> list[Path]:
     folders = [entry for entry in entries if entry.is_dir()]
     stacks = stacks or _published_in(folders) or _stacks_below(folders)
     if not stacks:
-        raise StackError(f"{folder}: expected stacks, found none in it. Pass {ACCEPTED}.")
+        others = {entry.suffix.lower() for entry in entries if entry.is_file()} - {""}
+        found = f"only {', '.join(sorted(others))}" if others else "none"
+        raise StackError(f"{folder}: expected stacks, found {found} in it. Pass {ACCEPTED}.")
     return stacks
 
 
@@ -89,5 +91,5 @@ def _stacks_of_glob(pattern: str) -> list[Path]:
     single = (*RAW_SUFFIXES, *IMAGE_SUFFIXES, *FITS_SUFFIXES)
     frames = [m for m in matches if suffix_of(m) in single]
     advice = f"Pass their folder {frames[0].parent}." if frames else f"Pass {ACCEPTED}."
-    what = "single frames only" if frames else f"{len(matches)} files that are none"
+    what = "single frames only" if frames else "only other files" if matches else "nothing"
     raise StackError(f"{pattern}: expected stacks, found {what}. {advice}")

@@ -110,9 +110,13 @@ def is_result(folder: Path) -> bool:
 
 
 def is_stack(path: Path) -> bool:
-    """Return whether a file or folder is one stack, not a folder of stacks or a single frame."""
+    """Return whether a file or folder is one stack, not a folder of stacks or a single frame. So is
+    one with frames that do not belong together: reading it explains the error."""
     if path.is_dir():
-        return not is_result(path) and bool(frames_in(path))
+        try:
+            return not is_result(path) and bool(frames_in(path))
+        except StackError:
+            return True
     if path.name.endswith(TRUTH_SUFFIX):
         return False
     suffix = suffix_of(path)

@@ -45,7 +45,10 @@ class Colours:
         found = self.single.array() if len(self.single) else self.whole
         if found is None or found.shape != (*shape, 3):
             return None
-        return None if all((each == each[..., :1]).all() for each in found) else found
+        if not all((each == each[..., :1]).all() for each in found):
+            return found
+        self.places.clear()  # nothing is lost
+        return None
 
 
 _COLOURS: ContextVar[Colours | None] = ContextVar("colours", default=None)

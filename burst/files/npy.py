@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -26,16 +27,21 @@ _ADVICE = "Write it again with numpy.save(path, frames), frames as uint16."
 def count_values(path: Path) -> int:
     """Return how many values an array holds, from its header."""
     with explained(path, _EXPECTED, _ADVICE):
-        return int(np.load(path, mmap_mode="r", allow_pickle=False).size)
+        return int(_mapped(path).size)
 
 
 def read_npy(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     """Return frames [n, h, w] as a view of the mapped file, and the sensor its values indicate."""
     with explained(path, _EXPECTED, _ADVICE):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(array, np.ndarray):
-        raise StackError(f"{path}: expected {_EXPECTED}, found an archive. Name it .npz.")
+        array = _mapped(path)
     return _with_sensor(path, array, axis)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    if is_zipfile(path):
+        raise StackError(f"{path}: expected {_EXPECTED}, found an archive. Name it .npz.")
+    # Unlike `numpy.load` it does not take other files for pickled objects, nor say so.
+    return np.lib.format.open_memmap(path, mode="r")
 
 
 def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
@@ -43,7 +49,8 @@ def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
     advice = "Write it again with numpy.savez(path, frames=frames)."
     with (
         explained(path, "a .npz archive that is complete", advice),
-        np.load(path, allow_pickle=False) as archive,
+        path.open("rb") as file,
+        np.lib.npyio.NpzFile(file) as archive,
     ):
         names = list(archive.files)
         arrays = {name: archive[name] for name in (["frames"] if "frames" in names else names)}
@@ -60,6 +67,9 @@ def read_npz(path: Path, axis: Axis | None) -> tuple[np.ndarray, Sensor]:
 
 def grey_frames(where: str | Path, array: np.ndarray, axis: Axis | None) -> np.ndarray:
     """Return frames [n, h, w] of an array, or of colour frames (red first) their luminance."""
+    if array.ndim > 3 and 3 not in (array.shape[1], array.shape[-1]):
+        # Axes of length 1, as networks want one for the channel.
+        array = array.squeeze()
     if array.ndim == 4 and array.shape[-1] != 3 and array.shape[1] == 3:
         array = np.moveaxis(array, 1, -1)
     if array.ndim != 4 or array.shape[-1] != 3 or array.dtype.kind not in "uif":

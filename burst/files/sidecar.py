@@ -44,14 +44,16 @@ class Sidecar:
 
 
 def find_sidecar(stack: Path) -> Path | None:
-    """Return the sidecar of a stack: `<stem>.toml` beside it, or `stack.toml` inside a folder."""
+    """Return the sidecar of a stack: `<stem>.toml` beside it, or `stack.toml` inside a folder; of a
+    symbolic link without one, that of the file or folder that it leads to."""
     if stack.is_dir():
         # A folder may be given as "."; its name is needed.
         absolute = Path(os.path.abspath(stack))
         places = [stack / "stack.toml", absolute.with_name(f"{absolute.name}.toml")]
     else:
         places = [stack.with_name(f"{stem_of(stack)}.toml")]
-    return next((place for place in places if place.is_file()), None)
+    found = next((place for place in places if place.is_file()), None)
+    return find_sidecar(stack.resolve()) if found is None and stack.is_symlink() else found
 
 
 def read_sidecar(path: Path) -> Sidecar:

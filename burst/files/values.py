@@ -122,7 +122,7 @@ def _checked_type(where: str, frames: np.ndarray) -> np.ndarray:
         )
     if frames.dtype.kind not in "uif":
         raise StackError(
-            f"{where}: expected whole numbers, found values of type {frames.dtype}."
+            f"{where}: expected real numbers, found values of type {frames.dtype}."
             " Save the frames as uint16."
         )
     return frames

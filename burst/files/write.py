@@ -101,6 +101,18 @@ def write_confidence(path: Path, deviation: np.ndarray, provenance: Provenance) 
         _write_tiff(part, deviation.astype(np.float32), note, deviation.ndim == 3, None)
 
 
+def write_mask(
+    path: Path, mask: np.ndarray, image: np.ndarray, sensor: Sensor, provenance: Provenance
+) -> None:
+    """Write a mask [h, w] bool on the grid of an image [h, w(, 3)], upright, as PNG."""
+    size = image.shape[1::-1]
+    pixels = cv2.resize(65535 * mask.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST)
+    turned = upright(np.asarray(pixels), sensor.orientation)
+    note = json.dumps(asdict(provenance), sort_keys=True)
+    with atomic_write(path) as part:
+        part.write_bytes(encode_png(turned, PROVENANCE_KEYWORD, note))
+
+
 def write_instants(
     folder: Path,
     images: np.ndarray,

@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from burst.command import Exit, explain, interrupt, start_logging
+from burst.command import Exit, collect_rarely, explain, interrupt, start_logging
 from burst.jobs.bar import Show
 from burst.jobs.restore import STAGES, Job, JobResult, restore
 from burst.log import LOG
@@ -217,6 +217,7 @@ def _environment(**variables: str) -> Iterator[None]:
 def _work(connection: Connection, quiet: bool, shown: bool) -> None:
     """Run a worker until the connection ends; if a bar is shown, it logs no stages."""
     start_logging(quiet or shown)
+    collect_rarely()
     hear = _Messenger(connection) if shown else None
     signal.signal(signal.SIGTERM, interrupt)
     # Otherwise a killed batch could be repeated while its workers still write.

@@ -34,7 +34,7 @@ def share_memory(
         if share <= 0:
             raise ConfigError(
                 f"--memory: expected at least {workers * BYTES_PER_PROCESS / 1e9:.1f} GB, which"
-                f" the libraries of {workers} processes take, found {asked / 1e9:.1f} GB."
+                f" the libraries of {workers} process(es) take, found {asked / 1e9:.1f} GB."
             )
         return [replace(job, memory=share) for job in jobs]
     if free is None or workers == 1:

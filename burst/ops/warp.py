@@ -60,6 +60,32 @@ def _margin(frames: torch.Tensor, flow: torch.Tensor) -> int:
     return math.ceil(farthest) + LEAST_MARGIN
 
 
+def sample(images: torch.Tensor, there: torch.Tensor, mode: str = "bicubic") -> torch.Tensor:
+    """Sample images [c, h, w] at points [2, h', w'] (x, y) -> [c, h', w']; beyond the edges they
+    are as on them."""
+    last = there.new_tensor([max(side - 1, 1) for side in images.shape[:0:-1]])[:, None, None]
+    grid = rearrange(there * (2 / last) - 1, "xy h w -> 1 h w xy")
+    return functional.grid_sample(
+        images[None], grid, mode=mode, padding_mode="border", align_corners=True
+    )[0]
+
+
+def sample_lines(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Interpolate maps [c, h, w] linearly where columns x [w'] and rows y [h'], ascending, cross
+    -> [c, h', w']; beyond the edges they are as on them."""
+    height, width = maps.shape[-2:]
+    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    left, top = x.floor().long(), y.floor().long()
+    first, end = int(top[0]), min(int(top[-1]) + 2, height)
+    lines = maps[:, first:end]
+    lines = torch.lerp(lines[..., left], lines[..., (left + 1).clamp(max=width - 1)], x - left)
+    # Columns before rows: whole rows are copied fast.
+    above, below = (
+        lines.index_select(1, row - first) for row in (top, (top + 1).clamp(max=end - 1))
+    )
+    return torch.lerp(above, below, (y - top)[:, None])
+
+
 def twice_as_fine(images: torch.Tensor) -> torch.Tensor:
     """Return images [n, h, w] at their pixels and halfway between, [n, 2h - 1, 2w - 1].
 

@@ -66,6 +66,10 @@ def scene_pictures(
     ]
     if burst.deviation is not None:
         pictures.insert(-1, _deviation_picture(_array(burst.deviation), burst))
+    if burst.moving is not None:
+        pixels = 255 * burst.moving.mask.cpu().numpy().astype(np.uint8)
+        label = f"What moves by itself (white), shown as in frame {burst.moving.frame}"
+        pictures.insert(-1, _picture("moving", label, _shown(pixels, burst)))
     if burst.gathered is not None:
         pixels = np.rint(255 * _array(burst.gathered.believed)).astype(np.uint8)
         label = "Share of the frames that were believed (black: none but one)"

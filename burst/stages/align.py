@@ -10,12 +10,12 @@ from burst.ops import warp
 from burst.ops.alignment import cells as cells_ops
 from burst.ops.alignment import displacement as displacement_ops
 from burst.ops.alignment import grid as grid_ops
-from burst.ops.alignment import lateral, registration, similarity
+from burst.ops.alignment import lateral, moving, registration, similarity
 from burst.ops.alignment import motion as motion_ops
 from burst.ops.alignment import shifts as shifts_ops
 from burst.ops.frames import sharpness
 from burst.progress import part
-from burst.records import MID_GREY, Alignment, Burst, Level, Report, given
+from burst.records import MID_GREY, Alignment, Burst, Level, Moving, Report, given
 from burst.settings import checked, setting
 
 NEEDS = ("linear", "noise", "weights")
@@ -25,6 +25,7 @@ MAY_GIVE = (
     "valid",
     "tile_sharpness",
     "channel",
+    "moving",
 )  # where the camera moved, or colours lie apart
 BLOCKS = True  # takes frames that are read block by block
 SHARED = True  # what is found on all channels together holds for each
@@ -35,6 +36,7 @@ POOR_MISFIT = 4.0  # misfit variance after alignment, in units of the noise; cho
 CUT, LEAST_CUT = 1 / 8, 24
 SMALLEST = 32  # px, of a common part that is taken as the image
 MOST = 0.5  # share of the frames that show the part which `field = most` restores
+MOST_MOVING = 0.5  # share of the image; where more moves, nothing tells what stands still
 COARSE_PART = 0.2, 0.35  # begin and end of coarse registration in the usual time, for the bar alone
 
 
@@ -64,10 +66,71 @@ class Config:
             " green one (dispersion of the air, lateral colour of a lens), and take it out"
         ),
     ] = True
+    moving: Annotated[
+        bool,
+        setting(
+            "show what moves by itself once, as in the middle frame; not where a disc is tracked or"
+            " frames are read block by block"
+        ),
+    ] = True
 
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the aligned frames, and its level."""
+    found = _aligned(burst, config)
+    linear, used = given(burst.linear), (given(burst.weights) > 0).nonzero()[:, 0]
+    if not config.moving or burst.memory is not None or burst.track is not None:
+        return found
+    if len(used) < moving.FEWEST or min(linear.shape[1:]) < moving.SMALLEST:
+        return found
+    key = int(used[len(used) // 2])
+    _, things = _moving(burst, found, key)
+    if not 0 < float(things.any(0).float().mean()) <= MOST_MOVING:
+        return found
+    # Once more without what moves, which has drawn the displacements about it with it.
+    valid = _valid(burst, found, moving.still(things))
+    again = _aligned(replace(burst, valid=valid), config)
+    cells, things = _moving(burst, again, key)
+    return _once(burst, again, cells, things, key) if bool(things.any()) else found
+
+
+def _once(burst: Burst, found: Burst, cells: moving.Cells, things: torch.Tensor, key: int) -> Burst:
+    """Return an aligned burst in which things [n, gy, gx] that move are not valid, and in which
+    values a key frame shows them."""
+    like, still = moving.as_in_key(cells, things, key), moving.still(things)
+    flow, weights = given(found.flow), given(burst.weights)
+    valid, shown = (_valid(burst, found, part) for part in (still, like))
+    moved = found.motion is not None
+    merged = registration.aligned_mean(given(burst.linear), flow, weights, valid, moved)
+    mask = moving.mask_of(things, (flow.shape[-2], flow.shape[-1]))
+    number, frames = burst.numbers[key], int(like.sum(0).min())
+    passing = ~valid if burst.valid is None else burst.valid & ~valid
+    numbers = {"share": float(mask.float().mean()), "frame": number, "frames": frames}
+    return replace(
+        found,
+        valid=valid,
+        merged=merged,
+        moving=Moving(mask, passing, shown, number, frames),
+        report=found.report.note(moving=numbers),
+    )
+
+
+def _moving(burst: Burst, found: Burst, key: int) -> tuple[moving.Cells, torch.Tensor]:
+    """Return what aligned frames show in cells, and which cells [n, gy, gx] show what moves."""
+    linear, noise, moved = given(burst.linear), given(burst.noise), found.motion is not None
+    cells = moving.compare(linear, given(found.flow), noise, key, burst.valid, moved)
+    return cells, moving.find_moving(cells)
+
+
+def _valid(burst: Burst, found: Burst, cells: torch.Tensor) -> torch.Tensor:
+    """Return the valid values of the frames [n, h, w] that lie in these cells [n, gy, gx]."""
+    linear, flow = given(burst.linear), given(found.flow)
+    shown = moving.in_frames(cells, flow, found.motion, (linear.shape[1], linear.shape[2]))
+    return shown if burst.valid is None else burst.valid & shown
+
+
+def _aligned(burst: Burst, config: Config) -> Burst:
+    """Return the burst with all that is found by aligning its frames."""
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = shifts_ops.global_shifts(linear, key, burst.valid)
@@ -106,6 +169,7 @@ def run(burst: Burst, config: Config) -> Burst:
         merged=merged,
         level=level,
         alignment=Alignment(misfit),
+        moving=None,
         report=report,
     )
     if grid is None or moved is None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from burst.lazy import torch
 from burst.ops import warp
-from burst.ops.alignment import merge
+from burst.ops.alignment import merge, moving
 from burst.ops.blur import candidates as candidates_ops
 from burst.ops.blur import edges, weigh, witnesses
 from burst.ops.blur import psf as psf_ops
@@ -137,8 +137,12 @@ def _estimate(burst: Burst, d_over_r0: float, still: torch.Tensor) -> BlurEstima
     used = weights > 0
     displacement = warp.compose(flow, burst.row_motion)[used]
     valid = None if burst.valid is None else burst.valid[used]
-    seen = witnesses.moments(linear[used], displacement, valid, noise)
-    merged = given(burst.merged)
+    merged, trust = given(burst.merged), None
+    if burst.moving is not None:  # where things move few frames count, and show more noise
+        trust = 1 - moving.around(burst.moving.mask)
+    seen = witnesses.moments(linear[used], displacement, valid, noise, trust)
+    if trust is not None:
+        merged = torch.lerp(moving.smooth(merged), merged, trust)
     noise_std = noise.std(float(merged.mean())) / merge.effective_frames(weights) ** 0.5
     sampling = min(burst.stack.sensor.sampling, COARSEST)
     blurs = candidates_ops.candidates(sampling)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from burst.lazy import torch
+from burst.ops import filters, warp
 from burst.ops import noise as noise_ops
-from burst.ops import warp
 from burst.ops.alignment import merge, rotation
 from burst.ops.alignment import motion as motion_ops
 from burst.ops.blur import deconvolve as deconvolve_ops
@@ -22,7 +22,8 @@ NEEDS = ("linear", "noise", "weights", "flow", "psf")
 GIVES = ("merged", "image", "merging")
 BLOCKS = True  # takes frames that are read block by block
 
-MAY_GIVE = ("psf", "turbulence")  # a softer PSF, where the one that was estimated is too wide
+# A softer PSF, where the one that was estimated is too wide; what moves is valid in some frames.
+MAY_GIVE = ("psf", "turbulence", "valid")
 
 LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 # Share of an image that may lie below black or above white. On 85 simulated stacks a right PSF
@@ -31,6 +32,8 @@ MOST_OUTSIDE = 0.015
 # More may where the PSF of the motion is as wide as all witnesses believe, within a tenth: where
 # nothing but black and white is to be seen, right PSFs leave up to .06 there (7 coded targets).
 AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.1
+MOST_SHARE = 0.9  # of the frames; more are as good as all
+SMOOTHED = 2.0  # px, sigma by which the border of what moves is drawn out, so that none is seen
 SOFTER = (0.8, 0.6, 0.4, 0.0)  # powers of the transfer function, tried in this order
 
 
@@ -60,6 +63,9 @@ class Config:
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with the merged and the restored image."""
     noise, weights, psf = given(burst.noise), given(burst.weights), given(burst.psf)
+    moving = burst.moving
+    if moving is not None:  # it is shown once, as in the key frame
+        burst = replace(burst, valid=(given(burst.valid) | moving.passing) & moving.shown)
     mean, finer = _means(burst, config)
     lowest = noise_ops.lowest_linear(burst.stack.sensor)
     merged, blurred = (noise_ops.undo_clipping(m.image, noise, lowest) for m in (mean, finer))
@@ -70,6 +76,15 @@ def run(burst: Burst, config: Config) -> Burst:
     if config.scale > 1:
         mean_psf = drizzle.drizzled_psf(mean_psf, config.scale, config.drop)
     image, power = _restored(burst, config, blurred, mean_psf, variance)
+    share = None
+    if moving is not None and moving.used < MOST_SHARE * len(weights):
+        share = _share(mean.share, moving.used / len(weights), image)
+        undone = psf_ops.soften(mean_psf, power) if power != 1 else mean_psf
+        noisy = variance / float(share.min())
+        quiet = deconvolve_ops.deconvolve(
+            blurred, undone, noisy, config.strength, config.iterations
+        )
+        image = torch.lerp(image, quiet, share.log() / share.min().log())
     turbulence, report = burst.turbulence, burst.report
     if power != 1:
         psf = psf_ops.soften(psf, power)
@@ -78,7 +93,8 @@ def run(burst: Burst, config: Config) -> Burst:
             turbulence = replace(turbulence, power=softer, half_height=half)
         if burst.track is None:
             report = report.warn(_too_wide(power))
-    merging = Merging(variance**0.5, burst.share * merge.effective_frames(weights))
+    effective = burst.share * merge.effective_frames(weights)
+    merging = Merging(variance**0.5, effective, share)
     report = report.note(
         effective_frames=merging.effective_frames,
         rejected=mean.rejected,
@@ -111,6 +127,13 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     # That of the mean allows for what does not count; so does what drizzle says of its own.
     variance = mean.variance * share * merge.effective_frames(weights) * burst.share
     return mean, replace(mean, image=image, variance=variance)
+
+
+def _share(share: torch.Tensor, least: float, image: torch.Tensor) -> torch.Tensor:
+    """Return the share [h, w] of the frames that counts at each place of an image, smoothly, of
+    which a thing that moves has the `least`."""
+    smooth = filters.gaussian_blur(share[None].clamp(least, 1), SMOOTHED, "replicate")[None]
+    return warp.resize_field(smooth, (image.shape[0], image.shape[1]))[0, 0].clamp(least, 1)
 
 
 def _best(burst: Burst) -> torch.Tensor | None:

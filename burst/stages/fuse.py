@@ -67,9 +67,7 @@ class Config:
         setting("the network, by name or path; auto: the one whose range holds the stack"),
     ] = "auto"
     prior: PriorSetting = "auto"
-    ensemble: Annotated[
-        bool, setting("restore the image in all 8 turned and mirrored ways, and average")
-    ] = True
+    ensemble: Annotated[bool, setting("restore the image turned in 4 ways, and average")] = True
 
 
 def files(config: Config) -> list[Path]:
@@ -99,6 +97,9 @@ def run(burst: Burst, config: Config) -> Burst:
         tiled = burst.memory is not None
         whole, deviation = apply.correct(loaded, evidence, source, config.ensemble, tiled)
         residual = whole if share == 1 else share * whole
+        seen = given(burst.merging).share
+        if seen is not None:  # networks know images of many frames
+            residual = residual * (1 - seen.log() / seen.min().log())
     if share > 0:
         image = inputs.restore(evidence.base + residual, evidence)
         against = _unexplained(burst, image)

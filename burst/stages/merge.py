@@ -120,8 +120,9 @@ class _Frames:
     def share(self, frame: int, planes: gather.Samples, believed: torch.Tensor) -> gather.Share:
         """Return what a frame gives, so far believed [h / 2, w / 2]."""
         every, valid = self.view.burst.valid, None
-        if every is not None:
-            valid = [plane.of(every[frame][None]) for plane in self.view.planes]
+        if every is not None and not bool(every[frame].all()):
+            counted = every[frame][None].to(planes[0])
+            valid = [plane.of(counted).contiguous() for plane in self.view.planes]
         return gather.Share(planes, believed * float(self.precision[frame]), valid)
 
     def colours(self, frame: int) -> torch.Tensor:
@@ -169,7 +170,7 @@ class _Left:
         share = self.frames.share(frame, rest, self.believed[frame])
         middle = rest[len(rest) // 2].flatten(1)
         if share.valid is not None and bool(share.valid[len(rest) // 2].any()):
-            middle = middle[:, share.valid[len(rest) // 2].flatten()]
+            middle = middle[:, share.valid[len(rest) // 2].flatten() > 0]
         own, example = middle[:, :: 1 + middle.shape[1] // SOME].abs()
         self.excess.append(float(example.median() / own.median().clamp(min=1e-12)))
         flow = self.gathering.flow
@@ -221,6 +222,6 @@ def _report(burst: Burst, image: torch.Tensor, trusted: torch.Tensor) -> Report:
     if not strangers:
         return report
     return report.warn(
-        f"Of frames {', '.join(strangers)} nearly nothing agrees with the reference, so that they"
-        " give nothing: things move, or the camera moved too far."
+        f"Give nothing, counted from 0: {', '.join(strangers)}; nearly nothing of them agrees with"
+        " the reference: things move, or the camera moved too far."
     )

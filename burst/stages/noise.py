@@ -30,6 +30,7 @@ SAME_NOISE = 0.02  # relative difference of standard deviations that changes no 
 # Frames, evenly in time, on which noise and defects are measured: of 1000 and 4000 frames the
 # variance at mid grey differs by .1 %, and to measure reads frames ten times.
 MOST_MEASURED = 400
+ALL_BITS = 65535  # the white level of values that were scaled into 16 bits, and of others
 MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
 
 
@@ -231,6 +232,11 @@ def _level_warnings(found: _NoiseMeasurement, sensor: Sensor) -> Iterator[str]:
     if sensor.transfer != "linear":
         return
     step, black = noise.one_dn(sensor), sensor.black
+
+    def passed(level: float) -> str:
+        share = f", or {level / sensor.white_level:.3g} of white if the values were scaled"
+        return f"{level:.0f}{share if sensor.white_level == ALL_BITS else ''}"
+
     linear, good = found.linear, found.good
     if sensor.black_assumed and black > 0:
         yield (
@@ -239,24 +245,24 @@ def _level_warnings(found: _NoiseMeasurement, sensor: Sensor) -> Iterator[str]:
         )
     raised = black_ops.lower_black(linear, found.residual, step, good)
     if raised is not None:
-        right = f"{black + raised / step:.0f}"
+        right = black + raised / step
         yield (
-            f"Black is told as {black:.0f} DN, but the noise of the frames leads to {right} DN."
-            f" Pass --black-level {right}."
+            f"Black is told as {black:.0f} DN, but the noise of the frames leads to {right:.0f} DN."
+            f" Pass --black-level {passed(right)}."
         )
     lowered = black_ops.higher_black(linear, good, found.model)
     if lowered is not None:
-        right = f"{max(0.0, black + lowered / step):.0f}"
+        right = max(0.0, black + lowered / step)
         yield (
-            f"Black is told as {black:.0f} DN, but places are as dark as {right} DN, and no light"
-            f" is negative. Pass --black-level {right} or less."
+            f"Black is told as {black:.0f} DN, but places are as dark as {right:.0f} DN, and no"
+            f" light is negative. Pass --black-level {passed(right)}, or less."
         )
     top = black_ops.saturated_at(linear, good, found.model, step)
     if top is not None:
-        right = f"{black + top / step:.0f}"
+        right = black + top / step
         yield (
-            f"White is told as {sensor.white_level:.0f} DN, but values pile up at {right} DN."
-            f" Pass --white-level {right}."
+            f"White is told as {sensor.white_level:.0f} DN, but values pile up at {right:.0f} DN."
+            f" Pass --white-level {passed(right)}."
         )
 
 

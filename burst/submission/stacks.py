@@ -39,12 +39,14 @@ def find_challenge_stacks(root: Path, challenge: Challenge) -> list[ChallengeSta
 
 
 def digest_inputs(source: ChallengeStack, root: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a stack and of its sidecar, by path below root."""
+    """Return the SHA-256 of every file of a stack and of its sidecar, by path below root; of the
+    target of a link, by its own path."""
     path, sidecar = source.path, find_sidecar(source.path)
     files = [f for f in visible_entries(path) if f.is_file()] if path.is_dir() else [path]
     if sidecar and sidecar not in files:
         files.append(sidecar)
-    return {file.relative_to(root).as_posix(): file_digest(file) for file in files}
+    below = (file.relative_to(root) if file.is_relative_to(root) else file for file in files)
+    return {name.as_posix(): file_digest(file) for name, file in zip(below, files, strict=True)}
 
 
 def _stacks_in(folder: Path) -> list[Path]:

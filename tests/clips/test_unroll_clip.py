@@ -187,6 +187,7 @@ def test_a_clip_that_tells_no_readout_is_refused_in_words(
     path = write_plain(tmp_path / "clip.mp4", recorded)
     assert main(["unroll", str(path)]) == 3
     assert "Pass --readout 0.8" in capsys.readouterr().err
+    assert [left.name for left in tmp_path.iterdir()] == ["clip.mp4"]
     assert main(["unroll", str(tmp_path / "none.mp4")]) == 3
 
 
@@ -196,6 +197,25 @@ def test_wrong_options_are_explained(
 ) -> None:
     assert main(["unroll", str(tmp_path / "clip.mp4"), *words]) == 2
     assert f"{words[0]} {words[1]}: expected" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_ffmpeg")
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("clip.mp4", ("--readout", "40ms"), "at most the 33.33 ms of a frame, found 40.00 ms"),
+        (".", ("--readout", "0.8"), ".: expected a video, found a folder. Check the path."),
+        ("none.mp4", (), "none.mp4: expected a video, found nothing there. Check the path."),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, words: tuple[str, ...], message: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    write_plain(tmp_path / "clip.mp4", filmed(scene(), 4)[0])
+    assert main(["unroll", name, *words]) == 3
+    assert message in capsys.readouterr().err
 
 
 def test_bands_are_taken_out_and_tell_the_readout(

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 
 from burst.files.find import find_stacks
+from burst.files.read import read_stack
 from burst.records import StackError
 
 
@@ -75,8 +76,8 @@ def test_raw_files_win_over_the_previews_beside_them(tmp_path: Path) -> None:
     ("pattern", "message"),
     [
         ("nowhere", "expected a file or folder, found nothing there. Check it"),
-        ("*.ser", "expected stacks, found 0 files that are none. Pass npy"),
-        ("*.txt", "found 1 files that are none. Pass npy"),
+        ("*.ser", "expected stacks, found nothing. Pass npy"),
+        ("*.txt", "found only other files. Pass npy"),
         ("frames/*.png", "found single frames only. Pass their folder"),
         ("results", "found the results of a former run. Pass the stack"),
     ],
@@ -85,6 +86,22 @@ def test_what_names_no_stack_is_explained(home: Path, pattern: str, message: str
     with pytest.raises(StackError) as caught:
         find_stacks([str(home / pattern)])
     assert message in str(caught.value)
+
+
+def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
+    for name in ("IMG_1.HEIC", "IMG_2.HEIC", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(StackError, match=r"found only \.heic, \.txt in it\. Pass npy"):
+        find_stacks([str(tmp_path)])
+
+
+def test_a_folder_of_frames_that_do_not_belong_together_stops_no_other(tmp_path: Path) -> None:
+    for name in ("good/a.png", "good/b.png", "bad/a.png", "bad/thumb.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert names(find_stacks([str(tmp_path)])) == ["bad", "good"]
+    with pytest.raises(StackError, match=r"bad: expected frames of one kind, found \.jpg and"):
+        read_stack(tmp_path / "bad")
 
 
 def test_an_empty_folder_is_explained(tmp_path: Path) -> None:

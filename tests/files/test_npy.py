@@ -94,3 +94,20 @@ def test_square_frames_are_told_by_their_sides_and_confirmed_by_what_they_show(
 def test_frames_of_an_archive_are_told_from_what_describes_them(tmp_path: Path) -> None:
     np.savez(tmp_path / "clip.npz", stack=SQUARE, times=np.arange(5), dark=SQUARE[0])
     np.testing.assert_array_equal(read_stack(tmp_path / "clip.npz").frames, SQUARE)
+
+
+@pytest.mark.parametrize("axes", [(1,), (-1,), (0,), (0, 1)])
+def test_axes_of_length_one_are_dropped(tmp_path: Path, axes: tuple[int, ...]) -> None:
+    np.save(tmp_path / "clip.npy", np.expand_dims(SQUARE, axes))
+    np.testing.assert_array_equal(read_stack(tmp_path / "clip.npy").frames, SQUARE)
+
+
+@pytest.mark.parametrize("name", ["clip.npy", "clip.npz"])
+@pytest.mark.parametrize("content", [b"hello", b"\x80\x04K\x01.", b""])
+def test_a_file_of_another_kind_is_not_called_unsafe(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StackError, match=r"Write it again with numpy\.save") as caught:
+        read_stack(tmp_path / name)
+    assert "pickle" not in str(caught.value)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from burst.files.read import ReadOptions, read_stack
-from burst.files.sidecar import read_sidecar, sidecar_text
+from burst.files.sidecar import find_sidecar, read_sidecar, sidecar_text
 from burst.records import NoiseModel, Sensor, Shutter, StackError
 
 FULL = """
@@ -131,3 +131,14 @@ def test_times_survive_a_round_trip(tmp_path: Path) -> None:
     sensor = Sensor(frame_times=(0.0, 0.5, 2.0))
     (tmp_path / "a.toml").write_text(sidecar_text(sensor, None))
     assert read_sidecar(tmp_path / "a.toml").apply(Sensor()).frame_times == sensor.frame_times
+
+
+def test_a_link_has_the_sidecar_of_its_target_unless_it_has_its_own(clip: Path) -> None:
+    (clip.parent / "links").mkdir()
+    link = clip.parent / "links" / "other.npy"
+    link.symlink_to(clip)
+    assert find_sidecar(link) is None
+    clip.with_suffix(".toml").write_text("white_level = 4000")
+    assert read_stack(link).sensor.white_level == 4000
+    link.with_suffix(".toml").write_text("white_level = 4050")
+    assert read_stack(link).sensor.white_level == 4050

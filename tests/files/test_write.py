@@ -21,6 +21,7 @@ from burst.files.write import (
     finished_deviation,
     write_confidence,
     write_instants,
+    write_mask,
     write_npz,
     write_results,
     write_text,
@@ -173,6 +174,17 @@ def test_confidence_is_stored_as_it_is(tmp_path: Path, image: np.ndarray) -> Non
     with tifffile.TiffFile(tmp_path / "confidence.tif") as tif:
         assert json.loads(tif.pages[0].description) == asdict(PROVENANCE)
         np.testing.assert_array_equal(tif.asarray(), image)
+
+
+def test_a_mask_lies_on_its_upright_image(tmp_path: Path) -> None:
+    mask = np.zeros((10, 8), bool)
+    mask[0] = True  # the first row recorded, which is the last column seen
+    image = np.zeros((20, 16, 3), np.float32)
+    write_mask(tmp_path / "moving.png", mask, image, Sensor(orientation=6), PROVENANCE)
+    seen = cv2.imread(str(tmp_path / "moving.png"), cv2.IMREAD_UNCHANGED)
+    assert seen.shape == (16, 20)
+    assert seen[:, -2:].min() == 65535
+    assert seen[:, :-2].max() == 0
 
 
 def test_a_deviation_is_finished_as_its_image(tmp_path: Path) -> None:

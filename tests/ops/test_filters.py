@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from burst.ops import filters
-from burst.ops.filters import box_mean, gaussian_blur, separable
+from burst.ops.filters import box_mean, gaussian_blur, separable, square_means
 
 
 def test_it_is_the_convolution_along_both_axes():
@@ -27,6 +27,15 @@ def test_a_box_takes_the_mean_of_what_lies_within_the_image(side):
     images = torch.rand(2, 13, 17, generator=torch.Generator().manual_seed(0))
     expected = functional.avg_pool2d(images, side, 1, side // 2, count_include_pad=False)
     torch.testing.assert_close(box_mean(images, side), expected)
+
+
+@pytest.mark.parametrize("side", [1, 2, 4, 20])
+def test_a_square_takes_the_mean_of_what_lies_in_it(side):
+    images = torch.rand(2, 3, 13, 16, generator=torch.Generator().manual_seed(0))
+    expected = functional.avg_pool2d(images, side, ceil_mode=True, count_include_pad=False)
+    found = square_means(images, side)
+    torch.testing.assert_close(found, expected)
+    assert found.is_contiguous()
 
 
 def test_a_gaussian_spreads_a_point_by_its_variance_and_keeps_what_is_flat():

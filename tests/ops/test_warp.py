@@ -9,6 +9,8 @@ from burst.ops.warp import (
     invert,
     pixel_grid,
     resize_field,
+    sample,
+    sample_lines,
     twice_as_fine,
     warp,
     warp_finer,
@@ -176,3 +178,21 @@ def test_one_flow_for_all_frames_gives_the_same_as_one_for_each(frames, mode):
     flow = 2 * torch.rand(1, 2, 20, 24, generator=torch.Generator().manual_seed(1))
     shared = warp(frames, flow.expand(2, -1, -1, -1), mode)
     assert torch.equal(shared, warp(frames, flow.repeat(2, 1, 1, 1), mode))
+
+
+def test_points_are_sampled_as_a_flow_leads_to_them_and_beyond_edges_as_on_them(frames):
+    flow = torch.full((1, 2, *frames.shape[-2:]), 0.3)
+    x, y = pixel_grid(flow)
+    there = torch.stack(torch.broadcast_tensors(x + 0.3, y + 0.3))
+    inside = (..., slice(3, -3), slice(3, -3))
+    moved = warp(frames, flow.expand(len(frames), -1, -1, -1))
+    torch.testing.assert_close(sample(frames, there)[inside], moved[inside])
+    beyond = sample(frames, there - 1000)
+    torch.testing.assert_close(beyond, frames[:, :1, :1].expand_as(beyond))
+
+
+def test_where_lines_cross_a_plane_keeps_its_heights_and_ends_at_its_edges():
+    x, y = torch.tensor([-3.0, 0.25, 2.0, 9.0]), torch.tensor([1.5, 3.75, 4.0, 8.0])
+    heights = torch.arange(5.0)[:, None] * 10 + torch.arange(4.0)
+    found = sample_lines(heights[None], x, y)[0]
+    torch.testing.assert_close(found, y.clamp(0, 4)[:, None] * 10 + x.clamp(0, 3))

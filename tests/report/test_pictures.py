@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from burst.records import Burst, Sensor, Stack
+from burst.records import Burst, Moving, Sensor, Stack
 from burst.report.pictures import LONGEST_SIDE, Picture, encode, scene_pictures
 
 
@@ -70,3 +70,13 @@ def test_a_large_frame_is_shown_reduced(burst: Burst) -> None:
 
 def test_without_linear_frames_the_stack_itself_is_shown(stack: Stack) -> None:
     assert [picture.name for picture in scene_pictures(Burst(stack))] == ["first"]
+
+
+def test_what_moves_is_shown_as_a_mask(burst: Burst) -> None:
+    mask = torch.zeros(20, 30, dtype=torch.bool)
+    mask[4:8, 5:9] = True
+    there = mask[None]
+    picture = scene_pictures(replace(burst, moving=Moving(mask, there, ~there, 7, 1)))[-2]
+    assert picture.name == "moving"
+    assert "frame 7" in picture.label
+    assert np.array_equal(decode(picture), 255 * mask.numpy().astype(np.uint8))

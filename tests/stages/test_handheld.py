@@ -185,6 +185,19 @@ def test_a_bracket_over_a_gradient_is_aligned_and_as_bright():
         assert float((places(done.camera, k, x, y) - wanted).square().mean().sqrt()) < 0.25
 
 
+def test_frames_of_slightly_other_brightness_give_the_same_image():
+    burst = simulate_handheld(scene(300), 100, 8, seed=5)
+    black = burst.stack.sensor.black
+    light = np.linspace(0.985, 1.015, 8)
+    frames = (burst.stack.frames - black) * light[:, None, None] + black
+    flickers = replace(burst, stack=Stack(frames.round().astype(np.uint16), burst.stack.sensor))
+    steady, done = restored(burst), restored(flickers)
+    assert bool((steady.gain == 1).all())
+    reference = reference_of(done)
+    lit = done.image / float(light[reference])
+    assert psnr(lit, steady.image) > psnr(burst.truth(reference), steady.image) + 5
+
+
 def test_a_reference_that_takes_no_part_is_refused(noisy):
     burst, _ = noisy
     with pytest.raises(ConfigError, match=r"align_camera\.reference: expected the number"):

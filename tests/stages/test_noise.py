@@ -10,7 +10,7 @@ from simulated import after, before, linear_of, rms, stack_of, truth_of
 
 from burst.data.defects import DEFECTS
 from burst.ops.alignment import similarity
-from burst.records import MID_GREY, Burst, NoiseModel, Stack, StackError
+from burst.records import MID_GREY, Burst, NoiseModel, Sensor, Stack, StackError
 from burst.stages.noise import Config, _row_offsets, run
 
 
@@ -200,6 +200,15 @@ def test_a_white_level_that_values_never_reach_is_told():
     stack = stack_of("low").stack
     frames = np.minimum(stack.frames, np.uint16(2047))
     assert "Pass --white-level 2047." in warnings_of(replace(stack, frames=frames))
+
+
+def test_a_level_to_pass_is_told_as_a_share_where_values_were_scaled():
+    stack = stack_of("low").stack
+    frames = (stack.frames.astype(np.uint32) * 16).astype(np.uint16)
+    scaled = replace(stack, frames=frames, sensor=Sensor(black_level=0, white_level=65535))
+    said = warnings_of(scaled)
+    share = float(said.partition(", or ")[2].partition(" of white if the values were scaled")[0])
+    assert 226 <= share * 4095 <= 280
 
 
 def test_an_encoded_source_has_no_line_of_noise_and_hears_nothing():

@@ -1,8 +1,9 @@
-"""Stacks with bad frames, defects or moving cameras, compared with the same without them.
+"""Stacks with bad frames, defects, moving cameras or things, compared with the same without them.
 
-Disturbances are those of `data.faults` (frames), `data.defects` (sensor) and `data.camera_path`
-(camera). The loss is measured against the result of the same stack, with the same air and noise,
-without the bad frames, without the defects, or from a camera at rest.
+Disturbances are those of `data.faults` (frames), `data.defects` (sensor), `data.camera_path`
+(camera) and `data.things` (things). The loss is measured against the result of the same stack, with
+the same air and noise, without the bad frames, without the defects, from a camera at rest, or of
+the still scene.
 """
 
 from __future__ import annotations
@@ -14,19 +15,24 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch.nn import functional
 
 from burst.data.camera_path import CameraPath, simulate_moved
 from burst.data.defects import DEFECTS
 from burst.data.faults import FAULTS, apply_fault
 from burst.data.levels import find_level
 from burst.data.scenes import read_scene
-from burst.data.turbulence import SimulatedStack
+from burst.data.things import pass_through
+from burst.data.turbulence import SimulatedStack, simulate
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
-from burst.measure.scores import part_shown, score
+from burst.measure.scores import BORDER, part_shown, score
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import grouped, mean, row_each
+from burst.ops.color import linear_to_display
+from burst.ops.metrics import psnr
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack, given
 
@@ -37,6 +43,7 @@ TITLES = {
     "frames": "Bad frames",
     "sensor": "A sensor with defects",
     "camera": "A camera that moves",
+    "things": "Things that move",
 }
 CLEAN, COPIES = "none", "identical"
 PATHS = {
@@ -47,12 +54,16 @@ PATHS = {
     "drifted by half a frame": CameraPath(drift=(0.5, 0.2)),
     "turned, scaled and drifted": CameraPath(turn=6, scale=0.03, drift=(0.25, 0.25)),
 }
+# Diameter px, and speed px a frame, of a disc that looks like SURFACE.
+THINGS = {f"{side} px, {speed} px a frame": (side, speed)
+          for side, speed in ((24, 0.3), (16, 1.0), (32, 1.0), (48, 2.0), (24, 3.0))}  # fmt: skip
+SURFACE, APART = "grass", 8  # px around where the disc was, that count neither as inside nor out
 
 
 @dataclass(frozen=True)
 class DisturbedStack:
-    """One stack: the kind of its disturbance ("frames", "sensor", "camera" or "none"), its name,
-    the scene (a file or a name of `SCENES`), the noise level, the seed."""
+    """One stack: the kind of its disturbance ("frames", "sensor", "camera", "things" or "none"),
+    its name, the scene (a file or a name of `SCENES`), the noise level, the seed."""
 
     part: str
     what: str
@@ -70,6 +81,8 @@ class DisturbedStack:
 
 def measure(pipeline: Pipeline, case: DisturbedStack) -> Record:
     """Restore a stack with and without the disturbance, and return the loss."""
+    if case.part == "things":
+        return _measure_thing(pipeline, case)
     simulated, bad = disturbed(case)
     found = pipeline.run(Burst(simulated))
     still = pipeline.run(Burst(undisturbed(case, bad)))
@@ -86,6 +99,41 @@ def measure(pipeline: Pipeline, case: DisturbedStack) -> Record:
         "mean_psnr": score(plain_mean(simulated)[shown], truth[shown]).psnr,
         "size": list(image.shape),
         **count_left_out(found, bad),
+    }
+
+
+def _measure_thing(pipeline: Pipeline, case: DisturbedStack) -> Record:
+    """Restore a stack in which a thing moves; return the PSNR inside and outside of where it was,
+    and how far the mask is right."""
+    scenes, there = pass_through(
+        read_scene(case.image), read_scene(SURFACE), *THINGS[case.what], case.frames
+    )
+    top, left = ((side - case.size) // 2 for side in there.shape[1:])
+    passed = there[:, top : top + case.size, left : left + case.size].any(0)
+    generator = torch.Generator().manual_seed(_seed(case))
+    shape = (case.size, case.size)
+    conditions = find_level(case.level).point()
+    made = simulate(scenes, conditions, generator, case.frames, shape)
+    found, still = (pipeline.run(Burst(s.stack)) for s in (made, at_rest(case)))
+    near = functional.max_pool2d(passed[None].float(), 2 * APART + 1, 1, APART)[0] > 0
+    near[:BORDER] = near[-BORDER:] = near[:, :BORDER] = near[:, -BORDER:] = True
+
+    def quality(image: torch.Tensor, simulated: SimulatedStack, part: torch.Tensor) -> float:
+        shown, truth = (linear_to_display(x[part]) for x in (image, simulated.truth.scene))
+        return psnr(shown, truth)
+
+    image, mean = given(found.image), plain_mean(made.stack)
+    mask = torch.zeros_like(passed) if found.moving is None else found.moving.mask
+    outside, clean = quality(image, made, ~near), quality(given(still.image), at_rest(case), ~near)
+    return {
+        "psnr": outside,
+        "clean_psnr": clean,
+        "loss": clean - outside,
+        "mean_psnr": quality(mean, made, ~near),
+        "inside": quality(image, made, passed),
+        "mean_inside": quality(mean, made, passed),
+        "overlap": float((mask & passed).sum() / (mask | passed).sum()),
+        **count_left_out(found, np.zeros(0, int)),
     }
 
 
@@ -133,10 +181,14 @@ def _simulated(case: DisturbedStack, path: str) -> SimulatedStack:
 @lru_cache(maxsize=4)
 def _simulated_scene(scene: DisturbedStack, path: str) -> SimulatedStack:
     conditions = find_level(scene.level).point()
-    seed = zlib.crc32(f"{scene.seed} {scene.image} {scene.level}".encode()) % 2**31
+    seed = _seed(scene)
     size = (scene.size, scene.size)
     course = PATHS.get(path, CameraPath())
     return simulate_moved(read_scene(scene.image), conditions, course, seed, scene.frames, size)
+
+
+def _seed(case: DisturbedStack) -> int:
+    return zlib.crc32(f"{case.seed} {case.image} {case.level}".encode()) % 2**31
 
 
 def _cases(options: Options) -> list[DisturbedStack]:
@@ -146,6 +198,7 @@ def _cases(options: Options) -> list[DisturbedStack]:
         *(("frames", name) for name in FAULTS),
         *(("sensor", name) for name in DEFECTS),
         *(("camera", name) for name in PATHS),
+        *(("things", name) for name in THINGS),
     ]
     return [
         DisturbedStack(part, what, image, level, options.seed, FRAMES, SIZE)
@@ -175,7 +228,7 @@ def _table(records: Sequence[Record]) -> str:
 
 
 def _of_part(records: Sequence[Record]) -> str:
-    columns = (
+    columns: tuple[tuple[str, str], ...] = (
         ("trouble", "{trouble}"),
         ("without it, dB", "{clean_psnr:.2f}"),
         ("with it, dB", "{psnr:.2f}"),
@@ -185,12 +238,18 @@ def _of_part(records: Sequence[Record]) -> str:
         ("bad frames left out", "{out}"),
         ("good frames left out", "{good}"),
     )
+    things = "inside" in records[0]
+    if things:
+        columns += (
+            ("inside, dB", "{inside:.2f}"),
+            ("plain mean inside, dB", "{mean_inside:.2f}"),
+            ("mask, intersection over union", "{overlap:.2f}"),
+        )
+    names: tuple[str, ...] = ("clean_psnr", "psnr", "loss", "mean_psnr")
+    names += ("inside", "mean_inside", "overlap") if things else ()
     rows = []
     for what, group in grouped(records, "what").items():
-        row: Record = {
-            name: mean(r[name] for r in group)
-            for name in ("clean_psnr", "psnr", "loss", "mean_psnr")
-        }
+        row: Record = {name: mean(r[name] for r in group) for name in names}
         bad, out = (sum(r[name] for r in group) for name in ("bad", "bad_left_out"))
         row["trouble"], row["out"] = what.replace("_", " "), f"{out} of {bad}" if bad else "-"
         row["most"] = max(r["loss"] for r in group)
@@ -210,7 +269,8 @@ SUITE = Suite(
         " frames, without the defects, from a camera at rest, on the part of the scene that all"
         ' frames show. The loss may be at most 0.3 dB. "Plain mean" is that of all frames as they'
         " are. If all frames are the same there is nothing to merge: the result must be no worse"
-        " than their mean."
+        " than their mean. Of things that move the first figures are of what lies 8 px and more"
+        " away from where they were in any frame; the truth is that of the middle frame."
     ),
     finish=_finish,
 )

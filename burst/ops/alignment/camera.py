@@ -7,6 +7,8 @@ by itself counts little: a pixel's weight falls with its misfit (Geman and McClu
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
@@ -14,13 +16,14 @@ from burst.ops.alignment.cells import CELL, cell_counts
 from burst.ops.alignment.grid import Grid, bin_frames
 from burst.ops.alignment.motion import chain, flow_of, inverse, move
 from burst.ops.alignment.registration import Scale, gradient, register, smooth
-from burst.ops.warp import pixel_grid, warp, within
+from burst.ops.warp import pixel_grid, sample, sample_lines, warp, within
 from burst.records import CameraFlow, NoiseModel
 
 # Chosen by hand.
 COARSEST = 64  # px along the shorter side, where shifts are found
 FINEST = 800  # px, from which frames are binned; what is left is found on the gathered image
 ROUNDS = 8  # at each size
+SAMPLES = 100_000  # of a frame; more than enough for seven numbers
 SETTLED = 0.002  # px, of a step after which no other follows
 PEAKS = 6  # of phase correlation that are tried
 LOCAL = (Scale(4, 32, 2), Scale(2, 24, 2))  # of dense registration
@@ -32,15 +35,15 @@ MAD = 1.4826  # standard deviations in a median of absolute differences
 
 def places(flow: CameraFlow, frame: int, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return where points (x [w], y [h]) of the reference lie in a frame [2, h, w]."""
-    there = _grid(x, y) + _displaced(flow, frame, x, y)
-    return move(flow.motion[frame : frame + 1], there[None])[0]
+    motion = flow.motion[frame]
+    return _moved(motion, torch.tensordot(motion[:, :2], flow.cells[frame], 1), flow.side, x, y)
 
 
 def places_back(flow: CameraFlow, frame: int, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return where points (x [w], y [h]) of a frame lie on the reference [2, h, w]; what cells are
     displaced by changes little from a pixel to the next."""
-    there = move(inverse(flow.motion[frame : frame + 1]), _grid(x, y)[None])[0]
-    return there - _displaced(flow, frame, x, y)
+    back = inverse(flow.motion[frame : frame + 1])[0]
+    return _moved(back, -flow.cells[frame], flow.side, x, y)
 
 
 def find_camera_flow(
@@ -72,21 +75,14 @@ def is_settled(step: torch.Tensor, size: tuple[int, int]) -> bool:
     return float((rest[:, :2].sum(1) * max(size) + rest[:, 2]).max()) < SETTLED
 
 
-def _grid(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return torch.stack(torch.broadcast_tensors(x[None], y[:, None]))
-
-
-def _displaced(flow: CameraFlow, frame: int, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return what cells displace points (x [w], y [h]) by [2, h, w]."""
-    cells = flow.cells[frame : frame + 1]
-    rows, columns = (
-        2 * ((along + 0.5) / (flow.side * count)) - 1
-        for along, count in ((y, cells.shape[-2]), (x, cells.shape[-1]))
-    )
-    grid = torch.stack(torch.broadcast_tensors(columns[None], rows[:, None]), dim=-1)
-    return functional.grid_sample(
-        cells, grid[None], mode="bilinear", padding_mode="border", align_corners=False
-    )[0]
+def _moved(
+    motion: torch.Tensor, cells: torch.Tensor, side: int, x: torch.Tensor, y: torch.Tensor
+) -> torch.Tensor:
+    """Return where a motion [2, 3] brings points (x [w], y [h]), and cells [2, gy, gx] with a side
+    of so many px displace them from there [2, h, w]."""
+    there = sample_lines(cells, *((along + 0.5) / side - 0.5 for along in (x, y)))
+    there += motion[:, :1, None] * x
+    return there.add_((motion[:, 1:2] * y + motion[:, 2:])[..., None])
 
 
 def _finer(motion: torch.Tensor, factor: int) -> torch.Tensor:
@@ -131,7 +127,10 @@ def _start(reference: torch.Tensor, frame: torch.Tensor) -> torch.Tensor:
         motion = torch.eye(2, 3).to(frame)[None].clone()
         motion[0, :, 2] = shift
         for _ in range(ROUNDS):
-            motion = chain(_step(reference, gradients, frame, motion), motion)
+            step = _step(reference, gradients, frame, motion)
+            motion = chain(step, motion)
+            if is_settled(step, size):
+                break
         flow = flow_of(motion, size)
         x, y = pixel_grid(reference)
         inside = within(x + flow[0, 0], y + flow[0, 1], size, 1.0)
@@ -169,12 +168,15 @@ def _step(
     """Return the motion [1, 2, 3] on the reference [h, w] that brings a frame [h, w], as seen by
     its motion so far, closer to it."""
     size = (reference.shape[0], reference.shape[1])
-    flow = flow_of(motion, size)
-    error = reference - warp(frame[None], flow, mode="bilinear")[0]
+    every = max(1, round(math.sqrt(reference.numel() / SAMPLES)))
+    thin = (slice(None, None, every),) * 2
     x, y = pixel_grid(reference)
-    inside = within(x + flow[0, 0], y + flow[0, 1], size, 1.0)
-    there = torch.stack(torch.broadcast_tensors(x, y))
-    return affine_step(error, (*gradients, reference), there, inside, size)
+    grid = torch.stack(torch.broadcast_tensors(x[:, ::every], y[::every]))
+    there = move(motion, grid[None])[0]
+    error = reference[thin] - sample(frame[None], there, mode="bilinear")[0]
+    inside = within(there[0], there[1], size, 1.0)
+    gx, gy, brightness = (part[thin] for part in (*gradients, reference))
+    return affine_step(error, (gx, gy, brightness), grid, inside, size)
 
 
 def affine_step(

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from burst.ops.alignment.motion import binned_motion, flow_of
 from burst.ops.blocks import like_blocks, mapped
+from burst.ops.filters import square_means
 
 CELL = 4  # px
 
@@ -49,7 +50,7 @@ def expand(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 def average_over_cells(maps: torch.Tensor) -> torch.Tensor:
     """Average maps [n, c, h, w] over cells; the last cells may be partly filled."""
-    return functional.avg_pool2d(maps, CELL, ceil_mode=True, count_include_pad=False)
+    return square_means(maps, CELL)
 
 
 def mean_over_frames(cells: torch.Tensor, counts: torch.Tensor | None) -> torch.Tensor:

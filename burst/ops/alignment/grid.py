@@ -10,6 +10,7 @@ from torch.nn import functional
 from burst.ops.alignment.motion import binned_motion
 from burst.ops.blocks import mapped
 from burst.ops.chunks import in_chunks
+from burst.ops.filters import square_means
 
 HALF = 0.5  # share of a bin's pixels that have to be valid
 
@@ -50,9 +51,12 @@ def bin_frames(frames: torch.Tensor, factor: int) -> torch.Tensor:
     margin = factor // 2
 
     def binned(block: torch.Tensor) -> torch.Tensor:
-        padded = functional.pad(block[:, None], (margin,) * 4, mode="replicate")
+        padded = functional.pad(block[:, None], (margin,) * 4, mode="replicate")[:, 0]
+        height, width = (side // factor * factor for side in padded.shape[1:])
         # A square is four others, each of which is shared by four.
-        return functional.avg_pool2d(functional.avg_pool2d(padded, factor), 2, 1)[:, 0]
+        fourth = square_means(padded[:, :height, :width], factor)
+        rows = fourth[:, :-1] + fourth[:, 1:]
+        return (rows[..., :-1] + rows[..., 1:]) / 4
 
     return mapped(binned, frames)
 

@@ -20,12 +20,14 @@ class Merged:
     variance  of its noise
     rejected  share of values that were left out as outliers
     excess    variance of the frames about their mean in units of their noise, 1 or more
+    share     [h, w] of the frames' weight that counts at each place
     """
 
     image: torch.Tensor
     variance: float
     rejected: float
     excess: float
+    share: torch.Tensor
 
 
 def robust_mean(
@@ -66,7 +68,8 @@ def robust_mean(
     variance = float((1 / weight).median()) / effective_frames(weights)
     if shown is not None:
         variance *= samples / max(seen, 1.0)
-    return Merged(merged, variance, left_out / max(seen, 1.0), max(excess, 1.0))
+    share = light / weights.sum()
+    return Merged(merged, variance, left_out / max(seen, 1.0), max(excess, 1.0), share)
 
 
 def _aligned(

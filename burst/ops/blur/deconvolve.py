@@ -43,7 +43,7 @@ def deconvolve(
     transfer = transfer_function(psf, size)
     steps = _differences(size, padded)
     back = steps.conj().resolve_conj()
-    laplacian = (steps.abs() ** 2).sum(0)
+    laplacian, passed = (steps.abs() ** 2).sum(0), transfer.abs() ** 2
     inside = (slice(top, top + h), slice(left, left + w))
     data = transfer.conj() * torch.fft.rfft2(padded)
     gradients = torch.fft.irfft2(steps * torch.fft.rfft2(padded), s=size)
@@ -66,7 +66,7 @@ def deconvolve(
         del split
         right = data + coupling * torch.mul(back, sides, out=sides).sum(0)
         del sides
-        spectrum = right.div_(transfer.abs() ** 2 + coupling * laplacian + 1e-12)
+        spectrum = right.div_(passed + coupling * laplacian + 1e-12)
         if i % EVERY == EVERY - 1:
             # Nobody has seen the margin: it is what the image so far says of it.
             guessed = torch.fft.irfft2(transfer * spectrum, s=size)

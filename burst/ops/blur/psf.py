@@ -33,10 +33,13 @@ def mean_otf(
     draw = torch.Generator().manual_seed(draws)
     mixing = np.linalg.cholesky(noll_covariance(FIRST_HIGHER, modes)) * d_over_r0 ** (5 / 6)
     white = torch.randn((draws, mixing.shape[0]), generator=draw)
-    otf = torch.fft.fft2(
+    otf = torch.fft.rfft2(
         normalise(_intensity(white @ torch.from_numpy(mixing).float().T, sampling))
     )
-    return radial_mean(otf.mean(0).abs()), radial_mean((otf.abs() ** 2).mean(0))
+    square = (otf.real.square() + otf.imag.square()).mean(0)
+    # The other half mirrors this one, in the same rings.
+    whole = [*range(otf.shape[-1]), *range(otf.shape[-1] - 2, 0, -1)]
+    return radial_mean(otf.mean(0).abs()[:, whole]), radial_mean(square[:, whole])
 
 
 def short_exposure(d_over_r0: float, sampling: float, jitter: float, size: int) -> torch.Tensor:

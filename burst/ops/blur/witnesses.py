@@ -100,18 +100,27 @@ class Moments:
 
 
 def moments(
-    frames: torch.Tensor, displacement: torch.Tensor, valid: torch.Tensor | None, noise: NoiseModel
+    frames: torch.Tensor,
+    displacement: torch.Tensor,
+    valid: torch.Tensor | None,
+    noise: NoiseModel,
+    trust: torch.Tensor | None = None,
 ) -> Moments:
-    """Look at frames [n, h, w] aligned by displacement [n, 2, h', w'], in the grid's middle."""
+    """Look at frames [n, h, w] aligned by displacement [n, 2, h', w'], in the grid's middle, as far
+    as there is `trust` [h', w'], which falls gently to 0."""
     if len(frames) > MOST_FRAMES:
         chosen = torch.linspace(0, len(frames) - 1, MOST_FRAMES).round().long()
         frames, displacement = frames[chosen], displacement[chosen]
         valid = None if valid is None else valid[chosen]
+    top, left = _corner(displacement)
     flow = _middle(displacement)
     values, counts = _sampled(frames, flow, valid)
     mean = mean_of_samples(values, counts)
     rest = values - mean if counts is None else (values - mean) * counts
     window = _window(mean)
+    if trust is not None:
+        window = window * trust[top : top + SIDE, left : left + SIDE]
+        window /= window.square().mean().sqrt().clamp(min=1e-6)
     rings, size = _rings(mean), mean.numel()
     count = len(values)
     scatter = _spectrum(rest * window, rings) / (size * max(count - 1, 1))
@@ -237,10 +246,15 @@ def of_edges(found: Edges | None, is_coded: bool, blurs: Candidates) -> np.ndarr
     return np.asarray(-0.5 * (tail + 1) * np.log1p((off / error) ** 2 / tail))
 
 
+def _corner(displacement: torch.Tensor) -> tuple[int, int]:
+    """Return the first row and column of the middle of a grid [..., h, w]."""
+    height, width = displacement.shape[-2:]
+    return max(0, height - SIDE) // 2, max(0, width - SIDE) // 2
+
+
 def _middle(displacement: torch.Tensor) -> torch.Tensor:
     """Return the displacement [n, 2, SIDE, SIDE] of the middle, from a grid that begins there."""
-    height, width = displacement.shape[-2:]
-    top, left = max(0, height - SIDE) // 2, max(0, width - SIDE) // 2
+    top, left = _corner(displacement)
     part = displacement[..., top : top + SIDE, left : left + SIDE]
     return part + part.new_tensor([left, top])[:, None, None]
 

@@ -16,7 +16,7 @@ from burst.ops.alignment.camera import places, places_back
 from burst.ops.filters import separable
 from burst.ops.gathering.kernels import finer
 from burst.ops.gathering.sites import Sites
-from burst.ops.warp import pixel_grid, warp
+from burst.ops.warp import sample
 from burst.records import CameraFlow
 
 ON_CPU, ON_GPU = 1 << 16, 1 << 23  # pixels of a band; on a CPU they stay in its cache
@@ -110,9 +110,8 @@ class Gathering:
                 for count, start in zip(samples.shape[1:], (plane.y, plane.x), strict=True)
             )
             there = (places_back(self.flow, frame, x, y) + 0.5) * self.scale - 0.5
-            there = there - torch.stack(torch.broadcast_tensors(*pixel_grid(samples)))
             layers = estimate[:, min(plane.channel, estimate.shape[1] - 1)]
-            left.append(samples - warp(layers, there.expand(len(layers), -1, -1, -1)))
+            left.append(samples - sample(layers, there))
         return left
 
     def _size(self, planes: Samples) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from burst.ops.alignment.registration import smooth
+from burst.ops.warp import sample_lines
 
 # px of the small image, sigma of the structure tensor, and of that of noise
 WINDOW, AROUND = 1.0, 4.0
@@ -64,11 +65,8 @@ def _structure(image: torch.Tensor, small: torch.Tensor, window: float) -> torch
 def finer(small: torch.Tensor, rows: slice, scale: float, wide: int) -> torch.Tensor:
     """Interpolate maps [c, h, w] of pixels of 2 x 2 to some rows of an image [c, rows, wide] with
     pixels `scale` times as fine as the sensor's."""
-    high, narrow = small.shape[-2:]
     y, x = (
-        (((torch.arange(begin, end).to(small) + 0.5) / (2 * scale) - 0.5).clamp(0, most - 1))
-        for begin, end, most in ((rows.start, rows.stop, high), (0, wide, narrow))
+        (torch.arange(begin, end).to(small) + 0.5) / (2 * scale) - 0.5
+        for begin, end in ((rows.start, rows.stop), (0, wide))
     )
-    top, left = y.floor().long().clamp(max=high - 2), x.floor().long().clamp(max=narrow - 2)
-    lines = torch.lerp(small[:, top], small[:, top + 1], (y - top)[:, None])
-    return torch.lerp(lines[..., left], lines[..., left + 1], x - left)
+    return sample_lines(small, x, y)

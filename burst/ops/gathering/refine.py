@@ -12,15 +12,14 @@ from dataclasses import replace
 
 import torch
 
-from burst.ops.alignment.camera import affine_step, is_settled, places_back
+from burst.ops.alignment.camera import SAMPLES, affine_step, is_settled, places_back
 from burst.ops.alignment.motion import chain
 from burst.ops.alignment.registration import gradient
 from burst.ops.gathering.gather import Samples
 from burst.ops.gathering.sites import GREEN, Sites
-from burst.ops.warp import pixel_grid, warp, within
+from burst.ops.warp import sample, within
 from burst.records import CameraFlow
 
-SAMPLES = 250_000  # of a frame; more than enough for six numbers
 ROUNDS = 5
 
 
@@ -68,9 +67,7 @@ def _step(
         for count, start in zip(samples.shape, (plane.y, plane.x), strict=True)
     )
     there = places_back(flow, number, x, y)
-    own = torch.stack(torch.broadcast_tensors(*pixel_grid(samples)))
-    displaced = (there + 0.5) * scale - 0.5 - own
-    expected, gx, gy = warp(torch.stack(list(images)), displaced.expand(3, -1, -1, -1))
+    expected, gx, gy = sample(torch.stack(list(images)), (there + 0.5) * scale - 0.5)
     inside = within(there[0], there[1], size, 2.0)
     # Where the frame is brighter the step has to lead uphill on the frame, downhill on the image.
     return affine_step(expected - samples, (gx, gy, expected), there, inside, size)

@@ -66,31 +66,31 @@ def _shrunk(image: torch.Tensor, noise: torch.Tensor, strength: float) -> torch.
     energy = strength * energy[0].flatten(1)
     stands = coefficients.square() > STANDS_OUT**2 * energy
     stands[0] = True  # the mean
-    first = _squares(_together(coefficients * stands, image.shape)).square_()
-    clean = _together(coefficients * (first / (first + energy).clamp(min=1e-20)), image.shape)
+    left = (energy * stands).sum(0)
+    first = _squares(_together(coefficients * stands, left, image.shape)).square_()
+    share = first.div_((first + energy).clamp_(min=1e-20))
+    left = share.square().mul_(energy).sum(0)
+    clean = _together(coefficients * share, left, image.shape)
     return clean[SIDE : SIDE + size[0], SIDE : SIDE + size[1]]
 
 
 def _squares(image: torch.Tensor) -> torch.Tensor:
     """Return the cosine transform [k, l] of all squares of an image [h, w]."""
-    squares = functional.unfold(image[None, None], SIDE, stride=APART)[0]
-    return _basis(image) @ squares
+    waves = _basis(image).reshape(-1, 1, SIDE, SIDE)
+    return functional.conv2d(image[None, None], waves, stride=APART)[0].flatten(1)
 
 
-def _together(coefficients: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Return the image [h, w] that is the mean of squares with coefficients [k, l]."""
-    squares = _basis(coefficients).T @ coefficients
+def _together(coefficients: torch.Tensor, left: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Return the image [h, w] that is the mean of squares with coefficients [k, l], which count by
+    one over the energy [l] of the noise that is left in them (Dabov et al., equations 10 and
+    11): squares that lie beside an edge more than those across it."""
+    trust = 1 / left.clamp(min=1e-20)
+    squares = _basis(coefficients).T @ (coefficients * trust)
     total: torch.Tensor = functional.fold(squares[None], tuple(size), SIDE, stride=APART)[0, 0]
-    rows, columns = (_covered(side).to(total) for side in size)
-    return total.div_(rows[:, None]).div_(columns)
-
-
-def _covered(side: int) -> torch.Tensor:
-    """Return in how many squares along a side each pixel lies."""
-    count = torch.zeros(side)
-    for first in range(0, side - SIDE + 1, APART):
-        count[first : first + SIDE] += 1
-    return count.clamp(min=1)
+    grid = [(side - SIDE) // APART + 1 for side in size]
+    ones = trust.new_ones(1, 1, SIDE, SIDE)
+    counts = functional.conv_transpose2d(trust.reshape(1, 1, *grid), ones, stride=APART)
+    return total.div_(counts[0, 0])
 
 
 def _basis(like: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from burst.measure.suite import Options
 from burst.measure.suites.sound import (
     PATHS,
     SUITE,
+    THINGS,
     DisturbedStack,
     disturbed,
     measure,
@@ -26,7 +27,7 @@ def trouble(part: str, what: str, frames: int = 12, size: int = 96) -> Disturbed
 
 def test_every_trouble_is_tried_at_every_level():
     found = SUITE.cases(Options(levels=("low", "high"), per_level=1))
-    assert {case.what for case in found} == {"none", *FAULTS, *DEFECTS, *PATHS}
+    assert {case.what for case in found} == {"none", *FAULTS, *DEFECTS, *PATHS, *THINGS}
     assert len(found) == 2 * len({case.what for case in found})
 
 
@@ -59,3 +60,13 @@ def test_a_camera_that_moved_is_scored_on_what_all_frames_show():
     record = measure(load("classical"), case)
     assert record["size"][1] < 100
     assert record["psnr"] > record["mean_psnr"] + 8
+
+
+def test_a_thing_that_moves_is_scored_inside_and_outside():
+    case = trouble("things", "16 px, 1.0 px a frame", 16)
+    record = measure(load("classical"), case)
+    assert record["inside"] > record["mean_inside"]
+    assert abs(record["loss"]) < 1.5
+    assert record["overlap"] > 0.4
+    record["case"] = vars(case)
+    assert "mask, intersection over union" in SUITE.tables([record])

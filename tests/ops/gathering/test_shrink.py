@@ -34,3 +34,12 @@ def test_bands_do_not_show():
     clean = shrink(image, example, 1.0)
     alone = shrink(image[:, 300:], example[:, 300:], 1.0)
     torch.testing.assert_close(clean[:, 384:780], alone[:, 84:480], atol=5e-3, rtol=0)
+
+
+def test_beside_a_slanted_edge_little_noise_is_left():
+    y, x = torch.arange(256.0)[:, None], torch.arange(64.0)
+    off = x - 32 - (y - 128) / 10
+    image = off.clamp(0, 1)[None]
+    left = shrink(image + noise(3, image.shape), noise(4, image.shape), 1.0) - image
+    beside = (off.abs() > 2) & (off.abs() < 5)
+    assert float(left[0, beside].square().mean().sqrt()) < 0.25 * 0.05

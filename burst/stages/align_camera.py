@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from burst.lazy import torch
+from burst.ops import filters
 from burst.ops.alignment import camera, motion
 from burst.ops.frames import gains, sharpness
 from burst.ops.gathering import belief, sites
@@ -19,6 +20,7 @@ MOSAIC = True
 
 TILE = 32  # px of the small grey frames, in which sharpness is measured
 WHOLE = 0.99  # of the samples of a place have to be valid to tell brightness
+SQUARE, SHOWN = 8, 0.9  # px of the grey frames; share of a square that both frames have to show
 # Difference of brightness that is taken out: lamps flicker and shutters vary by more. Of bursts at
 # rest up to .4 % is measured; by 2 % a fifth of what frames show at ISO 100 is not believed.
 FLICKER = 0.01
@@ -75,10 +77,14 @@ def _brightness(burst: Burst, grey: torch.Tensor, flow: CameraFlow) -> torch.Ten
             every = burst.valid[k, : size[0], : size[1]].to(frame)
             counted = torch.nn.functional.avg_pool2d(every[None], 2)[0]
         (seen, good), shown = belief.on_reference(torch.stack([frame, counted]), flow, k)
-        # Of dark places the ratio is noise.
-        told = shown & (good > WHOLE) & (reference > reference.median())
-        if k != flow.reference and bool(told.any()):
-            ratio[k] = (seen[told] / reference[told]).median()
+        told = (shown & (good > WHOLE)).to(frame)
+        # Means over squares, as fine detail is softer in a frame that was resampled.
+        both = torch.stack([seen * told, reference * told, told])
+        seen, own, share = filters.square_means(both, SQUARE)
+        seen, own = seen[share > SHOWN], own[share > SHOWN]
+        if k != flow.reference and len(own):
+            bright = own >= own.median()  # of dark places the ratio is noise
+            ratio[k] = (seen[bright] / own[bright]).median()
     return ratio
 
 

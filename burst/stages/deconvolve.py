@@ -30,8 +30,9 @@ LEAST_DOUBT = 0.005  # of the image's contrast: no PSF is known better than that
 # leaves at most .0135 there; of 26 that too wide a PSF ruins, 20 have more than .0159.
 MOST_OUTSIDE = 0.015
 # More may where the PSF of the motion is as wide as all witnesses believe, within a tenth: where
-# nothing but black and white is to be seen, right PSFs leave up to .06 there (7 coded targets).
-AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.1
+# nothing but black and white is to be seen, right PSFs leave .027 to .059 there (7 coded targets);
+# too wide ones of a mosaic's planes, which alias, leave .084 and more.
+AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.06
 MOST_SHARE = 0.9  # of the frames; more are as good as all
 SMOOTHED = 2.0  # px, sigma by which the border of what moves is drawn out, so that none is seen
 SOFTER = (0.8, 0.6, 0.4, 0.0)  # powers of the transfer function, tried in this order

@@ -101,9 +101,9 @@ def test_the_right_psf_is_left_alone():
 
 
 def test_the_right_psf_is_left_alone_before_nothing_but_black_and_white():
-    draw = torch.Generator().manual_seed(0)
+    draw = torch.Generator().manual_seed(2)
     printed = draw_target(224, draw).image
-    scene = (printed - printed.min()) / (printed.max() - printed.min())
+    scene = (printed.max() - printed) / (printed.max() - printed.min())
     stack = simulate(scene, find_level("low").point(), draw, 60, (160, 160)).stack
     burst = load("classical").run(Burst(stack))
     assert burst.report.numbers("deconvolve")["psf_power"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +23,13 @@ def toy_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def as_many_threads_as_before() -> Iterator[None]:
-    """Undo what a command did to the number of threads: sums, and so bytes, depend on it."""
-    threads = torch.get_num_threads()
+def process_as_before() -> Iterator[None]:
+    """Undo what a command did to its process: sums, and so bytes, depend on the number of threads,
+    and files that a test leaves open shall be found in that test."""
+    threads, garbage = torch.get_num_threads(), gc.get_threshold()
     yield
     torch.set_num_threads(threads)
+    gc.set_threshold(*garbage)
 
 
 @pytest.fixture

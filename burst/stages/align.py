@@ -13,7 +13,7 @@ from burst.ops.alignment import grid as grid_ops
 from burst.ops.alignment import lateral, moving, registration, similarity
 from burst.ops.alignment import motion as motion_ops
 from burst.ops.alignment import shifts as shifts_ops
-from burst.ops.frames import sharpness
+from burst.ops.frames import gains, sharpness
 from burst.progress import part
 from burst.records import MID_GREY, Alignment, Burst, Level, Moving, Report, given
 from burst.settings import checked, setting
@@ -69,8 +69,8 @@ class Config:
     moving: Annotated[
         bool,
         setting(
-            "show what moves by itself once, as in the middle frame; not where a disc is tracked or"
-            " frames are read block by block"
+            "show what moves by itself once, as in the middle frame; not where a disc is tracked,"
+            " exposures differ, or frames are read block by block"
         ),
     ] = True
 
@@ -82,6 +82,8 @@ def run(burst: Burst, config: Config) -> Burst:
     if not config.moving or burst.memory is not None or burst.track is not None:
         return found
     if len(used) < moving.FEWEST or min(linear.shape[1:]) < moving.SMALLEST:
+        return found
+    if gains.differ(burst.gain):  # what is clipped in some frames looks like a thing in others
         return found
     key = int(used[len(used) // 2])
     _, things = _moving(burst, found, key)

@@ -80,6 +80,7 @@ def run(burst: Burst, config: Config) -> Burst:
     share = None
     if moving is not None and moving.used < MOST_SHARE * len(weights):
         share = _share(mean.share, moving.used / len(weights), image)
+    if share is not None:
         undone = psf_ops.soften(mean_psf, power) if power != 1 else mean_psf
         noisy = variance / float(share.min())
         quiet = deconvolve_ops.deconvolve(
@@ -130,11 +131,13 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     return mean, replace(mean, image=image, variance=variance)
 
 
-def _share(share: torch.Tensor, least: float, image: torch.Tensor) -> torch.Tensor:
+def _share(share: torch.Tensor, least: float, image: torch.Tensor) -> torch.Tensor | None:
     """Return the share [h, w] of the frames that counts at each place of an image, smoothly, of
-    which a thing that moves has the `least`."""
+    which a thing that moves has the `least`; None where all count."""
     smooth = filters.gaussian_blur(share[None].clamp(least, 1), SMOOTHED, "replicate")[None]
-    return warp.resize_field(smooth, (image.shape[0], image.shape[1]))[0, 0].clamp(least, 1)
+    size = (image.shape[0], image.shape[1])
+    found = warp.resize_field(smooth, size)[0, 0].clamp(least, 1)
+    return found if float(found.min()) < 1 else None
 
 
 def _best(burst: Burst) -> torch.Tensor | None:

@@ -24,7 +24,7 @@ def folder(tmp_path):
     methods["oracle"] = {**method, "psnr": 25.0, "psnr_without_warp": 26.0}
     suites = {
         "synthetic": [{"case": case, "methods": methods, "stages": {"rank": 0.9}}],
-        "scaling": [{"case": case, "seconds": 9.0, "peak": 2**30}],
+        "scaling": [{"case": case, "seconds": 9.0, "processor": 9.0, "peak": 2**30}],
         "submit": [
             {"case": asdict(submissions(0)[0]), "seconds": 60, "peak": 0, "bits": {"low": 1.0}}
         ],

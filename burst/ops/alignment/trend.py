@@ -30,7 +30,7 @@ def trend(values: torch.Tensor, times: torch.Tensor, wanted: torch.Tensor) -> to
 def nearest(wanted: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
     """Return which of ascending times [n] is nearest to each that is wanted [m]; of two the earlier
     one."""
-    after = torch.searchsorted(times, wanted).clamp(max=len(times) - 1)
+    after = torch.searchsorted(times, wanted.contiguous()).clamp(max=len(times) - 1)
     before = (after - 1).clamp(min=0)
     return torch.where(wanted - times[before] <= times[after] - wanted, before, after)
 

@@ -43,6 +43,7 @@ def test_the_nearest_time_is_the_earlier_of_two():
     times, wanted = torch.tensor([2, 3, 7, 20]), torch.tensor([0, 2, 5, 6, 13, 14, 90])
     apart = (wanted[:, None] - times[None]).abs()
     assert nearest(wanted, times).tolist() == apart.argmin(1).tolist() == [0, 0, 1, 2, 2, 3, 3]
+    assert nearest(wanted[::2], times).tolist() == [0, 1, 2, 3]
 
 
 def test_long_courses_are_made_part_by_part(monkeypatch):

@@ -93,6 +93,16 @@ def test_too_wide_a_psf_is_softened():
     assert equivalent_sigma(result.psf[0]) < equivalent_sigma(wide[0])
 
 
+def test_a_psf_that_is_wrong_altogether_is_not_undone():
+    burst = through("deconvolve", still_stack())
+    across = torch.arange(33) - 16
+    row = torch.exp(-(across**2) / (2 * 6.0**2))
+    wide = torch.outer(row, row) / row.sum() ** 2
+    result = run(replace(burst, psf=wide.expand(16, -1, -1)), Config())
+    assert result.report.entries[-1].numbers["psf_power"] == 0
+    assert psnr(result.image, still_scene()) > psnr(result.merged, still_scene()) - 0.1
+
+
 def test_the_right_psf_is_left_alone():
     for level in ("low", "medium", "high"):
         burst = after("deconvolve", level)

@@ -12,6 +12,7 @@ from einops import rearrange
 from burst.ops.turbulence.zernike import FIRST_HIGHER, noll_covariance, zernike
 
 PUPIL_GRID = 64
+ROUNDING = 1e-6  # of a transfer function, below which its values are those of rounding
 
 
 def psf_from_zernike(coefficients: torch.Tensor, sampling: float, size: int) -> torch.Tensor:
@@ -60,8 +61,10 @@ def soften(psf: torch.Tensor, power: float) -> torch.Tensor:
     """Return PSFs [..., k, k] whose transfer function is that of psf to a power: 1 leaves them as
     they are, 0 leaves no blur."""
     transfer, _, _ = padded_transfer(psf)
-    softer = transfer * transfer.abs().clamp(min=1e-6) ** (power - 1)
-    return normalise(kernel_of(softer, psf.shape[-1]))
+    size = transfer.abs()
+    # Of what is lost in rounding the sign is chance.
+    sign = torch.where((size > ROUNDING) & (power > 0), transfer / size, 1)
+    return normalise(kernel_of(sign * size.clamp(min=ROUNDING) ** power, psf.shape[-1]))
 
 
 def gather(psfs: torch.Tensor, side: float) -> torch.Tensor:

@@ -44,3 +44,5 @@ def test_softening_narrows_a_psf_down_to_none():
     torch.testing.assert_close(soften(psf, 1.0), psf, atol=1e-5, rtol=0)
     assert widths == sorted(widths, reverse=True)
     assert float(soften(psf, 0.0).max()) == pytest.approx(1.0, abs=1e-3)
+    wide = soften(short_exposure(12.0, 1.0, 3.0, 33), 0.0)  # most of its frequencies are lost
+    assert float(wide.max()) == pytest.approx(1.0, abs=1e-3)

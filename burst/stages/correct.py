@@ -26,7 +26,9 @@ class Config:
 
     checkpoint: Annotated[str, setting("the network, by name or path")]
     prior: PriorSetting = "auto"
-    ensemble: Annotated[bool, setting("correct each image turned in 4 ways, and average")] = False
+    ensemble: Annotated[
+        bool, setting("correct each image in all 8 turned and mirrored ways, and average")
+    ] = False
 
 
 def files(config: Config) -> list[Path]:

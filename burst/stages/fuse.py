@@ -67,7 +67,9 @@ class Config:
         setting("the network, by name or path; auto: the one whose range holds the stack"),
     ] = "auto"
     prior: PriorSetting = "auto"
-    ensemble: Annotated[bool, setting("restore the image turned in 4 ways, and average")] = True
+    ensemble: Annotated[
+        bool, setting("restore the image in all 8 turned and mirrored ways, and average")
+    ] = True
 
 
 def files(config: Config) -> list[Path]:

@@ -121,10 +121,13 @@ def test_the_prior_of_an_ensemble_is_made_once_and_turns_with_the_image():
     tokens = model.prior(evidence, scalars, "encoder")
     found = []
     for turn in range(4):
-        square = torch.rot90(rearrange(tokens, "b (y x) d -> b y x d", y=GRID), turn, (1, 2))
-        seen = torch.rot90(evidence, turn, (-2, -1))
-        said = model(seen, scalars, rearrange(square, "b y x d -> b (y x) d"))
-        found.append(torch.rot90(said, -turn, (-2, -1)))
+        for mirror in (False, True):
+            square = torch.rot90(rearrange(tokens, "b (y x) d -> b y x d", y=GRID), turn, (1, 2))
+            seen = torch.rot90(evidence, turn, (-2, -1))
+            if mirror:
+                square, seen = square.flip(2), seen.flip(-1)
+            said = model(seen, scalars, rearrange(square, "b y x d -> b (y x) d"))
+            found.append(torch.rot90(said.flip(-1) if mirror else said, -turn, (-2, -1)))
     ensemble = model.predict(evidence, scalars, "encoder", ensemble=True)
     torch.testing.assert_close(ensemble, torch.stack(found).mean(0))
 

@@ -200,7 +200,7 @@ def test_a_broken_checkpoint_is_exit_5(folder, command):
     assert "expected a whole safetensors file" in log
 
 
-def test_ensemble_is_the_mean_of_four(folder):
+def test_ensemble_is_the_mean_of_eight(folder):
     write_checkpoint(folder)
     given = after("deconvolve")
     evidence = prepare(given, tiny_card().preparation)

@@ -12,6 +12,7 @@ from einops import rearrange
 from burst.ops.turbulence.zernike import FIRST_HIGHER, noll_covariance, zernike
 
 PUPIL_GRID = 64
+TOGETHER = 256  # PSFs that are transformed at a time, which takes 20 times their memory
 ROUNDING = 1e-6  # of a transfer function, below which its values are those of rounding
 
 
@@ -53,13 +54,19 @@ def short_exposure(d_over_r0: float, sampling: float, jitter: float, size: int) 
 def smear(psf: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
     """Return PSFs [n, k, k]: psf [k, k] moved steadily by motion [n, 2] (dx, dy) px."""
     transfer, fx, fy = padded_transfer(psf)
-    phase = motion[:, 0, None, None] * fx + motion[:, 1, None, None] * fy
-    return normalise(kernel_of(transfer * torch.sinc(phase), psf.shape[-1]).clamp(min=0))
+
+    def smeared(motion: torch.Tensor) -> torch.Tensor:
+        phase = motion[:, 0, None, None] * fx + motion[:, 1, None, None] * fy
+        return normalise(kernel_of(transfer * torch.sinc(phase), psf.shape[-1]).clamp(min=0))
+
+    return torch.cat([smeared(part) for part in motion.split(TOGETHER)])
 
 
 def soften(psf: torch.Tensor, power: float) -> torch.Tensor:
     """Return PSFs [..., k, k] whose transfer function is that of psf to a power: 1 leaves them as
     they are, 0 leaves no blur."""
+    if psf.dim() > 2 and len(psf) > TOGETHER:
+        return torch.cat([soften(part, power) for part in psf.split(TOGETHER)])
     transfer, _, _ = padded_transfer(psf)
     size = transfer.abs()
     # Of what is lost in rounding the sign is chance.

@@ -16,6 +16,7 @@ from burst.ops.blur.psf import (
     radial_mean,
     short_exposure,
     smear,
+    soften,
     transfer_function,
 )
 from burst.ops.turbulence.zernike import noll_covariance
@@ -170,3 +171,12 @@ def test_cropping_keeps_the_centre():
     kernels = torch.zeros(1, 16, 16)
     kernels[0, 8, 8] = 1
     assert float(crop_kernel(kernels, 7)[0, 3, 3]) == 1
+
+
+def test_many_psfs_are_made_few_at_a_time(monkeypatch):
+    motion = torch.linspace(0, 3, 20).reshape(10, 2)
+    whole = smear(gaussian(1.5), motion)
+    softer = soften(whole, 0.5)
+    monkeypatch.setattr("burst.ops.blur.psf.TOGETHER", 3)
+    assert torch.equal(smear(gaussian(1.5), motion), whole)
+    assert torch.equal(soften(whole, 0.5), softer)

@@ -7,12 +7,13 @@ changes mean and variance of dark noisy frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from einops import rearrange
-from scipy import optimize, special
+from scipy import special
 from torch.nn import functional
 
 from burst.mapped import forget
@@ -31,7 +32,9 @@ ROUNDING = 12  # the variance of an even distribution over one DN is 1/12 DN^2
 # of a scene at rest may be taken for noise; of more, measured variances of simulated stacks are
 # within 5 %.
 EQUAL_FRAMES = 20
-PRIOR_WEIGHT = 0.4  # in units of f_scale 0.1: a maker's figures are good to a quarter
+LARGE = 0.1  # misfits of logarithms from here on count by their absolute value
+STEP, FARTHEST, ENOUGH, ROUNDS = 1e-6, 3.0, 1e-9, 100  # numerics of the fit
+PRIOR_WEIGHT = 0.4  # in units of LARGE: a maker's figures are good to a quarter
 
 
 def to_linear(frames: np.ndarray, sensor: Sensor, device: str = "cpu") -> torch.Tensor:
@@ -216,9 +219,29 @@ def fit_noise(
     if prior is not None:
         known = np.log([max(prior.noise.shot, 1e-16), max(prior.noise.read, step**2 / ROUNDING)])
         start = known
-    fit = optimize.least_squares(misfit, start, loss="soft_l1", f_scale=0.1)
-    shot, read = np.exp(fit.x).tolist()
+    shot, read = np.exp(_fitted(misfit, start)).tolist()
     return NoiseModel(shot, max(read, step**2 / ROUNDING))
+
+
+def _fitted(misfit: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> np.ndarray:
+    """Return the parameters [k] whose misfits [m] are least; large ones count by their absolute
+    value (Levenberg and Marquardt). `scipy.optimize` gives the same, and takes long to import."""
+    at, damping = start, 1e-3
+    found = misfit(at)
+    for _ in range(ROUNDS):
+        root = np.sqrt(1 + (found / LARGE) ** 2)
+        slopes = np.stack([(misfit(at + s) - found) / STEP for s in STEP * np.eye(len(at))], axis=1)
+        normal, pull = slopes.T @ (slopes / root[:, None]), slopes.T @ (found / root)
+        damped = normal + damping * np.diag(normal.diagonal() + 1e-12)
+        step = np.linalg.solve(damped, -pull).clip(-FARTHEST, FARTHEST)
+        tried = misfit(at + step)
+        gain = float((root - np.sqrt(1 + (tried / LARGE) ** 2)).sum())
+        damping *= 0.1 if gain > 0 else 10.0
+        if gain > 0:
+            at, found = at + step, tried
+        if abs(gain) < ENOUGH * root.sum():
+            break
+    return at
 
 
 def clipped_moments(

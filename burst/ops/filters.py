@@ -59,6 +59,14 @@ def gaussian_blur(images: torch.Tensor, sigma: float, edges: str = "reflect") ->
     return separable(padded, kernel / kernel.sum())
 
 
+def fast_length(length: int) -> int:
+    """Return the least number from `length` on that Fourier transforms like: one of factors 2, 3
+    and 5."""
+    while pow(30, length.bit_length(), length):
+        length += 1
+    return length
+
+
 def by_bands(
     function: Callable[[torch.Tensor], tuple[torch.Tensor, ...]], image: torch.Tensor, reach: int
 ) -> tuple[torch.Tensor, ...]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from einops import rearrange
-from scipy import special
 from torch.nn import functional
 
 from burst.mapped import forget
@@ -167,8 +166,14 @@ def variance_by_level(
 
 def chi_square(probability: float, degrees: int) -> float:
     """Return the value below which a chi-square variable of so many degrees of freedom lies with
-    this probability. `scipy.stats` gives the same, and takes half a second to import."""
-    return 2 * float(special.gammaincinv(degrees / 2, probability))
+    this probability, by bisection. SciPy gives the same, and takes long to import."""
+    half = torch.tensor(degrees / 2, dtype=torch.float64, device="cpu")
+    low, high = 0.0, degrees + 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = float(torch.special.gammainc(half, torch.full_like(half, middle))) < probability
+        low, high = (middle, high) if below else (low, middle)
+    return low + high
 
 
 def noise_residual(frames: torch.Tensor) -> torch.Tensor:
@@ -250,7 +255,7 @@ def clipped_moments(
     """Return mean and variance of the readings of a clipping sensor for true linear values x."""
     sigma = np.sqrt(noise.shot * np.clip(x, 0, None) + noise.read) + 1e-12
     low, high = (lowest - x) / sigma, (highest - x) / sigma
-    below, above = special.ndtr(low), special.ndtr(-high)
+    below, above = (torch.special.ndtr(torch.from_numpy(z)).numpy() for z in (low, -high))
     inside = 1 - below - above
     density_low, density_high = _density(low), _density(high)
     first = density_low - density_high

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from einops import rearrange
-from scipy import ndimage
 from torch.nn import functional
 
+from burst.lazy import scipy
 from burst.ops.alignment.grid import HALF, Grid, bin_frames, bin_measured
 from burst.ops.alignment.motion import flow_of, inverse
 from burst.ops.alignment.registration import gradient
@@ -126,7 +126,7 @@ def as_in_key(cells: Cells, moving: torch.Tensor, key: int) -> torch.Tensor:
     """Return which cells of frames [n, gy, gx] bool show what the key frame shows: where something
     moves in it, those of the frames before and after that still show it there."""
     like = still(moving)
-    things, count = ndimage.label((~like[key]).cpu().numpy(), np.ones((3, 3)))
+    things, count = scipy.ndimage.label((~like[key]).cpu().numpy(), np.ones((3, 3)))
     for thing in range(1, count + 1):
         part = torch.from_numpy(things == thing).to(like.device)
         alike = cells.unlike[:, part & moving[key]].mean(1) < ALIKE

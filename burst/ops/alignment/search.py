@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-from burst.lazy import scipy
 from burst.ops.alignment.mosaic import (
     LEAST_OVERLAP,
     Mosaic,
@@ -15,6 +14,7 @@ from burst.ops.alignment.mosaic import (
     chunks_of,
     poses_of,
 )
+from burst.ops.filters import fast_length
 from burst.ops.warp import pixel_grid, warp, within
 
 
@@ -27,7 +27,9 @@ def search(
     The correlation is normalised by the pixels that both show, so that little overlap is no
     handicap (Padfield, IEEE TIP 21(5), 2012).
     """
-    padded = tuple(_fast(sum(sides)) for sides in zip(small.size, mosaic.image.shape, strict=True))
+    padded = tuple(
+        fast_length(sum(sides)) for sides in zip(small.size, mosaic.image.shape, strict=True)
+    )
     spectra = [_spectra(mosaic, turn, padded) for turn in turns]
     found = []
     for numbers in chunks_of(small):
@@ -104,7 +106,3 @@ def _shift_at(
         across.to(z.real) - (size[1] - 1) / 2, down.to(z.real) - (size[0] - 1) / 2
     )
     return corner - z * (mosaic.origin + half) + half
-
-
-def _fast(length: int) -> int:
-    return int(scipy.fft.next_fast_len(length, real=True))

@@ -9,10 +9,10 @@ are shares of the image's contrast, so that a faint scene is restored like a str
 from __future__ import annotations
 
 import torch
-from scipy.fft import next_fast_len
 from torch.nn import functional
 
 from burst.ops.blur.psf import transfer_function
+from burst.ops.filters import fast_length
 from burst.progress import counted
 
 # By how much split gradients shrink, as a share of the contrast: sets the speed, not the result.
@@ -104,7 +104,7 @@ def _pad(image: torch.Tensor, reach: int) -> tuple[torch.Tensor, int, int]:
     margins = []
     for length in (image.shape[1], image.shape[0]):
         margin = min(reach, length - 1)
-        extra = next_fast_len(length + 2 * margin, real=True) - length
+        extra = fast_length(length + 2 * margin) - length
         before = min(extra // 2, length - 1)
         margins += [before, min(extra - before, length - 1)]
     padded = functional.pad(image[None, None], tuple(margins), mode="reflect")[0, 0]

@@ -17,18 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage, special
 from torch.nn import functional
 
 from burst.ops.noise import chi_square, hot_pixels, lowest_linear
 from burst.ops.sensor.pixels import LEAST_VARIANCE, PixelMaps, measure_pixels, scene_moves
 from burst.ops.sensor.spots import (
-    BOX,
     LEAK,
     SIGNIFICANT,
     find_blocks,
     find_spots,
     fits_cluster,
+    islands,
     surroundings,
 )
 from burst.records import NoiseModel, Sensor
@@ -81,7 +80,7 @@ def find_defects(
     points = _spots(maps, hot_pixels(linear, noise), dark, lines, moves)
     points = (points | _frozen(maps, dark) | _blinking(maps) if raw else points) & ~lines
     points = points if known is None else points | (known & ~lines)
-    found, kinds = ndimage.label(points.cpu().numpy(), BOX)
+    found, kinds = islands(points.cpu().numpy())
     size = np.bincount(found.ravel(), minlength=kinds + 1)[1:]
     mask = points | lines
     counts = ((size == 1).sum(), (size > 1).sum(), rows.sum(), columns.sum())
@@ -110,7 +109,8 @@ def _lines(maps: PixelMaps, dark: torch.Tensor, moves: bool) -> torch.Tensor:
     least = LEAST_DEVIATION**2 if maps.count >= 8 else 4.0  # DN^2; rounding makes few frames equal
     expected, variance = _row_median(maps.expected), _row_median(maps.variance)
     ratio = variance / np.maximum(expected, 1e-16)
-    around = ndimage.median_filter(ratio, 2 * LONGEST + 1, mode="mirror")
+    mirrored = np.pad(ratio, LONGEST, mode="reflect")
+    around = np.median(np.lib.stride_tricks.sliding_window_view(mirrored, 2 * LONGEST + 1), axis=1)
     frozen = (expected > least * maps.step**2) & (ratio < 0.1 * np.minimum(around, 1))
     found = frozen & (_row_share(maps.unclipped) > WHOLE) | (_row_share(dark) > WHOLE)
     varied = (maps.variance.amax(1) >= LEAST_VARIANCE * maps.step**2).cpu().numpy()
@@ -178,7 +178,7 @@ def _frozen(maps: PixelMaps, dark: torch.Tensor) -> torch.Tensor:
     around = torch.stack([padded[y + dy, x + dx] for dy in range(7) for dx in range(7)])
     found[y, x] = maps.variance[y, x] < 0.1 * around.median(0).values
     found[y, x] &= dark[y, x] | (maps.variance[y, x] < 0.1 * _variance_at_brightness(maps, y, x))
-    labels, _ = ndimage.label(found.cpu().numpy(), BOX)
+    labels, _ = islands(found.cpu().numpy())
     kept = fits_cluster(labels, thin=True)[labels] | still.cpu().numpy()
     return torch.from_numpy(kept & (kept.mean() <= MOST_DEFECTS)).to(found.device)
 
@@ -236,7 +236,7 @@ def _blinking(maps: PixelMaps) -> torch.Tensor:
     if maps.count < FEWEST_BLINKING:
         return torch.zeros_like(maps.unclipped)
     excess = (maps.variance - EXCESS * maps.expected).clamp(min=0).sqrt()
-    by_chance = float(special.chdtri(maps.count - 1, RARE)) / (maps.count - 1)
+    by_chance = chi_square(1 - RARE, maps.count - 1) / (maps.count - 1)
     noise = (by_chance * maps.expected).sqrt() / SIGNIFICANT
     blinking = find_spots(excess, noise, *surroundings(excess))
     spots = blinking.mask_of(blinking.is_sharp())

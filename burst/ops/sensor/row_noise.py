@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 
 from burst.ops.alignment.motion import flow_of, inverse, reach, shifted_grid
 from burst.ops.alignment.registration import smooth
@@ -30,8 +30,9 @@ def row_offsets(linear: torch.Tensor, noise: NoiseModel) -> torch.Tensor:
     is shrunk by the ratio of that to its own variance.
     """
     reference = linear.mean(0)
-    blurred = ndimage.gaussian_filter(reference.cpu().numpy(), 1.0)
-    steepness = np.abs(ndimage.sobel(blurred, axis=0))
+    edges = cv2.BORDER_REFLECT
+    blurred = cv2.GaussianBlur(reference.cpu().numpy(), (9, 9), 1.0, borderType=edges)
+    steepness = np.abs(cv2.Sobel(blurred, -1, 0, 1, borderType=edges))
     half = linear.shape[2] // 2
     calm = torch.from_numpy(steepness).to(linear.device).argsort(dim=1)[:, :half]
     pieces = (
@@ -105,8 +106,11 @@ class _WideMean:
 
 def _without_trend(lines: torch.Tensor) -> torch.Tensor:
     """Return lines [n, h] without their smooth trend."""
-    trend = ndimage.gaussian_filter1d(lines.cpu().numpy(), SMOOTH_ROWS, axis=1, mode="nearest")
-    return lines - torch.from_numpy(trend).to(lines.device)
+    reach = 2 * round(4 * SMOOTH_ROWS) + 1
+    trend = cv2.GaussianBlur(
+        lines.cpu().numpy(), (reach, 1), SMOOTH_ROWS, borderType=cv2.BORDER_REPLICATE
+    )
+    return lines - torch.from_numpy(np.asarray(trend)).to(lines.device)
 
 
 def _shrunk(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
+import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 from torch.nn import functional
 
 from burst.ops.filters import BAND, by_bands
@@ -21,8 +21,8 @@ BLOCK = 3  # px, largest side of rectangles that are searched for on slopes of t
 LARGEST = 5  # px, of a spot along both axes
 PROMINENT = 8.0  # times the texture around it; the height of a spot that is no texture
 
-BOX = np.ones((3, 3), bool)
-_CROSS = ndimage.generate_binary_structure(2, 1)
+_BOX = np.ones((3, 3), np.uint8)
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -123,17 +123,16 @@ def find_spots(
     `base` and `spread` [h, w] are median and interquartile range of the surroundings; `blocks`
     [h, w] are spots that are known already.
     """
-    islands, _ = ndimage.label((values - base > SIGNIFICANT * sigma + spread).cpu().numpy(), BOX)
-    small = fits_cluster(islands)[islands]
+    found, _ = islands((values - base > SIGNIFICANT * sigma + spread).cpu().numpy())
+    small = fits_cluster(found)[found]
     if blocks is not None:
         known = blocks.cpu().numpy()
-        small = known | (small & ~ndimage.binary_dilation(known, BOX))
-    labels, count = ndimage.label(small, BOX)
+        small = known | (small & (_dilated(known, _BOX) == 0))
+    labels, count = islands(small)
     if not count:
         none = np.zeros(0, np.float32)
         return Spots(labels, none, none, none, none, none, none, none, values.device)
-    touching = ndimage.grey_dilation(labels, footprint=BOX) * (labels == 0)
-    beside = ndimage.grey_dilation(labels, footprint=_CROSS) * (labels == 0)
+    touching, beside = (_dilated(labels, shape) * (labels == 0) for shape in (_BOX, _CROSS))
     return _measured(values, (values - base, sigma, spread), (labels, touching, beside), count)
 
 
@@ -222,8 +221,23 @@ def _largest(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 def fits_cluster(labels: np.ndarray, thin: bool = False) -> np.ndarray:
     """Return for each label, 0 included, whether it is as small as a cluster; with `thin`, lines of
     up to 2 px in width may be long."""
-    small = [False]
-    for box in ndimage.find_objects(labels):
-        sides = sorted(side.stop - side.start for side in box)
-        small.append(sides[1] <= LARGEST or (thin and sides[0] <= 2))
-    return np.array(small)
+    sides = np.zeros((2, int(labels.max()) + 1), int)
+    for side, places in zip(sides, np.nonzero(labels), strict=True):
+        first = np.full_like(side, max(labels.shape))
+        np.minimum.at(first, labels[labels > 0], places)
+        np.maximum.at(side, labels[labels > 0], places + 1)
+        side -= first
+    small: np.ndarray = (sides.max(0) <= LARGEST) | (thin & (sides.min(0) <= 2))
+    small[0] = False
+    return small
+
+
+def islands(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the islands of a mask [h, w], numbered from 1, as labels [h, w], and their number."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    return np.asarray(labels), count - 1
+
+
+def _dilated(labels: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """Return the largest label [h, w] within a shape [3, 3] about each pixel."""
+    return np.asarray(cv2.dilate(labels.astype(np.float32), shape)).astype(int)

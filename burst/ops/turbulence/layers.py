@@ -18,10 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from einops import einsum, rearrange
-from scipy import special
 
 from burst.ops.turbulence.path import Path, beam_width, r0_of, strength_along
-from burst.ops.turbulence.zernike import noll_to_nm, structure_constant
+from burst.ops.turbulence.zernike import bessel, noll_to_nm, structure_constant
 
 LAYERS = 8  # of equal strength; as many as the path has that `air` averages over
 WIND_SPREAD = (0.5, 1.5)  # of a layer's wind against the mean; by hand
@@ -160,7 +159,7 @@ def coefficients(
 def phase_spectrum(frequency: torch.Tensor, d_over_r0: float, outer_scale: float) -> torch.Tensor:
     """Return von Karman's power spectrum of phase in rad^2 diameters^2, at frequencies in cycles
     per diameter: 0.0229 (D/r0)^(5/3) (f^2 + 1/L0^2)^(-11/6)."""
-    constant = structure_constant() * special.gamma(11 / 6) ** 2 / (2 * math.pi ** (11 / 3))
+    constant = structure_constant() * math.gamma(11 / 6) ** 2 / (2 * math.pi ** (11 / 3))
     strength = constant * d_over_r0 ** (5 / 3)
     spectrum: torch.Tensor = strength * (frequency.square() + outer_scale**-2) ** (-11 / 6)
     return spectrum
@@ -199,11 +198,11 @@ def _at(drawn: Waves, y: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
 def _of_modes(drawn: Waves, modes: range) -> torch.Tensor:
     """Return how much of each wave a mode holds [modes, w]: Noll (1976) eq. 8 for a disc of the
     beam's width, without the factor i of modes that are odd about the centre."""
-    # SciPy's Bessel functions, on the host.
+    # Bessel functions in 64 bits, on the host.
     right, down = drawn.frequency.cpu().numpy().T
     argument = math.pi * drawn.layer.width * np.hypot(right, down)
     angle = np.arctan2(down, right)
-    bessel = {n: special.jv(n + 1, argument) for n in {noll_to_nm(j)[0] for j in modes}}
+    bessel = {n: bessel(n + 1, argument) for n in {noll_to_nm(j)[0] for j in modes}}
     mixing = np.empty((len(modes), len(argument)))
     for row, j in enumerate(modes):
         n, m = noll_to_nm(j)

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 
 MODES = 16  # cosines along a frame, without the constant
+NOTHING = 1e-12  # px^2; a variance that rounding leaves
 DEVIATIONS = 2.0  # standard deviations by which the rows' variance has to exceed the air's
 
 
@@ -30,8 +31,8 @@ def separate(flow: torch.Tensor, air_common: torch.Tensor) -> torch.Tensor:
     air[0] = air_common.to(air)
     # The relative error of a variance over n frames is sqrt(2 / n): only a clear excess counts.
     air = air * (1 + DEVIATIONS * math.sqrt(4 / flow.shape[0]))
-    kept = by_row * (1 - air / total.clamp(min=1e-12)).clamp(min=0)
-    return torch.einsum("mh,nmc->nhc", basis, kept)
+    share = torch.where(total > NOTHING, 1 - air / total, 0.0).clamp(min=0)
+    return torch.einsum("mh,nmc->nhc", basis, by_row * share)
 
 
 def _cosines(lines: torch.Tensor, modes: int) -> torch.Tensor:

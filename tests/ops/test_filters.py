@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from scipy import fft
 from torch.nn import functional
 
 from burst.ops import filters
-from burst.ops.filters import box_mean, gaussian_blur, separable, square_means
+from burst.ops.filters import box_mean, fast_length, gaussian_blur, separable, square_means
 
 
 def test_it_is_the_convolution_along_both_axes():
@@ -58,3 +59,8 @@ def test_bands_join_to_what_the_whole_image_gives(monkeypatch, rows):
 
     for one, other in zip(filters.by_bands(around, image, 2), around(image), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_fast_length_is_the_next_product_of_2_3_and_5():
+    lengths = range(1, 700)
+    assert [fast_length(n) for n in lengths] == [fft.next_fast_len(n, real=True) for n in lengths]

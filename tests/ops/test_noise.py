@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy import special
 from simulated import LEVELS, linear_of, stack_of
 
 from burst.ops.noise import (
+    chi_square,
     clipped_moments,
     fit_noise,
     hot_pixels,
@@ -184,3 +186,10 @@ def test_variance_is_that_of_the_model_and_that_of_black_below_it():
     noise = NoiseModel(shot=2e-4, read=1e-6)
     found = noise.variance(torch.tensor([-0.5, 0.0, 0.5]))
     torch.testing.assert_close(found, torch.tensor([1e-6, 1e-6, 1.01e-4]))
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 99, 19999])
+@pytest.mark.parametrize("probability", [1e-7, 0.25, 1 - 1e-7])
+def test_chi_square_is_that_of_scipy(degrees, probability):
+    wanted = 2 * special.gammaincinv(degrees / 2, probability)
+    assert chi_square(probability, degrees) == pytest.approx(wanted, rel=1e-6, abs=1e-13)

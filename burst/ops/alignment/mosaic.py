@@ -168,19 +168,19 @@ def refine(
     found = []
     for numbers in chunks_of(small):
         part, pose = small.select(numbers), poses.select(numbers)
-        left = rounds
-        while True:
+        left = rounds + 1
+        while left:
             values, shown = _placed(part, pose, mosaic.origin, size)
             values, weight = values.flatten(1), (shown * inner).flatten(1)
             pose = _agreeing(pose, values, columns[-1], weight, least)
+            left -= 1
             if not left:
                 break
             normal = rearrange((products @ weight.T).T, "n (i j) -> n i j", i=len(columns))
             stepped = _stepped(pose, normal, (values * weight) @ columns.T)
             stepped = stepped if turns else replace(stepped, z=pose.z)
-            turned = (stepped.z - pose.z).abs() * max(small.size)
-            moved = float(((stepped.t - pose.t).abs() + turned).max())
-            left, pose = left - 1 if moved > SETTLED else 0, stepped
+            moved = (stepped.t - pose.t).abs() + (stepped.z - pose.z).abs() * max(small.size)
+            left, pose = left if bool((moved > SETTLED).any()) else 1, stepped
         found.append(pose)
     return Poses(
         *(torch.cat(values) for values in zip(*(vars(p).values() for p in found), strict=True))

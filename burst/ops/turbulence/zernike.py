@@ -97,16 +97,15 @@ def angular_correlation(n: int, m: int, separations: tuple[float, ...]) -> tuple
 def bessel(order: int, x: np.ndarray) -> np.ndarray:
     """Return the Bessel function of the first kind of an order, for x >= 0, within 1e-10. SciPy has
     it, and takes long to import."""
-    near = x < order + 12
-    half, far = x[near] / 2, torch.from_numpy(np.ascontiguousarray(x[~near]))
-    term = half**order / math.factorial(order)
-    total = term
-    for k in range(1, 40):
-        term = term * -(half**2) / (k * (k + order))
-        total = total + term
+    near = x < max(order + 4, 12)
+    half, far = x[near] / 2, torch.from_numpy(x[~near])
     below, last = -torch.special.bessel_j1(far), torch.special.bessel_j0(far)  # orders -1 and 0
     for k in range(order):
         below, last = last, 2 * k / far * last - below
+    powers = (
+        np.float64(-1) ** k / math.factorial(k) / math.factorial(k + order) for k in range(40)
+    )
     found = np.empty_like(x)
-    found[near], found[~near] = total, last.numpy()
+    found[near] = sum(power * half ** (2 * k + order) for k, power in enumerate(powers))
+    found[~near] = last.numpy()
     return found

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy import special
 
-from burst.ops.turbulence.zernike import angular_correlation, noll_covariance, noll_to_nm, zernike
+from burst.ops.turbulence.zernike import (
+    angular_correlation,
+    bessel,
+    noll_covariance,
+    noll_to_nm,
+    zernike,
+)
 
 # Noll (1976), table I: order n and azimuthal frequency m of modes 1 to 15.
 PUBLISHED_ORDER = [
@@ -118,3 +125,11 @@ def test_a_beam_is_fully_correlated_with_itself(j):
 def test_higher_modes_part_sooner():
     tilt, defocus = (angular_correlation(*noll_to_nm(j), SEPARATIONS)[0] for j in (2, 4))
     assert (defocus < tilt).all()
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3, 8, 15])
+def test_bessel_functions_are_those_of_scipy(order):
+    x = np.concatenate([[0.0], np.geomspace(1e-8, 800, 2000)])
+    np.testing.assert_allclose(bessel(order, x), special.jv(order, x), atol=1e-10)
+    small = x[(x > 1e-3) & (x < 0.1)]
+    np.testing.assert_allclose(bessel(order, small), special.jv(order, small), rtol=1e-10, atol=0)

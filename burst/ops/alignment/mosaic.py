@@ -26,6 +26,7 @@ FINEST, COARSEST = 1.0, 5.0  # px; sigmas of the band in which they are compared
 # Chosen by hand.
 LEAST_OVERLAP = 0.25  # of a frame; with less a match is not trusted
 LARGEST_STEP = 0.15  # of turn (radians) and scale in one round
+SETTLED = 0.02  # px of small frames; that a round moves them by, after which another is not needed
 DAMPING = 1e-4  # of the normal equations, for frames that show too little
 
 
@@ -167,14 +168,19 @@ def refine(
     found = []
     for numbers in chunks_of(small):
         part, pose = small.select(numbers), poses.select(numbers)
-        for done in range(rounds + 1):
+        left = rounds + 1
+        while left:
             values, shown = _placed(part, pose, mosaic.origin, size)
             values, weight = values.flatten(1), (shown * inner).flatten(1)
             pose = _agreeing(pose, values, columns[-1], weight, least)
-            if done < rounds:
-                normal = rearrange((products @ weight.T).T, "n (i j) -> n i j", i=len(columns))
-                stepped = _stepped(pose, normal, (values * weight) @ columns.T)
-                pose = stepped if turns else replace(stepped, z=pose.z)
+            left -= 1
+            if not left:
+                break
+            normal = rearrange((products @ weight.T).T, "n (i j) -> n i j", i=len(columns))
+            stepped = _stepped(pose, normal, (values * weight) @ columns.T)
+            stepped = stepped if turns else replace(stepped, z=pose.z)
+            moved = (stepped.t - pose.t).abs() + (stepped.z - pose.z).abs() * max(small.size)
+            left, pose = left if bool((moved > SETTLED).any()) else 1, stepped
         found.append(pose)
     return Poses(
         *(torch.cat(values) for values in zip(*(vars(p).values() for p in found), strict=True))

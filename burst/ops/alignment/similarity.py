@@ -19,7 +19,6 @@ from burst.ops.alignment.mosaic import (
     poses_of,
     refine,
 )
-from burst.ops.alignment.motion import shown_part
 from burst.ops.alignment.placement import (
     MIN_SIGNIFICANCE,
     ROUNDS,
@@ -106,8 +105,10 @@ def camera_moved(found: CameraMotion, size: tuple[int, int]) -> bool:
     """Return whether the camera moved frames of size (h, w) by more than air and shaking do."""
     if found.turned:
         return True
-    _, _, across, down = shown_part(found.motion[found.placed], size, 1.0)
-    loss = max(1 - across / size[1], 1 - down / size[0])
+    # Frames that do not turn show in common what their shifts leave.
+    shift = found.motion[found.placed, :, 2]
+    apart = shift.amax(0) - shift.amin(0)
+    loss = max(float(apart[0]) / size[1], float(apart[1]) / size[0])
     return loss >= (DRIFTED if found.drifts else SHAKEN)
 
 

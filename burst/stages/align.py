@@ -14,6 +14,7 @@ from burst.ops.alignment import lateral, moving, registration, similarity
 from burst.ops.alignment import motion as motion_ops
 from burst.ops.alignment import shifts as shifts_ops
 from burst.ops.frames import gains, sharpness
+from burst.ops.frames import track as track_ops
 from burst.progress import part
 from burst.records import MID_GREY, Alignment, Burst, Level, Moving, Report, given
 from burst.settings import checked, setting
@@ -185,6 +186,11 @@ def _aligned(burst: Burst, config: Config) -> Burst:
     )
     if grid is None or moved is None:
         return burst
+    if burst.track is None and track_ops.shows_planet(burst.stack.frames, merged):
+        report = report.warn(
+            "A disc before a dark sky drifts. --pipeline planet follows it, and makes more of it."
+        )
+        burst = replace(burst, report=report)
     alignment = Alignment(misfit, grid.corner)
     tiles = _tiles(burst, grid)
     return replace(burst, motion=moved, valid=valid, tile_sharpness=tiles, alignment=alignment)

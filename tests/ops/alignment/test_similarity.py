@@ -142,17 +142,12 @@ def test_a_round_thing_at_rest_in_noise_does_not_turn():
 def views():
     """Return scenes [h, w] that fit at many wrong places, or show hardly anything."""
     y, x = torch.meshgrid(torch.arange(160.0), torch.arange(160.0), indexing="ij")
-    star, other = (torch.exp(-((x - a) ** 2 + (y - b) ** 2) / 1.3) for a, b in ((96, 80), (60, 70)))
-    bars = 0.2 + 0.6 * (x // 6 % 2)
-    return {"bars": bars, "a star": star, "a double star": 0.02 + star + 0.3 * other}
+    star = 0.3 * torch.exp(-((x - 96) ** 2 + (y - 80) ** 2) / 1.3)
+    return {"bars": 0.2 + 0.6 * (x // 6 % 2), "a star": star}
 
 
-@pytest.mark.parametrize(
-    ("name", "level"), [("bars", "low"), ("a star", "medium"), ("a double star", "medium")]
-)
-def test_the_camera_rests_before_bars_and_lonely_stars(name, level):
-    size = (128, 128)
-    conditions = find_level(level).point()
+@pytest.mark.parametrize(("name", "level"), [("bars", "low"), ("a star", "medium")])
+def test_the_camera_rests_before_bars_and_a_lonely_star(name, level):
+    size, conditions = (128, 128), find_level(level).point()
     frames = linear_of(simulate_moved(views()[name], conditions, CameraPath(), 3, 20, size))
-    found = find_motion(frames, 7, global_shifts(frames, 7))
-    assert not camera_moved(found, size)
+    assert not camera_moved(find_motion(frames, 7, global_shifts(frames, 7)), size)

@@ -107,12 +107,8 @@ def find_motion(
     if 2 * int(placed.sum()) < len(frames):
         return _no_motion(frames)
     found = _camera_motion(small, poses, placed, turned, times)
-    size = (frames.shape[1], frames.shape[2])
-    return (
-        found
-        if not camera_moved(found, size) or _pays(small, poses, placed)
-        else _no_motion(frames)
-    )
+    moved = camera_moved(found, (frames.shape[1], frames.shape[2]))
+    return _no_motion(frames) if moved and not _pays(small, poses, placed) else found
 
 
 def camera_moved(found: CameraMotion, size: tuple[int, int]) -> bool:

@@ -148,6 +148,21 @@ def make_mosaic(small: SmallFrames, poses: Poses) -> Mosaic:
     return Mosaic(total / light.clamp(min=1), (light > 0).to(total), origin)
 
 
+def common_light(small: SmallFrames, poses: Poses) -> float:
+    """Return the mean product of two frames where both, placed by their poses, show a point: the
+    square of the detail in which frames agree, without their noise."""
+    mosaic = make_mosaic(small, poses)
+    size = (mosaic.image.shape[0], mosaic.image.shape[1])
+    total, light, own = (torch.zeros_like(mosaic.image) for _ in range(3))
+    for numbers in chunks_of(small):
+        part = small.select(numbers)
+        values, shown = _placed(part, poses.select(numbers), mosaic.origin, size)
+        total, light = total + values.sum(0), light + shown.sum(0)
+        own = own + values.square().sum(0)
+    pairs = light.square() - light
+    return float((total.square() - own).sum() / pairs.sum().clamp(min=1))
+
+
 def refine(
     small: SmallFrames, poses: Poses, mosaic: Mosaic, rounds: int, turns: bool = True
 ) -> Poses:

@@ -20,6 +20,7 @@ CORRECTS: dict[Kind, str] = {
     "dual_reversed": "images of single instants that geometry made of dual reversed pairs",
     "global_reset": "frames of a global reset, whose rows are exposed for different times",
 }
+Ways = Literal[1, 2, 4, 8]
 PriorSetting = Annotated[
     Literal["auto", "encoder", "diffusion", "none"],
     setting("where the network's prior comes from; auto: the first that its card names"),

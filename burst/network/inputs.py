@@ -149,6 +149,19 @@ def deconvolved(burst: Burst, strength: float, power: float = 1.0) -> torch.Tens
     return deconvolve(given(burst.merged), mean_psf, variance, strength, ITERATIONS)
 
 
+def by_prior(burst: Burst, evidence: Evidence, preparation: Preparation) -> torch.Tensor:
+    """Return by what [h, w] the image differs between a hard and a soft prior: what the noise has
+    hidden, the prior has made up."""
+    names = preparation.evidence
+    hard, soft = (
+        decode(evidence.planes[names.index(name)], evidence.scale)
+        if name in names
+        else deconvolved(burst, STRENGTHS[name])
+        for name in ("hard", "soft")
+    )
+    return hard - soft
+
+
 def _of_frames(burst: Burst, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
     """Return the means [h, w] of the wanted groups of frames, and "spread", the standard deviation
     over the frames beyond noise, all linear. Every frame is resampled once."""

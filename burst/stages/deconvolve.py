@@ -15,6 +15,7 @@ from burst.ops.blur import deconvolve as deconvolve_ops
 from burst.ops.blur import drizzle, limb, restraint, weigh
 from burst.ops.blur import psf as psf_ops
 from burst.ops.frames import sharpness
+from burst.ops.gathering import shrink
 from burst.records import Burst, Merging, Turbulence, given
 from burst.settings import checked, setting
 
@@ -33,6 +34,7 @@ MOST_OUTSIDE = 0.015
 # nothing but black and white is to be seen, right PSFs leave .027 to .059 there (7 coded targets);
 # too wide ones of a mosaic's planes, which alias, leave .084 and more.
 AGREED, AGREED_MOST_OUTSIDE = 0.1, 0.06
+FEWEST = 4  # frames, whose halves tell the noise
 MOST_SHARE = 0.9  # of the frames; more are as good as all
 SMOOTHED = 2.0  # px, sigma by which the border of what moves is drawn out, so that none is seen
 SOFTER = (0.8, 0.6, 0.4, 0.0)  # powers of the transfer function, tried in this order
@@ -67,6 +69,11 @@ def run(burst: Burst, config: Config) -> Burst:
     moving = burst.moving
     if moving is not None:  # it is shown once, as in the key frame
         burst = replace(burst, valid=(given(burst.valid) | moving.passing) & moving.shown)
+    air = burst.turbulence
+    # What registration blurs is known even where nothing else is.
+    sharp = air is not None and air.source == "none" and burst.track is None and config.scale == 1
+    if sharp and burst.rotation is None:
+        psf = psf_ops.resampled(psf, warp.compose(given(burst.flow), burst.row_motion))
     mean, finer = _means(burst, config)
     lowest = noise_ops.lowest_linear(burst.stack.sensor)
     merged, blurred = (noise_ops.undo_clipping(m.image, noise, lowest) for m in (mean, finer))
@@ -77,6 +84,8 @@ def run(burst: Burst, config: Config) -> Burst:
     if config.scale > 1:
         mean_psf = drizzle.drizzled_psf(mean_psf, config.scale, config.drop)
     image, power = _restored(burst, config, blurred, mean_psf, variance)
+    if sharp and power == 1 and moving is None:
+        image = _without_noise(burst, config, blurred, mean_psf, image)
     share = None
     if moving is not None and moving.used < MOST_SHARE * len(weights):
         share = _share(mean.share, moving.used / len(weights), image)
@@ -129,6 +138,27 @@ def _means(burst: Burst, config: Config) -> tuple[merge.Merged, merge.Merged]:
     # That of the mean allows for what does not count; so does what drizzle says of its own.
     variance = mean.variance * share * merge.effective_frames(weights) * burst.share
     return mean, replace(mean, image=image, variance=variance)
+
+
+def _without_noise(
+    burst: Burst, config: Config, blurred: torch.Tensor, psf: torch.Tensor, image: torch.Tensor
+) -> torch.Tensor:
+    """Return the mean of an image [h, w], restored by total variation, and of the merged one freed
+    of its PSF [k, k] and of noise as two halves of the frames show it: the two err elsewhere."""
+    weights = given(burst.weights)
+    used, halves = weights.nonzero()[:, 0], []
+    if len(used) < FEWEST:
+        return image
+    for start in (0, 1):
+        half = torch.zeros_like(weights)
+        half[used[start::2]] = weights[used[start::2]]
+        halves.append(_means(replace(burst, weights=half), config)[0].image)
+    noise = (halves[0] - halves[1]) / 2
+    # Without noise the first round is the inverse of the PSF.
+    sharp, noise = (
+        deconvolve_ops.deconvolve(part, psf, 0.0, iterations=1)[None] for part in (blurred, noise)
+    )
+    return (image + shrink.shrink(sharp, noise, 1.0)[0]) / 2
 
 
 def _share(share: torch.Tensor, least: float, image: torch.Tensor) -> torch.Tensor | None:

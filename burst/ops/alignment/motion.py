@@ -7,6 +7,7 @@ together are one flow, p + flow(p) = motion(p + air(p)), by which frames are res
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ from einops import einsum, rearrange
 from burst.ops.blocks import mapped
 from burst.ops.warp import pixel_grid, warp
 
+APART, PARTS = 6, 6  # px between places, and parts of a stack, whose mean motion is compared
 POINTS = 128  # along the shorter side, at which it is tested which frames show them
 
 
@@ -57,6 +59,20 @@ def without_motion(flow: torch.Tensor, motion: torch.Tensor | None) -> torch.Ten
         return air
 
     return mapped(still, flow, motion)
+
+
+def error_of_mean(flow: torch.Tensor, weights: torch.Tensor) -> float:
+    """Return by how many px rms along an axis the mean of a flow [n, 2, h, w] over frames that have
+    a weight [n] lies off where the scene rests, but for shifts of whole frames: by how parts of the
+    stack differ, since slow air moves frames that follow one another alike."""
+    used = flow[:, :, ::APART, ::APART][weights > 0]
+    parts = min(PARTS, len(used))
+    if parts < 2:
+        return 0.0
+    ends = [round(i * len(used) / parts) for i in range(parts + 1)]
+    means = torch.stack([used[first:end].mean(0) for first, end in itertools.pairwise(ends)])
+    means = means - means.mean((2, 3), keepdim=True)
+    return float((means.var(0).mean() / parts).sqrt())
 
 
 def binned_motion(motion: torch.Tensor, factor: int) -> torch.Tensor:

@@ -9,11 +9,16 @@ import numpy as np
 import torch
 from einops import rearrange
 
+from burst.ops.blocks import whole
 from burst.ops.turbulence.zernike import FIRST_HIGHER, noll_covariance, zernike
 
 PUPIL_GRID = 64
 TOGETHER = 256  # PSFs that are transformed at a time, which takes 20 times their memory
 ROUNDING = 1e-6  # of a transfer function, below which its values are those of rounding
+# Of resampling: the slope of torch's bicubic kernel; how finely its phase counts, in parts of a px;
+# px between samples of the motion; the motion that registration leaves (px rms); what is undone at
+# most, along an axis; and above what frames lie on the grid, so that nothing blurs them.
+CUBIC, PHASES, APART, LEFT, LEAST_PASSED, ON_GRID = -0.75, 32, 16, 0.12, 0.3, 0.999
 
 
 def psf_from_zernike(coefficients: torch.Tensor, sampling: float, size: int) -> torch.Tensor:
@@ -72,6 +77,33 @@ def soften(psf: torch.Tensor, power: float) -> torch.Tensor:
     # Of what is lost in rounding the sign is chance.
     sign = torch.where((size > ROUNDING) & (power > 0), transfer / size, 1)
     return normalise(kernel_of(sign * size.clamp(min=ROUNDING) ** power, psf.shape[-1]))
+
+
+def resampled(psfs: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
+    """Return PSFs [n, k, k] with what registration adds to them by displacements [n, 2, h, w]: the
+    bicubic samples, and motion that it leaves. Where frames lie on the grid nothing is added."""
+    offsets = whole(displacement[:, :, ::APART, ::APART]).cpu().transpose(0, 1)
+    _, fx, fy = padded_transfer(psfs[:1])
+    across, down = (_sampled(axis, f.cpu()) for axis, f in zip(offsets, (fx, fy), strict=True))
+    if min(float(across.min()), float(down.min())) > ON_GRID:
+        return psfs
+    passed = (across.clamp(min=LEAST_PASSED) * down.clamp(min=LEAST_PASSED)).to(psfs)
+    passed = passed * (-2 * (math.pi * LEFT) ** 2 * (fx.square() + fy.square())).exp()
+    parts = [padded_transfer(part)[0] * passed for part in psfs.split(TOGETHER)]
+    return torch.cat([normalise(kernel_of(part, psfs.shape[-1])) for part in parts])
+
+
+def _sampled(offsets: torch.Tensor, frequency: torch.Tensor) -> torch.Tensor:
+    """Return the mean transfer function, at frequencies of any shape in cycles per pixel, of
+    bicubic samples (Keys, IEEE TASSP 29, 1153, 1981) at offsets of any shape in px."""
+    phase = (offsets.flatten().frac() * PHASES).round().long() % PHASES
+    share = torch.bincount(phase, minlength=PHASES) / len(phase)
+    places = torch.arange(-1, 3) - torch.arange(PHASES)[:, None] / PHASES
+    d = places.abs()
+    near = ((CUBIC + 2) * d - (CUBIC + 3)) * d.square() + 1
+    far = ((CUBIC * d - 5 * CUBIC) * d + 8 * CUBIC) * d - 4 * CUBIC
+    weight = share[:, None] * torch.where(d <= 1, near, far)
+    return (weight * torch.cos(2 * math.pi * frequency[..., None, None] * places)).sum((-2, -1))
 
 
 def gather(psfs: torch.Tensor, side: float) -> torch.Tensor:

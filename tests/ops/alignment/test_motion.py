@@ -9,6 +9,7 @@ from burst.ops.alignment.motion import (
     add_motion,
     binned_motion,
     chain,
+    error_of_mean,
     flow_of,
     inverse,
     largest_rectangle,
@@ -125,3 +126,18 @@ def test_tiles_follow_the_camera():
     torch.testing.assert_close(moved_tiles(tiles, STILL[:1], (96, 128), (96, 128)), tiles)
     moved = moved_tiles(tiles, shifted((32.0, 0.0)), (96, 128), (96, 96))
     torch.testing.assert_close(moved, tiles[:, :, 1:])
+
+
+def test_air_that_changes_slowly_leaves_the_scene_where_it_does_not_rest():
+    draw = torch.Generator().manual_seed(0)
+    fast = torch.randn((120, 2, 48, 48), generator=draw)
+    slow = torch.randn((12, 2, 48, 48), generator=draw).repeat_interleave(10, dim=0)
+    ones = torch.ones(120)
+    assert error_of_mean(fast, ones) == pytest.approx(120**-0.5, rel=0.15)
+    assert error_of_mean(slow, ones) == pytest.approx(12**-0.5, rel=0.15)
+    assert error_of_mean(slow, (torch.arange(120) < 1).float()) == 0
+
+
+def test_shifts_of_whole_frames_do_not_move_the_scene():
+    shifts = 3 * torch.randn((40, 2, 1, 1), generator=torch.Generator().manual_seed(0))
+    assert error_of_mean(shifts.expand(-1, -1, 48, 48), torch.ones(40)) < 1e-5

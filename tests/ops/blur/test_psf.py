@@ -14,12 +14,14 @@ from burst.ops.blur.psf import (
     psf_from_zernike,
     radial_kernel,
     radial_mean,
+    resampled,
     short_exposure,
     smear,
     soften,
     transfer_function,
 )
 from burst.ops.turbulence.zernike import noll_covariance
+from burst.ops.warp import warp
 
 
 def gaussian(sigma: float, size: int = 33) -> torch.Tensor:
@@ -180,3 +182,28 @@ def test_many_psfs_are_made_few_at_a_time(monkeypatch):
     monkeypatch.setattr("burst.ops.blur.psf.TOGETHER", 3)
     assert torch.equal(smear(gaussian(1.5), motion), whole)
     assert torch.equal(soften(whole, 0.5), softer)
+
+
+def test_what_bicubic_samples_blur_is_what_they_leave_of_a_wave():
+    draw = torch.Generator().manual_seed(0)
+    shifts = 3 * torch.randn((60, 2, 1, 1), generator=draw)
+    psf = torch.zeros(60, 33, 33)
+    psf[:, 16, 16] = 1
+    x, y = torch.arange(96.0), torch.arange(96.0)[:, None]
+    for fx, fy in ((0.2, 0.0), (0.375, 0.0), (0.25, 0.375)):
+        scene = torch.cos(2 * math.pi * (fx * (x - shifts[:, 0]) + fy * (y - shifts[:, 1])))
+        left = warp(scene, shifts.expand(-1, -1, 96, 96)).mean(0)
+        wave = torch.cos(2 * math.pi * (fx * x + fy * y))
+        part = (left * wave)[16:-16, 16:-16].mean() / wave.square()[16:-16, 16:-16].mean()
+        kernel = resampled(psf, shifts.expand(-1, -1, 96, 96))[0]
+        waves = torch.cos(2 * math.pi * (fx * (x[:33] - 16) + fy * (y[:33] - 16)))
+        jitter = math.exp(-2 * (math.pi * 0.12) ** 2 * (fx**2 + fy**2))
+        assert float((kernel * waves).sum()) == pytest.approx(float(part) * jitter, abs=0.03)
+
+
+def test_frames_that_lie_on_the_grid_are_not_blurred_by_registration():
+    psf, whole = (
+        gaussian(1.5).expand(3, -1, -1),
+        torch.tensor([[0.0, 2.0], [-3.0, 1.0], [5.0, 0.0]]),
+    )
+    assert resampled(psf, whole[:, :, None, None].expand(-1, -1, 40, 40)) is psf

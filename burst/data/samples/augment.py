@@ -16,7 +16,8 @@ REDUCTIONS = (1.0, 2.0)
 def draw_view(
     scene: np.ndarray, side: int, seed: int, reductions: tuple[float, float] = REDUCTIONS
 ) -> np.ndarray:
-    """Draw a square view of a scene [h, w], `side` px or, where the scene is smaller, all of it.
+    """Draw a square view of a scene [h, w] or [h, w, c], `side` px or, where the scene is
+    smaller, all of it.
 
     Each side of the view covers `side` times a factor of the scene, drawn between the two
     `reductions` and limited by the scene. A reduced scene is sharper than its camera took it, an
@@ -31,7 +32,7 @@ def draw_view(
             "samples: expected the package albumentations, found none."
             f" Install what training needs by {install('train')}."
         ) from error
-    shorter = min(scene.shape)
+    shorter = min(scene.shape[:2])
     side = min(side, shorter)
     least, most = sorted(min(round(reduction * side), shorter) for reduction in reductions)
     crop = albumentations.RandomSizedCrop(

@@ -16,6 +16,9 @@ from burst.records import MID_GREY, Burst, Level, Sensor, given
 AROUND = 15  # px of a side, over which the energy of the noise is averaged
 COARSE = 3  # px of a side, over whose mean noise counts as coarse
 LARGEST_NOISE = 0.5
+# Encoded: with so much noise half of a correction counts. Of the 15 frames at ISO 100 of three
+# photographs all of a correction lost .2 dB, a third gained; above ISO 800 all of it is best.
+QUIET = 0.0025
 
 
 def prepare_handheld(
@@ -42,6 +45,17 @@ def prepare_handheld(
 def restore_handheld(output: torch.Tensor, evidence: Evidence, sensor: Sensor) -> torch.Tensor:
     """Return the linear image [3, h, w] of an encoded one."""
     return decode(output, evidence.scale) / gain_of(sensor, output)
+
+
+def share_of(evidence: Evidence, preparation: Preparation) -> torch.Tensor:
+    """Return the share [h, w] of a correction that counts, by the noise: where there is little, a
+    network takes detail for noise."""
+    names = [f"noise_{colour}" for colour in COLOURS]
+    told = [preparation.evidence.index(name) for name in names if name in preparation.evidence]
+    if not told:
+        return torch.ones_like(evidence.base[0])
+    energy = evidence.planes[told].square().mean(0)
+    return energy / (energy + QUIET**2)
 
 
 def gain_of(sensor: Sensor, like: torch.Tensor) -> torch.Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from burst.data.handheld import WHITE_BALANCE
 from burst.network.inputs import decode
-from burst.network.inputs_handheld import prepare_handheld, restore_handheld
+from burst.network.inputs_handheld import QUIET, prepare_handheld, restore_handheld, share_of
 from burst.network.preparation import HANDHELD_EVIDENCE, Preparation
 from burst.records import Sensor
 
@@ -41,6 +43,19 @@ def test_grey_is_alike_in_all_channels_and_comes_back():
     torch.testing.assert_close(found.base[0], found.base[2])
     torch.testing.assert_close(restore_handheld(found.base, found, SENSOR), light)
     torch.testing.assert_close(decode(found.planes[:3], found.scale) / BALANCE, light + noise)
+
+
+def test_where_there_is_little_noise_little_of_a_correction_counts():
+    light, noise, example = grey_and_noise()
+    for strength, least, most in ((1.0, 0.9, 1.0), (0.01, 0.0, 0.1)):
+        found = prepare_handheld(light + noise, light, strength * example, SENSOR, WHOLE)
+        share = share_of(found, WHOLE)
+        assert least <= float(share.min())
+        assert float(share.max()) <= most
+        told = found.planes[6:9].square().mean(0)
+        torch.testing.assert_close(share / (1 - share), told / QUIET**2)
+    few = Preparation(("merged_green",), (), "handheld")
+    assert bool((share_of(replace(found, planes=found.planes[1:2]), few) == 1).all())
 
 
 def test_only_the_planes_asked_for_are_given():

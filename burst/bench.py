@@ -14,6 +14,7 @@ from burst.measure import page as measure_page
 from burst.measure.results import Results
 from burst.measure.suite import Options, Suite, find_suite, suites
 from burst.network import checkpoint
+from burst.options import add_pipeline
 from burst.settings import ConfigError
 
 LEVELS = ("low", "medium", "high", "very-high")
@@ -77,13 +78,7 @@ def _add_stacks(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_methods(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--pipeline", default="turbulence", metavar="NAME|FILE", help="default: %(default)s"
-    )
-    group.add_argument(
-        "--set", action="append", default=[], metavar="STAGE.KEY=VALUE",
-        help="override one setting of a stage; may be repeated",
-    )  # fmt: skip
+    add_pipeline(group)
     group.add_argument(
         "--peers", action="store_true", help="other programs beside ours, where installed"
     )

@@ -16,6 +16,12 @@ AXES = ("frames-first", "frames-last")
 
 def add_settings(group: argparse._ArgumentGroup) -> None:
     """Declare which stages run, with which settings and random numbers."""
+    add_pipeline(group)
+    group.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+
+
+def add_pipeline(group: argparse._ArgumentGroup) -> None:
+    """Declare which stages run, with which settings."""
     group.add_argument(
         "--pipeline", default=DEFAULT_PIPELINE, metavar="NAME|FILE",
         help="which stages, with which settings (default: %(default)s)",
@@ -24,7 +30,6 @@ def add_settings(group: argparse._ArgumentGroup) -> None:
         "--set", action="append", default=[], metavar="STAGE.KEY=VALUE",
         help="override one setting of a stage; may be repeated",
     )  # fmt: skip
-    group.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
 
 
 def add_reading(group: argparse._ArgumentGroup) -> None:

@@ -16,7 +16,7 @@ from burst.command import Exit, main_of
 from burst.data import levels
 from burst.files.check import explained
 from burst.files.folder import TRUTH_SUFFIX, natural_key
-from burst.files.write import atomic_write, read_json, write_text
+from burst.files.write import read_json, write_bytes, write_text
 from burst.jobs.batch import RECORD
 from burst.lazy import torch
 from burst.log import LOG
@@ -112,8 +112,7 @@ def _pictures(folder: Path) -> dict[str, str]:
     made = page.stat().st_mtime
     if not all(path.is_file() and path.stat().st_mtime >= made for path in places.values()):
         for name, picture in report_thumbnails.thumbnails(page.read_text("utf-8")).items():
-            with atomic_write(places[name]) as part:
-                part.write_bytes(picture)
+            write_bytes(places[name], picture)
     return {name: f"{PICTURES}/{path.name}" for name, path in places.items() if path.is_file()}
 
 

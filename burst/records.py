@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -210,6 +211,12 @@ class Burst:
     def numbers(self) -> list[int]:
         """The stack's numbers of the frames that take part, in order."""
         return list(range(self.stack.count)) if self.kept is None else self.kept.tolist()
+
+    def of_stack(self, values: torch.Tensor, missing: Any = None) -> list[Any]:
+        """Return values [m, ...] of these frames as a list over all frames of the stack, with
+        `missing` for the others."""
+        known = dict(zip(self.numbers, values.tolist(), strict=True))
+        return [known.get(frame, missing) for frame in range(self.stack.count)]
 
     @property
     def share(self) -> float:

@@ -154,10 +154,6 @@ class Sensor:
         """How many frames make a stack; the rows of a global reset are made alike in one."""
         return 1 if self.shutter is Shutter.GLOBAL_RESET else MINIMUM_FRAMES
 
-    def readout_time(self, height: int) -> float:
-        """Return the seconds between the first and the last row's start of readout."""
-        return (height - 1) * self.row_time
-
     def readout_ratio(self, height: int) -> float:
         """Return h * row_time / frame_time, the gamma of rolling-shutter papers."""
         return height * self.row_time / self.frame_time if self.frame_time else 0.0

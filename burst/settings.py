@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -180,12 +180,6 @@ def _expected(problem: ErrorDetails) -> str:
 def _as_plain(value: Any) -> Any:
     """Return numbers and arrays of NumPy and torch as those of Python."""
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def changed(settings: Any) -> dict[str, Any]:
-    """Return the settings of a dataclass that differ from its defaults."""
-    defaults = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
-    return {k: v for k, v in asdict(settings).items() if k not in defaults or v != defaults[k]}
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from burst.files.write import atomic_write, write_npz, write_text
 from burst.lazy import torch
 from burst.log import LOG
 from burst.machine import DEVICES, drawing_device, resolve_device
-from burst.records import MINIMUM_FRAMES, NoiseModel, Sensor, Shutter, Stack
+from burst.records import MINIMUM_FRAMES, Sensor, Shutter, Stack
 from burst.settings import ConfigError, Setting, build, settings_of
 
 SMALLEST = 16
@@ -202,13 +202,10 @@ def _execute_shutter(args: argparse.Namespace) -> int:
     conditions = levels.find_level(args.level).point()
     scene = _footage(args) if args.video else _layers(args, conditions.vibration)
     frame_time = 1 / args.frame_rate
-    noise = NoiseModel(
-        shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
-    )
     sensor = Sensor(
         black_level=BLACK,
         white_level=WHITE,
-        noise=noise,
+        noise=conditions.noise,
         shutter=Shutter(args.shutter),
         exposure_time=args.exposure * frame_time,
         row_time=args.readout_ratio * frame_time / scene.size[0],

@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 from burst.command import Exit, main_of
+from burst.jobs.restore import Job
 from burst.machine import cpu_count, resolve_device
 from burst.options import add_machine, add_reading, add_settings, reading_of
 from burst.pipeline import load
 from burst.settings import ConfigError
 from burst.submission import build, check, verify
 from burst.submission.challenge import Challenge, find_challenge, read_challenge
-from burst.submission.restore import RestoreSettings, Submission
+from burst.submission.restore import Submission
 from burst.submission.stacks import find_challenge_stacks
 
+RESTORED = "restored"  # the folder of results within that of a submission
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -96,22 +98,26 @@ def _build(args: argparse.Namespace) -> Exit:
             f"--name {args.name}: expected letters, digits, '.', '_' and '-', a letter or digit"
             " first. Choose such a name."
         )
-    plan = RestoreSettings(
+    root, folder = _root(args, "burst submit"), Path(args.out) / args.name
+    plan = Job(
+        path=root,
+        folder=folder / RESTORED,
         pipeline=args.pipeline,
         assignments=(*_of_one_size(args.pipeline), *args.set),
         reading=reading_of(args),
         seed=args.seed,
         device=resolve_device(args.device),
         threads=max(1, (args.threads or cpu_count()) // args.jobs),
-        workers=args.jobs,
+        resume=True,
     )
     submission = Submission(
         name=args.name,
-        root=_root(args, "burst submit"),
+        root=root,
         challenge_file=find_challenge(args.challenge),
         challenge=challenge,
         plan=plan,
-        folder=Path(args.out) / args.name,
+        folder=folder,
+        workers=args.jobs,
     )
     return build.build(submission, args.quiet)
 

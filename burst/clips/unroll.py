@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from burst.about import __version__
-from burst.clips.cameras import Said
 from burst.clips.stream import Straight, Straightener, colours, cropped, lacking
 from burst.clips.timing import LONGEST, Timing, find_timing
 from burst.files.clip import Clip, open_clip
 from burst.files.clip_write import Encoder, join
 from burst.files.write import write_text
 from burst.log import LOG
-from burst.ops.rolling.flicker import Flicker
 from burst.records import StackError
 from burst.report.pictures import data_uri, reduced
 from burst.report.template import render_template
@@ -135,7 +134,7 @@ def _begun(clip: Clip, folder: Path, wish: Wish) -> _State:
     with suppress(OSError, ValueError, LookupError, TypeError):
         kept = json.loads((folder / "state.json").read_text("utf-8"))
         if kept["key"] == key:
-            state = _State(**{**kept, "timing": _timing_of(kept["timing"])})
+            state = TypeAdapter(_State).validate_python(kept)
             LOG.info("%s: goes on after frame %d.", clip.path, state.frames)
             return state
     shutil.rmtree(folder, ignore_errors=True)
@@ -154,12 +153,6 @@ def _begun(clip: Clip, folder: Path, wish: Wish) -> _State:
         "--readout" if timing.source == "told" else timing.source,
     )  # fmt: skip
     return _State(key, timing, crop)
-
-
-def _timing_of(kept: dict[str, Any]) -> Timing:
-    lamp = kept["lamp"]
-    said = tuple(Said(**one) for one in kept["said"])
-    return Timing(**{**kept, "said": said, "lamp": None if lamp is None else Flicker(**lamp)})
 
 
 def _end_segment(

@@ -12,6 +12,7 @@ import torch
 from pydantic import NonNegativeFloat
 
 from burst.config import read_toml, search_path
+from burst.records import NoiseModel
 from burst.settings import ConfigError, build, did_you_mean
 
 
@@ -31,6 +32,11 @@ class Conditions:
     read_noise: float
     vibration: float
     row_noise: float
+
+    @property
+    def noise(self) -> NoiseModel:
+        """The noise of a linear frame, without that of rows."""
+        return NoiseModel(1 / self.electrons, (self.read_noise / self.electrons) ** 2)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 from einops import einsum, rearrange
 from torch.nn import functional
 
-from burst.files.ffmpeg import find_ffmpeg
+from burst.files.clip import find_ffmpeg
 from burst.settings import ConfigError
 
 BLOCK = 8

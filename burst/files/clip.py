@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import queue
 import re
+import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,6 @@ import numpy as np
 
 from burst.files.check import explained
 from burst.files.container import read_container
-from burst.files.ffmpeg import find_ffmpeg
 from burst.files.quiet import quiet_opencv
 from burst.lazy import cv2
 from burst.records import StackError
@@ -102,6 +102,12 @@ class ClipFrame:
     stamp: int
 
 
+def find_ffmpeg() -> str | None:
+    """Return the path of the program ffmpeg, which is no part of burst; None where it is not
+    installed."""
+    return shutil.which("ffmpeg")
+
+
 def open_clip(path: Path) -> Clip:
     """Return what is known of a video; StackError for what is none, and for a truncated one."""
     quiet_opencv()
@@ -122,6 +128,32 @@ def frames_of(clip: Clip, begin: float = 0.0, count: int | None = None) -> Itera
     then count from there."""
     read = _frames_of_opencv if clip.program is None else _frames_of_ffmpeg
     return read(clip, begin, count)
+
+
+def decode_16_bits(
+    program: str,
+    path: Path,
+    shape: tuple[int, ...],
+    keep: Callable[[np.ndarray], np.ndarray],
+    count: int,
+) -> list[np.ndarray] | None:
+    """Read a video of more than 8 bits, of which OpenCV returns only 8. Return `keep` of each of
+    the first `count` frames; None where ffmpeg returns fewer. `keep` gets frames of this shape,
+    [h, w] or [h, w, 3] uint16, blue first, with rows as recorded."""
+    pixels = "gray16le" if len(shape) == 2 else "bgr48le"
+    # Without `file:`, a name with a colon would be taken as a protocol.
+    command = [
+        program, "-v", "quiet", "-nostdin", "-noautorotate", "-i", f"file:{path}", "-map", "0:v:0",
+        "-fps_mode", "passthrough", "-frames:v", str(count), "-sws_flags", "accurate_rnd+bitexact",
+        "-f", "rawvideo", "-pix_fmt", pixels, "pipe:1",
+    ]  # fmt: skip
+    size = 2 * int(np.prod(shape))
+    frames: list[np.ndarray] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout is not None
+        while len(raw := running.stdout.read(size)) == size:
+            frames.append(keep(np.frombuffer(raw, "<u2").reshape(shape)))
+    return frames if len(frames) == count and running.returncode == 0 else None
 
 
 def _open_ffmpeg(path: Path, program: str) -> Clip:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from burst.files.develop import camera_to_srgb
 from burst.files.exif import text_tags
 from burst.lazy import tifffile
 from burst.ops import color
@@ -29,7 +28,7 @@ WHITE = 65535
 def write_dng(path: Path, image: np.ndarray, sensor: Sensor, note: str, like: Path | None) -> None:
     """Write linear camera colours [h, w, 3], upright, 0 to 1, with tags of the frame `like`."""
     matrix = np.linalg.inv(
-        color.SRGB_TO_XYZ @ camera_to_srgb(sensor) @ np.diag(sensor.white_balance)
+        color.SRGB_TO_XYZ @ color.camera_to_srgb(sensor) @ np.diag(sensor.white_balance)
     )
     carried = text_tags(like, CARRIED) if like is not None else {}
     tags = [

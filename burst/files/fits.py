@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from burst.about import install
+from burst.about import optional
 from burst.files.check import explained, naming
 from burst.files.consistency import check_same_format, check_same_settings
 from burst.files.fits_headers import MOST_AXES, is_colour, most_axes, opened
@@ -78,13 +78,7 @@ def read_fits_frames(paths: Sequence[Path]) -> tuple[np.ndarray, Sensor]:
 
 
 def _read_hdus(path: Path) -> list[_Hdu]:
-    try:
-        from astropy.io import fits
-    except ImportError as error:
-        raise StackError(
-            f"{path}: expected astropy for FITS files, found it missing."
-            f" Install it: {install('astro')}."
-        ) from error
+    fits = optional("astropy.io.fits", "astro", StackError, str(path))
     axes = most_axes(path)
     if axes > MOST_AXES:
         raise StackError(f"{path}: expected a FITS cube, found one of {axes} axes. {_ADVICE}")

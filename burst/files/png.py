@@ -14,20 +14,17 @@ from burst.lazy import cv2
 _AFTER_HEADER = 33
 
 
+def plain_png(image: np.ndarray) -> bytes:
+    """Return a PNG of an image [h, w(, 3)] uint8 or uint16, red first."""
+    pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
 def encode_png(image: np.ndarray, keyword: str, text: str, profile: bytes | None = None) -> bytes:
     """Return a PNG of an image [h, w(, 3)] uint16, red first, with text and an ICC profile."""
-    pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
-    encoded = cv2.imencode(".png", pixels)[1].tobytes()
+    encoded = plain_png(image)
     icc = b"" if profile is None else _chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile, 9))
     return encoded[:_AFTER_HEADER] + icc + _text_chunk(keyword, text) + encoded[_AFTER_HEADER:]
-
-
-def read_text(png: bytes, keyword: str) -> str | None:
-    """Return the text that `encode_png` stored; None if there is none."""
-    for kind, data in chunks(png):
-        if kind == b"iTXt" and data.startswith(keyword.encode("latin-1") + b"\0"):
-            return data[len(keyword) + 5 :].decode("utf-8")
-    return None
 
 
 def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -122,17 +122,24 @@ def _developed(path: Path, raw: Any) -> _RawFrame:
     """Return the luminance of LibRaw's linear development in the camera's colours, in the
     orientation of the sensor, and keep the colours where they are wanted."""
     warn_luminance(path)
-    rgb = raw.postprocess(
-        output_color=rawpy.ColorSpace.raw,
-        user_wb=[1.0, 1.0, 1.0, 1.0],
-        gamma=(1, 1),
-        no_auto_bright=True,
-        # Otherwise white depends on the brightest pixel of each frame.
-        adjust_maximum_thr=0.0,
-        output_bps=16,
-        user_flip=0,
-    )
+    rgb = developed_linearly(raw, user_wb=[1.0, 1.0, 1.0, 1.0])
     return _shot(path, raw, frame_luminance(rgb[..., ::-1]), Sensor(white_level=65535))
+
+
+def developed_linearly(raw: Any, **options: Any) -> np.ndarray:
+    """Return LibRaw's development [h, w, 3] uint16 in the camera's colours, linear, as recorded."""
+    return np.asarray(
+        raw.postprocess(
+            output_color=rawpy.ColorSpace.raw,
+            gamma=(1, 1),
+            no_auto_bright=True,
+            # Otherwise white depends on the brightest pixel of each frame.
+            adjust_maximum_thr=0.0,
+            output_bps=16,
+            user_flip=0,
+            **options,
+        )
+    )
 
 
 def _shot(path: Path, raw: Any, frame: np.ndarray, levels: Sensor) -> _RawFrame:

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from burst.files.check import explained
+from burst.files.clip import decode_16_bits, find_ffmpeg
 from burst.files.container import Container, read_container
-from burst.files.ffmpeg import decode_16_bits, find_ffmpeg
 from burst.files.luminance import frame_luminance, read_again, warn_luminance
 from burst.files.quiet import quiet_opencv
 from burst.files.times import typical_step, with_times

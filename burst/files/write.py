@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 
 from burst.files import icc
-from burst.files.develop import developed
 from burst.files.dng import write_dng
 from burst.files.png import encode_png
 from burst.files.quiet import quiet_opencv
@@ -82,11 +81,10 @@ def write_results(
     with atomic_write(paths[0]) as part:
         np.save(part, linear)
     with atomic_write(paths[1]) as part:
-        shown = developed(linear, sensor, space)
+        shown = color.developed(linear, sensor, space)
         _write_tiff(part, _to_16_bits(shown), note, colour, _profile(colour, space, linear=True))
-    with atomic_write(paths[2]) as part:
-        profile = _profile(colour, space, linear=False)
-        part.write_bytes(encode_png(_to_16_bits(display), PROVENANCE_KEYWORD, note, profile))
+    profile = _profile(colour, space, linear=False)
+    write_bytes(paths[2], encode_png(_to_16_bits(display), PROVENANCE_KEYWORD, note, profile))
     if not (colour and sensor.transfer == "linear"):
         return paths
     with atomic_write(folder / "restored.dng") as part:
@@ -109,8 +107,7 @@ def write_mask(
     pixels = cv2.resize(65535 * mask.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST)
     turned = upright(np.asarray(pixels), sensor.orientation)
     note = json.dumps(asdict(provenance), sort_keys=True)
-    with atomic_write(path) as part:
-        part.write_bytes(encode_png(turned, PROVENANCE_KEYWORD, note))
+    write_bytes(path, encode_png(turned, PROVENANCE_KEYWORD, note))
 
 
 def write_instants(
@@ -131,12 +128,11 @@ def write_instants(
     with atomic_write(arrays) as part:
         np.save(part, linear)
     with atomic_write(pages) as part:
-        shown = developed(linear, sensor, space)
+        shown = color.developed(linear, sensor, space)
         _write_tiff(part, _to_16_bits(shown), note, colour, _profile(colour, space, linear=True))
     paths = [folder / f"restored-{k:03d}.png" for k in range(len(images))]
     for path, image in zip(paths, display, strict=True):
-        with atomic_write(path) as part:
-            part.write_bytes(encode_png(_to_16_bits(image), PROVENANCE_KEYWORD, note, profile))
+        write_bytes(path, encode_png(_to_16_bits(image), PROVENANCE_KEYWORD, note, profile))
     with atomic_write(video) as part:
         _write_video(part, display)
     return [arrays, pages, video, *paths]
@@ -152,7 +148,7 @@ def finished(
     linear = (_apply_curve("display_to_linear", turned) if encoded else turned).astype(np.float32)
     if encoded and space == "srgb":
         return linear, turned
-    return linear, _apply_curve("linear_to_display", developed(linear, sensor, space))
+    return linear, _apply_curve("linear_to_display", color.developed(linear, sensor, space))
 
 
 def finished_deviation(deviation: np.ndarray, pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
@@ -177,8 +173,13 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write the content of a file."""
     with atomic_write(path) as part:
-        part.write_text(text, "utf-8")
+        part.write_bytes(content)
 
 
 def read_json(path: Path) -> dict[str, Any]:

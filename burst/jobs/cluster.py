@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from burst.about import install
+from burst.about import optional
 from burst.command import Exit, explain
 from burst.config import find_pipeline
 from burst.fingerprint import code_digest
@@ -66,18 +66,13 @@ def restore_there(job: Job, code: str) -> Outcome:
 
 
 def _connect(address: str) -> Client:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ConfigError(
-            f"--scheduler {address}: expected Dask, found no package 'distributed'."
-            f" Install it: {install('cluster')}."
-        ) from error
+    dask = optional("distributed", "cluster", ConfigError, f"--scheduler {address}, of Dask")
     for name in ("distributed", "distributed.client"):
         # Their tracebacks of a lost connection would hide our message.
         logging.getLogger(name).handlers[:] = [logging.NullHandler()]
     try:
-        return Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        client: Client = dask.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        return client
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"--scheduler {address}: expected a Dask scheduler, none answered in"

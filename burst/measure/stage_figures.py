@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -54,9 +55,8 @@ def stage_figures(after: Mapping[str, Burst], simulated: SimulatedStack) -> dict
 
 def true_noise(truth: Truth, sensor: Sensor) -> NoiseModel:
     """Return the noise of one linear frame as simulated: photons, reading and rounding."""
-    electrons, read = truth.conditions.electrons, truth.conditions.read_noise
-    scale = sensor.white_level - sensor.black
-    return NoiseModel(1 / electrons, (read / electrons) ** 2 + ROUNDING / scale**2)
+    noise, scale = truth.conditions.noise, sensor.white_level - sensor.black
+    return replace(noise, read=noise.read + ROUNDING / scale**2)
 
 
 def percent(estimate: float, truth: float) -> float:

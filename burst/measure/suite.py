@@ -46,9 +46,25 @@ class Options:
             raise ConfigError(f"--suite {suite}: expected {what}, found none. Pass --images.")
         return self.images
 
+    def footage(self, suite: str, what: str) -> list[Footage]:
+        """Return each of `images` as a case; ConfigError as `needed_images`."""
+        return [Footage(path) for path in self.needed_images(suite, what)]
+
     def arguments(self) -> list[str]:
         """Return pipeline and settings as arguments of a command line."""
         return ["--pipeline", self.pipeline, *(w for s in self.settings for w in ("--set", s))]
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A file or a folder that somebody recorded."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return Path(self.path).name
 
 
 def rolling_text(options: Options) -> str:

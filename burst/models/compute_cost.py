@@ -22,11 +22,6 @@ class ComputeCost:
     restorer: int
     prior: int
 
-    @property
-    def share(self) -> float:
-        """The prior's share of all computations."""
-        return self.prior / (self.prior + self.restorer)
-
 
 def compute_cost(spec: RestorerSpec, height: int, width: int) -> ComputeCost:
     """Return the cost of a restorer of a spec for one image of height x width px."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from burst.records import ColourSpace
+from burst.records import ColourSpace, Sensor
 
 # CIE xy of red, green and blue: IEC 61966-2-1, and SMPTE EG 432-1 with the white of sRGB.
 PRIMARIES = {
@@ -47,3 +47,26 @@ def luminance(rgb: torch.Tensor) -> torch.Tensor:
     """Return the luminance [..., h, w] of linear colour [..., 3, h, w]."""
     red, green, blue = rgb.unbind(-3)
     return LUMINANCE_WEIGHTS[0] * red + LUMINANCE_WEIGHTS[1] * green + LUMINANCE_WEIGHTS[2] * blue
+
+
+def developed(linear: np.ndarray, sensor: Sensor, space: ColourSpace = "srgb") -> np.ndarray:
+    """Return linear camera colours [..., 3] as linear colours of a display, float32; grey images
+    [h, w] unchanged.
+
+    The least gain of the white balance is 1, so that what is saturated is white.
+    """
+    if linear.shape[-1] != 3:
+        return linear
+    balance = np.asarray(sensor.white_balance, np.float64)
+    matrix = camera_to_srgb(sensor) @ np.diag(balance / balance.min())
+    if space != "srgb":
+        matrix = np.linalg.inv(xyz_of(space)) @ SRGB_TO_XYZ @ matrix
+    clipped = np.minimum(linear, 1 / (balance / balance.min())) if (balance != 1).any() else linear
+    return np.asarray(clipped @ matrix.T.astype(np.float32), np.float32)
+
+
+def camera_to_srgb(sensor: Sensor) -> np.ndarray:
+    """Return the matrix [3, 3] from white-balanced camera colours to linear sRGB, or identity."""
+    if sensor.camera_matrix is None:
+        return np.eye(3)
+    return np.asarray(sensor.camera_matrix, np.float64).reshape(3, 3)

@@ -13,19 +13,12 @@ from burst.report.plot import GRID, Drawing, Line, Plot, Points, horizontal
 REASONS_SHOWN = 4  # in a caption; all of them stand in the table of the stage
 
 
-def numbers_of(burst: Burst) -> np.ndarray:
-    """Return the numbers in the stack of the used frames [m]."""
-    if burst.kept is None:
-        return np.arange(burst.stack.count)
-    return np.asarray(burst.kept.detach().cpu().numpy())
-
-
 def by_frame(burst: Burst, values: np.ndarray, missing: float = np.nan) -> np.ndarray:
     """Return values of the used frames [m, ...] as values of all frames of the stack [n, ...].
 
     Frames that were left out get `missing`; values that are of all frames are returned unchanged.
     """
-    numbers = numbers_of(burst)
+    numbers = burst.numbers
     if len(values) != len(numbers) or len(values) == burst.stack.count:
         return values
     spread = np.full((burst.stack.count, *values.shape[1:]), missing)
@@ -38,7 +31,7 @@ def kept_frames(burst: Burst) -> np.ndarray:
     if burst.weights is not None:
         weights = burst.weights.detach().cpu().double().numpy()
         return np.asarray(by_frame(burst, weights, 0.0) > 0)
-    kept = burst.report.numbers("select").get("kept", numbers_of(burst))
+    kept = burst.report.numbers("select").get("kept", burst.numbers)
     return np.isin(np.arange(burst.stack.count), kept)
 
 

@@ -10,7 +10,7 @@ import torch
 from burst.ops.alignment.motion import without_motion
 from burst.ops.shutter import exposure_window
 from burst.records import Burst, given
-from burst.report.frames import by_frame, numbers_of, series
+from burst.report.frames import by_frame, series
 from burst.report.plot import (
     ACCENT,
     GRID,
@@ -81,7 +81,7 @@ def draw_row_motion(burst: Burst) -> Drawing | None:
     )
     words = (
         f"How far the rows moved while they were read out: {rms:.2f} px rms."
-        f" On the right, the frames around number {numbers_of(burst)[liveliest]}, where it varies"
+        f" On the right, the frames around number {burst.numbers[liveliest]}, where it varies"
         " most."
     )
     return Drawing("row-motion", "Row motion", words, words, plots)
@@ -118,7 +118,7 @@ def draw_displacement(burst: Burst) -> Drawing | None:
     typical = int(np.argsort(size.mean((1, 2)))[len(size) // 2])
     rms = np.sqrt((local**2).mean((0, 1)))
     top = float(np.percentile(rms, 99.5)) or 1.0
-    named = f"frame {numbers_of(burst)[frames[typical]]}"
+    named = f"frame {burst.numbers[frames[typical]]}"
     plots = (
         map_of(size[typical], 3 * top, step, named, local[typical]),
         map_of(rms, top, step, "rms over the frames"),
@@ -163,13 +163,13 @@ def _row_times(burst: Burst) -> np.ndarray:
     corner = None if burst.alignment is None else burst.alignment.corner
     top = 0 if corner is None else corner[1]
     rows = np.clip(np.arange(row_motion.shape[1]) + top, 0, stack.height - 1)
-    return np.asarray(times[numbers_of(burst)][:, rows])
+    return np.asarray(times[burst.numbers][:, rows])
 
 
 def _kept_frames(burst: Burst) -> np.ndarray:
     """Return the places [m] in the flow of frames with a weight; all without weights."""
     if burst.weights is None or not bool((burst.weights > 0).any()):
-        return np.arange(len(numbers_of(burst)))
+        return np.arange(len(burst.numbers))
     return np.flatnonzero(burst.weights.detach().cpu().numpy() > 0)
 
 

@@ -9,15 +9,13 @@ import cv2
 import numpy as np
 import torch
 
-from burst.files.develop import developed
 from burst.ops.alignment.motion import flow_of
 from burst.ops.bayer import demosaic, mosaic_to_planes, planes_to_mosaic
-from burst.ops.color import linear_to_display
+from burst.ops.color import developed, linear_to_display
 from burst.ops.frames.track import cut_out
 from burst.ops.orientation import upright
 from burst.ops.warp import warp
 from burst.records import Burst, Sensor, Stack
-from burst.report.frames import numbers_of
 from burst.report.rolling import Instants, as_displayed, frame_image, from_dn, grey, scores
 
 LONGEST_SIDE = 1024  # px; larger frames are shown reduced
@@ -127,7 +125,7 @@ def _shown(pixels: np.ndarray, burst: Burst) -> np.ndarray:
 
 def _images_by_step(burst: Burst, shown: np.ndarray | None) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image of every step that was run."""
-    images = [("first", _frame_label(numbers_of(burst)[0], burst), _first_frame(burst))]
+    images = [("first", _frame_label(burst.numbers[0], burst), _first_frame(burst))]
     if burst.linear is not None:
         images.append(("mean", "Plain mean", _array(_on_result_grid(burst.linear.mean(0), burst))))
     if burst.merged is not None:
@@ -157,7 +155,7 @@ def _colour_images(
 ) -> list[tuple[str, str, np.ndarray]]:
     """Return name, label and linear image [h, w, 3] of the first frame, the plain mean and the
     result of a stack with colours; `burst` is that of its first channel."""
-    numbers, track = numbers_of(burst).tolist(), burst.track
+    numbers, track = burst.numbers, burst.track
     if track is not None:
         # A pixel of the frames that were followed is a cell of 2 x 2 of a mosaic.
         side = 1 if whole.sensor.cfa == "mono" else 2
@@ -214,7 +212,7 @@ def _instant_images(instants: Instants, whole: Stack | None) -> list[tuple[str, 
 def _first_frame(burst: Burst) -> np.ndarray:
     if burst.linear is not None:
         return _array(_on_result_grid(burst.linear[0], burst))
-    return from_dn(burst.stack.frames[numbers_of(burst)[0]], burst.stack.sensor)
+    return from_dn(burst.stack.frames[burst.numbers[0]], burst.stack.sensor)
 
 
 def _on_result_grid(image: torch.Tensor, burst: Burst) -> torch.Tensor:

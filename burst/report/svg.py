@@ -28,12 +28,12 @@ from burst.report.plot import (
     Points,
     Text,
 )
+from burst.report.words import SUPERSCRIPTS
 
 WIDTH, HEIGHT = 389.0, 194.0  # px
 FONT, LETTER = 10, 6.0  # px; px, the usual width of a letter
 TICK_GAP, LINE, MARGIN = 6.0, 14.0, 8.0  # px: beside the ticks' labels, a line of text, a border
 AIR = 0.02, 0.05  # share of the range that is left empty at either end, across and down
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 ACCENT_RGB = 11, 127, 136  # of maps, which are pictures; from nothing to it they lie well on both
 
 
@@ -78,7 +78,7 @@ class _Axis:
 
     def name(self, text: str) -> str:
         """Return the name of the axis with the power of ten."""
-        return f"{text} (10{str(self.power).translate(SUPERSCRIPT)})" if self.power else text
+        return f"{text} (10{str(self.power).translate(SUPERSCRIPTS)})" if self.power else text
 
 
 def _axis(values: Sequence[ArrayLike], limits: Limits, air: float, most: float) -> _Axis:

@@ -8,6 +8,8 @@ import re
 import cv2
 import numpy as np
 
+from burst.report.pictures import reduced
+
 LONGEST_SIDE = 160  # px
 JPEG_QUALITY = 80
 
@@ -31,8 +33,5 @@ def thumbnails(page: str) -> dict[str, bytes]:
 def _reduce(picture: bytes) -> bytes:
     pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
     assert pixels is not None
-    scale = LONGEST_SIDE / max(pixels.shape[:2])
-    if scale < 1:
-        size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    small = reduced(np.asarray(pixels), LONGEST_SIDE)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

@@ -153,7 +153,7 @@ def _aligned(burst: Burst, config: Config) -> Burst:
     report = report.note(
         reference=config.reference if config.reference == "mean" else f"key frame {key}",
         displacement_rms=displacement,
-        shift=_of_stack(shifts - shifts.mean(0), burst),
+        shift=burst.of_stack(shifts - shifts.mean(0), [None, None]),
         misfit=misfit,
         level={"noise": level.noise, "displacement": level.displacement},
     )
@@ -219,18 +219,6 @@ def _tiles(burst: Burst, grid: grid_ops.Grid) -> torch.Tensor | None:
     return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
 
 
-def _of_stack(values: torch.Tensor, burst: Burst) -> list[list[float | None]]:
-    """Return values [m, c] of the used frames as a list over all frames of the stack; None for the
-    others."""
-    known: list[list[float | None]] = values.tolist()
-    if burst.kept is None:
-        return known
-    whole: list[list[float | None]] = [[None] * values.shape[1]] * burst.stack.count
-    for number, value in zip(burst.kept.tolist(), known, strict=True):
-        whole[number] = value
-    return whole
-
-
 def _grid(
     burst: Burst, found: similarity.CameraMotion, config: Config
 ) -> tuple[grid_ops.Grid | None, torch.Tensor, Report]:
@@ -269,8 +257,8 @@ def _part(
     """Return what the report says of the camera's motion and of where the image lies."""
     turn, scale = motion_ops.turn_and_scale(motion)
     return {
-        "turn": [turned for (turned,) in _of_stack(turn[:, None], burst)],
-        "scale": [scaled for (scaled,) in _of_stack(scale[:, None], burst)],
+        "turn": burst.of_stack(turn),
+        "scale": burst.of_stack(scale),
         "part": {
             "size": list(size),
             "offset": motion[0, :, 2].tolist(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
@@ -30,8 +30,6 @@ SAME_NOISE = 0.02  # relative difference of standard deviations that changes no 
 # Frames, evenly in time, on which noise and defects are measured: of 1000 and 4000 frames the
 # variance at mid grey differs by .1 %, and to measure reads frames ten times.
 MOST_MEASURED = 400
-ALL_BITS = 65535  # the white level of values that were scaled into 16 bits, and of others
-MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
 
 
 @checked
@@ -79,8 +77,11 @@ def run(burst: Burst, config: Config) -> Burst:
         counts = defects.counts
     source = "frames" if sensor.noise is None else "frames and sensor"
     source = "sensor" if config.model == "sensor" else source
-    warnings = [*_noise_warnings(found, sensor, source), *_level_warnings(found, sensor)]
     model, (levels, variances) = found.model, found.curve
+    warnings = [
+        *black_ops.noise_warnings(found.curve, sensor, source),
+        *black_ops.level_warnings(found.linear, found.good, found.residual, model, sensor),
+    ]
     if good is not None:
         linear = blocks.mapped(partial(interpolate.interpolate_defects, defect=~good), linear)
         # Narrow gaps are interpolated; wide ones count as not measured.
@@ -208,62 +209,6 @@ def _measure(
         prior = None if stated is None else noise.Prior(stated, len(linear))
         model = noise.fit_noise(*curve, noise.lowest_linear(sensor), step, prior)
     return _NoiseMeasurement(linear, good, maps, residual, curve, model)
-
-
-def _noise_warnings(found: _NoiseMeasurement, sensor: Sensor, source: str) -> Iterator[str]:
-    """Yield a sentence if stated and measured variance differ by more than a factor of two."""
-    stated = sensor.noise
-    if stated is None:
-        return
-    alone = noise.fit_noise(*found.curve, noise.lowest_linear(sensor), noise.one_dn(sensor))
-    level = float(sorted(found.curve[0])[len(found.curve[0]) // 2])
-    ratio = (stated.std(level) / max(alone.std(level), 1e-12)) ** 2
-    if not 1 / MOST_RATIO < ratio < MOST_RATIO:
-        yield (
-            f"The variance of the noise is told as {ratio:.2g} times what the frames show at"
-            f" level {level:.2g}; the {source} decided. Correct it in the sidecar, or pass"
-            " --set noise.model=sensor if it is right."
-        )
-
-
-def _level_warnings(found: _NoiseMeasurement, sensor: Sensor) -> Iterator[str]:
-    """Yield a warning for each level of the sensor that the frames contradict, with the value to
-    pass."""
-    if sensor.transfer != "linear":
-        return
-    step, black = noise.one_dn(sensor), sensor.black
-
-    def passed(level: float) -> str:
-        share = f", or {level / sensor.white_level:.3g} of white if the values were scaled"
-        return f"{level:.0f}{share if sensor.white_level == ALL_BITS else ''}"
-
-    linear, good = found.linear, found.good
-    if sensor.black_assumed and black > 0:
-        yield (
-            f"Nothing tells the black level; the noise of the frames leads to {black:.0f} DN, which"
-            " is used. Pass --black-level if you know better."
-        )
-    raised = black_ops.lower_black(linear, found.residual, step, good)
-    if raised is not None:
-        right = black + raised / step
-        yield (
-            f"Black is told as {black:.0f} DN, but the noise of the frames leads to {right:.0f} DN."
-            f" Pass --black-level {passed(right)}."
-        )
-    lowered = black_ops.higher_black(linear, good, found.model)
-    if lowered is not None:
-        right = max(0.0, black + lowered / step)
-        yield (
-            f"Black is told as {black:.0f} DN, but places are as dark as {right:.0f} DN, and no"
-            f" light is negative. Pass --black-level {passed(right)}, or less."
-        )
-    top = black_ops.saturated_at(linear, good, found.model, step)
-    if top is not None:
-        right = black + top / step
-        yield (
-            f"White is told as {sensor.white_level:.0f} DN, but values pile up at {right:.0f} DN."
-            f" Pass --white-level {passed(right)}."
-        )
 
 
 def _without_gain(

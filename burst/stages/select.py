@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from burst.lazy import torch
 from burst.ops.frames import agreement, gains
@@ -16,7 +16,6 @@ GIVES = ("weights", "tile_sharpness", "selection")
 MAY_GIVE = ("kept", "linear", "gain", "valid", "left_out")  # where frames are left out
 BLOCKS = True  # takes frames that are read block by block
 SHARED = True  # what is found on all channels together holds for each
-T = TypeVar("T")
 
 # A frame half as sharp as its neighbours in time costs more than it adds, unless the air blurs many
 # as much. With fewer than 8 frames an outlier cannot be recognised.
@@ -58,12 +57,12 @@ def run(burst: Burst, config: Config) -> Burst:
         weights = weights / ratios
     weights[list(reasons)] = 0.0
     weights = weights / weights[weights > 0].mean()
-    found = Selection(tuple(_of_stack(sharpness, burst, None)), share)
+    found = Selection(tuple(burst.of_stack(sharpness)), share)
     numbers = burst.numbers
     why = {**(burst.left_out or {}), **{numbers[i]: reasons[i] for i in sorted(reasons)}}
     report = burst.report.note(
         sharpness=list(found.sharpness),
-        weights=_of_stack(weights, burst, 0.0),
+        weights=burst.of_stack(weights, 0.0),
         kept=[frame for i, frame in enumerate(numbers) if i not in reasons],
         reasons={str(frame): why[frame] for frame in sorted(why)},
     )
@@ -82,7 +81,7 @@ def _shares(tiles: torch.Tensor, share: float, burst: Burst) -> dict[str, object
     """Return for the report the share of the frames that counts in each tile [n, ty, tx], and in
     what share of its tiles each frame counts."""
     counts = sharpness_ops.best_cells(tiles, share).mean((1, 2))
-    used = _of_stack(counts, burst, 0.0)
+    used = burst.of_stack(counts, 0.0)
     return {"share_of_each_tile": float(counts.mean()), "share_of_tiles": used}
 
 
@@ -114,12 +113,6 @@ def _noise(burst: Burst) -> torch.Tensor | None:
     if not gains.differ(burst.gain):
         return None
     return gains.noise_ratios(gains.frame_variances(given(burst.linear), burst.valid))
-
-
-def _of_stack(values: torch.Tensor, burst: Burst, missing: T) -> list[float | T]:
-    """Return values [m] of the used frames as a list over all frames, `missing` for the others."""
-    known = dict(zip(burst.numbers, values.tolist(), strict=True))
-    return [known.get(frame, missing) for frame in range(burst.stack.count)]
 
 
 def _reasons(sharpness: torch.Tensor, config: Config) -> dict[int, str]:

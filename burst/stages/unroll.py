@@ -96,8 +96,7 @@ def run(burst: Burst, config: Config) -> Burst:
     _check(burst.stack, config)
     sensor = replace(burst.stack.sensor, shutter=Shutter(config.shutter))
     stack = replace(burst.stack, sensor=sensor)
-    numbers = range(stack.count) if burst.kept is None else burst.kept.tolist()
-    instants, stack, unrolled, report = _unroll(stack, list(numbers), config, burst.report)
+    instants, stack, unrolled, report = _unroll(stack, burst.numbers, config, burst.report)
     image = torch.stack([one.image for one in instants])
     views = views_ops.views_of(instants, stack)
     image = image if burst.stack.colour is not None else image[:, 0]

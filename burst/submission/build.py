@@ -8,7 +8,7 @@ from pathlib import Path
 
 from burst.about import __version__
 from burst.command import Exit
-from burst.files.write import atomic_write, write_text
+from burst.files.write import atomic_write, write_bytes, write_text
 from burst.jobs.batch import Outcome, log_outcome, table
 from burst.settings import ConfigError
 from burst.submission.archive import Content, write_zip
@@ -17,13 +17,10 @@ from burst.submission.check import check
 from burst.submission.encode import encode_result
 from burst.submission.manifest import NAME as MANIFEST
 from burst.submission.package import IMAGES, package_contents
-from burst.submission.restore import Submission, restore_all
-from burst.submission.results import RestoredStack, read_restored
+from burst.submission.restore import RestoredStack, Submission, read_restored, restore_all
 from burst.submission.stacks import ChallengeStack, find_challenge_stacks
 
 LOG = logging.getLogger("burst")
-
-RESTORED = "restored"
 
 
 def build(submission: Submission, quiet: bool) -> Exit:
@@ -77,20 +74,18 @@ def _restore(
 ) -> list[Outcome]:
     """Restore every stack, and encode its image."""
     outcomes = []
-    results = submission.folder / RESTORED
-    for source, outcome in restore_all(submission.plan, sources, results, quiet):
+    for source, outcome in restore_all(submission.plan, submission.workers, sources, quiet):
         log_outcome(outcome)
         outcomes.append(outcome)
         if outcome.result is not None:
             content = encode_result(outcome.job.folder, submission.challenge)
-            with atomic_write(submission.folder / IMAGES / source.image) as part:
-                part.write_bytes(content)
+            write_bytes(submission.folder / IMAGES / source.image, content)
     return outcomes
 
 
 def _pack(submission: Submission, sources: Sequence[ChallengeStack]) -> None:
     images = {s.image: (submission.folder / IMAGES / s.image).read_bytes() for s in sources}
-    restored = {s: read_restored(submission.folder / RESTORED / s.place) for s in sources}
+    restored = {s: read_restored(submission.plan.folder / s.place) for s in sources}
     contents: dict[str, Content] = {**images, **_readme(submission, restored)}
     with atomic_write(submission.archive) as part:
         write_zip(part, contents)

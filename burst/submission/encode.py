@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from burst.files.check import explained
+from burst.files.png import plain_png
 from burst.files.quiet import quiet_opencv
 from burst.lazy import cv2
 from burst.submission.challenge import Challenge, SubmissionError
@@ -52,8 +53,7 @@ def to_numbers(where: str, image: np.ndarray, challenge: Challenge) -> np.ndarra
 def to_bytes(numbers: np.ndarray, suffix: str) -> bytes:
     """Encode an image [h, w] or [h, w, 3] (red first); `from_bytes` is the inverse."""
     if suffix == ".png":
-        pixels = numbers if numbers.ndim == 2 else np.ascontiguousarray(numbers[..., ::-1])
-        return cv2.imencode(".png", pixels)[1].tobytes()
+        return plain_png(numbers)
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, numbers, version=(1, 0), allow_pickle=False)
     return buffer.getvalue()

@@ -1,15 +1,18 @@
-"""`manifest.json`: the content of a verification package and how its images were made."""
+"""`manifest.json`: the content of a verification package and how its images were made; and the
+packages that were installed then, for pip and for conda."""
 
 from __future__ import annotations
 
 import json
 import platform
 from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from burst.about import DISTRIBUTION
 from burst.files.read import ReadOptions
 from burst.machine import library_version, processor
 from burst.submission.challenge import SubmissionError
@@ -17,6 +20,21 @@ from burst.submission.challenge import SubmissionError
 NAME = "manifest.json"
 FORMAT = "burst-submission-1"
 LIBRARIES = ("numpy", "opencv-python-headless", "scipy", "torch")
+OWN = (DISTRIBUTION, "burst")  # the second is an earlier name
+
+_CONDA = """\
+# conda env create -f environment.yml
+# Without conda: python -m pip install -r constraints.txt
+name: burst-verification
+channels:
+  - conda-forge
+  - nodefaults
+dependencies:
+  - python={python}
+  - pip
+  - pip:
+      - -r constraints.txt
+"""
 
 
 @dataclass(frozen=True)
@@ -107,3 +125,21 @@ def _flat(machine: Machine) -> dict[str, Any]:
     table = asdict(machine)
     libraries: dict[str, str] = table.pop("libraries")
     return {**table, **{name: libraries.get(name, "none") for name in LIBRARIES}}
+
+
+def constraints() -> str:
+    """Return every installed distribution with its version, one a line, without burst itself."""
+    pins = {
+        # No index has local versions such as 2.13.0+cpu.
+        dist.name.lower().replace("_", "-"): dist.version.partition("+")[0]
+        for dist in distributions()
+        if dist.name
+    }
+    for name in OWN:
+        pins.pop(name, None)
+    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
+
+
+def environment() -> str:
+    """Return an environment file that installs these constraints on the same Python."""
+    return _CONDA.format(python=platform.python_version())

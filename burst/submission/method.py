@@ -12,7 +12,7 @@ from burst.lazy import jinja2
 from burst.network.checkpoint import inspect
 from burst.pipeline import Pipeline
 from burst.submission.challenge import Challenge
-from burst.submission.results import UsedModel
+from burst.submission.restore import UsedModel
 
 TEMPLATE = "method.md.j2"
 

@@ -20,11 +20,16 @@ from burst.pipeline import Pipeline
 from burst.submission.archive import Content, sha256_of
 from burst.submission.challenge import FOLDER as CHALLENGES
 from burst.submission.challenge import Challenge
-from burst.submission.environment import constraints, environment
-from burst.submission.manifest import FORMAT, Manifest, StackRecord, this_machine
+from burst.submission.manifest import (
+    FORMAT,
+    Manifest,
+    StackRecord,
+    constraints,
+    environment,
+    this_machine,
+)
 from burst.submission.method import describe_method
-from burst.submission.restore import RestoreSettings, Submission
-from burst.submission.results import RestoredStack, UsedModel
+from burst.submission.restore import RestoredStack, Submission, UsedModel
 from burst.submission.stacks import ChallengeStack, digest_inputs
 
 IMAGES = "images"
@@ -70,7 +75,7 @@ def package_contents(
         PIPELINE: pipeline.to_toml().encode(),
         **_own_stages(pipeline),
         CHALLENGE: submission.challenge_file.read_bytes(),
-        SCRIPT: _script(submission.name, plan).encode(),
+        SCRIPT: _script(submission).encode(),
         "METHOD.md": describe_method(submission.name, challenge, pipeline, models).encode(),
         "frames.json": (json.dumps(frames, indent=1) + "\n").encode(),
         "constraints.txt": constraints().encode(),
@@ -154,19 +159,20 @@ def _model_files(models: list[UsedModel]) -> dict[str, Content]:
     return contents
 
 
-def _script(name: str, plan: RestoreSettings) -> str:
+def _script(submission: Submission) -> str:
+    plan = submission.plan
     values = {
         "--seed": plan.seed,
         "--device": plan.device,
-        "--threads": plan.threads * plan.workers,
-        "--jobs": plan.workers,
+        "--threads": plan.threads * submission.workers,
+        "--jobs": submission.workers,
         "--black-level": plan.reading.black_level,
         "--white-level": plan.reading.white_level,
         "--axis": plan.reading.axis,
     }
     options = " ".join(f"{option} {value}" for option, value in values.items() if value is not None)
     return _SCRIPT.format(
-        name=shlex.quote(name), challenge=CHALLENGE, pipeline=PIPELINE, options=options
+        name=shlex.quote(submission.name), challenge=CHALLENGE, pipeline=PIPELINE, options=options
     )
 
 

@@ -15,6 +15,7 @@ from burst.files.check import explained
 from burst.files.digest import file_digest
 from burst.fingerprint import code_digest
 from burst.jobs.batch import log_outcome
+from burst.jobs.restore import Job
 from burst.submission.archive import sha256_of, unpack
 from burst.submission.challenge import Challenge, raise_faults, read_challenge
 from burst.submission.encode import encode_result, from_bytes
@@ -27,7 +28,7 @@ from burst.submission.manifest import (
     this_machine,
 )
 from burst.submission.package import CHALLENGE, CHECKPOINTS, IMAGES, PIPELINE, tolerance_of
-from burst.submission.restore import RestoreSettings, restore_all
+from burst.submission.restore import restore_all
 from burst.submission.stacks import ChallengeStack, digest_inputs, find_challenge_stacks
 
 LOG = logging.getLogger("burst")
@@ -99,19 +100,21 @@ def _restore_again(
     """Restore all stacks and compare their images."""
     manifest = package.manifest
     records = {record.place: record for record in manifest.stacks}
-    plan = RestoreSettings(
+    plan = Job(
+        path=package.path,
+        folder=results,
         pipeline=str(package.folder / PIPELINE),
         reading=manifest.reading,
         seed=manifest.seed,
         device=options.device or manifest.machine.device,
         threads=options.threads or manifest.machine.threads,
-        workers=options.workers,
+        resume=True,
     )
     other = differences(manifest.machine, this_machine(plan.device, plan.threads))
     models = {place: package.model(record) for place, record in records.items() if record.model}
     tolerance = tolerance_of(package.challenge) if other else 0
     same, largest, faults = 0, 0, []
-    for source, outcome in restore_all(plan, sources, results, options.quiet, models):
+    for source, outcome in restore_all(plan, options.workers, sources, options.quiet, models):
         log_outcome(outcome)
         if outcome.result is None:
             faults.append(f"{source.place}: {outcome.message}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from burst.about import install
+from burst.about import optional
 from burst.settings import ConfigError
 
 Scores = Mapping[str, Mapping[str, float]]  # noise level -> image -> PSNR in dB
@@ -18,15 +18,9 @@ class TensorBoardLog:
     """What `tensorboard --logdir` shows of one run."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                "training: expected the package tensorboard, found none."
-                f" Install what training needs by {install('train')}."
-            ) from error
+        board = optional("torch.utils.tensorboard", "train", ConfigError, "training")
         # Entries after the last saved state of an interrupted run are replaced.
-        self.writer: Any = SummaryWriter(str(folder.resolve()), purge_step=step)
+        self.writer: Any = board.SummaryWriter(str(folder.resolve()), purge_step=step)
 
     def losses(self, step: int, rate: float, parts: Mapping[str, float]) -> None:
         """Add the loss, its parts, the prior's statistics and the learning rate."""

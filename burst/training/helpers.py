@@ -7,7 +7,6 @@ Declaring these is enough: timm uses none of them.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from burst.about import install
+from burst.about import optional
 from burst.settings import ConfigError
 
 _OPERATORS = ("nms", "qnms")
@@ -45,13 +44,7 @@ def make_scheduler(optimizer: torch.optim.Optimizer, warm_up: float) -> Any:
 
 def _timm(part: str) -> Any:
     prepare_torchvision()
-    try:
-        return importlib.import_module(f"timm.{part}")
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"training: expected the package timm, found none ({error})."
-            f" Install what training needs by {install('train')}."
-        ) from error
+    return optional(f"timm.{part}", "train", ConfigError, "training")
 
 
 def prepare_torchvision() -> bool:

@@ -14,8 +14,7 @@ from videos import turn
 from burst.__main__ import main
 from burst.clips import stream, timing, unroll
 from burst.files import clip as files_clip
-from burst.files.clip import frames_of, open_clip
-from burst.files.ffmpeg import find_ffmpeg
+from burst.files.clip import find_ffmpeg, frames_of, open_clip
 
 MOVING = {"pan": (150.0, 20.0), "shake": 2.0}
 

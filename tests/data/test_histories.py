@@ -13,7 +13,7 @@ from burst.data import video_codec
 from burst.data.histories import History, with_history
 from burst.data.turbulence import SimulatedStack
 from burst.data.video_codec import as_jpeg, as_video
-from burst.files.ffmpeg import find_ffmpeg
+from burst.files.clip import find_ffmpeg
 from burst.ops.color import display_to_linear
 from burst.settings import ConfigError
 

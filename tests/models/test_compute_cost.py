@@ -31,7 +31,7 @@ def test_a_convolution_is_counted_by_hand():
     pixels = 32 * 32
     stem, last = 4 * SPEC.evidence * SPEC.width * 9, SPEC.width * 4 * 9
     assert bare.restorer == pixels * (stem + last)
-    assert (bare.prior, bare.share) == (0, 0)
+    assert bare.prior == 0
 
 
 def test_diffusion_is_the_dearest_prior_and_a_teacher_has_one_of_its_own():

@@ -10,9 +10,9 @@ from safetensors.numpy import save_file
 
 from burst.network.checkpoint import FORMAT, CheckpointError
 from burst.pipeline import load
-from burst.submission.environment import constraints, environment
+from burst.submission.manifest import constraints, environment
 from burst.submission.method import describe_method
-from burst.submission.results import UsedModel
+from burst.submission.restore import UsedModel
 
 
 @pytest.fixture

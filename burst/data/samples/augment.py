@@ -7,7 +7,7 @@ import os
 import cv2
 import numpy as np
 
-from burst.about import install
+from burst.about import optional
 from burst.settings import ConfigError
 
 REDUCTIONS = (1.0, 2.0)
@@ -25,13 +25,7 @@ def draw_view(
     """
     # Otherwise the import asks a server for the newest version.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    try:
-        import albumentations
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "samples: expected the package albumentations, found none."
-            f" Install what training needs by {install('train')}."
-        ) from error
+    albumentations = optional("albumentations", "train", ConfigError, "samples")
     shorter = min(scene.shape[:2])
     side = min(side, shorter)
     least, most = sorted(min(round(reduction * side), shorter) for reduction in reductions)

@@ -30,7 +30,7 @@ from burst.network.inputs_rolling import encode_shutter, level_of, prepare_shutt
 from burst.network.preparation import Preparation, evidence_of, scalars_of
 from burst.ops.color import linear_to_display
 from burst.ops.noise import to_linear
-from burst.records import Burst, NoiseModel, Sensor, Shutter, given
+from burst.records import Burst, Sensor, Shutter, given
 
 FRAME_TIME = 1 / 30  # s; other times are in units of it
 WHITE, VIDEO_WHITE = 4095, 255  # DN
@@ -153,15 +153,12 @@ def record(
     folder = split_scenes(one_of(scenes, generator), key.held_out)
     whole = read_scene(one_of(folder, generator)).numpy()
     still = torch.from_numpy(draw_view(whole, side, choose(2**31, generator)))
-    noise = NoiseModel(
-        shot=1 / conditions.electrons, read=(conditions.read_noise / conditions.electrons) ** 2
-    )
     exposure = between(settings.exposure, generator)
     if draw(generator) < settings.sharp:
         exposure = 0.0
     sensor = Sensor(
         white_level=WHITE,
-        noise=None if draw(generator) < settings.clean else noise,
+        noise=None if draw(generator) < settings.clean else conditions.noise,
         shutter=Shutter(settings.kind),
         exposure_time=exposure * FRAME_TIME,
         row_time=between(settings.readout_ratio, generator) * FRAME_TIME / size,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from burst.about import install
+from burst.about import optional
 from burst.files.check import explained
 from burst.files.layouts.listing import MIDDLE, Timing, completed, frame_range, scan_of, sensor_for
 from burst.files.layouts.plain_pickle import read_plain_pickle
@@ -98,13 +98,7 @@ def _sequences(index: Path) -> dict[int, tuple[str, int]]:
 
 def _read_pixels(path: Path, number: int, window: range) -> np.ndarray:
     """Return images [n, 480, 640, 3] uint8, red first."""
-    try:
-        import lmdb
-    except ModuleNotFoundError as error:
-        raise StackError(
-            f"{path}: expected the package lmdb to read it, found none."
-            f" Install it by {install('shutter')}."
-        ) from error
+    lmdb = optional("lmdb", "shutter", StackError, str(path))
     with explained(path, "an lmdb", _ADVICE):
         environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
         try:

@@ -12,10 +12,10 @@ import tomli_w
 from burst.files.check import explained
 from burst.files.folder import frames_in
 from burst.files.layouts.listing import Listing, Timing, TruthFile
+from burst.files.png import plain_png
 from burst.files.sequence import Sequence
 from burst.files.sidecar import sidecar_text
 from burst.files.write import atomic_write
-from burst.lazy import cv2
 from burst.records import StackError
 
 NAME = "simulated"
@@ -57,5 +57,4 @@ def find_simulated(folder: Path, entries: list[Path]) -> list[Listing]:
 
 def _write_images(folder: Path, images: np.ndarray) -> None:
     for index, image in enumerate(images):
-        pixels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
-        (folder / f"{index:05d}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+        (folder / f"{index:05d}.png").write_bytes(plain_png(image))

@@ -37,8 +37,7 @@ def trimmed_mean(burst: Burst) -> torch.Tensor:
 def best_frame(burst: Burst) -> torch.Tensor:
     """Return the sharpest frame [h, w], noise not counted."""
     linear, sharpness = given(burst.linear), given(burst.selection).sharpness
-    kept = range(burst.stack.count) if burst.kept is None else burst.kept.tolist()
-    return linear[int(torch.tensor([sharpness[k] for k in kept]).argmax())]
+    return linear[int(torch.tensor([sharpness[k] for k in burst.numbers]).argmax())]
 
 
 def registered_mean(burst: Burst) -> torch.Tensor:

@@ -14,6 +14,7 @@ from einops import rearrange
 from torch.nn import functional
 
 from burst.data.handheld import Handheld
+from burst.files.raw import developed_linearly
 from burst.ops.alignment.motion import chain, inverse
 from burst.ops.bayer import mosaic_to_planes, planes_to_mosaic
 from burst.ops.noise import to_dn, to_linear
@@ -41,16 +42,8 @@ def developed(frame: np.ndarray, sensor: Sensor) -> torch.Tensor:
         path = Path(folder) / "frame.dng"
         tifffile.imwrite(path, frame, photometric=32803, extratags=tags, metadata=None)
         with rawpy.imread(str(path)) as raw:
-            pixels = raw.postprocess(
-                demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
-                user_wb=[red, green, blue, green],
-                output_color=rawpy.ColorSpace.raw,
-                gamma=(1, 1),
-                no_auto_bright=True,
-                adjust_maximum_thr=0.0,
-                output_bps=16,
-                user_flip=0,
-            )
+            ahd, gains = rawpy.DemosaicAlgorithm.AHD, [red, green, blue, green]
+            pixels = developed_linearly(raw, demosaic_algorithm=ahd, user_wb=gains)
     colours = torch.from_numpy(pixels.astype(np.float32) / 65535)
     return rearrange(colours / torch.tensor(sensor.white_balance), "h w c -> c h w")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 import torch
@@ -76,36 +76,26 @@ def _pipeline(options: Options, variant: Variant, truth: Truth) -> Pipeline:
     return replace(pipeline, steps=steps)
 
 
+@dataclass(frozen=True)
 class _Runner:
-    """Runs variants of one pipeline; steps shared with the first variant run once."""
+    """Runs variants of a pipeline on a burst; `after` holds what the stages of the first one made,
+    by the steps up to there."""
 
-    def __init__(self, burst: Burst) -> None:
-        self.start = burst
-        self.steps: tuple[Step, ...] = ()
-        self.after: list[Burst] = []
+    start: Burst
+    after: dict[tuple[Step, ...], Burst] = field(default_factory=dict)
 
     def run(self, pipeline: Pipeline, truth: Truth, known: Sequence[str]) -> Burst:
         """Run a pipeline; after the stages in `known` the truth replaces the estimate."""
-        first = not self.steps and not known
-        names = [step.name for step in pipeline.steps]
-        shared = self._shared(pipeline)
-        # A stage whose result the truth replaces runs again.
-        shared = min([shared, *(names.index(name) for name in known)])
-        burst = self.after[shared - 1] if shared else self.start
-        for step in pipeline.steps[shared:]:
-            burst = run_step(step, burst)
+        burst, shared, first = self.start, True, not self.after and not known
+        for number, step in enumerate(pipeline.steps, start=1):
+            steps = pipeline.steps[:number]
+            shared = shared and steps in self.after and step.name not in known
+            burst = self.after[steps] if shared else run_step(step, burst)
             if step.name in known:
                 burst = TRUTHS[step.name](burst, truth)
             if first:
-                self.after.append(burst)
-        if first:
-            self.steps = pipeline.steps
+                self.after[steps] = burst
         return burst
-
-    def _shared(self, pipeline: Pipeline) -> int:
-        pairs = zip(self.steps, pipeline.steps, strict=False)
-        differing = next((i for i, (a, b) in enumerate(pairs) if a != b), len(pipeline.steps))
-        return min(differing, len(self.after))
 
 
 def _with_true_flow(burst: Burst, truth: Truth) -> Burst:

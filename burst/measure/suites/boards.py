@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
 
 from burst.files.check import explained
 from burst.files.read import read_stack
@@ -23,14 +22,15 @@ from burst.measure.ocr import find_tesseract, read_words, similarity
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.peers.find import Peer, peers_if, settings_with_peers
 from burst.measure.results import PeerError, Record
-from burst.measure.suite import Options, Suite
-from burst.measure.tables import CLASSICAL, OURS, markdown
+from burst.measure.suite import Footage, Suite
+from burst.measure.tables import CLASSICAL, OURS, markdown, mean
 from burst.measure.trace import NETWORK
 from burst.ops.color import linear_to_display
 from burst.pipeline import Pipeline
 from burst.records import Burst, Stack, StackError, given
 
 WORDS_FILE = "words.json"
+SHARES = ("similarity", "steadiness")  # of a `Reading`
 
 Method = Callable[[Stack], torch.Tensor]
 
@@ -49,45 +49,36 @@ class Reading:
     steadiness: float
 
 
-@dataclass(frozen=True)
-class BoardRow:
-    """A method's result on a board; `words` are counted, `failure` says why there is none."""
-
-    board: str
-    method: str
-    words: int
-    reading: Reading
-    seconds: float
-    failure: str = ""
-
-
-def measure_boards(
-    folders: Sequence[Path], methods: Mapping[str, Method], progress: Callable[[str], None]
-) -> list[BoardRow]:
-    """Return a row for each board and method; StackError if a folder is not a board. A method turns
-    a stack into an image [h, w] on the stack's own scale. `progress` is called before every board
-    and method."""
+def read_boards(folder: Path, methods: Mapping[str, Method]) -> list[Record]:
+    """Return the reading of a board by each method, its seconds, and why it failed if it did;
+    StackError if a folder is not a board. A method turns a stack into an image [h, w] on the
+    stack's own scale."""
     find_tesseract()
-    rows = []
-    for folder in folders:
-        words = read_truth(folder)
-        stack = read_stack(folder)
-        for name, method in methods.items():
-            progress(f"{folder.name}: {name}")
-            rows.append(_measure(stack, words, name, method))
+    words, stack, rows = read_truth(folder), read_stack(folder), []
+    for name, method in methods.items():
+        started, reading, failure = time.perf_counter(), Reading(0, 0.0, 0.0), ""
+        try:
+            image = method(stack).cpu()
+            seconds = time.perf_counter() - started
+            image = linear_to_display(image) if stack.sensor.transfer == "linear" else image
+            reading = read_board(image.numpy(), words)
+        except PeerError as error:
+            # A program that fails on a stack scores zero.
+            seconds, failure = time.perf_counter() - started, str(error)
+        row = {"board": stack.name, "method": name, "words": len(words), "reading": asdict(reading)}
+        rows.append({**row, "seconds": seconds, "failure": failure})
     return rows
 
 
-def board_table(rows: Sequence[BoardRow]) -> str:
+def board_table(rows: Sequence[Record]) -> str:
     """Return a Markdown table with a line for each method, over all boards."""
     head = ("method", "words right", "letter similarity", "over all readings", "seconds")
     lines = []
-    for name in dict.fromkeys(row.method for row in rows):
-        own = [row for row in rows if row.method == name]
-        right, words = sum(row.reading.right for row in own), sum(row.words for row in own)
-        found = [(r.reading.similarity, r.reading.steadiness, r.seconds) for r in own]
-        similar, steady, seconds = np.mean(found, axis=0)
-        cells = (f"{similar:.3f}", f"{steady:.3f}", f"{seconds:.1f}")
+    for name in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == name]
+        right, words = sum(r["reading"]["right"] for r in own), sum(r["words"] for r in own)
+        similar, steady = (mean(r["reading"][key] for r in own) for key in SHARES)
+        cells = (f"{similar:.3f}", f"{steady:.3f}", f"{mean(r['seconds'] for r in own):.1f}")
         lines.append([name, f"{right} of {words}", *cells])
     return markdown(head, lines)
 
@@ -110,64 +101,23 @@ def read_board(image: np.ndarray, words: Sequence[str]) -> Reading:
     return Reading(int((best == 1).sum()), float(best.mean()), float(readings.mean()))
 
 
-def _measure(stack: Stack, words: Sequence[str], name: str, method: Method) -> BoardRow:
-    started, failure = time.perf_counter(), ""
-    try:
-        image = method(stack).cpu()
-    except PeerError as error:
-        # A program that fails on a stack scores zero.
-        failure = str(error)
-    seconds = time.perf_counter() - started
-    if failure:
-        return BoardRow(stack.name, name, len(words), Reading(0, 0.0, 0.0), seconds, failure)
-    if stack.sensor.transfer == "linear":
-        image = linear_to_display(image)
-    return BoardRow(stack.name, name, len(words), read_board(image.numpy(), words), seconds)
-
-
-@dataclass(frozen=True)
-class BoardFolder:
-    """The folder of one board: its frames and its words."""
-
-    folder: str
-
-    @property
-    def name(self) -> str:
-        """The folder's own name."""
-        return Path(self.folder).name
-
-
-def measure(pipeline: Pipeline, peers: Mapping[str, Peer], board: BoardFolder) -> Record:
+def measure(pipeline: Pipeline, peers: Mapping[str, Peer], board: Footage) -> Record:
     """Restore a board by mean, peers and pipeline, and return what can be read."""
     methods = {"mean": plain_mean, **peers}
     if NETWORK in [step.name for step in pipeline.steps]:
         methods[CLASSICAL] = partial(_restore, pipeline.before(NETWORK))
     methods[OURS] = partial(_restore, pipeline)
-    rows = measure_boards([Path(board.folder)], methods, lambda message: None)
-    return {"rows": [asdict(row) for row in rows]}
+    return {"rows": read_boards(Path(board.path), methods)}
 
 
 def _restore(pipeline: Pipeline, stack: Stack) -> torch.Tensor:
     return given(pipeline.run(Burst(stack)).image)
 
 
-def _bench(options: Options) -> Callable[[BoardFolder], Record]:
-    return partial(measure, options.load(), peers_if(options.peers))
-
-
-def _cases(options: Options) -> list[BoardFolder]:
-    return [BoardFolder(one) for one in options.needed_images("boards", "folders of boards")]
-
-
-def _table(records: Sequence[Record]) -> str:
-    rows = [row for record in records for row in record["rows"]]
-    return board_table(TypeAdapter(list[BoardRow]).validate_python(rows))
-
-
 SUITE = Suite(
     title="Words on real boards",
-    cases=_cases,
-    measure=_bench,
-    table=_table,
+    cases=lambda options: options.footage("boards", "folders of boards"),
+    measure=lambda options: partial(measure, options.load(), peers_if(options.peers)),
+    table=lambda records: board_table([row for record in records for row in record["rows"]]),
     settings=settings_with_peers,
 )

@@ -17,15 +17,16 @@ import numpy as np
 from skimage import data as photographs
 
 from burst.data.clips import FilmedScene, film
-from burst.files.clip import Clip, ClipFrame, frames_of, open_clip
-from burst.files.ffmpeg import find_ffmpeg
+from burst.files.clip import Clip, ClipFrame, find_ffmpeg, frames_of, open_clip
 from burst.files.quiet import quiet_opencv
+from burst.files.video import decode_video
 from burst.measure.cost import run_watched
 from burst.measure.results import Record
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import MIB, row_each
 
 RATE = 30  # frames a second
+MOST_IMAGES = 200  # of a video
 MOST_FRAMES = 60  # of a clip, however many are asked for
 LARGE, LARGE_FRAMES = (1080, 1920), 24  # of the clip on which time is measured
 BANDS = 16  # of rows, whose shifts against the truth tell how bent upright lines are
@@ -49,7 +50,9 @@ class ClipCase:
 
     def scene(self) -> FilmedScene:
         """Return the scene, 1.5 times as wide and high as the clip."""
-        images = _video(self.path) if self.path else photographs.astronaut()[None, ..., ::-1]
+        images = photographs.astronaut()[None, ..., ::-1]
+        if self.path:
+            images, _ = decode_video(Path(self.path), np.asarray, MOST_IMAGES)
         scale = 1.5 * max(self.size[0] / images.shape[1], self.size[1] / images.shape[2])
         shape = (round(images.shape[2] * scale), round(images.shape[1] * scale))
         larger = np.stack([cv2.resize(one, shape, interpolation=cv2.INTER_CUBIC) for one in images])
@@ -146,14 +149,6 @@ def dis_seconds(frames: Sequence[np.ndarray]) -> float:
         search.calc(second, first, None)  # type: ignore[call-overload]
     cv2.setNumThreads(threads)
     return (time.perf_counter() - started) / max(len(some) - 1, 1)
-
-
-def _video(path: str) -> np.ndarray:
-    clip = cv2.VideoCapture(path)
-    frames: list[np.ndarray] = []
-    while len(frames) < 200 and (read := clip.read())[0]:
-        frames.append(read[1])
-    return np.stack(frames)
 
 
 def _luminances(clip: Clip) -> list[np.ndarray]:

@@ -6,14 +6,14 @@ Does a result show what its frames do not: rings beside edges, a lattice, clippe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from burst.files.read import read_stack
 from burst.measure.artefacts import find_artefacts
 from burst.measure.results import Record
-from burst.measure.suite import Options, Suite
+from burst.measure.suite import Footage, Options, Suite
 from burst.measure.tables import CLASSICAL, OURS, row_each
 from burst.measure.trace import after_each, in_linear_light, methods_of
 from burst.pipeline import Pipeline
@@ -22,18 +22,6 @@ from burst.records import given
 # True scenes reach 7 % and 13 dB against their blurred images, those with text the most: detail
 # that blur had hidden beside edges counts as well. Percent, dB, percent.
 MOST_RINGING, MOST_LATTICE, MOST_CLIPPED = 10.0, 15.0, 0.5
-
-
-@dataclass(frozen=True)
-class Footage:
-    """A sequence that somebody recorded."""
-
-    path: str
-
-    @property
-    def name(self) -> str:
-        """The name of the file or folder."""
-        return Path(self.path).name
 
 
 def measure(pipeline: Pipeline, case: Footage) -> Record:
@@ -46,10 +34,6 @@ def measure(pipeline: Pipeline, case: Footage) -> Record:
         name: asdict(find_artefacts(in_linear_light(given(after[stage].image), stack), merged))
         for name, stage in methods.items()
     }
-
-
-def _cases(options: Options) -> list[Footage]:
-    return [Footage(path) for path in options.needed_images("footage", "stacks")]
 
 
 def _table(records: Sequence[Record]) -> str:
@@ -82,7 +66,7 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 
 SUITE = Suite(
     title="Real sequences without a truth",
-    cases=_cases,
+    cases=lambda options: options.footage("footage", "stacks"),
     measure=lambda options: partial(measure, options.load()),
     table=_table,
     notes=(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from burst.files.write import atomic_write
+from burst.files.write import write_bytes
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
 from burst.measure.stacks import Case, simulate_case, stack_cases
@@ -57,8 +57,7 @@ def _write(path: Path, sheet: np.ndarray) -> None:
     done, encoded = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not done:
         raise StackError(f"{path}: expected a sheet that JPEG can hold, found {sheet.shape}.")
-    with atomic_write(path) as part:
-        part.write_bytes(encoded.tobytes())
+    write_bytes(path, encoded.tobytes())
 
 
 def _bench(options: Options) -> Callable[[Case], Record]:
@@ -66,10 +65,10 @@ def _bench(options: Options) -> Callable[[Case], Record]:
     return lambda case: {"sheet": str(draw_sheet(case, pipeline, Path(options.out)))}
 
 
-def _table(records: Sequence[Record]) -> str:
-    return "\n".join(record["sheet"] for record in records)
-
-
 SUITE = Suite(
-    title="Sheets of pictures", cases=stack_cases, measure=_bench, table=_table, cached=False
+    title="Sheets of pictures",
+    cases=stack_cases,
+    measure=_bench,
+    table=lambda records: "\n".join(record["sheet"] for record in records),
+    cached=False,
 )

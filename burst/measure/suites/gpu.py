@@ -262,15 +262,11 @@ def _cases(options: Options) -> list[Task]:
     return tasks(PIPELINES, (options.size, *SIDES), options.frames, options.seed)
 
 
-def _settings(options: Options) -> str:
-    return "\n".join(load(name).to_toml() for name in PIPELINES)
-
-
 SUITE = Suite(
     title="gpu",
     cases=_cases,
     measure=lambda _: GpuBench().measure,
     table=gpu_tables,
-    settings=_settings,
+    settings=lambda _: "\n".join(load(name).to_toml() for name in PIPELINES),
     page=write_gpu_page,
 )

@@ -60,7 +60,7 @@ def measure(pipeline: Pipeline, case: HandheldCase) -> Record:
         done[2.0] = finer.run(Burst(burst.stack))
     ours = done[1.0]
     place = given(ours.camera).reference
-    reference = place if ours.kept is None else int(ours.kept[place])
+    reference = ours.numbers[place]
     images = {
         ONE: developed(burst.stack.frames[reference], burst.stack.sensor),
         MEAN: developed_mean(burst, reference),

@@ -27,7 +27,7 @@ from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite, rolling_text
 from burst.measure.tables import OURS, grouped, markdown
 from burst.pipeline import Pipeline, load
-from burst.records import Burst, NoiseModel, Sensor, Shutter, StackError, given
+from burst.records import Burst, Sensor, Shutter, StackError, given
 
 SIZE, FRAMES = 256, 10  # px, and frames of a rolling shutter; of the other there are two
 SPEED, FRAME_RATE = 10.0, 30.0  # px a frame, and Hz
@@ -69,9 +69,8 @@ class InstantRecording:
         )
         assert isinstance(scene.camera_path, Drift)
         path = replace(scene.camera_path, swing=SWING, period=PERIOD)
-        level = find_level("low").point()
         sensor = Sensor(
-            noise=NoiseModel(1 / level.electrons, (level.read_noise / level.electrons) ** 2),
+            noise=find_level("low").point().noise,
             shutter=Shutter(self.shutter),
             frame_time=1 / FRAME_RATE,
             row_time=self.ratio / FRAME_RATE / SIZE,

@@ -159,12 +159,6 @@ def _pss(stack: Stack, ours: Burst) -> torch.Tensor:
     return torch.from_numpy(image / image.max())
 
 
-def _cases(options: Options) -> list[Recorded]:
-    return [
-        Recorded(kind, options.frames, options.size // 8 * 8, options.seed) for kind in RECORDINGS
-    ]
-
-
 def _pipeline(options: Options) -> Pipeline:
     pipeline = options.load("planet")
     if "track" not in [step.name for step in pipeline.steps]:
@@ -217,7 +211,9 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 
 SUITE = Suite(
     title="Planets and the moon",
-    cases=_cases,
+    cases=lambda options: [
+        Recorded(kind, options.frames, options.size // 8 * 8, options.seed) for kind in RECORDINGS
+    ],
     measure=lambda options: partial(measure, _pipeline(options)),
     table=_table,
     notes=(

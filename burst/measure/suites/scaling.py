@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -80,10 +80,6 @@ def _run(module: str, *arguments: str) -> dict[str, float]:
             )
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {"seconds": seconds, "processor": usage.ru_utime + usage.ru_stime, "peak": peak}
-
-
-def _settings(options: Options) -> str:
-    return f"{options.load().to_toml()}\nthreads {options.threads}"
 
 
 def _plot(records: Sequence[Record], path: Path) -> None:
@@ -157,16 +153,12 @@ def _with_ratios(record: Record) -> Record:
     return found
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    return partial(measure, options, tuple(peers_if(options.peers)))
-
-
 SUITE = Suite(
     title="Cost over frames and pixels",
     cases=lambda options: scaling_cases("medium", options.seed, options.frames, options.size),
-    measure=_bench,
+    measure=lambda options: partial(measure, options, tuple(peers_if(options.peers))),
     table=_table,
-    settings=_settings,
+    settings=lambda options: f"{options.load().to_toml()}\nthreads {options.threads}",
     plot=_plot,
     separate_processes=True,
 )

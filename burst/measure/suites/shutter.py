@@ -11,7 +11,7 @@ from burst.files.layouts.find import list_sequences
 from burst.files.sequence import Sequence as Recorded
 from burst.measure.results import Record
 from burst.measure.rolling import ShutterBench, moments_table
-from burst.measure.suite import Options, Suite, rolling_text
+from burst.measure.suite import Suite, rolling_text
 from burst.measure.tables import grouped, markdown, mean_of
 from burst.pipeline import load
 from burst.records import StackError
@@ -56,10 +56,6 @@ def _read(folder: str, sequence: str) -> Recorded:
     return {one.name: one for one in list_sequences(Path(folder))}[sequence].read()
 
 
-def _cases(options: Options) -> list[SequenceTruth]:
-    return truths_in(options.needed_images("shutter", "folders of sequences"))
-
-
 def _table(records: Sequence[Record]) -> str:
     """Return a table of means for each share of the readout, then PSNR of each sequence."""
     parts = []
@@ -86,7 +82,7 @@ def _by_sequence(records: Sequence[Record]) -> str:
 
 SUITE = Suite(
     title="Rolling shutters",
-    cases=_cases,
+    cases=lambda options: truths_in(options.needed_images("shutter", "folders of sequences")),
     measure=lambda options: ShutterBench(load, options.settings).measure,
     table=_table,
     notes=(

@@ -124,23 +124,11 @@ def write_stacks(folder: Path, case: Batch) -> set[str]:
     return broken
 
 
-def _truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:1000])
-
-
-def _retype(path: Path) -> None:
-    np.save(path, np.load(path).astype("U5"))
-
-
 def _insert_nan(path: Path) -> None:
     frames = np.load(path).astype(np.float32)
     # A few would only not count.
     frames[: len(frames) // 2] = np.nan
     np.save(path, frames)
-
-
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
 
 
 def _break_link(path: Path) -> None:
@@ -149,11 +137,11 @@ def _break_link(path: Path) -> None:
     path.symlink_to(path.with_suffix(".gone"))
 
 
-BREAK: dict[str, Callable[[Path], None]] = {
-    "truncated": _truncate,
-    "wrong type": _retype,
+BREAK: dict[str, Callable[[Path], object]] = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:1000]),
+    "wrong type": lambda path: np.save(path, np.load(path).astype("U5")),
     "NaN": _insert_nan,
-    "empty": _empty,
+    "empty": lambda path: path.write_bytes(b""),
     "unreadable": _break_link,
 }
 

@@ -141,7 +141,7 @@ def disturbed(case: DisturbedStack) -> tuple[Stack, np.ndarray]:
     """Return the stack with the disturbance, and which of its frames [k] are bad."""
     none = np.zeros(0, int)
     if case.part == "camera":
-        return _simulated(case, case.what).stack, none
+        return _simulated(case).stack, none
     stack = at_rest(case).stack
     if case.part == "sensor":
         return replace(stack, frames=DEFECTS[case.what](stack.frames, case.seed)), none
@@ -160,8 +160,7 @@ def undisturbed(case: DisturbedStack, bad: np.ndarray) -> Stack:
 
 def count_left_out(found: Burst, bad: np.ndarray) -> Record:
     """Return how many bad and good frames were left out."""
-    kept = range(found.stack.count) if found.kept is None else found.kept.tolist()
-    out = set(range(found.stack.count)) - set(kept)
+    out = set(range(found.stack.count)) - set(found.numbers)
     return {
         "bad": len(bad),
         "bad_left_out": len(out & set(bad.tolist())),
@@ -171,20 +170,17 @@ def count_left_out(found: Burst, bad: np.ndarray) -> Record:
 
 def at_rest(case: DisturbedStack) -> SimulatedStack:
     """Return the stack of a camera at rest without a disturbance."""
-    return _simulated(case, CLEAN)
-
-
-def _simulated(case: DisturbedStack, path: str) -> SimulatedStack:
-    return _simulated_scene(replace(case, part=CLEAN, what=CLEAN), path)
+    return _simulated(replace(case, part=CLEAN, what=CLEAN))
 
 
 @lru_cache(maxsize=4)
-def _simulated_scene(scene: DisturbedStack, path: str) -> SimulatedStack:
-    conditions = find_level(scene.level).point()
-    seed = _seed(scene)
-    size = (scene.size, scene.size)
-    course = PATHS.get(path, CameraPath())
-    return simulate_moved(read_scene(scene.image), conditions, course, seed, scene.frames, size)
+def _simulated(case: DisturbedStack) -> SimulatedStack:
+    """Return the stack of a camera that moves as `PATHS` says of the disturbance, if it does."""
+    conditions, size = find_level(case.level).point(), (case.size, case.size)
+    course = PATHS.get(case.what, CameraPath())
+    return simulate_moved(
+        read_scene(case.image), conditions, course, _seed(case), case.frames, size
+    )
 
 
 def _seed(case: DisturbedStack) -> int:

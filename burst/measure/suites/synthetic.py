@@ -21,7 +21,7 @@ from burst.measure.results import PeerError, Record
 from burst.measure.scores import score, share_within
 from burst.measure.stacks import Case, simulate_case, stack_cases
 from burst.measure.stage_figures import stage_figures
-from burst.measure.suite import Options, Suite
+from burst.measure.suite import Suite
 from burst.measure.tables import (
     MIB,
     OURS,
@@ -160,14 +160,10 @@ def _known(figure: float, digits: str, unit: str = "") -> str:
     return "-" if math.isnan(figure) else f"{figure:{digits}}{unit}"
 
 
-def _bench(options: Options) -> Callable[[Case], Record]:
-    return partial(measure, options.load(), peers_if(options.peers))
-
-
 SUITE = Suite(
     title="Simulated stacks",
     cases=stack_cases,
-    measure=_bench,
+    measure=lambda options: partial(measure, options.load(), peers_if(options.peers)),
     table=_table,
     notes="How each peer is installed stands in [peers.md](peers.md).",
     settings=settings_with_peers,

@@ -155,7 +155,6 @@ def width_error(record: Record) -> float | None:
 
 
 def _table(records: Sequence[Record]) -> str:
-    """Return PSNR by world and method, and how often a method did harm."""
     return f"{_scores(records)}\n\n### Worse than the merged image\n\n{_harm(records)}"
 
 
@@ -187,10 +186,6 @@ def _harm(records: Sequence[Record]) -> str:
     return markdown(head, rows)
 
 
-def _cases(options: Options) -> list[World]:
-    return worlds_in(options.needed_images("worlds", "folders of stacks with truths"))
-
-
 def _finish(options: Options, records: Sequence[Record]) -> list[str]:
     losses = {record["case"]["stack"]: harm(record, OURS) for record in records}
     return [
@@ -202,9 +197,13 @@ def _finish(options: Options, records: Sequence[Record]) -> list[str]:
 
 SUITE = Suite(
     title="Other physics, other cameras",
-    cases=_cases,
+    cases=lambda options: worlds_in(
+        options.needed_images("worlds", "folders of stacks with truths")
+    ),
     measure=lambda options: partial(measure, options.load()),
-    table=_table,
+    table=lambda records: (
+        f"{_scores(records)}\n\n### Worse than the merged image\n\n{_harm(records)}"
+    ),
     notes=(
         "Stacks that another program made (see `burst/measure/suites/worlds.py`): layers of air"
         " along a path, fine and coarse pixels, defocus, bad frames, hands without any air, videos."

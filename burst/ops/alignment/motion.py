@@ -74,11 +74,6 @@ def shifted_grid(motion: torch.Tensor, offset: tuple[int, int]) -> torch.Tensor:
     return torch.cat([motion[:, :, :2], shift[:, :, None]], dim=2)
 
 
-def is_moved(motion: torch.Tensor) -> bool:
-    """Return whether a motion [n, 2, 3] differs from rest."""
-    return not torch.equal(motion, torch.eye(2, 3).to(motion).expand_as(motion))
-
-
 def middle_shift(motion: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Return the shift [n, 2] px of the middle of frames of size (h, w)."""
     middle = motion.new_tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import torch
 
-from burst.ops.warp import pixel_grid, twice_as_fine, warp, warp_finer
+from burst.ops.warp import pixel_grid, twice_as_fine, warp, warp_finer, within
 
 ROUNDS = 3  # of the fixed point: the velocity of a pixel is that at the place it came from
 
@@ -56,8 +56,7 @@ def _render(
     for _ in range(ROUNDS):
         velocity = [warp(source.velocity[:, axis], flow, mode="bilinear") for axis in (0, 1)]
         flow = torch.stack(velocity, dim=1) * later[:, None] + shift
-    height, width = source.image.shape[-2:]
     x, y = pixel_grid(flow)
-    x, y = x + flow[:, 0], y + flow[:, 1]
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    size = (flow.shape[-2], flow.shape[-1])
+    inside = within(x + flow[:, 0], y + flow[:, 1], size)
     return warp_finer(source.finer, flow), inside.to(source.image)

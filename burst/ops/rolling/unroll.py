@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from burst.ops.rolling.shake import Shake
 from burst.ops.shutter import exposure_window
-from burst.ops.warp import invert, pixel_grid, warp
+from burst.ops.warp import invert, pixel_grid, warp, within
 from burst.records import Sensor, Shutter, Stack
 
 # The numbers below were chosen by hand; docs/methods.md gives the results with them.
@@ -165,17 +165,16 @@ def trajectories_at(motion: torch.Tensor, times: Clock, frame: int, instant: flo
 def frame_sampling(motion: torch.Tensor, times: Clock, frame: int, instant: float) -> FrameSampling:
     """Return where a frame shows the points of an instant with trajectories [m, 2, h, w]."""
     x, y = pixel_grid(motion)
+    size = (motion.shape[-2], motion.shape[-1])
     here = times.displaced_at(instant)
-    row = y.expand(motion.shape[-2:])
+    row = y.expand(size)
     for _ in range(ROUNDS + 1):
         later = times.at(frame, row) - instant
         displacement = position(motion, later) + times.displaced(frame, row) - here
         row, before = y + displacement[1], row
         if float((row - before).abs().max()) < CONVERGED:
             break
-    height, width = motion.shape[-2:]
-    across, down = x + displacement[0], y + displacement[1]
-    there = (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
+    there = within(x + displacement[0], y + displacement[1], size)
     return FrameSampling(displacement, later, (there + 1e-4) * time_weight(later))
 
 

@@ -8,6 +8,7 @@ that is too low: a scene in haze has no dark pixel, but its line leads to the tr
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -15,8 +16,16 @@ import torch
 from torch.nn import functional
 
 from burst.ops.chunks import frames_at_once
-from burst.ops.noise import ROUNDING, good_windows, noise_residual, variance_by_level
-from burst.records import NoiseModel
+from burst.ops.noise import (
+    ROUNDING,
+    fit_noise,
+    good_windows,
+    lowest_linear,
+    noise_residual,
+    one_dn,
+    variance_by_level,
+)
+from burst.records import NoiseModel, Sensor
 
 LINE_BINS = 32
 FEWEST_BINS = 6
@@ -30,6 +39,72 @@ DARKEST = 1e-3  # quantile of the pixels that counts as the darkest
 CHANGE = 0.02  # relative change of the light from frame to frame that is enough for a line
 ROOM = 3  # DN below saturation, which hold few values
 PILED = 1e-3  # share of values at one DN that counts as saturation
+ALL_BITS = 65535  # the white level of values that were scaled into 16 bits, and of others
+MOST_RATIO = 2.0  # of stated and measured variance, above which a person is warned
+
+
+def noise_warnings(
+    curve: tuple[np.ndarray, np.ndarray], sensor: Sensor, source: str
+) -> Iterator[str]:
+    """Yield a sentence if the stated variance and that of a curve (levels, variances) differ by
+    more than a factor of two; `source` is what decided."""
+    stated = sensor.noise
+    if stated is None:
+        return
+    alone = fit_noise(*curve, lowest_linear(sensor), one_dn(sensor))
+    level = float(sorted(curve[0])[len(curve[0]) // 2])
+    ratio = (stated.std(level) / max(alone.std(level), 1e-12)) ** 2
+    if not 1 / MOST_RATIO < ratio < MOST_RATIO:
+        yield (
+            f"The variance of the noise is told as {ratio:.2g} times what the frames show at"
+            f" level {level:.2g}; the {source} decided. Correct it in the sidecar, or pass"
+            " --set noise.model=sensor if it is right."
+        )
+
+
+def level_warnings(
+    linear: torch.Tensor,
+    good: torch.Tensor | None,
+    residual: tuple[np.ndarray, np.ndarray],
+    noise: NoiseModel,
+    sensor: Sensor,
+) -> Iterator[str]:
+    """Yield a warning for each level of the sensor that frames [n, h, w] contradict, with the value
+    to pass; for `good` and `residual` see `lower_black`."""
+    if sensor.transfer != "linear":
+        return
+    step, black = one_dn(sensor), sensor.black
+
+    def passed(level: float) -> str:
+        share = f", or {level / sensor.white_level:.3g} of white if the values were scaled"
+        return f"{level:.0f}{share if sensor.white_level == ALL_BITS else ''}"
+
+    if sensor.black_assumed and black > 0:
+        yield (
+            f"Nothing tells the black level; the noise of the frames leads to {black:.0f} DN, which"
+            " is used. Pass --black-level if you know better."
+        )
+    raised = lower_black(linear, residual, step, good)
+    if raised is not None:
+        right = black + raised / step
+        yield (
+            f"Black is told as {black:.0f} DN, but the noise of the frames leads to {right:.0f} DN."
+            f" Pass --black-level {passed(right)}."
+        )
+    lowered = higher_black(linear, good, noise)
+    if lowered is not None:
+        right = max(0.0, black + lowered / step)
+        yield (
+            f"Black is told as {black:.0f} DN, but places are as dark as {right:.0f} DN, and no"
+            f" light is negative. Pass --black-level {passed(right)}, or less."
+        )
+    top = saturated_at(linear, good, noise, step)
+    if top is not None:
+        right = black + top / step
+        yield (
+            f"White is told as {sensor.white_level:.0f} DN, but values pile up at {right:.0f} DN."
+            f" Pass --white-level {passed(right)}."
+        )
 
 
 def lower_black(

@@ -15,10 +15,8 @@ from burst.measure import ocr
 from burst.measure.ocr import find_tesseract, similarity
 from burst.measure.results import PeerError
 from burst.measure.suites.boards import (
-    BoardRow,
-    Reading,
     board_table,
-    measure_boards,
+    read_boards,
     read_truth,
 )
 from burst.records import StackError
@@ -63,21 +61,20 @@ def test_sharp_board_is_read_and_a_blurred_one_is_not(board):
     def blurred(stack) -> torch.Tensor:
         return torch.from_numpy(cv2.GaussianBlur(mean_of(stack).numpy(), (0, 0), 7))
 
-    told = []
-    rows = measure_boards([board], {"sharp": mean_of, "blurred": blurred}, told.append)
-    assert told == [f"{board.name}: sharp", f"{board.name}: blurred"]
-    assert rows[0].reading.right == rows[0].words == 3
-    assert rows[0].reading.similarity == 1
-    assert rows[1].reading.right < 3
-    assert rows[1].reading.steadiness < rows[0].reading.steadiness
+    rows = read_boards(board, {"sharp": mean_of, "blurred": blurred})
+    assert [row["method"] for row in rows] == ["sharp", "blurred"]
+    assert rows[0]["reading"]["right"] == rows[0]["words"] == 3
+    assert rows[0]["reading"]["similarity"] == 1
+    assert rows[1]["reading"]["right"] < 3
+    assert rows[1]["reading"]["steadiness"] < rows[0]["reading"]["steadiness"]
 
 
 @needs_tesseract
 @pytest.mark.usefixtures("few_readings")
 def test_gain_and_offset_do_not_matter(board):
     methods = {"plain": mean_of, "stretched": lambda stack: 3 * mean_of(stack) - 1}
-    plain, stretched = measure_boards([board], methods, lambda _: None)
-    assert plain.reading.right == stretched.reading.right
+    plain, stretched = read_boards(board, methods)
+    assert plain["reading"]["right"] == stretched["reading"]["right"]
 
 
 @needs_tesseract
@@ -85,16 +82,16 @@ def test_peer_without_an_image_reads_nothing(board):
     def refuse(stack) -> torch.Tensor:
         raise PeerError("pss: expected an image, found none.")
 
-    (row,) = measure_boards([board], {"pss": refuse}, lambda _: None)
-    assert row.reading == Reading(0, 0.0, 0.0)
-    assert row.failure == "pss: expected an image, found none."
+    (row,) = read_boards(board, {"pss": refuse})
+    assert row["reading"] == {"right": 0, "similarity": 0.0, "steadiness": 0.0}
+    assert row["failure"] == "pss: expected an image, found none."
 
 
 @needs_tesseract
 @pytest.mark.skipif(not BOARDS.is_dir(), reason="the real text boards are not here")
 def test_words_of_a_real_board_are_read_from_its_plain_mean():
-    (row,) = measure_boards([BOARDS / "ug2text_panel1"], {"mean": mean_of}, lambda _: None)
-    assert row.reading.right == row.words == 5
+    (row,) = read_boards(BOARDS / "ug2text_panel1", {"mean": mean_of})
+    assert row["reading"]["right"] == row["words"] == 5
 
 
 def test_similarity_takes_the_closest_word_whatever_its_case():
@@ -103,10 +100,14 @@ def test_similarity_takes_the_closest_word_whatever_its_case():
 
 
 def test_table_sums_over_boards():
+    def row(method, words, right, similarity, steadiness, seconds):
+        reading = {"right": right, "similarity": similarity, "steadiness": steadiness}
+        return {"method": method, "words": words, "reading": reading, "seconds": seconds}
+
     rows = [
-        BoardRow("a", "mean", 5, Reading(3, 0.9, 0.5), 1.0),
-        BoardRow("a", "burst", 5, Reading(5, 1.0, 0.9), 2.0),
-        BoardRow("b", "mean", 4, Reading(1, 0.5, 0.3), 3.0),
+        row("mean", 5, 3, 0.9, 0.5, 1.0),
+        row("burst", 5, 5, 1.0, 0.9, 2.0),
+        row("mean", 4, 1, 0.5, 0.3, 3.0),
     ]
     assert board_table(rows).splitlines()[2:] == [
         "| mean | 4 of 9 | 0.700 | 0.400 | 2.0 |",

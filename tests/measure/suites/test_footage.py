@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from simulated import stack_of
 
-from burst.measure.suite import Options, find_suite
-from burst.measure.suites.footage import Footage, measure
+from burst.measure.suite import Footage, Options, find_suite
+from burst.measure.suites.footage import measure
 from burst.pipeline import load
 
 

@@ -11,7 +11,6 @@ from burst.ops.alignment.motion import (
     chain,
     flow_of,
     inverse,
-    is_moved,
     largest_rectangle,
     middle_shift,
     move,
@@ -42,8 +41,6 @@ def test_a_motion_leads_from_the_reference_to_the_frame():
 
 
 def test_no_motion_is_the_identity():
-    assert not is_moved(STILL)
-    assert is_moved(MOTION)
     assert float(flow_of(STILL, SIZE).abs().max()) == 0
 
 

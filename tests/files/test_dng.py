@@ -14,10 +14,9 @@ import torch
 from PIL import Image, ImageCms
 
 from burst.files import icc
-from burst.files.develop import developed
 from burst.files.png import chunks
 from burst.files.write import write_results
-from burst.ops.color import SRGB_TO_XYZ, linear_to_display, xyz_of
+from burst.ops.color import SRGB_TO_XYZ, developed, linear_to_display, xyz_of
 from burst.records import Provenance, Sensor, StackError
 
 PROVENANCE = Provenance("0.1", "clip", "title = 'x'", seed=0, threads=1, device="cpu")

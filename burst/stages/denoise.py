@@ -54,7 +54,8 @@ def run(burst: Burst, config: Config) -> Burst:
     burst = replace(burst, image=clean.reshape(image.shape), report=report)
     # Networks have learnt from mosaics, in whose colours noise lies otherwise than in a video's.
     is_mosaic = len(planes) == 3 and burst.stack.colour is None
-    return _corrected(burst, image, config) if is_mosaic and config.checkpoint != NONE else burst
+    asked = config.checkpoint != NONE and config.strength > 0
+    return _corrected(burst, image, config) if is_mosaic and asked else burst
 
 
 def _corrected(burst: Burst, merged: torch.Tensor, config: Config) -> Burst:

@@ -25,8 +25,8 @@ ALL_LEVELS = "all"
 FINE = "finetune"
 # px at each side of a sample, where frames do not overlap: neither learnt nor scored
 BORDER = 8
-# Image and velocity, where pairs are learnt from without a truth; three colours of a photograph.
-PAIR_CHANNELS, COLOUR_CHANNELS = 3, 3
+# Image and velocity, where pairs are learnt from without a truth; or colours of a photograph.
+MORE_CHANNELS = 3
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Loss = Literal["absolute", "squared", "decibels", "likelihood"]
@@ -211,8 +211,8 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
             " network of its own or without truths, found likelihood, which learns how far a"
             " parent's image is off."
         )
-    of_colours = recipe.samples.kind == "handheld"
-    wanted = COLOUR_CHANNELS if of_colours else 1 if recipe.samples.truth else PAIR_CHANNELS
+    of_one = recipe.samples.truth and recipe.samples.kind != "handheld"
+    wanted = 1 if of_one else MORE_CHANNELS
     if recipe.network and recipe.network.channels != wanted:
         raise ConfigError(
             f"{where} [network] channels: expected {wanted} with samples.kind ="

@@ -85,6 +85,14 @@ def test_images_of_one_channel_stay_as_they_are(network, burst):
     assert torch.equal(before, after)
 
 
+def test_no_strength_leaves_all_noise(network, burst):
+    asked, plain = (
+        run(burst.stack, "denoise.strength=0", f"denoise.checkpoint='{name}'").image
+        for name in ("none", str(network))
+    )
+    assert torch.equal(asked, plain)
+
+
 def test_networks_of_other_channels_are_refused():
     with pytest.raises(ConfigError, match=r"channels: expected 3 with samples\.kind = handheld"):
         load_recipe("handheld", ["network.channels=1"])

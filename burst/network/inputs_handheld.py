@@ -16,8 +16,8 @@ from burst.records import MID_GREY, Burst, Level, Sensor, given
 AROUND = 15  # px of a side, over which the energy of the noise is averaged
 COARSE = 3  # px of a side, over whose mean noise counts as coarse
 LARGEST_NOISE = 0.5
-# Encoded: with so much noise half of a correction counts. Of 15 frames at ISO 100 of six photographs
-# all of a correction lost up to .4 dB, with .0025 up to .26, with this .02; noisier ones gain as much.
+# Encoded: with so much noise half of a correction counts. Of 15 frames at ISO 100 of six
+# photographs all of it lost up to .4 dB, with .0025 up to .26, with this .02; noisy ones gain alike.
 QUIET = 0.004
 
 

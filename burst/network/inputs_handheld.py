@@ -17,7 +17,7 @@ AROUND = 15  # px of a side, over which the energy of the noise is averaged
 COARSE = 3  # px of a side, over whose mean noise counts as coarse
 LARGEST_NOISE = 0.5
 # Encoded: with so much noise half of a correction counts. Of 15 frames at ISO 100 of six
-# photographs all of it lost up to .4 dB, with .0025 up to .26, with this .02; noisy ones gain alike.
+# photographs all of it lost up to .4 dB, with .0025 up to .26, with this .02; noisy ones keep all.
 QUIET = 0.004
 
 

@@ -37,9 +37,10 @@ def prepare_handheld(
     base = encode(restored, scale)
     coarse = box_mean(example.mean(0, keepdim=True), COARSE)
     energy = box_mean(torch.cat([example, coarse]).square(), AROUND)
-    planes = torch.cat([encode(merged, scale), base, energy.sqrt().clamp(max=LARGEST_NOISE)])
-    chosen = [HANDHELD_EVIDENCE.index(name) for name in preparation.evidence]
-    return Evidence(planes[chosen], merged.new_zeros(0), base, scale)
+    noises = energy.sqrt_().clamp_(max=LARGEST_NOISE)
+    known = dict(zip(HANDHELD_EVIDENCE, (*encode(merged, scale), *base, *noises), strict=True))
+    planes = torch.stack([known[name] for name in preparation.evidence])
+    return Evidence(planes, merged.new_zeros(0), base, scale)
 
 
 def restore_handheld(output: torch.Tensor, evidence: Evidence, sensor: Sensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="of the checkpoint, such as turbulence-high")
     parser.add_argument(
         "--mean-with", nargs="+", default=[], metavar="RUN",
-        help="take the mean of the weights of this run and others that began as the same network",
+        help="take the mean of the weights of this run and others that began as the same network;"
+        " one that is named twice counts twice",
     )  # fmt: skip
     parser.add_argument(
         "--half", action="store_true", help="weights of 16 bits: half the file, nearly as exact"
@@ -70,10 +71,10 @@ def execute(args: argparse.Namespace) -> int:
     if args.onnx:
         _require_onnx()
     trained = load(training_run.network_of(args.run))
-    others = {run: load(training_run.network_of(run)) for run in args.mean_with}
+    others = [load(training_run.network_of(run)) for run in args.mean_with]
     card = _renamed(_together(trained.card, others), args)
     path = Path(args.out) / f"{args.name}{SUFFIX}"
-    save(path, _mean_weights([trained, *others.values()]), card, args.half)
+    save(path, _mean_weights([trained, *others]), card, args.half)
     print(path)
     print(path.with_suffix(".md"))
     LOG.info("%s: %s", args.name, use_of(card))
@@ -112,19 +113,18 @@ def use_of(card: Card) -> str:
     )
 
 
-def _together(card: Card, others: Mapping[str, Loaded]) -> Card:
+def _together(card: Card, others: Sequence[Loaded]) -> Card:
     """Return the card of the mean of networks; CheckpointError unless only weights differ."""
     if not others:
         return card
-    for run, other in others.items():
+    for other in others:
         if other.card.preparation != card.preparation or not card.spec.extends(other.card.spec):
             raise CheckpointError(
-                f"--mean-with {run}: expected the network and preparation of '{card.name}', or one"
-                f" less deep, found {other.card.spec} from {other.card.preparation}."
+                f"--mean-with {other.card.name}: expected the network and preparation of"
+                f" '{card.name}', or one less deep, found {other.card.spec} from"
+                f" {other.card.preparation}."
             )
-    runs = [
-        f"{o.card.name} ({o.card.training.get('steps', 'unknown')} steps)" for o in others.values()
-    ]
+    runs = [f"{o.card.name} ({o.card.training.get('steps', 'unknown')} steps)" for o in others]
     # What was scored is each network alone.
     return replace(card, training={**card.training, "mean of weights with": runs}, scores={})
 

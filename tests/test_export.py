@@ -71,6 +71,10 @@ def test_mean_of_weights_lies_between_two_runs(export, tmp_path):
         torch.testing.assert_close(made.model.state_dict()[name], 1.25 * weights)
     assert made.card.training["mean of weights with"] == ["other (7 steps)"]
     assert not made.card.scores
+    assert export("--mean-with", "other", "other") == 0
+    twice = load(tmp_path / "checkpoints/mine.safetensors").model.state_dict()
+    for name, weights in mine.model.state_dict().items():
+        torch.testing.assert_close(twice[name], weights * 4 / 3)
 
 
 def test_blocks_that_one_has_not_got_count_half(export, tmp_path):

@@ -88,13 +88,13 @@ class Restorer(nn.Module):
         evidence: torch.Tensor,
         scalars: torch.Tensor,
         source: PriorSource | None,
-        ensemble: bool = False,
+        ensemble: int = 1,
         tiled: bool = False,
     ) -> torch.Tensor:
         """Return what `forward` does, with a prior from `source`; None is without a prior. An
-        ensemble is the mean over the 8 rotations and reflections of the image. The prior is
-        computed once, and its grid is rotated and reflected with the image. `tiled`: a large
-        image goes through the network tile by tile, which takes less memory."""
+        ensemble is the mean over so many of the 8 rotations and reflections of the image, itself
+        first. The prior is computed once, and its grid is rotated and reflected with the image.
+        `tiled`: a large image goes through the network tile by tile, which takes less memory."""
         tokens = None if source is None else self.prior(evidence, scalars, source)
         # Half a turn keeps the shape, so that four images may be restored together.
         symmetries = [(turn, mirror) for turn in (0, 2, 1, 3) for mirror in (False, True)]
@@ -102,9 +102,9 @@ class Restorer(nn.Module):
         pixels = 4 * evidence[:, 0].numel()
         together = 4 if evidence.is_cuda and pixels <= MAX_PIXELS else 1
         results = {}
-        firsts = range(0, len(symmetries) if ensemble else 1, together)
+        firsts = range(0, ensemble, together)
         for first in counted(firsts, "network: turned images"):
-            chosen = symmetries[first : first + together] if ensemble else [(0, False)]
+            chosen = symmetries[first : min(first + together, ensemble)]
             seen = torch.cat([_turned(evidence, *way) for way in chosen])
             prior = None
             if tokens is not None:

@@ -89,7 +89,7 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
 
 
 def correct(
-    loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: bool, tiled: bool = False
+    loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: int, tiled: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return what a network adds to the base of its evidence [(c,) h, w], encoded, and the standard
     deviation [h, w] of the error that is left; None from a network that does not say it. Tile by

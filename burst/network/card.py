@@ -21,6 +21,7 @@ CORRECTS: dict[Kind, str] = {
     "global_reset": "frames of a global reset, whose rows are exposed for different times",
     "handheld": "photographs that `denoise` made of the frames of a hand-held camera",
 }
+Ways = Literal[1, 2, 4, 8]
 PriorSetting = Annotated[
     Literal["auto", "encoder", "diffusion", "none"],
     setting("where the network's prior comes from; auto: the first that its card names"),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from burst.lazy import torch
 from burst.network import apply, checkpoint, inputs_rolling
-from burst.network.card import PriorSetting
+from burst.network.card import PriorSetting, Ways
 from burst.network.checkpoint import find
 from burst.progress import counted
 from burst.records import Burst, given
@@ -27,8 +27,8 @@ class Config:
     checkpoint: Annotated[str, setting("the network, by name or path")]
     prior: PriorSetting = "auto"
     ensemble: Annotated[
-        bool, setting("correct each image in all 8 turned and mirrored ways, and average")
-    ] = False
+        Ways, setting("in how many turned and mirrored ways each image is corrected, to average")
+    ] = 2
 
 
 def files(config: Config) -> list[Path]:

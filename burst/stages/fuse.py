@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from burst.lazy import torch
 from burst.network import apply, checkpoint, inputs
-from burst.network.card import PriorSetting
+from burst.network.card import PriorSetting, Ways
 from burst.network.checkpoint import candidates
 from burst.ops.blur import restraint
 from burst.records import Burst, given
@@ -68,8 +68,8 @@ class Config:
     ] = "auto"
     prior: PriorSetting = "auto"
     ensemble: Annotated[
-        bool, setting("restore the image in all 8 turned and mirrored ways, and average")
-    ] = True
+        Ways, setting("in how many turned and mirrored ways the image is restored, to average")
+    ] = 8
 
 
 def files(config: Config) -> list[Path]:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -173,6 +173,9 @@ class Trainer:
         source = choose_source(self.model.sources, generator_of(s.seed, self.step, 0))
         generator = generator_of(s.seed, self.step, 1 + self.ranks.rank)
         batch = self.pool.draw(s.batch, s.crop, generator)
+        if s.jitter:
+            added = torch.randn(batch.scalars.shape, generator=generator).to(batch.scalars)
+            batch = replace(batch, scalars=batch.scalars + s.jitter * added)
         images = batch.base.shape[0] * batch.base.shape[1]
         noise = draw_noise(self.model, images, source, generator)
         parts = self.gradients(batch, source, noise)

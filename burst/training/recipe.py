@@ -49,6 +49,8 @@ class Training:
     bfloat16        compute in 16 bits, as on a GPU in any case; where a processor has AMX, a step
                     takes three quarters of the time
     check_every     steps between two looks at the samples held out
+    jitter          std of what is added to the scalars of a crop, which are of the order of 1: few
+                    samples could be told apart by their scalars, and be learnt by heart
     each            where several noise levels are trained, the share of the budget that each of
                     them then gets to go on by itself
     """
@@ -68,6 +70,7 @@ class Training:
     prior: NonNegativeFloat = 0.1
     bfloat16: bool = False
     check_every: PositiveInt = 1000
+    jitter: NonNegativeFloat = 0.0
     each: Share = 0.0
     seed: int = 0
 

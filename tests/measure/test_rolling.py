@@ -204,7 +204,7 @@ def test_settings_of_the_network_are_kept_from_the_geometry(folder):
         asked[name] = list(said)
         return without_network(name, [text for text in said if text.startswith("unroll.")])
 
-    settings = ("unroll.order=1", "correct.ensemble=true")
+    settings = ("unroll.order=1", "correct.ensemble=8")
     ShutterBench(pipelines, settings).measure(SequenceTruth(folder, "pan", 13))
     assert asked["rolling"][2:] == list(settings)
     assert asked["rolling_geometry"][2:] == ["unroll.order=1"]

@@ -110,8 +110,8 @@ def test_images_of_a_batch_do_not_see_each_other():
 
 def test_an_ensemble_turns_with_the_image():
     model, (evidence, scalars) = lively(), inputs(TINY, (16, 20))
-    still = model.predict(evidence, scalars, None, ensemble=True)
-    turned = model.predict(torch.rot90(evidence, 1, (-2, -1)), scalars, None, ensemble=True)
+    still = model.predict(evidence, scalars, None, ensemble=8)
+    turned = model.predict(torch.rot90(evidence, 1, (-2, -1)), scalars, None, ensemble=8)
     torch.testing.assert_close(turned, torch.rot90(still, 1, (-2, -1)), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(still, model.predict(evidence, scalars, None))
 
@@ -128,7 +128,7 @@ def test_the_prior_of_an_ensemble_is_made_once_and_turns_with_the_image():
                 square, seen = square.flip(2), seen.flip(-1)
             said = model(seen, scalars, rearrange(square, "b y x d -> b (y x) d"))
             found.append(torch.rot90(said.flip(-1) if mirror else said, -turn, (-2, -1)))
-    ensemble = model.predict(evidence, scalars, "encoder", ensemble=True)
+    ensemble = model.predict(evidence, scalars, "encoder", ensemble=8)
     torch.testing.assert_close(ensemble, torch.stack(found).mean(0))
 
 

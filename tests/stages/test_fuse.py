@@ -205,10 +205,10 @@ def test_ensemble_is_the_mean_of_eight(folder):
     given = after("deconvolve")
     evidence = prepare(given, tiny_card().preparation)
     with torch.no_grad():
-        residual = lively().predict(evidence.planes[None], evidence.scalars[None], "encoder", True)
+        residual = lively().predict(evidence.planes[None], evidence.scalars[None], "encoder", 8)
     expected = restore(evidence.base + residual[0, 0], evidence)
     torch.testing.assert_close(run().image, expected)
-    assert not torch.allclose(run(ensemble=False).image, expected)
+    assert not torch.allclose(run(ensemble=1).image, expected)
 
 
 def test_what_a_network_was_not_trained_on_is_not_corrected(folder):
@@ -287,7 +287,7 @@ def test_a_network_that_says_a_deviation_gives_one_in_linear_light(folder, monke
     assert bool((result.deviation > 0).all())
     evidence = prepare(after("deconvolve"), PREPARATION)
     whole, said = correct(
-        load_once(folder / "tiny.safetensors", result.image.device), evidence, "encoder", True
+        load_once(folder / "tiny.safetensors", result.image.device), evidence, "encoder", 8
     )
     higher = restore(evidence.base + whole + 1e-3 * said, evidence)
     moved = (higher - result.image) / 1e-3

@@ -18,6 +18,7 @@ from burst.settings import ConfigError
 from burst.training import loop
 from burst.training.batches import Pool
 from burst.training.loop import Trainer, TrainingError
+from burst.training.losses import Objective
 from burst.training.order import carry_out
 from burst.training.workers import Workers
 
@@ -91,6 +92,22 @@ def test_training_lowers_the_loss(make_order, monkeypatch):
     monkeypatch.setattr(Trainer, "_step", watched)
     carry_out(make_order("plain", "training.steps=40", "training.rate=3e-3"), print)
     assert losses[-1] < 0.95 * losses[0]
+
+
+def test_scalars_of_every_crop_are_varied_where_asked(make_order, monkeypatch):
+    seen, forward = [], Objective.forward
+
+    def watched(self, batch, *rest):
+        seen.append(batch.scalars)
+        return forward(self, batch, *rest)
+
+    monkeypatch.setattr(Objective, "forward", watched)
+    for name, jitter in (("told", 0.0), ("varied", 0.3), ("again", 0.3)):
+        order = make_order("plain", "training.steps=4", f"training.jitter={jitter}", name=name)
+        carry_out(order, print)
+    told, varied, again = torch.stack(seen).split(4)
+    assert 0.15 < (varied - told).std() < 0.45
+    assert torch.equal(varied, again)
 
 
 def test_card_says_what_it_was_trained_on(make_order):

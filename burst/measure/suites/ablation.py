@@ -51,7 +51,7 @@ OF_NETWORK = (
     Variant("fuse: left out", without=("fuse",)),
     Variant("fuse: prior by the encoder", ("fuse.prior=encoder",)),
     Variant("fuse: prior by diffusion", ("fuse.prior=diffusion",)),
-    Variant("fuse: without the ensemble", ("fuse.ensemble=false",)),
+    Variant("fuse: without the ensemble", ("fuse.ensemble=1",)),
 )
 
 

@@ -65,7 +65,7 @@ def _corrected(burst: Burst, merged: torch.Tensor, config: Config) -> Burst:
     source = apply.source_of(path, loaded, ("handheld",), "auto")
     noise, prepared = given(burst.gathered).noise, loaded.card.preparation
     evidence = inputs_handheld.prepare_handheld(merged, image, noise, sensor, prepared)
-    residual = apply.correct(loaded, evidence, source, False, image[0].numel() > WHOLE)[0]
+    residual = apply.correct(loaded, evidence, source, 1, image[0].numel() > WHOLE)[0]
     residual = residual * inputs_handheld.share_of(evidence, prepared)
     rms = float(residual.square().mean().sqrt())
     correction = apply.corrected_by(path, loaded, source, rms)

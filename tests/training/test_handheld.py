@@ -10,6 +10,7 @@ import torch
 from burst.data.handheld import simulate_handheld
 from burst.data.samples.collection import open_collection
 from burst.data.scenes import read_colours
+from burst.export import use_of
 from burst.models.restorer import Restorer
 from burst.network.checkpoint import load as load_checkpoint
 from burst.network.checkpoint import save
@@ -50,6 +51,7 @@ def test_a_run_writes_a_network_of_three_colours(network):
     assert (card.spec.channels, card.preparation.kind, card.priors) == (3, "handheld", ("none",))
     assert set(card.scores) == {"low", "high"}
     assert "denoise" not in card.pipeline
+    assert "--set denoise.checkpoint=" in use_of(card)
 
 
 def test_it_changes_the_image_and_says_so(network, burst):

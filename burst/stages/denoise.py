@@ -20,7 +20,7 @@ COLOUR = True
 MOSAIC = True
 
 NONE = "none"
-WHOLE = 1 << 21  # pixels of an image that a network takes at once; larger ones go tile by tile
+WHOLE = 1 << 20  # pixels of an image that a network takes at once; larger ones go tile by tile
 
 
 @checked

@@ -12,6 +12,7 @@ from burst.mapped import each_frame, forget_now_and_then, room_for_frames
 from burst.records import Sensor, Stack, StackError
 
 ROBUST = 5  # frames, from which on the least and the largest value of a pixel are left out
+FEW, BRIGHTER, CLIPPED = 8, 0.75, 0.01  # frames; shares of the pixels, chosen by hand
 LEAST_FLAT = 0.05  # of its mean; darker pixels of a flat are no measure and stay as they are
 STEPS = 16  # at most, in which one DN is kept: differences from a dark are no whole numbers
 
@@ -74,6 +75,17 @@ def calibrated(stack: Stack, dark: Master | None, flat: Master | None) -> Stack:
         black_assumed=False,
     )
     return replace(stack, frames=frames, colour=colour, sensor=sensor)
+
+
+def is_brighter(dark: np.ndarray, stack: Stack) -> bool:
+    """Return whether most pixels of a dark [h, w] are brighter than in the frames: of a stack that
+    shows nothing, half of them are by noise."""
+    return float(np.mean(dark > mean_of(stack.frames[:FEW]))) > BRIGHTER
+
+
+def is_clipped(flat: np.ndarray) -> bool:
+    """Return whether many pixels of a flat [h, w] have the same largest value, but not all."""
+    return CLIPPED < float(np.mean(flat >= flat.max())) < 1
 
 
 def _gain(flat: Master, mean: np.ndarray, cfa: str) -> np.ndarray:

@@ -117,7 +117,7 @@ def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
     if options.dark is None and options.flat is None:
         return stack
     dark, flat = (
-        None if path is None else _read_master(path, options, stack)
+        None if path is None else _read_master(path, options, stack, path is options.dark)
         for path in (options.dark, options.flat)
     )
     for master in (dark, flat):
@@ -128,19 +128,38 @@ def _calibrated(stack: Stack, options: ReadOptions) -> Stack:
             "%s: its exposure differs from that of the frames (%g and %g s).", dark.where,
             dark.sensor.exposure_time, stack.sensor.exposure_time,
         )  # fmt: skip
-    return calibrate.calibrated(stack, dark, flat)
+    made = calibrate.calibrated(stack, dark, flat)
+    if dark is not None and calibrate.is_brighter(dark.mean, stack):
+        LOG.warning("%s: brighter than the frames; a dark shows no light.", dark.where)
+    if flat is not None and calibrate.is_clipped(flat.mean):
+        LOG.warning("%s: saturated in part, where it corrects nothing.", flat.where)
+    return made
 
 
-def _read_master(path: Path, options: ReadOptions, stack: Stack) -> calibrate.Master:
-    """Return the mean of the darks or flats in a file or a folder, which may hold a single one."""
+def _read_master(path: Path, options: ReadOptions, stack: Stack, is_dark: bool) -> calibrate.Master:
+    """Return the mean of the darks or flats in a file or a folder, which may hold a single one.
+    Fractions of a dark are scaled as those of the frames are; those of a flat without black may be
+    in any unit."""
     with keeping_colours(stack.colour is not None) as colours:
         frames, sensor = _read(path, options.axis)
     frames = frames[None] if frames.ndim == 2 else frames
     check.check_shape(str(path), frames.shape)
     found = colours.of(frames.shape)
     sensor = _settle(path, sensor, options, frames.shape[0])[0]
-    if sensor.black_levels == (0.0,):
+    fractions = frames.dtype.kind == "f"
+    if sensor.black_levels == (0.0,) and not (is_dark and fractions):
         sensor = replace(sensor, black_level=stack.sensor.black_level)
+    if is_dark and fractions:
+        stated = sensor
+        frames, sensor = to_dn(str(path), frames, stated)
+        found = None if found is None else colours_to_dn(found, stated, sensor)
+        if sensor.white_level != stack.sensor.white_level:
+            raise StackError(
+                f"{path}: expected a dark in the numbers of {stack.source or stack.name}, found"
+                " fractions of white. Multiply them by the value that 1 stands for."
+            )
+    elif fractions and np.nanmax(frames) <= sensor.black:
+        sensor = replace(sensor, black_level=0.0)
     mean = None if found is None else calibrate.mean_of(found)
     return calibrate.Master(str(path), calibrate.mean_of(frames), mean, sensor)
 

@@ -66,11 +66,11 @@ class Modulation(nn.Module):
             return x
         side = math.isqrt(tokens.shape[1])
         maps = rearrange(self.linear(tokens), "b (y x) c -> b c y x", y=side)
-        if side > 1:
-            maps = _resize(maps, (x.shape[-2], x.shape[-1]))
         scale, shift = maps.chunk(2, dim=1)
-        modulated: torch.Tensor = x * (1 + scale) + shift
-        return modulated
+        scale = 1 + scale
+        if side > 1:
+            scale, shift = (_resize(part, (x.shape[-2], x.shape[-1])) for part in (scale, shift))
+        return torch.addcmul(shift, x, scale)
 
 
 class WindowAttention(nn.Module):

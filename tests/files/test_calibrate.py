@@ -107,3 +107,37 @@ def test_python_takes_them_for_arrays_too(folder: Path) -> None:
     frames = np.load(folder / "lights.npy")
     stack = burst.read(frames, axis="frames-first", dark=folder / "darks.npy", black_level=0.0)
     assert stack.sensor.black > 0
+
+
+def test_fractions_of_white_calibrate_as_whole_numbers_do(folder: Path) -> None:
+    for name in ("lights", "darks", "flats"):
+        np.save(folder / f"{name}-32.npy", (np.load(folder / f"{name}.npy") / 4095).astype("f4"))
+    images = []
+    for end, white in (("", 4095.0), ("-32", 1.0)):
+        dark, flat = folder / f"darks{end}.npy", folder / f"flats{end}.npy"
+        options = ReadOptions(0.07 * white, white, "frames-first", dark=dark, flat=flat)
+        images.append(burst.plain_mean(read_stack(folder / f"lights{end}.npy", options)))
+    np.testing.assert_allclose(images[1], images[0], atol=1e-3)
+
+
+def test_a_flat_without_black_may_have_any_unit(folder: Path) -> None:
+    flat = np.load(folder / "flats.npy").astype("f4") - GLOW
+    np.save(folder / "flat.npy", (flat / flat.mean()).astype("f4"))
+    dark = folder / "darks.npy"
+    options = ReadOptions(300, axis="frames-first", dark=dark, flat=folder / "flat.npy")
+    stack = read_stack(folder / "lights.npy", options)
+    light = (stack.frames.mean(0) - stack.sensor.black) / 16
+    np.testing.assert_allclose(light, SCENE * VIGNETTE.mean(), rtol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("dark", "flat", "said"),
+    [("flats", None, "brighter than the frames"), ("darks", "bright", "saturated in part")],
+)
+def test_darks_with_light_and_saturated_flats_are_told(folder, caplog, dark, flat, said) -> None:
+    np.save(folder / "bright.npy", recorded(0 * SCENE + 4500, 8))
+    flat = None if flat is None else folder / f"{flat}.npy"
+    options = ReadOptions(axis="frames-first", dark=folder / f"{dark}.npy", flat=flat)
+    with caplog.at_level(logging.WARNING):
+        read_stack(folder / "lights.npy", options)
+    assert said in caplog.text

@@ -175,3 +175,13 @@ def test_a_channel_lies_where_the_camera_s_motion_puts_it():
     assert result.flow is moved.flow
     assert result.level.displacement == moved.level.displacement
     assert rms(result.merged - moved.merged) < 0.02
+
+
+def test_bars_are_not_laid_on_their_neighbours():
+    bars = (0.2 + 0.6 * (torch.arange(160.0) // 6 % 2)).expand(160, 160)
+    simulated = simulate_moved(bars, find_level("low").point(), CameraPath(), 3, 20, (128, 128))
+    burst = load("classical").until("select").run(Burst(simulated.stack, torch.device("cpu")))
+    found = run(burst, Config())
+    assert found.merged.shape == (128, 128)
+    assert "folds" in found.report.entries[-1].warnings[0]
+    assert rms(found.flow - found.flow.mean((2, 3), keepdim=True)) < 1e-4

@@ -110,3 +110,10 @@ def test_what_is_followed_survives_keeping(tmp_path):
 
     burst = run(Burst(planet_stack(drift=40.0).stack), Config())
     assert unpack(*pack(burst.track), "cpu") == burst.track
+
+
+def test_where_a_planet_drifts_through_another_pipeline_this_one_is_named():
+    for drift, named in ((0.0, False), (50.0, True)):
+        made = planet_stack(drift=drift)
+        found = load("classical").until("align").run(Burst(made.stack, torch.device("cpu")))
+        assert any("--pipeline planet" in said for said in found.report.warnings) == named

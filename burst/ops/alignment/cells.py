@@ -10,7 +10,7 @@ from einops import rearrange
 from torch.nn import functional
 
 from burst.ops.alignment.motion import binned_motion, flow_of
-from burst.ops.blocks import like_blocks, mapped
+from burst.ops.blocks import like_blocks, mapped, whole
 from burst.ops.filters import square_means
 
 CELL = 4  # px
@@ -79,3 +79,15 @@ def resize_cells(cells: torch.Tensor, count: tuple[int, int]) -> torch.Tensor:
         return functional.interpolate(cells, size=count, mode="bilinear", align_corners=False)
 
     return mapped(resized, cells)
+
+
+def folded(cells: torch.Tensor) -> float:
+    """Return the share of cells [n, 2, gy, gx] at which their displacement folds the frame."""
+
+    def share(cells: torch.Tensor) -> torch.Tensor:
+        along = cells[:, :, :-1].diff(dim=3) / CELL
+        down = cells[:, :, :, :-1].diff(dim=2) / CELL
+        area = (1 + along[:, 0]) * (1 + down[:, 1]) - along[:, 1] * down[:, 0]
+        return (area < 0).to(cells).mean((1, 2))
+
+    return float(whole(mapped(share, cells)).mean())

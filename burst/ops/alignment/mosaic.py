@@ -26,6 +26,7 @@ FINEST, COARSEST = 1.0, 5.0  # px; sigmas of the band in which they are compared
 # Chosen by hand.
 LEAST_OVERLAP = 0.25  # of a frame; with less a match is not trusted
 LARGEST_STEP = 0.15  # of turn (radians) and scale in one round
+SETTLED = 0.02  # px of small frames; that a round moves them by, after which another is not needed
 DAMPING = 1e-4  # of the normal equations, for frames that show too little
 
 
@@ -147,6 +148,21 @@ def make_mosaic(small: SmallFrames, poses: Poses) -> Mosaic:
     return Mosaic(total / light.clamp(min=1), (light > 0).to(total), origin)
 
 
+def common_light(small: SmallFrames, poses: Poses) -> float:
+    """Return the mean product of two frames where both, placed by their poses, show a point: the
+    square of the detail in which frames agree, without their noise."""
+    mosaic = make_mosaic(small, poses)
+    size = (mosaic.image.shape[0], mosaic.image.shape[1])
+    total, light, own = (torch.zeros_like(mosaic.image) for _ in range(3))
+    for numbers in chunks_of(small):
+        part = small.select(numbers)
+        values, shown = _placed(part, poses.select(numbers), mosaic.origin, size)
+        total, light = total + values.sum(0), light + shown.sum(0)
+        own = own + values.square().sum(0)
+    pairs = light.square() - light
+    return float((total.square() - own).sum() / pairs.sum().clamp(min=1))
+
+
 def refine(
     small: SmallFrames, poses: Poses, mosaic: Mosaic, rounds: int, turns: bool = True
 ) -> Poses:
@@ -167,14 +183,19 @@ def refine(
     found = []
     for numbers in chunks_of(small):
         part, pose = small.select(numbers), poses.select(numbers)
-        for done in range(rounds + 1):
+        left = rounds + 1
+        while left:
             values, shown = _placed(part, pose, mosaic.origin, size)
             values, weight = values.flatten(1), (shown * inner).flatten(1)
             pose = _agreeing(pose, values, columns[-1], weight, least)
-            if done < rounds:
-                normal = rearrange((products @ weight.T).T, "n (i j) -> n i j", i=len(columns))
-                stepped = _stepped(pose, normal, (values * weight) @ columns.T)
-                pose = stepped if turns else replace(stepped, z=pose.z)
+            left -= 1
+            if not left:
+                break
+            normal = rearrange((products @ weight.T).T, "n (i j) -> n i j", i=len(columns))
+            stepped = _stepped(pose, normal, (values * weight) @ columns.T)
+            stepped = stepped if turns else replace(stepped, z=pose.z)
+            moved = (stepped.t - pose.t).abs() + (stepped.z - pose.z).abs() * max(small.size)
+            left, pose = left if bool((moved > SETTLED).any()) else 1, stepped
         found.append(pose)
     return Poses(
         *(torch.cat(values) for values in zip(*(vars(p).values() for p in found), strict=True))

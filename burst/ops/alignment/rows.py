@@ -6,9 +6,9 @@ import math
 
 import torch
 from einops import rearrange
-from scipy import fft
 
 MODES = 16  # cosines along a frame, without the constant
+NOTHING = 1e-12  # px^2; a variance that rounding leaves
 DEVIATIONS = 2.0  # standard deviations by which the rows' variance has to exceed the air's
 
 
@@ -22,20 +22,23 @@ def separate(flow: torch.Tensor, air_common: torch.Tensor) -> torch.Tensor:
     """
     rows = rearrange(flow.mean(3), "n xy h -> n h xy")
     columns = rearrange(flow.mean(2), "n xy w -> n w xy")
-    by_row, by_column = _cosines(rows), _cosines(columns)
-    modes = min(by_row.shape[1], by_column.shape[1])
-    total = by_row[:, :modes].square().mean(0)
-    air = by_column[:, :modes].square().mean(0).flip(-1)
+    modes = min(MODES + 1, rows.shape[1], columns.shape[1])
+    basis = _cosines(rows, modes)
+    by_row = torch.einsum("mh,nhc->nmc", basis, rows) / rows.shape[1]
+    by_column = torch.einsum("mh,nhc->nmc", _cosines(columns, modes), columns) / columns.shape[1]
+    total = by_row.square().mean(0)
+    air = by_column.square().mean(0).flip(-1)
     air[0] = air_common.to(air)
     # The relative error of a variance over n frames is sqrt(2 / n): only a clear excess counts.
     air = air * (1 + DEVIATIONS * math.sqrt(4 / flow.shape[0]))
-    kept = torch.zeros_like(rows)
-    kept[:, :modes] = by_row[:, :modes] * (1 - air / total.clamp(min=1e-12)).clamp(min=0)
-    kept *= math.sqrt(rows.shape[1])
-    return torch.from_numpy(fft.idct(kept.cpu().numpy(), axis=1, norm="ortho")).to(flow)
+    share = torch.where(total > NOTHING, 1 - air / total, 0.0).clamp(min=0)
+    return torch.einsum("mh,nmc->nhc", basis, by_row * share)
 
 
-def _cosines(lines: torch.Tensor) -> torch.Tensor:
-    """Return the first cosine coefficients [n, modes, 2] of lines [n, m, 2], independent of m."""
-    spectrum = fft.dct(lines.cpu().numpy(), axis=1, norm="ortho") / math.sqrt(lines.shape[1])
-    return torch.from_numpy(spectrum[:, : MODES + 1]).to(lines)
+def _cosines(lines: torch.Tensor, modes: int) -> torch.Tensor:
+    """Return the first cosines [modes, m] along lines [n, m, 2], with a mean square of 1."""
+    length = lines.shape[1]
+    place = (torch.arange(length).to(lines) + 0.5) * (math.pi / length)
+    basis = torch.cos(torch.arange(modes).to(lines)[:, None] * place) * math.sqrt(2)
+    basis[0] = 1
+    return basis

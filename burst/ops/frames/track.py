@@ -19,6 +19,7 @@ FAINT = 0.3  # of the usual brightness, below which a frame shows no disc: cloud
 SMALLER, LARGER = 0.75, 1.4  # of the usual area
 ROUND = 0.4  # of the circle around a disc, that a crescent or a planet with rings still fills
 OF_FRAMES = 0.3  # with a disc from edge to edge; it may leave the field for long
+DARK_SKY, STAR = 0.03, 4.0  # of the brightest; px of radius. Chosen by hand
 STEADY = 12.0  # px of drift that needs no cutting: air and shaking move a surface as much
 LOW_PASS = 0.16  # cycles per binned pixel
 KEY_MOVED = 0.25  # of a frame, after which the surface is compared with a newer frame
@@ -65,6 +66,16 @@ def judge_discs(discs: Discs) -> dict[int, str] | None:
         elif not SMALLER <= share <= LARGER:
             reasons[number] = "its disc is not as large as the others'"
     return reasons
+
+
+def shows_planet(frames: np.ndarray, image: torch.Tensor) -> bool:
+    """Return whether frames [n, h, w], of which an image [h, w] was made, show a disc before a dark
+    sky, larger than a star."""
+    light = image.cpu().numpy()
+    if np.quantile(light, 0.1) > DARK_SKY * light.max():
+        return False
+    discs = find_discs(frames)
+    return bool(np.median(discs.area) > np.pi * STAR**2) and judge_discs(discs) is not None
 
 
 def track_discs(discs: Discs, kept: np.ndarray, size: tuple[int, int], margin: float) -> Track:

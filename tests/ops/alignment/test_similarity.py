@@ -10,7 +10,7 @@ from burst.data.levels import find_level
 from burst.data.scenes import read_scene
 from burst.ops.alignment.motion import chain, flow_of, inverse, middle_shift, turn_and_scale
 from burst.ops.alignment.shifts import global_shifts
-from burst.ops.alignment.similarity import find_motion
+from burst.ops.alignment.similarity import camera_moved, find_motion
 
 SIZE, FRAMES = (96, 96), 24
 
@@ -137,3 +137,17 @@ def test_a_round_thing_at_rest_in_noise_does_not_turn():
     frames = scene + noise
     found = find_motion(frames, 0, torch.zeros(20, 2))
     assert not found.turned
+
+
+def views():
+    """Return scenes [h, w] that fit at many wrong places, or show hardly anything."""
+    y, x = torch.meshgrid(torch.arange(160.0), torch.arange(160.0), indexing="ij")
+    star = 0.3 * torch.exp(-((x - 96) ** 2 + (y - 80) ** 2) / 1.3)
+    return {"bars": 0.2 + 0.6 * (x // 6 % 2), "a star": star}
+
+
+@pytest.mark.parametrize(("name", "level"), [("bars", "low"), ("a star", "medium")])
+def test_the_camera_rests_before_bars_and_a_lonely_star(name, level):
+    size, conditions = (128, 128), find_level(level).point()
+    frames = linear_of(simulate_moved(views()[name], conditions, CameraPath(), 3, 20, size))
+    assert not camera_moved(find_motion(frames, 7, global_shifts(frames, 7)), size)

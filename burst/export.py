@@ -88,11 +88,12 @@ def execute(args: argparse.Namespace) -> int:
 
 def use_of(card: Card) -> str:
     """Return a sentence on the stacks for which a checkpoint is used from now on."""
-    stage = "fuse" if card.preparation.kind == "turbulence" else "correct"
+    kind = card.preparation.kind
+    stage = {"turbulence": "fuse", "handheld": "denoise"}.get(kind, "correct")
     named = f"used where it is named: --set {stage}.checkpoint={card.name}"
     if card.spec.teacher:
         return f"a teacher, which needs the truth; {named}"
-    if card.preparation.kind != "turbulence":
+    if kind != "turbulence":
         return named
     if card.by_name:
         return f"{named}. Pass --choose to have it chosen for stacks by itself"

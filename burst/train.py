@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", default="student", metavar="NAME|FILE",
         help="what is trained and how: teacher, student, plain, finetune, worlds, deviation,"
-        " diffir, rolling, global_reset, dual_reversed, dual_reversed_twin (default: %(default)s)",
+        " diffir, rolling, global_reset, dual_reversed, dual_reversed_twin, handheld"
+        " (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE",

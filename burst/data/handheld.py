@@ -25,12 +25,14 @@ FINER = 2  # pixels of the scene along one of the sensor
 # A GoPro FUSION's DNG states at ISO 100 NoiseProfile 7.81e-5 2.44e-8, and AsShotNeutral 0.493 1
 # 0.607. Shot noise is proportional to ISO.
 SHOT_AT_100 = 7.81e-5
+ISOS = {"low": 100, "medium": 800, "high": 3200, "very-high": 6400}  # of noise levels
 WHITE_BALANCE = (2.026, 1.0, 1.648)
 # Read noise follows shot noise as the cameras of the Darmstadt Noise Dataset state it (Brooks et
 # al., CVPR 2019, section 3.1): log read = 2.18 log shot + 1.20.
 READ_SLOPE, READ_START = 2.18, 1.20
 LENS = 0.3  # px of the sensor: sigma of the lens's blur
 SHAKE, TURN = 3.0, 0.25  # px and degrees, rms over the frames
+MARGIN = math.ceil(4 * SHAKE)  # px of the sensor that a scene is larger by, on each side
 STEP = 9.0  # px a frame, by which a person walks
 
 
@@ -84,8 +86,7 @@ def simulate_handheld(
     `walks` or not. They have half the scene's pixels along a side, less a margin."""
     draw = torch.Generator().manual_seed(seed)
     camera = 0.9 * scene / torch.tensor(WHITE_BALANCE)[:, None, None]
-    margin = math.ceil(4 * SHAKE)
-    height, width = (side // FINER // 2 * 2 - 2 * margin for side in scene.shape[-2:])
+    height, width = (side // FINER // 2 * 2 - 2 * MARGIN for side in scene.shape[-2:])
     drift = SHAKE / width, SHAKE / height
     path = CameraPath(TURN, 0.0, drift, kind="random").motion(frames, (height, width), draw)
     scenes, stands = camera[None], torch.zeros(1, *scene.shape[-2:])

@@ -21,7 +21,7 @@ from burst.records import Correction, Level, Report
 Prior = Literal["encoder", "diffusion", "none"]
 
 # Settings that say what is made of a recording, not how well.
-CHOICES = {"unroll": ("instants", "frame", "video", "readout_ratio")}
+CHOICES = {"unroll": ("instants", "frame", "video", "readout_ratio"), "merge": ("scale",)}
 # Stages that leave a clean stack as it is: networks need not have been trained behind them.
 CLEANING = ("screen",)
 # Between these a correction is taken back to nothing: of the level's distance (log), and of a
@@ -71,10 +71,11 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
             f" {card.preparation.kind}. Name another checkpoint."
         )
     # A network that has learnt from pairs alone says a velocity beside the image.
-    channels = (1, 3) if card.preparation.kind == "dual_reversed" else (1,)
+    channels = {"dual_reversed": (1, 3), "handheld": (3,)}.get(card.preparation.kind, (1,))
     if card.spec.teacher or card.spec.channels not in channels:
         raise CheckpointError(
-            f"{path}: expected a network for one channel that does without the truth, found"
+            f"{path}: expected a network that does without the truth, for"
+            f" {' or '.join(map(str, channels))} channel{'s' if channels[-1] > 1 else ''}, found"
             f" {'a teacher' if card.spec.teacher else f'{card.spec.channels} channels'}."
         )
     prior: Any = card.priors[0] if wanted == "auto" else wanted
@@ -90,14 +91,15 @@ def source_of(path: Path, loaded: Loaded, kinds: tuple[Kind, ...], wanted: str) 
 def correct(
     loaded: Loaded, evidence: Evidence, prior: Prior, ensemble: int, tiled: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return what a network adds to the base of its evidence [h, w], encoded, and the standard
+    """Return what a network adds to the base of its evidence [(c,) h, w], encoded, and the standard
     deviation [h, w] of the error that is left; None from a network that does not say it. Tile by
     tile if it is to take little memory."""
     with torch.no_grad():
         planes, scalars = evidence.planes[None], evidence.scalars[None]
         source = None if prior == "none" else prior
         said = loaded.model.predict(planes, scalars, source, ensemble, tiled)[0]
-    return said[0], said[-1].exp() if loaded.card.spec.deviation else None
+    residual = said[: loaded.card.spec.channels] if evidence.base.ndim == 3 else said[0]
+    return residual, said[-1].exp() if loaded.card.spec.deviation else None
 
 
 def corrected_by(path: Path, loaded: Loaded, prior: Prior, rms: float) -> Correction:

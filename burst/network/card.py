@@ -19,6 +19,7 @@ CORRECTS: dict[Kind, str] = {
     "rolling": "images of single instants that geometry made of frames of a rolling shutter",
     "dual_reversed": "images of single instants that geometry made of dual reversed pairs",
     "global_reset": "frames of a global reset, whose rows are exposed for different times",
+    "handheld": "photographs that `denoise` made of the frames of a hand-held camera",
 }
 Ways = Literal[1, 2, 4, 8]
 PriorSetting = Annotated[

@@ -39,8 +39,9 @@ LEAST_LIGHT = 0.05  # of a group's weight; with less valid weight its mean tends
 
 @dataclass(frozen=True)
 class Evidence:
-    """The inputs of a network: planes [c, h, w], scalars [s], and `base` [h, w], the encoded
-    classical result that it corrects; `scale` is the linear value that is encoded as 1."""
+    """The inputs of a network: planes [c, h, w], scalars [s], and `base` [h, w], of three
+    colours [3, h, w], the encoded classical result that it corrects; `scale` is the linear value
+    that is encoded as 1."""
 
     planes: torch.Tensor
     scalars: torch.Tensor

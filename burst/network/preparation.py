@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["turbulence", "rolling", "dual_reversed", "global_reset"]
+Kind = Literal["turbulence", "rolling", "dual_reversed", "global_reset", "handheld"]
 
 # The aligned frames' mean and what was made of it; means of frames grouped tile by tile by their
 # sharpness; and, in encoded units, how far frames differ beyond noise and the mean's own noise.
@@ -46,18 +46,27 @@ SHUTTER_STANDARD = {
 }
 SHUTTER_SCALARS = tuple(SHUTTER_STANDARD)
 
+# Of a burst by hand, in each colour: the merged image, what `denoise` made of it, and the std of
+# the noise; and the std of what is left of the noise in the mean of colours and neighbours.
+COLOURS = ("red", "green", "blue")
+HANDHELD_EVIDENCE = (
+    *(f"{name}_{colour}" for name in ("merged", "restored", "noise") for colour in COLOURS),
+    "noise_coarse",
+)
+
 LEAST = 1e-7
 FARTHEST = 4.0  # standardised
 
 
 def evidence_of(kind: Kind) -> tuple[str, ...]:
     """Return all planes of a kind of measurement."""
-    return EVIDENCE if kind == "turbulence" else SHUTTER_EVIDENCE
+    return {"turbulence": EVIDENCE, "handheld": HANDHELD_EVIDENCE}.get(kind, SHUTTER_EVIDENCE)
 
 
 def scalars_of(kind: Kind) -> tuple[str, ...]:
     """Return all scalars of a kind of measurement."""
-    return SCALARS if kind == "turbulence" else SHUTTER_SCALARS
+    known: dict[Kind, tuple[str, ...]] = {"turbulence": SCALARS, "handheld": ()}
+    return known.get(kind, SHUTTER_SCALARS)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ REFRESH_EVERY = 15.0  # seconds between two searches for new samples
 
 @dataclass(frozen=True)
 class Batch:
-    """Evidence [b, e, h, w], scalars [b, s], base and truth [b, 1, h, w], all encoded; error
+    """Evidence [b, e, h, w], scalars [b, s], base and truth [b, c, h, w], all encoded; error
     [b, 1, 1, 1] is the mean absolute one of the whole classical result."""
 
     evidence: torch.Tensor
@@ -46,7 +46,7 @@ class Pool:
         taken, kind = self.preparation, self.preparation.kind
         # On the device: a list would be copied there, and waited for, with every crop.
         self.evidence, self.scalars = (
-            torch.tensor([known.index(name) for name in chosen], device=self.device)
+            torch.tensor([known.index(name) for name in chosen], dtype=torch.long).to(self.device)
             for known, chosen in (
                 (evidence_of(kind), taken.evidence),
                 (scalars_of(kind), taken.scalars),
@@ -67,8 +67,8 @@ class Pool:
         return Batch(
             sample.planes[self.evidence][None],
             sample.scalars[self.scalars][None],
-            sample.base[None, None],
-            sample.truth[None, None],
+            _layers(sample.base)[None],
+            _layers(sample.truth)[None],
             self._error(sample)[None],
         )
 
@@ -87,19 +87,19 @@ class Pool:
     ) -> tuple[torch.Tensor, ...]:
         which, row, column, turns, flip = torch.rand(5, generator=generator).tolist()
         sample = known[int(which * len(known))]
-        h, w = sample.base.shape
+        h, w = sample.base.shape[-2:]
         # Instants are trained up to the edge; the border of stacks, where frames do not overlap, is
         # not.
         border = BORDER if self.preparation.kind == "turbulence" else 0
         top = border + int(row * (h - side - 2 * border + 1))
         left = border + int(column * (w - side - 2 * border + 1))
         inside = (..., slice(top, top + side), slice(left, left + side))
-        ends = sample.base[inside][None], sample.truth[inside][None]
+        ends = _layers(sample.base[inside]), _layers(sample.truth[inside])
         images = torch.cat([sample.planes[inside][self.evidence], *ends])
         images = torch.rot90(images, int(turns * 4), (1, 2))
         images = images.flip(2) if flip < 0.5 else images
-        scalars = sample.scalars[self.scalars]
-        return images[:-2], scalars, images[-2:-1], images[-1:], self._error(sample)
+        planes, base, truth = images.split([len(self.evidence), *map(len, ends)])
+        return planes, sample.scalars[self.scalars], base, truth, self._error(sample)
 
     def _error(self, sample: Sample) -> torch.Tensor:
         if sample.key not in self.errors:
@@ -109,6 +109,11 @@ class Pool:
 
 def base_error(sample: Sample) -> torch.Tensor:
     """Return the mean absolute error [1, 1, 1] of a classical result, without its border."""
-    inside = (slice(BORDER, -BORDER),) * 2
+    inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     error = (sample.base - sample.truth)[inside].abs().mean()
     return error.clamp(min=LEAST_ERROR).reshape(1, 1, 1)
+
+
+def _layers(image: torch.Tensor) -> torch.Tensor:
+    """Return an image [h, w] or [c, h, w] as layers [c, h, w]."""
+    return image.reshape(-1, *image.shape[-2:])

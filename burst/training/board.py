@@ -36,9 +36,9 @@ class TensorBoardLog:
                 self.writer.add_scalar(f"psnr {level}/{name}", psnr, step)
 
     def picture(self, step: int, name: str, images: list[torch.Tensor]) -> None:
-        """Show images [h, w], encoded, side by side."""
-        strip = torch.cat([image.clamp(0, 1).cpu() for image in images], dim=1)
-        self.writer.add_image(name, strip[None], step)
+        """Show images [c, h, w], encoded, side by side."""
+        strip = torch.cat([image.clamp(0, 1).cpu() for image in images], dim=-1)
+        self.writer.add_image(name, strip, step)
 
     def priors(self, step: int, name: str, tokens: torch.Tensor) -> None:
         """Show how the values of prior tokens are distributed."""

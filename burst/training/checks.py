@@ -22,7 +22,7 @@ BASE, WITHOUT_PRIOR, PARENT = "classical", "network", "parent"
 
 @dataclass(frozen=True)
 class CheckedSample:
-    """One sample restored with one source of priors: images [h, w] encoded, tokens [b, t, d] or
+    """One sample restored with one source of priors: images [c, h, w] encoded, tokens [b, t, d] or
     None.
 
     Of a pair the images are those at the row in the middle, and `truth` is the recorded frame.
@@ -87,11 +87,11 @@ def _restored(model: Restorer, pool: Pool, key: SampleKey) -> list[CheckedSample
     sources: tuple[PriorSource | None, ...] = model.sources or (None,)
     if isinstance(batch, PairBatch):
         return _rendered(model, key, batch, sources)
-    base, truth = batch.base[0, 0], batch.truth[0, 0]
+    base, truth = batch.base[0], batch.truth[0]
     found = [CheckedSample(key, BASE, base, base, truth, None, _psnr(base, truth))]
     for source in sources:
         tokens = prior_of(model, batch, source, None)
-        output = base + model(batch.evidence, batch.scalars, tokens)[0, 0]
+        output = base + model(batch.evidence, batch.scalars, tokens)[0, : len(base)]
         figure = _psnr(output, truth)
         found.append(
             CheckedSample(key, source or WITHOUT_PRIOR, base, output, truth, tokens, figure)
@@ -105,15 +105,15 @@ def _rendered(
     made = {BASE: (batch.base, batch.velocity)}
     for source in sources:
         made[source or WITHOUT_PRIOR] = predict_instants(model, batch, source, None)
-    base, read = batch.base[0, 1], batch.frames[0, 0]
+    base, read = batch.base[0, 1:2], batch.frames[0, :1]
     return [
         CheckedSample(
-            key, name, base, images[0, 1], read, None, cycle_psnr(images, velocity, batch)
+            key, name, base, images[0, 1:2], read, None, cycle_psnr(images, velocity, batch)
         )
         for name, (images, velocity) in made.items()
     ]
 
 
 def _psnr(image: torch.Tensor, truth: torch.Tensor) -> float:
-    inside = (slice(BORDER, -BORDER),) * 2
+    inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     return psnr(image[inside], truth[inside])

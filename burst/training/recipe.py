@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from burst.config import PipelineText, find_settings, merge, override, read_toml
 from burst.data.levels import read_levels
 from burst.data.samples.collection import SampleSettings
+from burst.data.samples.handheld import HandheldSampleSettings
 from burst.data.samples.rolling import ShutterSampleSettings
 from burst.data.samples.turbulence import StackSampleSettings
 from burst.models.spec import RestorerSpec
@@ -24,7 +25,8 @@ ALL_LEVELS = "all"
 FINE = "finetune"
 # px at each side of a sample, where frames do not overlap: neither learnt nor scored
 BORDER = 8
-PAIR_CHANNELS = 3  # image and velocity, where pairs are learnt from without a truth
+# Image and velocity, where pairs are learnt from without a truth; or colours of a photograph.
+MORE_CHANNELS = 3
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Loss = Literal["absolute", "squared", "decibels", "likelihood"]
@@ -109,8 +111,11 @@ def load_recipe(
     text = override(PipelineText(str(path), str(title), TABLES, tables), assignments)
     tables = dict(merge(text, settings or {}).settings)
     taken = tables.get("samples", {})
-    is_stack = taken.get("kind", "turbulence") == "turbulence"
-    kind: type[SampleSettings] = StackSampleSettings if is_stack else ShutterSampleSettings
+    kinds: dict[str, type[SampleSettings]] = {
+        "turbulence": StackSampleSettings,
+        "handheld": HandheldSampleSettings,
+    }
+    kind = kinds.get(taken.get("kind", "turbulence"), ShutterSampleSettings)
     samples = build(kind, taken, f"{path} [samples]")
     preparation = _preparation(samples, tables.get("preparation", {}), f"{path} [preparation]")
     recipe = Recipe(
@@ -209,11 +214,13 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
             " network of its own or without truths, found likelihood, which learns how far a"
             " parent's image is off."
         )
-    wanted = 1 if recipe.samples.truth else PAIR_CHANNELS
+    of_one = recipe.samples.truth and recipe.samples.kind != "handheld"
+    wanted = 1 if of_one else MORE_CHANNELS
     if recipe.network and recipe.network.channels != wanted:
         raise ConfigError(
-            f"{where} [network] channels: expected {wanted} with samples.truth ="
-            f" {str(recipe.samples.truth).lower()}, found {recipe.network.channels}."
+            f"{where} [network] channels: expected {wanted} with samples.kind ="
+            f" {recipe.samples.kind} and truth = {str(recipe.samples.truth).lower()},"
+            f" found {recipe.network.channels}."
         )
     if crop > size - 2 * BORDER:
         raise ConfigError(

@@ -204,6 +204,20 @@ def test_a_reference_that_takes_no_part_is_refused(noisy):
         restored(burst, "align_camera.reference=99")
 
 
+@pytest.mark.parametrize(("side", "seed"), [(128, 0), (144, 1)])
+def test_small_frames_full_of_someone_who_walks_give_finite_images(side, seed):
+    part = read_colours("astronaut")[:, 100 : 100 + side, 100 : 100 + side]
+    done = restored(simulate_handheld(part, 3200, 4, seed, walks=True))
+    assert done.image.isfinite().all()
+    assert done.weights.isfinite().all()
+
+
+def test_frames_without_anything_to_see_keep_their_place(noisy):
+    sensor = noisy[0].stack.sensor
+    done = load("handheld").run(Burst(Stack(np.full((3, 48, 48), 4000, np.uint16), sensor)))
+    assert done.image.isfinite().all()
+
+
 def test_the_same_bytes_again(noisy):
     burst, done = noisy
     assert torch.equal(restored(burst).image, done.image)

@@ -16,7 +16,8 @@ REDUCTIONS = (1.0, 2.0)
 def draw_view(
     scene: np.ndarray, side: int, seed: int, reductions: tuple[float, float] = REDUCTIONS
 ) -> np.ndarray:
-    """Draw a square view of a scene [h, w], `side` px or, where the scene is smaller, all of it.
+    """Draw a square view of a scene [h, w] or [h, w, c], `side` px or, where the scene is
+    smaller, all of it.
 
     Each side of the view covers `side` times a factor of the scene, drawn between the two
     `reductions` and limited by the scene. A reduced scene is sharper than its camera took it, an
@@ -25,7 +26,7 @@ def draw_view(
     # Otherwise the import asks a server for the newest version.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     albumentations = optional("albumentations", "train", ConfigError, "samples")
-    shorter = min(scene.shape)
+    shorter = min(scene.shape[:2])
     side = min(side, shorter)
     least, most = sorted(min(round(reduction * side), shorter) for reduction in reductions)
     crop = albumentations.RandomSizedCrop(

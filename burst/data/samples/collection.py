@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from burst.data.levels import levels_file
+from burst.data.samples.handheld import HandheldSampleSettings, make_handheld_sample
 from burst.data.samples.pairs import PairSample, make_pair_sample
 from burst.data.samples.recorded import list_recorded
 from burst.data.samples.rolling import ShutterSampleSettings, make_shutter_sample
@@ -48,9 +49,13 @@ CODE_OF_SHUTTERS = (
     "data/samples/depth.py", "data/samples/recorded.py", "data/samples/mix.py",
     "data/video_codec.py", "network/inputs_rolling.py",
 )  # fmt: skip
+CODE_OF_PHOTOGRAPHS = (
+    "data/handheld.py", "data/samples/handheld.py", "network/inputs_handheld.py",
+    "stages/denoise.py", "data/samples/mix.py",
+)  # fmt: skip
 DIGITS = 12  # of the hash, in the folder's name
 
-SampleSettings = StackSampleSettings | ShutterSampleSettings
+SampleSettings = StackSampleSettings | ShutterSampleSettings | HandheldSampleSettings
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,9 @@ def open_collection(
     pipeline = stages_before_network(settings.pipeline)
     stages = [f"stages/{step.name}.py" for step in pipeline.steps if not step.source]
     own_files = [path for step in pipeline.steps for path in step.source]
-    own = CODE_OF_STACKS if isinstance(settings, StackSampleSettings) else CODE_OF_SHUTTERS
+    own = {"turbulence": CODE_OF_STACKS, "handheld": CODE_OF_PHOTOGRAPHS}.get(
+        settings.kind, CODE_OF_SHUTTERS
+    )
     files = [[Path(scene) for scene in folder if scene not in SCENES] for folder in scenes]
     if recorded:
         files = [[p for p in sorted(Path(f).rglob("*")) if p.is_file()] for f in folders]
@@ -145,6 +152,8 @@ def _make(path: Path, key: SampleKey, collection: Collection) -> None:
     settings, scenes = collection.settings, collection.scenes
     if isinstance(settings, StackSampleSettings):
         save_sample(path, make_sample(key, settings, scenes, collection.device))
+    elif isinstance(settings, HandheldSampleSettings):
+        save_sample(path, make_handheld_sample(key, settings, scenes))
     elif settings.truth:
         save_sample(path, make_shutter_sample(key, settings, scenes))
     else:

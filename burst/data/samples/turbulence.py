@@ -35,7 +35,7 @@ from burst.ops.color import linear_to_display
 from burst.pipeline import Pipeline, load
 from burst.records import Burst, Level, StackError, given
 
-NETWORKS = ("fuse", "correct")  # stages that run a network; samples are made before them
+NETWORKS = ("fuse", "correct", "denoise")  # stages that run a network; samples are made before them
 # Chosen by hand.
 LEAST_CONTRAST = 0.02  # standard deviation, linear; a view of plain sky is useless for training
 MAX_VIEWS = 8
@@ -103,8 +103,8 @@ class Sample:
 
     planes   [c, h, w] in the order of `EVIDENCE`
     scalars  [s] in the order of `SCALARS`
-    base     [h, w] the classical result
-    truth    [h, w] registered to the base
+    base     [h, w], of three colours [3, h, w], the classical result
+    truth    of the same shape, registered to the base
     level    the measured noise level
     """
 

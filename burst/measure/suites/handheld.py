@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from burst.data.charts import EDGES, draw_chart, edges_of
-from burst.data.handheld import WHITE_BALANCE, Handheld, simulate_handheld
+from burst.data.handheld import ISOS, WHITE_BALANCE, Handheld, simulate_handheld
 from burst.data.scenes import read_colours
 from burst.measure.mtf import edge_mtf
 from burst.measure.peers.handheld import developed, developed_mean, tile_merge
@@ -27,7 +27,7 @@ from burst.records import Burst, given
 from burst.restoration import Execution, describe, restore_stack
 
 IMAGES = ("astronaut", "coffee")  # of scikit-image, where no folder is passed
-COUNTS, ISOS = (5, 15, 30), {"low": 100, "medium": 800, "high": 3200, "very-high": 6400}
+COUNTS = (5, 15, 30)
 ZONE, WALKER = "zone plate", "walker"
 BORDER = 14  # px, which frames may not show in common
 ONE, MEAN, ROBUST, OURS, FINER = "single", "mean", "tile merge", "burst", "burst 2x"

@@ -65,7 +65,8 @@ def find_camera_flow(
             found, _ = register(
                 grey[k : k + 1], noise, cells[k : k + 1], LOCAL, grey[reference], place
             )
-            cells[k] = _certain(found)[0]
+            # A frame that shows nothing of the reference has no displacement, which is then 0.
+            cells[k] = _certain(found)[0].nan_to_num()
     return CameraFlow(reference, _finer(motion, side), side * cells, side * CELL)
 
 
@@ -193,6 +194,8 @@ def affine_step(
     # Flat places tell nothing: of the steep ones, whose errors tell the step, half are as small.
     steep = gradients[0].square() + gradients[1].square()
     steep = steep * inside
+    if not bool(steep.any()):  # what is flat, or not seen, tells of no motion
+        return torch.eye(2, 3).to(error)[None]
     thin = slice(None, None, 1 + steep.numel() // SORTED)
     some, off = steep.flatten()[thin], error.flatten()[thin].abs()
     scale = MAD * off[some >= some.mean()].median() + 1e-9

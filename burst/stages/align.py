@@ -21,13 +21,8 @@ from burst.settings import checked, setting
 
 NEEDS = ("linear", "noise", "weights")
 GIVES = ("flow", "level", "merged", "alignment")
-MAY_GIVE = (
-    "motion",
-    "valid",
-    "tile_sharpness",
-    "channel",
-    "moving",
-)  # where the camera moved, or colours lie apart
+# Where the camera moved, things move by themselves, or colours lie apart.
+MAY_GIVE = ("motion", "valid", "tile_sharpness", "channel", "moving")
 BLOCKS = True  # takes frames that are read block by block
 SHARED = True  # what is found on all channels together holds for each
 
@@ -191,10 +186,8 @@ def _aligned(burst: Burst, config: Config) -> Burst:
         report = report.warn(
             "A disc before a dark sky drifts. --pipeline planet follows it, and makes more of it."
         )
-        burst = replace(burst, report=report)
-    alignment = Alignment(misfit, grid.corner)
-    tiles = _tiles(burst, grid)
-    return replace(burst, motion=moved, valid=valid, tile_sharpness=tiles, alignment=alignment)
+    burst = replace(burst, motion=moved, valid=valid, tile_sharpness=_tiles(burst, grid))
+    return replace(burst, alignment=Alignment(misfit, grid.corner), report=report)
 
 
 def follow(burst: Burst, config: Config) -> Burst:
@@ -227,10 +220,9 @@ def _tiles(burst: Burst, grid: grid_ops.Grid) -> torch.Tensor | None:
     linear, noise, tiles = given(burst.linear), given(burst.noise), burst.tile_sharpness
     if tiles is None:
         return None
-    size = (linear.shape[1], linear.shape[2])
-    own = sharpness.tile_sharpness(
-        linear, noise, min(size[0] // tiles.shape[1], size[1] // tiles.shape[2])
-    )
+    height, width = size = (linear.shape[1], linear.shape[2])
+    side = min(height // tiles.shape[1], width // tiles.shape[2])
+    own = sharpness.tile_sharpness(linear, noise, side)
     moved = motion_ops.moved_tiles(own, given(grid.motion), size, grid.size)
     return moved / moved.mean(0, keepdim=True).clamp(min=1e-20)
 
@@ -261,9 +253,8 @@ def _grid(
     if valid is None:
         valid = torch.ones((), dtype=torch.bool, device=linear.device).expand(linear.shape)
     report = report.note(**_part(burst, motion, (left, top), (down, across)))
-    rest = motion_ops.chain(
-        motion_ops.shifted_grid(found.pose, (left, top)), motion_ops.inverse(motion)
-    )
+    pose = motion_ops.shifted_grid(found.pose, (left, top))
+    rest = motion_ops.chain(pose, motion_ops.inverse(motion))
     return grid_ops.Grid((down, across), motion, valid, (left, top)), rest, report
 
 

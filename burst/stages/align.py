@@ -119,8 +119,7 @@ def _once(burst: Burst, found: Burst, cells: moving.Cells, things: torch.Tensor,
 def _moving(burst: Burst, found: Burst, key: int) -> tuple[moving.Cells, torch.Tensor]:
     """Return what aligned frames show in cells, and which cells [n, gy, gx] show what moves."""
     linear, noise, moved = given(burst.linear), given(burst.noise), found.motion is not None
-    flow, merged = given(found.flow), given(found.merged)
-    cells = moving.compare(linear, flow, merged, noise, key, burst.valid, moved)
+    cells = moving.compare(linear, given(found.flow), noise, key, burst.valid, moved)
     return cells, moving.find_moving(cells)
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from einops import rearrange
+from scipy import ndimage
 from torch.nn import functional
 
-from burst.lazy import scipy
-from burst.ops.alignment.grid import HALF, Grid, bin_frames, bin_measured
+from burst.ops.alignment.grid import HALF, bin_frames
 from burst.ops.alignment.motion import flow_of, inverse
 from burst.ops.alignment.registration import gradient
 from burst.ops.chunks import frames_at_once, in_chunks
@@ -24,8 +24,7 @@ from burst.ops.warp import invert, pixel_grid, warp, within
 from burst.records import NoiseModel
 
 CELL = 4  # px; light is the mean over squares of twice that side
-BINNING = 2  # px; cells are made of binned frames, which takes a third of the time
-PIXELS = (2 * CELL) ** 2 * 1.3  # that a cell's light is the mean of, as far as noise goes
+PIXELS = (2 * CELL) ** 2  # of a square
 BORDER = 8  # px of a frame, within which air carries in what other frames do not show
 FEWEST, SMALLEST = 6, 48  # frames, of which a median is taken; px of a side, most of it no border
 DEVIATION_OF_MAD = 1.4826  # standard deviations in a median absolute deviation of a Gaussian
@@ -60,38 +59,36 @@ class Cells:
 def compare(
     frames: torch.Tensor,
     displacement: torch.Tensor,
-    merged: torch.Tensor,
     noise: NoiseModel,
     key: int,
     valid: torch.Tensor | None = None,
     moved: bool = False,
 ) -> Cells:
-    """Compare frames [n, h, w], aligned by displacement [n, 2, h', w'] to a `merged` image
-    [h', w'], in cells with their median over time and with a key frame. Only `valid` [n, h, w]
-    values count; `moved` says that the camera did."""
-    grid = None if valid is None else Grid((frames.shape[-2], frames.shape[-1]), None, valid)
-    small, place = bin_measured(frames, BINNING, grid), grid and grid.binned(BINNING)
-    size, cell = (small.shape[-2], small.shape[-1]), CELL // BINNING
-    high, wide = (side // BINNING for side in merged.shape)
+    """Compare frames [n, h, w], aligned by displacement [n, 2, h', w'], in cells with their median
+    over time and with a key frame. Only `valid` [n, h, w] values count; `moved` says that the
+    camera did."""
+    size, whole = (frames.shape[-2], frames.shape[-1]), slice(key, key + 1)
 
     def sampled(chunk: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        flow = displacement[chunk, :, ::BINNING, ::BINNING][..., :high, :wide] / BINNING
-        measured = None if place is None else place.valid[chunk]
-        values, counts = sample(small[chunk], flow, measured, moved)
+        flow = displacement[chunk]
+        measured = None if valid is None else valid[chunk]
+        values, counts = sample(frames[chunk], flow, measured, moved)
         x, y = pixel_grid(flow)
-        inside = within(x + flow[:, 0], y + flow[:, 1], size, BORDER / BINNING)
+        inside = within(x + flow[:, 0], y + flow[:, 1], size, BORDER)
         return values, (inside if counts is None else inside & (counts > 0)).to(values)
 
-    own = sampled(slice(key, key + 1))[0]
-    light, shown, unlike = [], [], []
+    own = sampled(whole)[0]
+    light, shown, unlike, total = [], [], [], torch.zeros_like(own[0])
     for first in range(0, len(frames), frames_at_once(frames)):
         values, counts = sampled(slice(first, first + frames_at_once(frames)))
-        light.append(bin_frames(values, cell))
-        shown.append(bin_frames(counts, cell) > MEASURED)
-        unlike.append(bin_frames((values - own).square(), cell))
+        light.append(bin_frames(values, CELL))
+        shown.append(bin_frames(counts, CELL) > MEASURED)
+        unlike.append(bin_frames((values - own).square(), CELL))
+        total += values.sum(0)
+    mean = total / len(frames)
     lights, seen = torch.cat(light), torch.cat(shown)
     middle = _median(lights, seen)
-    steep = bin_frames(torch.stack(gradient(merged)).square().sum(0)[None], CELL)
+    steep = bin_frames(torch.stack(gradient(mean)).square().sum(0)[None], CELL)
     steep = box_mean(steep, 3)[0]
     each = noise.variance(middle.clamp(min=0)) + 1e-12
     usual = (DEVIATION_OF_MAD * _median((lights - middle).abs(), seen)).square()
@@ -100,7 +97,7 @@ def compare(
     motion = max(float(left[textured].median()) if bool(textured.any()) else 0.0, LEAST_MOTION)
     air = motion * steep + (LEAST_CHANGE * middle).square()
     deviation = (lights - middle) * (each / PIXELS + air).rsqrt()
-    alike = torch.cat(unlike) / (2 * (each / (2 * BINNING) ** 2 + air))
+    alike = torch.cat(unlike) / (2 * (each + air))
     return Cells(seen, deviation, alike / alike[seen].median().clamp(min=1e-6))
 
 
@@ -126,7 +123,7 @@ def as_in_key(cells: Cells, moving: torch.Tensor, key: int) -> torch.Tensor:
     """Return which cells of frames [n, gy, gx] bool show what the key frame shows: where something
     moves in it, those of the frames before and after that still show it there."""
     like = still(moving)
-    things, count = scipy.ndimage.label((~like[key]).cpu().numpy(), np.ones((3, 3)))
+    things, count = ndimage.label((~like[key]).cpu().numpy(), np.ones((3, 3)))
     for thing in range(1, count + 1):
         part = torch.from_numpy(things == thing).to(like.device)
         alike = cells.unlike[:, part & moving[key]].mean(1) < ALIKE

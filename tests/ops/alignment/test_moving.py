@@ -21,7 +21,7 @@ def cells_of(speed: float) -> tuple[moving.Cells, torch.Tensor]:
     frames, there = pass_through(scene, read_scene("grass"), SIDE, speed, FRAMES)
     noisy = frames + 0.01 * torch.randn(frames.shape, generator=torch.Generator().manual_seed(0))
     flow = torch.zeros(FRAMES, 2, 96, 96)
-    return moving.compare(noisy, flow, noisy.mean(0), NOISE, FRAMES // 2), there
+    return moving.compare(noisy, flow, NOISE, FRAMES // 2), there
 
 
 def test_a_thing_is_found_where_it_is():

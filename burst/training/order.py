@@ -191,6 +191,7 @@ def make_card(
         "crop": t.crop,
         "rate": t.rate,
         "loss": t.loss,
+        "jitter": t.jitter,
         "seed": t.seed,
         "samples": len(samples),
         "frames": list(recipe.samples.frames),
@@ -209,6 +210,7 @@ def make_card(
         )
     if parent:
         made["runs before"] = lineage(parent)
+        made |= {k: v for k, v in parent.training.items() if k == "deviation"}  # stays its head
     return Card(
         name=order.folder.name,
         spec=recipe.network,

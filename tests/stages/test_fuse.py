@@ -96,7 +96,9 @@ def test_a_prior_that_the_network_does_not_have_is_refused(folder):
 def test_a_teacher_is_refused(folder):
     spec = replace(tiny_card().spec, teacher=True)
     path = write_checkpoint(folder, spec=spec, priors=("truth",))
-    with pytest.raises(CheckpointError, match="that does without the truth, for 1 channel, found a teacher"):
+    with pytest.raises(
+        CheckpointError, match="that does without the truth, for 1 channel, found a teacher"
+    ):
         run(checkpoint=str(path))
 
 

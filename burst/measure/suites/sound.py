@@ -27,7 +27,7 @@ from burst.data.things import pass_through
 from burst.data.turbulence import SimulatedStack, simulate
 from burst.measure.peers.baselines import plain_mean
 from burst.measure.results import Record
-from burst.measure.scores import BORDER, part_shown, score
+from burst.measure.scores import BORDER, part_shown, score, shifted_onto
 from burst.measure.stacks import choose_images
 from burst.measure.suite import Options, Suite
 from burst.measure.tables import grouped, mean, row_each
@@ -119,8 +119,9 @@ def _measure_thing(pipeline: Pipeline, case: DisturbedStack) -> Record:
     near[:BORDER] = near[-BORDER:] = near[:, :BORDER] = near[:, -BORDER:] = True
 
     def quality(image: torch.Tensor, simulated: SimulatedStack, part: torch.Tensor) -> float:
-        shown, truth = (linear_to_display(x[part]) for x in (image, simulated.truth.scene))
-        return psnr(shown, truth)
+        truth = simulated.truth.scene
+        shown, wanted = (linear_to_display(x[part]) for x in (shifted_onto(image, truth), truth))
+        return psnr(shown, wanted)
 
     image, mean = given(found.image), plain_mean(made.stack)
     mask = torch.zeros_like(passed) if found.moving is None else found.moving.mask

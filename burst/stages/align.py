@@ -76,6 +76,15 @@ class Config:
 
 def run(burst: Burst, config: Config) -> Burst:
     """Return the burst with its flow, the mean of the aligned frames, and its level."""
+    found = _apart(burst, config)
+    cells = given(found.flow)[:, :, :: cells_ops.CELL, :: cells_ops.CELL]
+    # Not before what moves is left out: it folds the displacement as well.
+    folds = found.motion is None and cells_ops.folded(cells) > MOST_FOLDED
+    return _aligned(burst, config, dense=False) if folds else found
+
+
+def _apart(burst: Burst, config: Config) -> Burst:
+    """Return the aligned burst, with what moves by itself apart from the rest."""
     found = _aligned(burst, config)
     linear, used = given(burst.linear), (given(burst.weights) > 0).nonzero()[:, 0]
     if not config.moving or burst.memory is not None or burst.track is not None:
@@ -130,8 +139,8 @@ def _valid(burst: Burst, found: Burst, cells: torch.Tensor) -> torch.Tensor:
     return shown if burst.valid is None else burst.valid & shown
 
 
-def _aligned(burst: Burst, config: Config) -> Burst:
-    """Return the burst with all that is found by aligning its frames."""
+def _aligned(burst: Burst, config: Config, dense: bool = True) -> Burst:
+    """Return the burst with all that is found by aligning its frames, or by shifting them alone."""
     linear, noise, weights = given(burst.linear), given(burst.noise), given(burst.weights)
     key = int(weights.argmax())
     shifts = shifts_ops.global_shifts(linear, key, burst.valid)
@@ -143,7 +152,7 @@ def _aligned(burst: Burst, config: Config) -> Burst:
         cells, misfit = registration.register(linear, noise, cells, registration.FINE, grid=grid)
     moved = None if grid is None else grid.motion
     size = (linear.shape[1], linear.shape[2]) if grid is None else grid.size
-    if moved is None and cells_ops.folded(cells) > MOST_FOLDED:
+    if not dense:
         cells = cells_ops.cells_of(linear, shifts - shifts.mean(0))
         report = report.warn(
             "Whole frames are shifted and no more: their dense displacement folds, as where bars or"
